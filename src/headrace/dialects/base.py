@@ -1,0 +1,90 @@
+"""What a dialect is: the grammar of one provider API as pure functions from bytes to facts.
+
+No codec does I/O, keeps state or knows the time. A dialect reads requests, reads answers (whole
+or streamed), turns one into the other and words errors the way its SDKs expect them.
+"""
+
+import enum
+from typing import Any, Protocol
+
+import msgspec
+
+from headrace.errors import HeadraceError
+from headrace.model import DialectName, ReplyFacts, RequestView
+
+
+class Operation(enum.StrEnum):
+    """What a caller may ask of a provider."""
+
+    CHAT = "chat"
+    EMBEDDINGS = "embeddings"
+    MESSAGES = "messages"
+
+
+class Grammar(msgspec.Struct, frozen=True):
+    """How one operation of a dialect is addressed and cached.
+
+    Attributes:
+        operation: the operation.
+        path: path below the provider's versioned base URL, such as `/chat/completions`.
+        streams: whether the caller may ask for server-sent events.
+        uncounted: top-level request fields that cannot change the answer, left out of cache keys.
+    """
+
+    operation: Operation
+    path: str
+    streams: bool
+    uncounted: frozenset[str]
+
+
+class Dialect(Protocol):
+    """The codec of one provider API. Stateless; one instance serves every request."""
+
+    name: DialectName
+    grammars: dict[Operation, Grammar]
+    variant_headers: frozenset[bytes]
+    """Lower-case request headers that are forwarded and can change the answer."""
+
+    def read_request(self, operation: Operation, document: dict[str, Any]) -> RequestView:
+        """Read what matters of a decoded request.
+
+        Raises:
+            InvalidRequest: a field has the wrong type or is missing; `param` names it.
+        """
+        ...
+
+    def credential_headers(self, api_key: str) -> tuple[tuple[bytes, bytes], ...]:
+        """The headers that carry `api_key` to the provider, plus those it always wants."""
+        ...
+
+    def read_reply(self, operation: Operation, body: bytes) -> ReplyFacts:
+        """Read what matters of a whole answer; garbage gives facts that are not complete."""
+        ...
+
+    def read_stream(self, operation: Operation, events: bytes) -> ReplyFacts:
+        """Read what matters of a streamed answer from the transcript of its events."""
+        ...
+
+    def is_final_event(self, tail: bytes) -> bool:
+        """Whether `tail`, the last bytes of a transcript, holds the event that ends a stream."""
+        ...
+
+    def assemble(self, operation: Operation, events: bytes) -> bytes:
+        """Turn the transcript of a complete stream into the whole answer it stands for."""
+        ...
+
+    def disassemble(self, operation: Operation, body: bytes, *, include_usage: bool) -> bytes:
+        """Turn a whole answer into the events that a stream of it would have sent."""
+        ...
+
+    def without_usage_event(self, events: bytes) -> bytes:
+        """The same transcript without the event that only reports usage."""
+        ...
+
+    def error_body(self, error: HeadraceError, request_id: str) -> bytes:
+        """The error as the dialect's own JSON body."""
+        ...
+
+    def error_event(self, error: HeadraceError, request_id: str) -> bytes:
+        """The error as a server-sent event, for a stream that has already begun."""
+        ...
