@@ -1,0 +1,85 @@
+"""`headrace config`."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headrace.errors import SettingsInvalid
+
+if TYPE_CHECKING:
+    from headrace.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="Work with settings files.")
+
+
+@app.callback()
+def root() -> None:
+    """Work with settings files."""
+
+
+@app.command(epilog="Example:\n\nheadrace config check headrace.yaml && systemctl reload headrace")
+def check(
+    file: Annotated[Path, typer.Argument(help="Settings file (YAML).")],
+) -> None:
+    """Say whether FILE can be served: ok and what it sets, or every problem.
+
+    Problems go to standard error as file:line:column: message, and the exit
+    code is 1. Variables that the file reads must be set, as for serve.
+    """
+    from headrace.settings import check_listen, load_settings, notices
+
+    try:
+        settings = load_settings(file)
+    except SettingsInvalid as error:
+        typer.echo(error.message, err=True)
+        raise typer.Exit(1) from None
+    try:
+        check_listen(settings)
+    except SettingsInvalid as error:
+        typer.echo(f"{file}: {error.message}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo("ok")
+    for line in summary(settings):
+        typer.echo(line)
+    for notice in notices(settings):
+        typer.echo(f"note: {notice}")
+
+
+def summary(settings: "Settings") -> Iterator[str]:
+    """What `settings` amount to, as aligned lines without any credential."""
+    providers = [
+        (name, provider.dialect, provider.base_url, "key" if provider.api_key else "no key")
+        for name, provider in settings.providers.items()
+    ]
+    models = [
+        (name, ", ".join(model.targets), "priced" if model.price else "no price")
+        for name, model in settings.models.items()
+    ]
+    yield from _table(("PROVIDER", "DIALECT", "BASE URL", "CREDENTIAL"), providers)
+    if models:
+        yield from _table(("MODEL", "TARGETS", "PRICE"), models)
+    yield from _table(("BOUND", "VALUE"), _bounds(settings))
+
+
+def _bounds(settings: "Settings") -> list[tuple[str, str]]:
+    listen, cache = settings.listen, settings.cache
+    scheme = "http" if listen.tls is None else "https"
+    memory = f"{cache.memory_mb} MB, {cache.entries_max} entries, {cache.ttl_s:g} s"
+    return [
+        ("listen", f"{scheme}://{listen.host}:{listen.port}, workers: {listen.workers}"),
+        ("keys", str(len(settings.keys)) if settings.keys else "none: open to this machine"),
+        ("connections", str(listen.connections_max)),
+        ("requests in flight", str(listen.requests_max)),
+        ("request body", f"{listen.body_bytes_max} bytes"),
+        ("cache", memory if cache.enabled else "off"),
+    ]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
+    yield ""
+    for row in (head, *rows):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()

@@ -1,0 +1,82 @@
+"""The command line. Every command imports what it runs only when it runs."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from headrace import __version__
+from headrace.cli import config, keys, serve, sim
+from headrace.errors import HeadraceError
+
+app = typer.Typer(
+    name="headrace",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"headrace {__version__}")
+        raise typer.Exit
+
+
+@app.callback(
+    epilog="Start with [bold]headrace demo[/bold]: it needs no API key and no file.\n\n"
+    "Then set OPENAI_API_KEY, run [bold]headrace serve[/bold],\n\n"
+    "and give your SDK the base URL http://127.0.0.1:8080/v1"
+)
+def root(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Makes calls to language models fast, cheap and dependable.
+
+    Headrace stands between your application and its providers and speaks their
+    API: repeats come from memory, identical calls in flight are made once,
+    everything is measured.
+    """
+
+
+@app.command(epilog="Example:  headrace demo --once")
+def demo(
+    *,
+    once: Annotated[
+        bool, typer.Option("--once", help="End after the workload instead of staying up.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option(help="Port of the gateway; 0 takes a free one.", min=0, max=65535)
+    ] = 8080,
+) -> None:
+    """See it work: simulated provider, gateway and a short workload, all on this machine."""
+    from headrace.cli.demo import run
+
+    run(once=once, port=port)
+
+
+app.command(epilog=serve.EPILOG)(serve.serve)
+app.command(epilog=sim.EPILOG)(sim.sim)
+app.add_typer(config.app, name="config")
+app.add_typer(keys.app, name="keys")
+
+
+def main() -> None:
+    """The `headrace` command: what went wrong is told in words, without a traceback."""
+    try:
+        app()
+    except HeadraceError as error:
+        typer.echo(f"headrace: {error.message}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

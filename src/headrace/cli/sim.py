@@ -1,0 +1,64 @@
+"""`headrace sim`."""
+
+import enum
+from typing import Annotated, Final
+
+import typer
+
+EPILOG: Final = """Example, in two terminals:
+
+headrace sim --profile real
+
+OPENAI_BASE_URL=http://127.0.0.1:9100/v1 headrace serve"""
+
+
+class Profile(enum.StrEnum):
+    """How long the simulated model takes."""
+
+    INSTANT = "instant"
+    FAST = "fast"
+    REAL = "real"
+
+
+def sim(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 9100,
+    profile: Annotated[
+        Profile,
+        typer.Option(
+            help="instant: no delay; fast: first token after 20 ms, 5 ms each; real: as models do."
+        ),
+    ] = Profile.FAST,
+    seed: Annotated[int, typer.Option(help="Makes texts, delays and faults repeat.")] = 0,
+    fail_rate: Annotated[
+        float, typer.Option(help="Part of the requests that fail, 0 to 1.", min=0, max=1)
+    ] = 0.0,
+    rate_limit: Annotated[
+        int | None,
+        typer.Option(help="Requests per minute, above that 429.", metavar="RPM", min=1),
+    ] = None,
+    capacity: Annotated[
+        int | None,
+        typer.Option(help="Requests at once, above that slower.", metavar="N", min=1),
+    ] = None,
+) -> None:
+    """Run a simulated provider that speaks the OpenAI and Anthropic APIs, to try things on.
+
+    Its texts follow from the seed and the prompt; it counts tokens, streams,
+    limits and fails as a provider does, and costs nothing.
+    """
+    import uvloop
+
+    from headrace.sim.server import SimOptions, serve
+
+    options = SimOptions(
+        host=host,
+        port=port,
+        profile=profile.value,
+        seed=seed,
+        fail_rate=fail_rate,
+        rate_limit_rpm=rate_limit,
+        capacity=capacity,
+    )
+    uvloop.run(serve(options))

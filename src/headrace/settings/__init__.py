@@ -1,0 +1,38 @@
+"""What can be set, where it is read from, and everything that may be wrong with it."""
+
+from headrace.settings.environment import from_environment
+from headrace.settings.load import load_settings, parse_settings
+from headrace.settings.rules import check_listen, notices
+from headrace.settings.schema import (
+    CacheSettings,
+    KeySettings,
+    ListenSettings,
+    LogSettings,
+    ModelSettings,
+    ProviderSettings,
+    SemanticSettings,
+    Settings,
+    StoreSettings,
+    TlsSettings,
+)
+from headrace.settings.values import Origin, Secret
+
+__all__ = [
+    "CacheSettings",
+    "KeySettings",
+    "ListenSettings",
+    "LogSettings",
+    "ModelSettings",
+    "Origin",
+    "ProviderSettings",
+    "Secret",
+    "SemanticSettings",
+    "Settings",
+    "StoreSettings",
+    "TlsSettings",
+    "check_listen",
+    "from_environment",
+    "load_settings",
+    "notices",
+    "parse_settings",
+]

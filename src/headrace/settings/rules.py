@@ -1,0 +1,155 @@
+"""What one setting demands of another; every rule speaks for itself and reports by path."""
+
+import ipaddress
+import math
+import pathlib
+from difflib import get_close_matches
+
+from headrace.errors import SettingsInvalid
+from headrace.model import Price
+from headrace.settings.document import shown
+from headrace.settings.reader import Path, Reader
+from headrace.settings.schema import (
+    CacheSettings,
+    KeySettings,
+    ModelSettings,
+    ProviderSettings,
+    Settings,
+    StoreSettings,
+)
+
+
+def apply_rules(reader: Reader) -> None:
+    """Report every pair of settings that does not fit together, as far as they could be read."""
+    for path, found in list(reader.found.items()):
+        match path, found.value:
+            case ("models", str(), "targets", int()), str(target):
+                _check_target(reader, path, target)
+            case ("models", str(), "price"), Price() as price:
+                _check_price(reader, path, price)
+            case ("providers", str()), ProviderSettings() as provider:
+                if provider.warm_connections > provider.connections_max:
+                    reader.complain(
+                        (*path, "warm_connections"),
+                        f"expected at most connections_max ({provider.connections_max})",
+                    )
+            case ("providers", str(), "ca_file"), str(name):
+                _check_file(reader, path, name)
+            case ("listen", "tls", "cert" | "key"), str(name):
+                _check_file(reader, path, name)
+            case ("cache",), CacheSettings() as cache:
+                _check_cache(reader, cache)
+            case _:
+                pass
+    _check_keys(reader)
+
+
+def check_listen(settings: Settings) -> None:
+    """Refuse to serve strangers: without keys only loopback is listened on.
+
+    Raises:
+        SettingsInvalid: the host is not loopback and no keys are set.
+    """
+    if settings.keys or _is_loopback(settings.listen.host):
+        return
+    raise SettingsInvalid(
+        f"listen.host is {shown(settings.listen.host)}, which others can reach, and no keys are "
+        "set: anyone could spend on your providers. Set a key (keys: [{key: ${APP_KEY}, tenant: "
+        "app}] in the settings file, or HEADRACE_KEY without one), or listen on 127.0.0.1."
+    )
+
+
+def notices(settings: Settings) -> tuple[str, ...]:
+    """What is set, and accepted, but has no effect in this version; a sentence each."""
+    cache, idle = settings.cache, []
+    if cache.shared is not None:
+        idle.append("cache.shared")
+    if cache.durable:
+        idle.append("cache.durable")
+    if cache.semantic.enabled:
+        idle.append("cache.semantic.enabled")
+    if settings.store.url != StoreSettings().url:
+        idle.append("store.url")
+    if settings.store.replicas:
+        idle.append("store.replicas")
+    for name, model in settings.models.items():
+        idle.extend(_idle_of_model(name, model))
+    return tuple(f"{what} has no effect in this version." for what in idle)
+
+
+def _idle_of_model(name: str, model: ModelSettings) -> list[str]:
+    idle = []
+    if model.fallback_text is not None:
+        idle.append(f"models.{name}.fallback_text")
+    idle.extend(f"models.{name}.targets[{at}]" for at in range(1, len(model.targets)))
+    return idle
+
+
+def _check_target(reader: Reader, path: Path, target: str) -> None:
+    name = target.partition("/")[0]
+    # Providers that could not be read count: their own problem is reported already.
+    known = [str(place[1]) for place in reader.places if place[:1] == ("providers",) and place[1:]]
+    if name in known:
+        return
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else "it must be one of those under providers"
+    reader.complain(path, f"unknown provider {shown(name)}; {hint}")
+
+
+def _check_price(reader: Reader, path: Path, price: Price) -> None:
+    for name in ("input", "output"):
+        if (*path, name) not in reader.places:
+            reader.complain(path, f"the key {name} is missing: US dollars per million tokens")
+    for name, value in (("input", price.input), ("output", price.output), ("cached", price.cached)):
+        if value is not None and not 0 <= value < math.inf:
+            reader.complain((*path, name), f"expected at least 0, found {value}")
+
+
+def _check_file(reader: Reader, path: Path, name: str) -> None:
+    try:
+        is_file = pathlib.Path(name).is_file()
+    except OSError:
+        is_file = False
+    if not is_file:
+        # The name may come from the environment, so it is not repeated.
+        reader.complain(path, "no such file, or not readable; paths begin where headrace starts")
+
+
+def _check_cache(reader: Reader, cache: CacheSettings) -> None:
+    if cache.ttl_s > cache.ttl_s_max:
+        message = f"expected at most ttl_s_max ({cache.ttl_s_max:g})"
+        reader.complain(("cache", "ttl_s"), message)
+    if cache.entry_kb_max > cache.memory_mb * 1024:
+        message = f"expected at most memory_mb ({cache.memory_mb} MB), or nothing that large fits"
+        reader.complain(("cache", "entry_kb_max"), message)
+
+
+def _check_keys(reader: Reader) -> None:
+    first: dict[bytes, int] = {}
+    for path, found in list(reader.found.items()):
+        match path, found.value:
+            case ("keys", int(at)), KeySettings(key=None, digest=None):
+                if not _is_broken(reader, (*path, "key"), (*path, "digest")):
+                    reader.complain(path, "expected a key or a digest, found neither")
+            case ("keys", int(at)), KeySettings(key=None) | KeySettings(digest=None):
+                same = first.setdefault(found.value.digest_bytes(), at)
+                if same != at:
+                    reader.complain(path, f"the same key as keys[{same}]")
+            case ("keys", int()), KeySettings():
+                reader.complain(path, "expected either key or digest, found both")
+            case _:
+                pass
+
+
+def _is_broken(reader: Reader, *paths: Path) -> bool:
+    """Whether one of `paths` is in the document but could not be read, and so was reported."""
+    return any(path in reader.places and path not in reader.found for path in paths)
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

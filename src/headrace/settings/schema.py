@@ -1,0 +1,194 @@
+"""What can be set: the settings file as frozen structs, with every default and bound.
+
+Durations are seconds (`_s`), sizes say their unit, `_max` is the largest value allowed.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from headrace.model import DialectName, Price
+from headrace.settings import values
+from headrace.settings.values import Origin, Secret
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
+Filled = Annotated[str, Meta(extra={"check": values.filled_problem})]
+BaseUrl = Annotated[str, Meta(extra={"check": values.base_url_problem})]
+ProviderName = Annotated[str, Meta(extra={"check": values.provider_name_problem})]
+ModelName = Annotated[str, Meta(extra={"check": values.model_name_problem})]
+Target = Annotated[str, Meta(extra={"check": values.target_problem})]
+HeaderName = Annotated[str, Meta(extra={"check": values.header_name_problem})]
+HeaderValue = Annotated[Secret, Meta(extra={"check": values.header_value_problem})]
+Credential = Annotated[Secret, Meta(extra={"check": values.credential_problem})]
+FilledSecret = Annotated[Secret, Meta(extra={"check": values.filled_problem})]
+Digest = Annotated[str, Meta(extra={"check": values.digest_problem})]
+CorsOrigin = Annotated[str, Meta(extra={"check": values.cors_origin_problem})]
+
+
+class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The server's certificate chain and its key, as paths of PEM files."""
+
+    cert: Filled
+    key: Filled
+
+
+class ListenSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the server listens and what one client may ask of it.
+
+    Attributes:
+        port: 0 takes a free one.
+        write_timeout_s: how long a client may read nothing of its answer.
+        requests_max: requests in flight.
+        drain_timeout_s: how long running requests may take to finish after SIGTERM.
+    """
+
+    host: Filled = "127.0.0.1"
+    port: Port = 8080
+    workers: Annotated[int, Meta(ge=1, le=256)] = 1
+    tls: TlsSettings | None = None
+    cors_origins: tuple[CorsOrigin, ...] = ()
+    header_bytes_max: Annotated[int, Meta(ge=1024, le=16_777_216)] = 32768
+    header_count_max: Count = 100
+    body_bytes_max: Annotated[int, Meta(ge=1, le=4_294_967_296)] = 33_554_432
+    header_timeout_s: Seconds = 10.0
+    body_timeout_s: Seconds = 60.0
+    idle_timeout_s: Seconds = 75.0
+    write_timeout_s: Seconds = 60.0
+    connections_max: Count = 4096
+    requests_max: Count = 2048
+    drain_timeout_s: Annotated[float, Meta(ge=0, le=31_536_000)] = 30.0
+
+
+class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One provider: its grammar, its address and how patient to be with it.
+
+    Attributes:
+        api_key: sent in the dialect's own header; none for a provider that wants none.
+        headers: sent with every request besides; their values do not print.
+        ca_file: PEM file of the authorities to trust instead of the system's.
+        verify: whether the provider's certificate is checked.
+        keepalive_s: how long an idle connection is kept.
+        warm_connections: connections opened at start.
+        idle_timeout_s: how long a started answer may send nothing.
+        answer_mb_max: largest answer, in MiB.
+    """
+
+    dialect: DialectName
+    base_url: BaseUrl
+    api_key: Credential | None = None
+    headers: dict[HeaderName, HeaderValue] = {}
+    ca_file: Filled | None = None
+    verify: bool = True
+    connections_max: Count = 2048
+    keepalive_s: Seconds = 55.0
+    warm_connections: Annotated[int, Meta(ge=0, le=1_000_000)] = 1
+    connect_timeout_s: Seconds = 5.0
+    first_byte_timeout_s: Seconds = 120.0
+    idle_timeout_s: Seconds = 60.0
+    total_timeout_s: Seconds = 600.0
+    answer_mb_max: Annotated[int, Meta(ge=1, le=65536)] = 64
+
+    @property
+    def origin(self) -> Origin:
+        """Where this provider listens, taken out of `base_url`.
+
+        Raises:
+            ValueError: `base_url` was not checked and cannot be used.
+        """
+        return values.parse_origin(self.base_url, self.dialect)
+
+
+class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A name callers may use: the `provider/model` pairs behind it, and what it costs."""
+
+    targets: Annotated[tuple[Target, ...], Meta(min_length=1)]
+    fallback_text: str | None = None
+    price: Price | None = None
+
+
+class SemanticSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Answers for requests that mean the same."""
+
+    enabled: bool = False
+
+
+class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept, how much and how long.
+
+    Attributes:
+        memory_mb: room of the memory cache, in MiB.
+        temperature_max: requests above it are not cached; `None` caches every temperature.
+        tool_calls: whether answers that call tools are cached.
+        ignore: request fields that do not count in the key, besides the built-in ones.
+        shared: URL of a cache shared by several processes.
+    """
+
+    enabled: bool = True
+    memory_mb: Annotated[int, Meta(ge=1, le=16_777_216)] = 500
+    entries_max: Count = 1_000_000
+    ttl_s: Seconds = 3600.0
+    ttl_s_max: Seconds = 86400.0
+    entry_kb_max: Annotated[int, Meta(ge=1, le=4_194_304)] = 4096
+    temperature_max: Annotated[float, Meta(ge=0, le=1000)] | None = None
+    tool_calls: bool = True
+    ignore: tuple[Filled, ...] = ()
+    shared: FilledSecret | None = None
+    durable: bool = False
+    semantic: SemanticSettings = SemanticSettings()
+
+
+class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where what must survive is kept; URLs may hold a password and so do not print."""
+
+    url: FilledSecret = Secret("sqlite")
+    replicas: tuple[FilledSecret, ...] = ()
+
+
+class KeySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One API key of a tenant: either the key itself or its digest.
+
+    Attributes:
+        digest: BLAKE2b digest of 32 bytes in lower-case hexadecimal.
+        name: what logs call this key; by default the beginning of its digest.
+        admin: whether it may use the console and operations.
+    """
+
+    key: Credential | None = None
+    digest: Digest | None = None
+    tenant: Filled
+    name: Filled | None = None
+    admin: bool = False
+
+    def digest_bytes(self) -> bytes:
+        """The digest of this key.
+
+        Raises:
+            ValueError: neither key nor digest is set, or the digest is not hexadecimal.
+        """
+        if self.key is not None:
+            return values.key_digest(self.key.reveal().encode())
+        return bytes.fromhex(self.digest or "no digest")
+
+
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The log: `auto` is for people on a terminal and JSON elsewhere; no file is stderr."""
+
+    format: Literal["auto", "json", "console", "off"] = "auto"
+    file: Filled | None = None
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be set."""
+
+    listen: ListenSettings = ListenSettings()
+    providers: Annotated[dict[ProviderName, ProviderSettings], Meta(min_length=1)]
+    models: dict[ModelName, ModelSettings] = {}
+    cache: CacheSettings = CacheSettings()
+    store: StoreSettings = StoreSettings()
+    keys: tuple[KeySettings, ...] = ()
+    log: LogSettings = LogSettings()
+    data_dir: Filled | None = None
