@@ -1,0 +1,47 @@
+"""What a simulated provider is started with."""
+
+import msgspec
+
+from headrace.sim.pace import Profile
+
+MODELS_DEFAULT = ("sim-large", "sim-small", "sim-embed", "gpt-4o-mini", "claude-sim")
+
+
+class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of one simulated provider.
+
+    Attributes:
+        host: address to listen on.
+        port: port to listen on; 0 takes a free one.
+        profile: how fast answers come: `instant`, `fast` or `real`.
+        seed: decides every text, latency and failure.
+        fail_rate: share of calls answered with 500, from 0 to 1.
+        rate_limit_rpm: calls per minute before 429, also the burst; `None` for no limit.
+        capacity: calls in flight above which latency grows in proportion; `None` for no knee.
+        api_keys: keys that are accepted; empty accepts everyone.
+        models: names that `GET /v1/models` lists; other names are answered all the same.
+        tls_cert_file: PEM certificate chain; with `tls_key_file` the server speaks TLS.
+        tls_key_file: PEM private key.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    profile: Profile = Profile.INSTANT
+    seed: int = 0
+    fail_rate: float = 0.0
+    rate_limit_rpm: int | None = None
+    capacity: int | None = None
+    api_keys: tuple[str, ...] = ()
+    models: tuple[str, ...] = MODELS_DEFAULT
+    tls_cert_file: str | None = None
+    tls_key_file: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.fail_rate <= 1.0:
+            raise ValueError(f"fail_rate must be from 0 to 1, not {self.fail_rate}")
+        if self.rate_limit_rpm is not None and self.rate_limit_rpm < 1:
+            raise ValueError(f"rate_limit_rpm must be 1 or more, not {self.rate_limit_rpm}")
+        if self.capacity is not None and self.capacity < 1:
+            raise ValueError(f"capacity must be 1 or more, not {self.capacity}")
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("tls_cert_file and tls_key_file go together")

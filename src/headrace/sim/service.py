@@ -1,0 +1,284 @@
+"""The provider without its sockets: a request goes in, a `Play` comes out."""
+
+import http
+import math
+from collections.abc import Callable
+
+import msgspec
+
+from headrace.clock import Clock
+from headrace.errors import (
+    BodyTooLarge,
+    HeadraceError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    RateLimited,
+    Unauthenticated,
+)
+from headrace.sim import anthropic, openai, openai_more
+from headrace.sim.cache import ReplyCache
+from headrace.sim.faults import Fault, FaultKind, Script, ScriptBody
+from headrace.sim.options import SimOptions
+from headrace.sim.pace import AT_ONCE, Pace, draw_pace, knee_factor
+from headrace.sim.play import Ending, Play, faulty, good, sized_head
+from headrace.sim.prompt import decode
+from headrace.sim.rate import Quota, RateBucket
+from headrace.sim.reply import Grammar, Reply
+from headrace.sim.stats import Request, Stats
+from headrace.sim.text import seeded_fraction
+
+BODY_BYTES_MAX = 64 << 20
+_WANTED_TOKENS_MAX = 32_768
+_WANTED_MS_MAX = 600_000.0
+_OPENAI = openai_more.OpenAIGrammar()
+_ANTHROPIC = anthropic.AnthropicGrammar()
+_MODELS = "/v1/models"
+_REASONS = {status.value: status.phrase.encode() for status in http.HTTPStatus}
+
+Answering = Callable[[int, bytes, int | None, int], Reply]
+
+
+class Route(msgspec.Struct, frozen=True):
+    """Who answers a path, and in which dialect."""
+
+    answer: Answering
+    grammar: Grammar
+
+
+_ROUTES: dict[str, Route] = {
+    "/v1/chat/completions": Route(openai.chat, _OPENAI),
+    "/v1/embeddings": Route(openai_more.embeddings, _OPENAI),
+    "/v1/messages": Route(anthropic.messages, _ANTHROPIC),
+    "/v1/messages/count_tokens": Route(anthropic.count, _ANTHROPIC),
+}
+
+
+class Service:
+    """One simulated provider's state and the order in which a request meets it.
+
+    Args:
+        options: what it was started with.
+        clock: where `created`, the rate limit and ages come from.
+    """
+
+    def __init__(self, options: SimOptions, clock: Clock) -> None:
+        self.stats = Stats(clock)
+        self.script = Script()
+        self._options = options
+        self._clock = clock
+        self._cache = ReplyCache()
+        self._sequence = 0
+        self._keys = frozenset(key.encode() for key in options.api_keys)
+        self._bucket = self._new_bucket()
+        self._idle_heads: dict[bytes, tuple[int, bytes]] = {}
+
+    def _new_bucket(self) -> RateBucket | None:
+        limit_rpm = self._options.rate_limit_rpm
+        return None if limit_rpm is None else RateBucket(limit_rpm, self._clock)
+
+    def reset(self) -> None:
+        """Forget script, counts, the rate limit's past and the series of drawn numbers."""
+        self.script.load([])
+        self.stats.reset()
+        self._bucket = self._new_bucket()
+        self._sequence = 0
+
+    def respond(self, request: Request, *, reused: bool) -> Play:
+        """Decide how to answer; the caller plays it, then counts it out of `stats.inflight`.
+
+        Args:
+            request: what came.
+            reused: whether its connection has carried a request before.
+        """
+        if request.path.startswith("/_sim/") or request.path == "/healthz":
+            return self._control(request)
+        self._sequence += 1
+        self.stats.saw(request)
+        grammar = _grammar(request)
+        request_id = b"req_%024x" % self._sequence
+        quota: Quota | None = None
+        model = ""
+        try:
+            _check_body(request)
+            self._authenticate(request)
+            reply = self._reply(request)
+            model = reply.model
+            fault = self.script.take(model=model, path=request.path, reused=reused)
+            if fault is not None and fault.kind is FaultKind.STATUS:
+                self.stats.spoiled(fault.kind)
+                return self._status(fault, grammar, request_id)
+            if fault is None:
+                quota = self._admit()
+            pace = self._pace(request)
+        except HeadraceError as error:
+            return self._refusal(error, grammar, request_id, quota)
+        finally:
+            self.stats.routed(request.path, model)
+        head = self._head(200, grammar, request_id, quota, pace)
+        if fault is None:
+            return good(head, reply, pace)
+        self.stats.spoiled(fault.kind)
+        return faulty(fault, head, reply, pace)
+
+    def _authenticate(self, request: Request) -> None:
+        if not self._keys:
+            return
+        bearer = request.headers.get(b"authorization", b"").removeprefix(b"Bearer ")
+        if not self._keys & {bearer, request.headers.get(b"x-api-key")}:
+            raise Unauthenticated("Incorrect API key provided.")
+
+    def _reply(self, request: Request) -> Reply:
+        if request.path == _MODELS or request.path.startswith(_MODELS + "/"):
+            return self._models(request)
+        route = _ROUTES.get(request.path)
+        if route is None:
+            raise NotFound(f"Invalid URL ({request.method} {request.path})", code="unknown_url")
+        if request.method != "POST":
+            raise MethodNotAllowed(f"{request.path} takes POST, not {request.method}.")
+        wanted = request.headers.get(b"x-sim-tokens")
+        key = (request.path, request.body, wanted)
+        created_s = int(self._clock.wall_s())
+        reply = self._cache.get(key, created_s)
+        if reply is None:
+            tokens = None if wanted is None else int(_number("x-sim-tokens", wanted, 1))
+            reply = route.answer(self._options.seed, request.body, tokens, created_s)
+            self._cache.put(key, created_s, reply)
+        return reply
+
+    def _models(self, request: Request) -> Reply:
+        if request.method != "GET":
+            raise MethodNotAllowed(f"{request.path} takes GET, not {request.method}.")
+        name = request.path[len(_MODELS) + 1 :]
+        if name:
+            return Reply(body=openai_more.model_body(name))
+        if b"anthropic-version" in request.headers:
+            return Reply(body=anthropic.models_body(self._options.models))
+        return Reply(body=openai_more.models_body(self._options.models))
+
+    def _admit(self) -> Quota | None:
+        quota = None
+        if self._bucket is not None:
+            quota = self._bucket.take()
+            if quota.retry_after_s:
+                raise _Limited(quota)
+        rate = self._options.fail_rate
+        if rate and seeded_fraction(self._options.seed, b"fail", self._sequence) < rate:
+            raise HeadraceError("The server had an error while processing your request.")
+        return quota
+
+    def _pace(self, request: Request) -> Pace:
+        pace = draw_pace(self._options.profile, self._options.seed, self._sequence)
+        ttft_ms = request.headers.get(b"x-sim-ttft-ms")
+        token_ms = request.headers.get(b"x-sim-token-ms")
+        if ttft_ms is not None:
+            pace = Pace(_number("x-sim-ttft-ms", ttft_ms, 0) / 1000, pace.token_s)
+        if token_ms is not None:
+            pace = Pace(pace.ttft_s, _number("x-sim-token-ms", token_ms, 0) / 1000)
+        factor = knee_factor(self.stats.inflight, self._options.capacity)
+        return pace if factor == 1.0 else pace.slowed(factor)
+
+    def _head(
+        self, status: int, grammar: Grammar, request_id: bytes, quota: Quota | None, pace: Pace
+    ) -> bytes:
+        """Status line and header lines; those that nothing limits are made once a second."""
+        wall_s = self._clock.wall_s()
+        if quota is None and pace is AT_ONCE:
+            second, lines = self._idle_heads.get(grammar.id_header, (0, b""))
+            if second != int(wall_s):
+                lines = grammar.headers(None, 0, wall_s)
+                self._idle_heads[grammar.id_header] = (int(wall_s), lines)
+        else:
+            lines = grammar.headers(quota, int(pace.ttft_s * 1000), wall_s)
+        return b"%b%b: %b\r\n%b" % (_status_line(status), grammar.id_header, request_id, lines)
+
+    def _refusal(
+        self, error: HeadraceError, grammar: Grammar, request_id: bytes, quota: Quota | None
+    ) -> Play:
+        if isinstance(error, _Limited):
+            quota = error.quota
+        head = self._head(error.status, grammar, request_id, quota, AT_ONCE)
+        if error.retry_after_s is not None:
+            head += b"retry-after: %d\r\n" % math.ceil(error.retry_after_s)
+        body = grammar.error_body(error, request_id.decode())
+        ending = Ending.CLOSE if isinstance(error, BodyTooLarge) else Ending.KEEP
+        return Play((sized_head(head, len(body)) + body,), ending=ending)
+
+    def _status(self, fault: Fault, grammar: Grammar, request_id: bytes) -> Play:
+        error = _Scripted("The simulator's script says so.", fault.status)
+        body = (
+            grammar.error_body(error, request_id.decode())
+            if fault.body is None
+            else fault.body.encode()
+        )
+        head = self._head(fault.status, grammar, request_id, None, AT_ONCE)
+        for name, value in fault.headers.items():
+            head += f"{name}: {value}\r\n".encode()
+        return Play((sized_head(head, len(body)) + body,), fault.delay_s)
+
+    def _control(self, request: Request) -> Play:
+        status, body = 200, b'{"status":"ok"}'
+        if request.path == "/_sim/stats":
+            body = msgspec.json.encode(self.stats.report())
+        elif request.path == "/_sim/reset" and request.method == "POST":
+            self.reset()
+        elif request.path == "/_sim/script" and request.method == "POST":
+            try:
+                self.script.load(decode(request.body, ScriptBody).faults)
+            except InvalidRequest as error:
+                status, body = 400, _OPENAI.error_body(error, "")
+        elif request.path != "/healthz":
+            status, body = 404, b'{"error":"no such control"}'
+        head = _status_line(status)
+        return Play((sized_head(head, len(body)) + body,))
+
+
+class _Limited(RateLimited):
+    """The provider's own limit is reached; carries what its headers tell."""
+
+    default_code = "rate_limit_exceeded"
+
+    def __init__(self, quota: Quota) -> None:
+        super().__init__(
+            f"Rate limit reached for requests: {quota.limit} per minute. "
+            f"Please try again in {quota.retry_after_s:.3f}s.",
+            retry_after_s=quota.retry_after_s,
+        )
+        self.quota = quota
+
+
+class _Scripted(HeadraceError):
+    """An error whose status a script chose."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def _grammar(request: Request) -> Grammar:
+    route = _ROUTES.get(request.path)
+    if route is not None:
+        return route.grammar
+    if b"anthropic-version" in request.headers or request.path.startswith("/v1/messages"):
+        return _ANTHROPIC
+    return _OPENAI
+
+
+def _check_body(request: Request) -> None:
+    if len(request.body) > BODY_BYTES_MAX:
+        raise BodyTooLarge(f"The body is larger than {BODY_BYTES_MAX} bytes.")
+
+
+def _status_line(status: int) -> bytes:
+    return b"HTTP/1.1 %d %b\r\n" % (status, _REASONS.get(status, b"Status"))
+
+
+def _number(name: str, value: bytes, low: float) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    high = _WANTED_TOKENS_MAX if low else _WANTED_MS_MAX
+    if not low <= number <= high:
+        raise InvalidRequest(f"{name} must be a number from {low} to {high}.", param=name)
+    return number
