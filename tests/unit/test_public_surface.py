@@ -1,0 +1,91 @@
+"""The public surface, name by name: a change here is a change for everyone who uses Headrace.
+
+When a test fails because the surface was changed on purpose, copy the printed lines into
+`EXPECTED` and tell users in the change log.
+"""
+
+import inspect
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Final
+
+import headrace
+
+EXPECTED: Final[Mapping[str, str]] = {
+    "__version__": "str",
+}
+"""Each public name, and what it is: see `describe`."""
+
+
+def describe(value: object) -> str:
+    """What `value` is, with the names of its parameters where it can be called.
+
+    `error(message, *, code)`, `class(settings)`, `function(text)`, `async function(text)`, or the
+    name of the type of a constant.
+    """
+    if isinstance(value, type):
+        return ("error" if issubclass(value, BaseException) else "class") + _parameters(value)
+    if inspect.iscoroutinefunction(value):
+        return "async function" + _parameters(value)
+    if inspect.isroutine(value):
+        return "function" + _parameters(value)
+    return type(value).__name__
+
+
+def _parameters(value: object) -> str:
+    if not callable(value):
+        return ""
+    try:
+        signature = inspect.signature(value)
+    except ValueError:
+        return "(...)"
+    plain = [
+        parameter.replace(annotation=parameter.empty, default=parameter.empty)
+        for parameter in signature.parameters.values()
+    ]
+    return str(signature.replace(parameters=plain, return_annotation=signature.empty))
+
+
+def surface() -> Mapping[str, str]:
+    return {name: describe(getattr(headrace, name)) for name in sorted(headrace.__all__)}
+
+
+def test_surface_is_the_expected_one() -> None:
+    lines = "\n".join(f'    "{name}": "{what}",' for name, what in surface().items())
+    assert surface() == EXPECTED, f"the surface is now\n{lines}"
+
+
+def test_nothing_else_looks_public() -> None:
+    seen = {
+        name
+        for name, value in vars(headrace).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+    assert seen <= {*headrace.__all__, "TYPE_CHECKING"}
+
+
+def test_names_are_listed_once() -> None:
+    assert len(set(headrace.__all__)) == len(headrace.__all__)
+
+
+def test_every_public_name_is_explained() -> None:
+    for name in EXPECTED:
+        if not name.startswith("_"):
+            value = getattr(headrace, name)
+            assert inspect.getdoc(value), name
+            assert value.__module__.partition(".")[0] == "headrace", name
+
+
+def test_describe_tells_kinds_apart() -> None:
+    class Shape:
+        def __init__(self, side_mm: int, *, name: str = "") -> None: ...
+
+    class Trouble(Exception): ...
+
+    async def wait(seconds: float) -> None: ...
+
+    assert describe(Shape) == "class(side_mm, *, name)"
+    assert describe(Trouble).startswith("error")
+    assert describe(wait) == "async function(seconds)"
+    assert describe(test_names_are_listed_once) == "function()"
+    assert describe("1.0") == "str"
