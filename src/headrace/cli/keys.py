@@ -1,5 +1,6 @@
 """`headrace keys`."""
 
+import getpass
 import sys
 from typing import Final
 
@@ -28,10 +29,8 @@ def digest() -> None:
     from headrace.errors import SettingsInvalid
     from headrace.settings.values import credential_problem, key_digest
 
-    if sys.stdin.isatty():
-        key = typer.prompt("Key", hide_input=True, err=True)
-    else:
-        key = sys.stdin.readline().rstrip("\r\n")
+    key = getpass.getpass("Key: ") if sys.stdin.isatty() else sys.stdin.readline()
+    key = key.rstrip("\r\n")
     problem = credential_problem(key)
     if problem is not None:
         raise SettingsInvalid(f"this is no key: {problem}")

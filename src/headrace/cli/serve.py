@@ -59,9 +59,9 @@ def serve(
     for notice in notices(settings):
         typer.echo(f"headrace: {notice}", err=True)
 
-    from headrace import app
+    from headrace.app import serve as serve_until_stopped
 
-    app.serve(settings, config)
+    serve_until_stopped(settings, config)
 
 
 def override(

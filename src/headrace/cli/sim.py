@@ -1,7 +1,6 @@
 """`headrace sim`."""
 
-import enum
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 
@@ -12,24 +11,16 @@ headrace sim --profile real
 OPENAI_BASE_URL=http://127.0.0.1:9100/v1 headrace serve"""
 
 
-class Profile(enum.StrEnum):
-    """How long the simulated model takes."""
-
-    INSTANT = "instant"
-    FAST = "fast"
-    REAL = "real"
-
-
 def sim(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 9100,
     profile: Annotated[
-        Profile,
+        Literal["instant", "fast", "real"],
         typer.Option(
             help="instant: no delay; fast: first token after 20 ms, 5 ms each; real: as models do."
         ),
-    ] = Profile.FAST,
+    ] = "fast",
     seed: Annotated[int, typer.Option(help="Makes texts, delays and faults repeat.")] = 0,
     fail_rate: Annotated[
         float, typer.Option(help="Part of the requests that fail, 0 to 1.", min=0, max=1)
@@ -50,12 +41,14 @@ def sim(
     """
     import uvloop
 
-    from headrace.sim.server import SimOptions, serve
+    from headrace.sim.options import SimOptions
+    from headrace.sim.pace import Profile
+    from headrace.sim.server import serve
 
     options = SimOptions(
         host=host,
         port=port,
-        profile=profile.value,
+        profile=Profile(profile),
         seed=seed,
         fail_rate=fail_rate,
         rate_limit_rpm=rate_limit,

@@ -1,0 +1,164 @@
+"""The command line as a user meets it: in a process of its own."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from hashlib import blake2b
+from pathlib import Path
+
+import pytest
+
+from headrace import __version__
+
+MAIN = (sys.executable, "-m", "headrace.cli.main")
+# Nothing of the caller's environment that could be a provider or change how help is printed.
+KEPT = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "HOME")}
+GOOD = "providers: {a: {dialect: openai, base_url: 'http://127.0.0.1:9/v1', api_key: sesame}}\n"
+
+
+def run(
+    *arguments: str | Path, stdin: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        (*MAIN, *arguments),
+        input=stdin,
+        env={**KEPT, "COLUMNS": "120", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], ["demo", "serve", "sim", "config", "keys", "--version", "http://127.0.0.1:8080/v1"]),
+        (["serve"], ["--config", "--host", "--port", "--workers", "--data-dir", "OPENAI_API_KEY"]),
+        (
+            ["sim"],
+            ["--port", "--profile", "--seed", "--fail-rate", "--rate-limit", "--capacity", "9100"],
+        ),
+        (["demo"], ["--once", "--port"]),
+        (["config", "check"], ["FILE", "file:line:col"]),
+        (["keys", "digest"], ["standard input", "digest: ..."]),
+    ],
+)
+def test_help_teaches(arguments: list[str], words: list[str]) -> None:
+    done = run(*arguments, "--help")
+    assert done.returncode == 0
+    assert [word for word in words if word not in done.stdout] == []
+
+
+def test_version() -> None:
+    done = run("--version")
+    assert (done.returncode, done.stdout) == (0, f"headrace {__version__}\n")
+
+
+def test_help_loads_nothing_heavy_and_the_package_stays_bare() -> None:
+    code = (
+        "import sys, headrace\n"
+        "print([name for name in sys.modules if name.startswith('headrace.')])\n"
+        "from headrace.cli import main\n"
+        "main.app(['--help'], standalone_mode=False)\n"
+        "heavy = {'asyncio', 'uvloop', 'httptools', 'starlette', 'yaml', 'headrace.settings'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        (sys.executable, "-c", code), env=KEPT, capture_output=True, text=True, timeout=60
+    )
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert (lines[0], lines[-1]) == ("[]", "[]")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nope"], ["serve", "--port", "70000"], ["sim", "--profile", "slow"], ["config", "check"]],
+)
+def test_wrong_usage_exits_2(arguments: list[str]) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_serve_without_providers_says_what_to_set() -> None:
+    done = run("serve")
+    assert done.returncode == 1
+    assert done.stderr.startswith("headrace: no provider is set.")
+    assert "OPENAI_API_KEY" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_serve_refuses_strangers_without_keys_whoever_names_the_host(tmp_path: Path) -> None:
+    done = run("serve", "--host", "0.0.0.0", OPENAI_API_KEY="k")
+    assert (done.returncode, "no keys are set" in done.stderr) == (1, True)
+    path = tmp_path / "h.yaml"
+    path.write_text(GOOD + "listen: {host: '::'}\n")
+    done = run("serve", "--config", path)
+    assert (done.returncode, "no keys are set" in done.stderr) == (1, True)
+
+
+def test_config_check_says_ok_and_what_is_set(tmp_path: Path) -> None:
+    path = tmp_path / "h.yaml"
+    path.write_text(GOOD + "models: {m: {targets: [a/x]}}\ncache: {durable: true}\n")
+    done = run("config", "check", path)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "ok"
+    assert ["a", "openai", "http://127.0.0.1:9/v1", "key"] in [line.split() for line in lines]
+    assert ["m", "a/x", "no", "price"] in [line.split() for line in lines]
+    assert lines[-1] == "note: cache.durable has no effect in this version."
+    assert "sesame" not in done.stdout
+
+
+def test_config_check_tells_every_problem_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "h.yaml"
+    path.write_text(GOOD + "lisen: {}\ncache: {ttl: 1}\n")
+    done = run("config", "check", path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        f"{path}:2:1: unknown key 'lisen'; did you mean listen?",
+        f"{path}:3:9: cache: unknown key 'ttl'; did you mean ttl_s?",
+    ]
+
+
+def test_config_check_refuses_what_serve_would(tmp_path: Path) -> None:
+    path = tmp_path / "h.yaml"
+    path.write_text(GOOD + "listen: {host: 0.0.0.0}\n")
+    done = run("config", "check", path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"{path}: listen.host is '0.0.0.0'")
+
+
+def test_keys_digest_reads_standard_input() -> None:
+    wanted = blake2b(b"app-key", digest_size=32).hexdigest()
+    assert run("keys", "digest", stdin="app-key\n").stdout == f"{wanted}\n"
+    assert run("keys", "digest", stdin="app-key").stdout == f"{wanted}\n"
+    refused = run("keys", "digest", stdin="\n")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "this is no key" in refused.stderr
+
+
+def test_ctrl_c_at_the_prompt_exits_130_quietly() -> None:
+    leader, follower = pty.openpty()
+    # A session of its own: the prompt must not reach for the terminal of whoever runs the tests.
+    with subprocess.Popen(
+        (*MAIN, "keys", "digest"),
+        stdin=follower,
+        stdout=subprocess.PIPE,
+        stderr=follower,
+        env=KEPT,
+        start_new_session=True,
+    ) as process:
+        shown = b""
+        while b"Key: " not in shown:
+            shown += os.read(leader, 1024)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+        assert process.stdout is not None
+        assert process.stdout.read() == b""
+    os.close(follower)
+    assert b"Traceback" not in shown
+    os.close(leader)

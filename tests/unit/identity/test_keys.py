@@ -1,0 +1,82 @@
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace.errors import SettingsInvalid, Unauthenticated
+from headrace.identity.keys import ANONYMOUS, KeyRing, Principal, presented_key
+from headrace.settings import KeySettings, Secret
+
+DIGEST = hashlib.blake2b(b"other-key", digest_size=32).hexdigest()
+RING = KeyRing.from_settings(
+    (
+        KeySettings(key=Secret("app-key"), tenant="app", name="laptop"),
+        KeySettings(digest=DIGEST, tenant="app", admin=True),
+    )
+)
+
+
+def test_keys_and_digests_stand_for_their_tenant() -> None:
+    assert RING.authenticate(b"app-key") == Principal("app", "laptop", is_admin=False)
+    assert RING.authenticate(b"other-key") == Principal("app", f"key-{DIGEST[:8]}", is_admin=True)
+    assert not RING.is_open
+
+
+@pytest.mark.parametrize("presented", [None, b""])
+def test_no_key_is_told_apart(presented: bytes | None) -> None:
+    with pytest.raises(Unauthenticated) as caught:
+        RING.authenticate(presented)
+    assert caught.value.code == "missing_api_key"
+
+
+@given(st.binary(min_size=1))
+def test_unknown_keys_are_refused_and_not_repeated(presented: bytes) -> None:
+    with pytest.raises(Unauthenticated) as caught:
+        RING.authenticate(presented)
+    assert caught.value.code == "invalid_api_key"
+
+
+@pytest.mark.parametrize("presented", [None, b"", b"anything"])
+def test_without_keys_everyone_is_the_anonymous_admin(presented: bytes | None) -> None:
+    ring = KeyRing.from_settings(())
+    assert ring.is_open
+    assert ring.authenticate(presented) is ANONYMOUS
+    assert (ANONYMOUS.tenant, ANONYMOUS.is_admin) == ("default", True)
+
+
+def test_a_ring_shows_no_key() -> None:
+    assert "app-key" not in repr(RING) + repr(RING.authenticate(b"app-key"))
+
+
+def test_keys_that_cannot_be_told_apart_are_refused() -> None:
+    with pytest.raises(SettingsInvalid, match=r"keys\[1\].*twice"):
+        KeyRing.from_settings(
+            (
+                KeySettings(digest=DIGEST, tenant="a"),
+                KeySettings(key=Secret("other-key"), tenant="b"),
+            )
+        )
+    with pytest.raises(SettingsInvalid, match=r"keys\[0\]: expected a key or a digest"):
+        KeyRing.from_settings((KeySettings(tenant="a"),))
+
+
+@pytest.mark.parametrize(
+    ("authorization", "x_api_key", "presented"),
+    [
+        (None, None, None),
+        (b"Bearer k", None, b"k"),
+        (b"bEARER  k ", b"other", b"k"),
+        (b"Bearer", None, None),
+        (b"Bearer ", b"x", b"x"),
+        (b"Basic dTpw", None, None),
+        (b"Basic dTpw", b"x", b"x"),
+        (b"Bearerk", None, None),
+        (None, b" x ", b"x"),
+        (None, b"  ", None),
+    ],
+)
+def test_the_key_is_read_from_either_header(
+    authorization: bytes | None, x_api_key: bytes | None, presented: bytes | None
+) -> None:
+    assert presented_key(authorization, x_api_key) == presented
