@@ -74,6 +74,10 @@ def main() -> None:
     except HeadraceError as error:
         typer.echo(f"headrace: {error.message}", err=True)
         sys.exit(1)
+    except OSError as error:
+        # What the machine refuses, such as a port that is taken; the text names it.
+        typer.echo(f"headrace: {error}", err=True)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
 

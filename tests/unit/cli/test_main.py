@@ -3,6 +3,7 @@
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 from hashlib import blake2b
@@ -98,6 +99,15 @@ def test_serve_refuses_strangers_without_keys_whoever_names_the_host(tmp_path: P
     path.write_text(GOOD + "listen: {host: '::'}\n")
     done = run("serve", "--config", path)
     assert (done.returncode, "no keys are set" in done.stderr) == (1, True)
+
+
+def test_a_port_that_is_taken_is_told_without_a_traceback() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = run("sim", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 1
+    assert done.stderr.startswith("headrace: ")
+    assert "in use" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_config_check_says_ok_and_what_is_set(tmp_path: Path) -> None:
