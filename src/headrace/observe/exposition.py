@@ -1,0 +1,128 @@
+"""Rows of cells as Prometheus text, format 0.0.4. Pure: it may run on any thread."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from headrace.observe.cells import OTHER_PROVIDER, PROVIDERS_MAX
+from headrace.observe.families import Family, Label
+from headrace.observe.layout import Layout, Place
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_EXACT_MAX = 2.0**53
+
+
+def render(layout: Layout, rows: Sequence[Sequence[float]], providers: Sequence[str] = ()) -> bytes:
+    """The exposition of all families, merged over workers.
+
+    Series of labelled counters and histograms that nothing was counted in are left out, and so are
+    series of providers that do not exist.
+
+    Args:
+        layout: the layout of the rows.
+        rows: a copy of each worker's row; at least one.
+        providers: the providers' names by slot.
+    """
+    cells = _merged(layout, rows)
+    lines: list[str] = []
+    for place in layout.places:
+        family = place.family
+        lines.append(f"# HELP {family.name} {_escaped_help(family.help)}")
+        lines.append(f"# TYPE {family.name} {family.kind}")
+        append = _append_histogram if family.kind == "histogram" else _append_plain
+        append(lines, place, cells, providers)
+    lines.append("")
+    return "\n".join(lines).encode()
+
+
+def _merged(layout: Layout, rows: Sequence[Sequence[float]]) -> list[float]:
+    if len(rows) == 1:
+        return list(rows[0])
+    cells = [sum(values, 0.0) for values in zip(*rows, strict=True)]
+    for place in layout.places:
+        if place.family.merge != "sum":
+            choose = min if place.family.merge == "min" else max
+            for index in range(place.base, place.end):
+                # Zero is a worker that has not spoken yet, not the smallest of all.
+                cells[index] = choose((row[index] for row in rows if row[index]), default=0.0)
+    return cells
+
+
+def _append_plain(
+    lines: list[str], place: Place, cells: Sequence[float], providers: Sequence[str]
+) -> None:
+    family = place.family
+    keep_zero = family.kind == "gauge" or not family.labels
+    if not keep_zero and not any(cells[place.base : place.end]):
+        return
+    for index, labels in _series(place, providers):
+        value = cells[index]
+        if value or keep_zero:
+            braced = f"{{{labels}}}" if labels else ""
+            lines.append(f"{family.name}{braced} {_number(value)}")
+
+
+def _append_histogram(
+    lines: list[str], place: Place, cells: Sequence[float], providers: Sequence[str]
+) -> None:
+    family = place.family
+    if family.labels and not any(cells[place.base : place.end]):
+        return
+    edges = [*map(repr, family.buckets), "+Inf"]
+    for base, labels in _series(place, providers):
+        counts = cells[base : base + len(edges)]
+        if family.labels and not any(counts):
+            continue
+        head = f'{family.name}_bucket{{{labels}{"," if labels else ""}le="'
+        total = 0.0
+        for edge, count in zip(edges, counts, strict=True):
+            total += count
+            lines.append(f'{head}{edge}"}} {total:.0f}')
+        braced = f"{{{labels}}}" if labels else ""
+        lines.append(f"{family.name}_sum{braced} {_number(cells[base + len(edges)])}")
+        lines.append(f"{family.name}_count{braced} {total:.0f}")
+
+
+def _series(place: Place, providers: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Every series that can exist, as its first cell and its labels in text."""
+    names = _texts(place.family, providers)
+    for index, values in place.each():
+        texts = [known.get(value) for known, value in zip(names, values, strict=True)]
+        if None not in texts:
+            yield index, ",".join(texts)  # type: ignore[arg-type]
+
+
+def _texts(family: Family, providers: Sequence[str]) -> list[dict[str, str]]:
+    """For each label, its values as `name="value"`; slots without a provider are missing."""
+    return [
+        {
+            value: f'{label.name}="{_escaped_value(text)}"'
+            for value, text in _named(label, providers)
+        }
+        for label in family.labels
+    ]
+
+
+def _named(label: Label, providers: Sequence[str]) -> Iterator[tuple[str, str]]:
+    if not label.slotted:
+        yield from zip(label.values, label.values, strict=True)
+        return
+    for slot, name in enumerate(providers[:PROVIDERS_MAX]):
+        yield str(slot), name
+    yield str(PROVIDERS_MAX), OTHER_PROVIDER
+
+
+def _number(value: float) -> str:
+    if math.isfinite(value):
+        whole = int(value)
+        return str(whole) if whole == value and abs(value) < _EXACT_MAX else repr(value)
+    if math.isnan(value):
+        return "NaN"
+    return "+Inf" if value > 0 else "-Inf"
+
+
+def _escaped_help(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n")
+
+
+def _escaped_value(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,186 @@
+"""Every metric Headrace has, as data: names, help, labels with their finite values, buckets."""
+
+from typing import Literal
+
+import msgspec
+
+from headrace import __version__
+from headrace.observe.cells import PROVIDERS_MAX
+
+Kind = Literal["counter", "gauge", "histogram"]
+Merge = Literal["sum", "min", "max"]
+OTHER = "other"
+
+
+class Label(msgspec.Struct, frozen=True):
+    """A label and every value it can take.
+
+    Attributes:
+        name: as it stands in the exposition.
+        values: all values; one that is not among them counts as `other` where that is among them.
+        slotted: the values are slot numbers whose names are in the board's table.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    slotted: bool = False
+
+
+class Family(msgspec.Struct, frozen=True):
+    """A metric with all its series.
+
+    Attributes:
+        name: full name, unit and `_total` last.
+        help: one sentence.
+        kind: as the exposition names it.
+        labels: none for a family of one series.
+        buckets: ascending upper bounds of a histogram, without the infinite one.
+        merge: how the rows of several workers become one value.
+    """
+
+    name: str
+    help: str
+    kind: Kind
+    labels: tuple[Label, ...] = ()
+    buckets: tuple[float, ...] = ()
+    merge: Merge = "sum"
+
+
+ROUTE = Label(
+    "route",
+    ("chat", "embeddings", "messages", "models", "admin", "metrics", "health", OTHER),
+)
+STATUS = Label(
+    "status",
+    (
+        *("200", "400", "401", "403", "404", "405", "408", "413", "429", "431", "499"),
+        *("500", "502", "503", "504", OTHER),
+    ),
+)
+CACHE = Label("cache", ("l1", "joined", "miss", "bypass", "none"))
+STAGE = Label(
+    "stage",
+    (
+        *("authenticate", "validate", "route", "prepare", "look_up"),
+        *("join", "schedule", "send", "relay", "settle"),
+    ),
+)
+PROVIDER = Label("provider", tuple(map(str, range(PROVIDERS_MAX + 1))), slotted=True)
+STATUS_CLASS = Label("status_class", ("2xx", "3xx", "4xx", "5xx", OTHER))
+UPSTREAM_ERROR = Label(
+    "kind",
+    (
+        *("connect", "tls", "timeout_connect", "timeout_first_byte", "timeout_idle"),
+        *("timeout_total", "reset", "cut", "garbage", "too_large"),
+    ),
+)
+CONNECTION_STATE = Label("state", ("idle", "active"))
+TOKEN_TYPE = Label("type", ("input", "output", "cached"))
+EVICTION = Label("reason", ("capacity", "expired", "removed"))
+REFUSAL = Label(
+    "reason",
+    (
+        *("status", "error", "incomplete", "truncated", "filtered", "empty"),
+        *("tool_calls", "too_large", "shape", OTHER),
+    ),
+)
+BAD_REQUEST = Label(
+    "reason",
+    (
+        *("protocol", "framing", "headers_too_large", "body_too_large", "header_timeout"),
+        *("body_timeout", "json", "field", "method", "route", "model", OTHER),
+    ),
+)
+
+# .45 and 2 are objectives of the usual service levels: a threshold has to be a bucket's edge.
+REQUEST_S = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1),
+    *(0.25, 0.45, 0.5, 1.0, 2.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0),
+)
+STAGE_S = (
+    *(1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4),
+    *(1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0),
+)
+LAG_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+def _counter(name: str, help_: str, *labels: Label) -> Family:
+    return Family(f"headrace_{name}_total", help_, "counter", labels)
+
+
+def _gauge(name: str, help_: str, *labels: Label) -> Family:
+    return Family(f"headrace_{name}", help_, "gauge", labels)
+
+
+def _seconds(name: str, help_: str, buckets: tuple[float, ...], *labels: Label) -> Family:
+    return Family(f"headrace_{name}_seconds", help_, "histogram", labels, buckets)
+
+
+_TRAFFIC = (
+    _counter("requests", "Requests answered.", ROUTE, STATUS, CACHE),
+    _seconds(
+        "request_duration",
+        "Time from the first byte of a request to the last byte of its answer.",
+        REQUEST_S,
+        ROUTE,
+        CACHE,
+    ),
+    _seconds(
+        "time_to_first_byte",
+        "Time from the first byte of a request to the first byte of its answer.",
+        REQUEST_S,
+        ROUTE,
+        CACHE,
+    ),
+    _seconds("stage_duration", "Time a request spends in a stage.", STAGE_S, STAGE),
+    _gauge("inflight_requests", "Requests being worked on."),
+    _gauge("connections", "Client connections open."),
+    _counter("connections_refused", "Client connections refused at the bound."),
+    _counter("client_aborts", "Requests whose client went away before the answer was complete."),
+    _counter("bad_requests", "Requests refused as invalid, by what was wrong.", BAD_REQUEST),
+    _counter("flights_joined", "Requests that shared the upstream call of an identical one."),
+)
+_UPSTREAM = (
+    _counter("upstream_requests", "Answers of providers.", PROVIDER, STATUS_CLASS),
+    _counter("upstream_errors", "Calls that providers did not answer.", PROVIDER, UPSTREAM_ERROR),
+    _counter("upstream_retries", "Calls sent again.", PROVIDER),
+    _gauge("upstream_connections", "Connections to providers.", PROVIDER, CONNECTION_STATE),
+    _counter("upstream_connects", "Connections opened to providers.", PROVIDER),
+    _seconds("upstream_duration", "Time of calls to providers.", REQUEST_S, PROVIDER),
+    _counter("tokens", "Tokens as providers report them.", PROVIDER, TOKEN_TYPE),
+    _counter("spent_usd", "US dollars the calls to providers cost.", PROVIDER),
+)
+_CACHE = (
+    _gauge("cache_entries", "Answers kept in memory."),
+    _gauge("cache_bytes", "Bytes of the answers kept in memory."),
+    _counter("cache_evictions", "Answers that left the memory, by why.", EVICTION),
+    _counter("cache_stores", "Answers put into memory."),
+    _counter("cache_refusals", "Answers that were not kept, by why.", REFUSAL),
+    _counter("saved_calls", "Upstream calls that were not needed."),
+    _counter("saved_tokens", "Tokens that were not bought.", TOKEN_TYPE),
+    _counter("saved_usd", "US dollars that were not spent."),
+    _counter("saved_seconds", "Seconds of waiting for providers that were not waited."),
+)
+_SELF = (
+    _seconds("loop_lag", "Time by which a timer of the event loop was late.", LAG_S),
+    _counter("log_lines_dropped", "Log lines lost because the log could not keep up."),
+    _counter("log_write_errors", "Writes to a log that failed; each is tried again."),
+    Family("process_resident_memory_bytes", "Resident memory of all workers.", "gauge"),
+    Family("process_cpu_seconds_total", "User and system time of all workers.", "counter"),
+    Family(
+        "process_start_time_seconds",
+        "Start of the oldest worker, seconds since the epoch.",
+        "gauge",
+        merge="min",
+    ),
+    Family(
+        "headrace_build_info",
+        "Always 1; the version is the label.",
+        "gauge",
+        (Label("version", (__version__,)),),
+        merge="max",
+    ),
+    _gauge("workers", "Worker processes."),
+)
+
+FAMILIES: tuple[Family, ...] = (*_TRAFFIC, *_UPSTREAM, *_CACHE, *_SELF)

@@ -1,0 +1,245 @@
+"""What one worker counts: its handles, and one call for each thing that happens on the hot path."""
+
+from bisect import bisect_left
+
+from headrace.clock import Clock
+from headrace.model import Usage
+from headrace.observe.cells import ProviderSlots, Row
+from headrace.observe.families import CACHE, OTHER, ROUTE, STATUS
+from headrace.observe.handles import Counter, Gauge, Histogram
+from headrace.observe.layout import Layout
+
+
+class Metrics:
+    """The metrics of one worker, bound to its row; made in the worker, after the fork.
+
+    Counters go on from what the row holds; gauges start at zero, since they told of a worker that
+    is no more.
+
+    Args:
+        layout: the layout of the row, the same in every worker.
+        cells: the row, of `layout.size` cells; nobody else writes it.
+        slots: the names of the providers.
+        clock: read once, for the start time.
+    """
+
+    def __init__(self, layout: Layout, cells: Row, slots: ProviderSlots, clock: Clock) -> None:
+        self._cells = cells
+        self._slots = slots
+        self._layout = layout
+        self._bind_traffic()
+        self._bind_upstream()
+        self._bind_cache()
+        self._bind_self()
+        self._bind_hot_path()
+        zero_gauges(layout, cells)
+        self.workers.set(1.0)
+        self.process_start.set(clock.wall_s())
+        for index, _ in self.build_info.place.each():
+            self.build_info.set_at(index, 1.0)
+
+    def request_done(self, route: str, status: int, cache: str, seconds: float) -> None:
+        """Count a request that has been answered.
+
+        Args:
+            route: one of the label's values; any other counts as `other`.
+            status: HTTP status; one without a series of its own counts as `other`.
+            cache: one of the label's values; any other counts as `none`.
+            seconds: from the first byte of the request to the last byte of the answer.
+        """
+        try:
+            counter, base, total = self._request_cells[route, status, cache]
+        except KeyError:
+            counter, base, total = self._request_cells[_known(route, status, cache)]
+        # Written out, not through the handles: a call costs more than the counting.
+        cells = self._cells
+        cells[counter] += 1.0
+        cells[base + bisect_left(self._request_bounds, seconds)] += 1.0
+        cells[total] += seconds
+
+    def first_byte(self, route: str, cache: str, seconds: float) -> None:
+        """Count the time to the first byte of an answer; labels as in `request_done`."""
+        try:
+            base = self._first_byte_cells[route, cache]
+        except KeyError:
+            known_route, _, known_cache = _known(route, 200, cache)
+            base = self._first_byte_cells[known_route, known_cache]
+        self.time_to_first_byte.observe(base, seconds)
+
+    def hit(
+        self, input_tokens: int, output_tokens: int, cached_tokens: int, usd: float, seconds: float
+    ) -> None:
+        """Count an upstream call that was not needed: what it would have cost and taken."""
+        cells = self._cells
+        calls, tokens, dollars, waits = self._saved_cells
+        cells[calls] += 1.0
+        cells[tokens] += input_tokens
+        cells[tokens + 1] += output_tokens
+        if cached_tokens:
+            cells[tokens + 2] += cached_tokens
+        cells[dollars] += usd
+        cells[waits] += seconds
+
+    def provider(self, name: str) -> "ProviderMetrics":
+        """What is counted of one provider; hold on to it, finding it is slow."""
+        return ProviderMetrics(self, self._slots.slot(name))
+
+    def _counter(self, name: str) -> Counter:
+        return Counter(self._cells, self._layout.place(f"headrace_{name}_total"))
+
+    def _gauge(self, name: str) -> Gauge:
+        return Gauge(self._cells, self._layout.place(f"headrace_{name}"))
+
+    def _seconds(self, name: str) -> Histogram:
+        return Histogram(self._cells, self._layout.place(f"headrace_{name}_seconds"))
+
+    def _bind_traffic(self) -> None:
+        self.requests = self._counter("requests")
+        self.request_duration = self._seconds("request_duration")
+        self.time_to_first_byte = self._seconds("time_to_first_byte")
+        self.stages = self._seconds("stage_duration")
+        self.inflight = self._gauge("inflight_requests")
+        self.connections = self._gauge("connections")
+        self.connections_refused = self._counter("connections_refused")
+        self.client_aborts = self._counter("client_aborts")
+        self.bad_requests = self._counter("bad_requests")
+        self.flights_joined = self._counter("flights_joined")
+
+    def _bind_upstream(self) -> None:
+        self.upstream_requests = self._counter("upstream_requests")
+        self.upstream_errors = self._counter("upstream_errors")
+        self.upstream_retries = self._counter("upstream_retries")
+        self.upstream_connections = self._gauge("upstream_connections")
+        self.upstream_connects = self._counter("upstream_connects")
+        self.upstream_duration = self._seconds("upstream_duration")
+        self.tokens = self._counter("tokens")
+        self.spent_usd = self._counter("spent_usd")
+
+    def _bind_cache(self) -> None:
+        self.cache_entries = self._gauge("cache_entries")
+        self.cache_bytes = self._gauge("cache_bytes")
+        self.cache_evictions = self._counter("cache_evictions")
+        self.cache_stores = self._counter("cache_stores")
+        self.cache_refusals = self._counter("cache_refusals")
+        self.saved_calls = self._counter("saved_calls")
+        self.saved_tokens = self._counter("saved_tokens")
+        self.saved_usd = self._counter("saved_usd")
+        self.saved_seconds = self._counter("saved_seconds")
+
+    def _bind_self(self) -> None:
+        place, cells = self._layout.place, self._cells
+        self.loop_lag = self._seconds("loop_lag")
+        self.log_lines_dropped = self._counter("log_lines_dropped")
+        self.log_write_errors = self._counter("log_write_errors")
+        self.process_memory = Gauge(cells, place("process_resident_memory_bytes"))
+        self.process_cpu = Counter(cells, place("process_cpu_seconds_total"))
+        self.process_start = Gauge(cells, place("process_start_time_seconds"))
+        self.build_info = self._gauge("build_info")
+        self.workers = self._gauge("workers")
+
+    def _bind_hot_path(self) -> None:
+        durations = self.request_duration
+        to_sum = durations.place.stride - 1
+        self._request_bounds = durations.place.family.buckets
+        self._request_cells: dict[tuple[str, int | str, str], tuple[int, int, int]] = {
+            (route, _status_key(status), cache): (
+                self.requests.at(route, status, cache),
+                durations.at(route, cache),
+                durations.at(route, cache) + to_sum,
+            )
+            for route in ROUTE.values
+            for status in STATUS.values
+            for cache in CACHE.values
+        }
+        self._first_byte_cells = {
+            (route, cache): self.time_to_first_byte.at(route, cache)
+            for route in ROUTE.values
+            for cache in CACHE.values
+        }
+        self._saved_cells = (
+            self.saved_calls.at(),
+            self.saved_tokens.at("input"),
+            self.saved_usd.at(),
+            self.saved_seconds.at(),
+        )
+
+
+class ProviderMetrics:
+    """What is counted of one provider, with every index found beforehand.
+
+    Args:
+        metrics: the worker's metrics.
+        slot: the provider's slot.
+    """
+
+    def __init__(self, metrics: Metrics, slot: int) -> None:
+        self._metrics = metrics
+        self._slot = slot
+        self._duration = metrics.upstream_duration.at(slot)
+        self._retries = metrics.upstream_retries.at(slot)
+        self._connects = metrics.upstream_connects.at(slot)
+        self._idle = metrics.upstream_connections.at(slot, "idle")
+        self._active = metrics.upstream_connections.at(slot, "active")
+        self._tokens = metrics.tokens.at(slot, "input")
+        self._spent = metrics.spent_usd.at(slot)
+        count = metrics.upstream_requests
+        classes = {hundred: count.at(slot, f"{hundred}xx") for hundred in range(2, 6)}
+        self._classes = classes | {1: count.at(slot, OTHER)}
+
+    def done(self, status: int, seconds: float) -> None:
+        """Count an answer with its HTTP status and the seconds from sending to its end."""
+        metrics = self._metrics
+        index = self._classes.get(status // 100, self._classes[1])
+        metrics.upstream_requests.add(index)
+        metrics.upstream_duration.observe(self._duration, seconds)
+
+    def failed(self, kind: str) -> None:
+        """Count a call that got no whole answer.
+
+        Raises:
+            ValueError: `kind` is not one of the label's values.
+        """
+        errors = self._metrics.upstream_errors
+        errors.add(errors.at(self._slot, kind))
+
+    def retried(self) -> None:
+        """Count a call that is sent again."""
+        self._metrics.upstream_retries.add(self._retries)
+
+    def connected(self) -> None:
+        """Count a connection that was opened."""
+        self._metrics.upstream_connects.add(self._connects)
+
+    def pool_is(self, idle: int, active: int) -> None:
+        """Say how many connections wait and how many work."""
+        gauge = self._metrics.upstream_connections
+        gauge.set_at(self._idle, idle)
+        gauge.set_at(self._active, active)
+
+    def spent(self, usage: Usage, usd: float) -> None:
+        """Count what a call used and cost in US dollars."""
+        tokens = self._metrics.tokens
+        tokens.add(self._tokens, usage.input_tokens)
+        tokens.add(self._tokens + 1, usage.output_tokens)
+        if usage.cached_tokens:
+            tokens.add(self._tokens + 2, usage.cached_tokens)
+        self._metrics.spent_usd.add(self._spent, usd)
+
+
+def zero_gauges(layout: Layout, cells: Row) -> None:
+    """Forget how things were: for the row of a worker that has died or is about to start."""
+    for index in layout.gauge_cells():
+        cells[index] = 0.0
+
+
+def _status_key(status: str) -> int | str:
+    return status if status == OTHER else int(status)
+
+
+def _known(route: str, status: int, cache: str) -> tuple[str, int | str, str]:
+    """The labels under which a request with unusual ones is counted."""
+    return (
+        route if route in ROUTE.values else OTHER,
+        status if str(status) in STATUS.values else OTHER,
+        cache if cache in CACHE.values else "none",
+    )
