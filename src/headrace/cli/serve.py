@@ -53,15 +53,19 @@ def serve(
     """
     from headrace.settings import check_listen, from_environment, load_settings, notices
 
-    settings = from_environment(os.environ) if config is None else load_settings(config)
-    settings = override(settings, host=host, port=port, workers=workers, data_dir=data_dir)
-    check_listen(settings)
+    def load() -> "Settings":
+        settings = from_environment(os.environ) if config is None else load_settings(config)
+        settings = override(settings, host=host, port=port, workers=workers, data_dir=data_dir)
+        check_listen(settings)
+        return settings
+
+    settings = load()
     for notice in notices(settings):
         typer.echo(f"headrace: {notice}", err=True)
 
-    from headrace.app import serve as serve_until_stopped
+    from headrace import app
 
-    serve_until_stopped(settings, config)
+    raise typer.Exit(app.serve(settings, load))
 
 
 def override(

@@ -17,7 +17,7 @@ from headrace.settings.schema import (
 )
 from headrace.settings.values import Origin, Secret
 
-__all__ = [
+__all__ = (
     "CacheSettings",
     "KeySettings",
     "ListenSettings",
@@ -35,4 +35,4 @@ __all__ = [
     "load_settings",
     "notices",
     "parse_settings",
-]
+)

@@ -14,8 +14,10 @@ import msgspec
 _REFERENCE: Final = re.compile(r"(\$?)\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}\n]*))?\}")
 # The end of the last private-use plane: no text means anything by these characters.
 _MASK_START: Final = 0x10FF00
-_MASK: Final = {code: _MASK_START + code for code in range(0x20, 0x7F) if not chr(code).isalnum()}
-_UNMASK: Final = {masked: code for code, masked in _MASK.items()}
+_MASK: Mapping[int, int] = {
+    code: _MASK_START + code for code in range(0x20, 0x7F) if not chr(code).isalnum()
+}
+_UNMASK: Mapping[int, int] = {masked: code for code, masked in _MASK.items()}
 
 
 class Expanded(msgspec.Struct, frozen=True):
