@@ -5,8 +5,6 @@ Each error carries what every face needs to tell it: the HTTP status, a stable m
 Errors are translated to this tree where bytes enter or leave the process, and nowhere else.
 """
 
-from typing import ClassVar
-
 
 class HeadraceError(Exception):
     """Base of every error Headrace raises.
@@ -18,9 +16,9 @@ class HeadraceError(Exception):
         retry_after_s: seconds after which trying again makes sense, sent as `retry-after`.
     """
 
-    status: ClassVar[int] = 500
-    type: ClassVar[str] = "server_error"
-    default_code: ClassVar[str] = "internal_error"
+    status: int = 500
+    type: str = "server_error"
+    default_code: str = "internal_error"
 
     def __init__(
         self,

@@ -1,0 +1,80 @@
+"""The composition root: puts the rooms together and runs them."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Callable
+
+import msgspec
+import uvloop
+
+from headrace.clock import SystemClock
+from headrace.console.app import make_console
+from headrace.observe.cells import Cells, SharedCells
+from headrace.observe.layout import Layout
+from headrace.server.listener import bind
+from headrace.server.supervisor import Supervisor
+from headrace.server.worker import Load, Post, Worker
+from headrace.settings import Settings
+
+
+def serve(settings: Settings, load: Load) -> int:
+    """Run the gateway until it is stopped.
+
+    Args:
+        settings: what to go by.
+        load: reads the settings again, for SIGHUP.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        SettingsInvalid: the address cannot be had, or a file named in the settings not be used.
+    """
+    if settings.listen.workers == 1:
+        sock = bind(settings.listen, shared=False)
+        layout = Layout()
+        _run_worker(settings, load, Post(0, Cells(layout.size), layout), sock)
+        return 0
+    return _supervise(settings, load)
+
+
+def _supervise(settings: Settings, load: Load) -> int:
+    with bind(settings.listen, shared=False) as claim:  # fails if somebody else listens there
+        port = claim.getsockname()[1]
+    reserved = bind(settings.listen, shared=True, port=port)
+    layout = Layout()
+    board = SharedCells(settings.listen.workers, layout.size)
+    board.slots.assign(list(settings.providers))
+    posts = [
+        Post(index, board, layout, supervisor_pid=os.getpid())
+        for index in range(settings.listen.workers)
+    ]
+
+    def run_worker(current: Settings, post: Post) -> None:
+        sock = bind(settings.listen, shared=True, port=port)
+        reserved.close()
+        _run_worker(current, load, post, sock)
+
+    return Supervisor(settings, load, posts, run_worker, _say).run()
+
+
+def _run_worker(settings: Settings, load: Load, post: Post, sock: socket.socket) -> None:
+    async def work() -> None:
+        worker = Worker(
+            settings,
+            load,
+            post=post,
+            sock=sock,
+            make_console=make_console,
+            clock=SystemClock(),
+        )
+        await worker.run()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work())
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"headrace: {text}\n")

@@ -1,0 +1,148 @@
+"""The memory tier: bounded in bytes and entries, found by canonical key or by raw digest.
+
+Two dictionaries lead to an entry. `_entries` holds it by canonical key. `_repeats` holds the
+digests of raw bodies that were seen to mean that key, each with the very answer they got, so
+that a byte-identical repeat costs two look-ups and no parsing. An entry that leaves takes its
+repeats with it.
+"""
+
+from collections.abc import Callable
+
+from headrace.cache.entry import Answer, Entry, Shape
+from headrace.cache.policy import Policy
+from headrace.limits import ENTRY_OVERHEAD_BYTES, REPEAT_OVERHEAD_BYTES, REPEATS_PER_ENTRY_MAX
+
+Found = tuple[Entry, Answer]
+OnRemoval = Callable[[str], None]
+
+
+class MemoryCache:
+    """Answers in memory. Belongs to one event loop; not thread-safe.
+
+    Args:
+        bytes_max: bound on what is held, payloads and a stated overhead per entry, in bytes.
+        entries_max: bound on the number of entries.
+        policy: which entry leaves when a bound is reached.
+        on_removal: told why an entry left: `capacity`, `expired` or `removed`.
+    """
+
+    def __init__(
+        self, *, bytes_max: int, entries_max: int, policy: Policy, on_removal: OnRemoval
+    ) -> None:
+        self._bytes_max = bytes_max
+        self._entries_max = entries_max
+        self._policy = policy
+        self._touch = policy.touch
+        self._on_removal = on_removal
+        self._entries: dict[bytes, Entry] = {}
+        self._repeats: dict[bytes, Found] = {}
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def bytes_held(self) -> int:
+        """What the entries weigh, in bytes."""
+        return self._bytes
+
+    def repeat(self, digest: bytes, now_s: float) -> Found | None:
+        """The answer that this very body got before, if it is still fresh."""
+        found = self._repeats.get(digest)
+        if found is None:
+            return None
+        entry = found[0]
+        if now_s >= entry.expires_s:
+            self._remove(entry, "expired")
+            return None
+        self._touch(entry.key)
+        return found
+
+    def find(self, key: bytes, now_s: float) -> Entry | None:
+        """The fresh entry of a canonical key."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        if now_s >= entry.expires_s:
+            self._remove(entry, "expired")
+            return None
+        self._touch(key)
+        return entry
+
+    def store(self, key: bytes, answer: Answer, *, now_s: float, ttl_s: float) -> Entry | None:
+        """Hold `answer` for `ttl_s` seconds in place of whatever `key` held.
+
+        Returns:
+            The entry, or `None` where the answer alone is above the bound.
+        """
+        if (stale := self._entries.get(key)) is not None:
+            self._remove(stale, "removed")
+        weight = len(answer.body) + ENTRY_OVERHEAD_BYTES
+        if weight > self._bytes_max or ttl_s <= 0:
+            return None
+        entry = Entry(key, now_s, now_s + ttl_s)
+        entry.answers[answer.shape] = answer
+        self._entries[key] = entry
+        self._policy.insert(key, weight)
+        self._grow(entry, weight)
+        return entry
+
+    def add_shape(self, entry: Entry, shape: Shape, answer: Answer) -> None:
+        """Keep another shape of an entry that is held."""
+        if self._entries.get(entry.key) is entry and shape not in entry.answers:
+            entry.answers[shape] = answer
+            self._grow(entry, len(answer.body))
+
+    def add_repeat(self, digest: bytes, entry: Entry, answer: Answer) -> None:
+        """Let the raw body of this digest find `answer` without being parsed."""
+        if self._entries.get(entry.key) is not entry or digest in self._repeats:
+            return
+        if len(entry.repeats) >= REPEATS_PER_ENTRY_MAX:
+            del self._repeats[entry.repeats.pop(0)]
+        else:
+            self._grow(entry, REPEAT_OVERHEAD_BYTES)
+            if self._entries.get(entry.key) is not entry:
+                return
+        entry.repeats.append(digest)
+        self._repeats[digest] = (entry, answer)
+
+    def forget_repeats(self) -> None:
+        """Make every body be read again, because what it would be sent to may have changed."""
+        for entry in self._entries.values():
+            self._bytes -= REPEAT_OVERHEAD_BYTES * len(entry.repeats)
+            entry.weight -= REPEAT_OVERHEAD_BYTES * len(entry.repeats)
+            entry.repeats.clear()
+        self._repeats.clear()
+
+    def resize(self, *, bytes_max: int, entries_max: int) -> None:
+        """Change the bounds; what no longer fits leaves at once."""
+        self._bytes_max = bytes_max
+        self._entries_max = entries_max
+        self._make_room()
+
+    def clear(self) -> int:
+        """Drop everything; returns how many entries there were."""
+        dropped = len(self._entries)
+        for entry in list(self._entries.values()):
+            self._remove(entry, "removed")
+        return dropped
+
+    def _grow(self, entry: Entry, weight: int) -> None:
+        entry.weight += weight
+        self._bytes += weight
+        self._make_room()
+
+    def _make_room(self) -> None:
+        while self._bytes > self._bytes_max or len(self._entries) > self._entries_max:
+            self._drop(self._entries[self._policy.evict()], "capacity")
+
+    def _remove(self, entry: Entry, reason: str) -> None:
+        self._policy.remove(entry.key)
+        self._drop(entry, reason)
+
+    def _drop(self, entry: Entry, reason: str) -> None:
+        del self._entries[entry.key]
+        for digest in entry.repeats:
+            del self._repeats[digest]
+        self._bytes -= entry.weight
+        self._on_removal(reason)

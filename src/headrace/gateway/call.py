@@ -1,0 +1,75 @@
+"""What the gateway is asked: everything of a request that does not depend on its body."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from headrace.cache.entry import Headers
+from headrace.cache.key import scope_digest
+from headrace.dialects.base import Dialect, Grammar, Operation
+
+
+class Hints(msgspec.Struct, frozen=True):
+    """What the caller says about the cache for one request.
+
+    Attributes:
+        looks_up: whether a stored answer will do.
+        stores: whether the answer may be stored.
+        cached_only: fail rather than ask a provider.
+        age_s_max: oldest stored answer that will do, in seconds.
+        ttl_s: how long to store the answer, in seconds; `None` is the configured time.
+        deadline_s: the caller waits no longer than this, in seconds.
+    """
+
+    looks_up: bool = True
+    stores: bool = True
+    cached_only: bool = False
+    age_s_max: float | None = None
+    ttl_s: float | None = None
+    deadline_s: float | None = None
+
+
+class Call(msgspec.Struct, frozen=True):
+    """Who asks for what, in which grammar, and how.
+
+    Attributes:
+        forwarded: the caller's own headers that go to the provider, names in lower case.
+        scope: digest of what separates this caller's answers from those of others.
+    """
+
+    dialect: Dialect
+    grammar: Grammar
+    tenant: str
+    hints: Hints
+    forwarded: Headers
+    scope: bytes
+
+
+def make_call(
+    dialect: Dialect, operation: Operation, tenant: str, hints: Hints, forwarded: Headers
+) -> Call:
+    """Put a call together; its scope counts every forwarded header that can change the answer."""
+    parts = [tenant.encode(), operation.value.encode()]
+    for name, value in sorted(forwarded):
+        if name in dialect.variant_headers:
+            parts += [name, value]
+    grammar = dialect.grammars[operation]
+    return Call(dialect, grammar, tenant, hints, forwarded, scope_digest(*parts))
+
+
+class Stopwatch:
+    """Times the stages of one request."""
+
+    __slots__ = ("_last_s", "_now", "began_s", "stages")
+
+    def __init__(self, now: Callable[[], float], began_s: float) -> None:
+        self._now = now
+        self._last_s = began_s
+        self.began_s = began_s
+        self.stages: list[tuple[str, float]] = []
+
+    def passed(self, stage: str) -> None:
+        """The stage that was under way is over."""
+        now_s = self._now()
+        self.stages.append((stage, now_s - self._last_s))
+        self._last_s = now_s

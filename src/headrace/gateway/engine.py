@@ -1,0 +1,217 @@
+"""The engine under all three faces: pipeline, cache and the ways to the providers, as one.
+
+The gateway and the library both run this; only what stands in front of it differs.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from headrace.cache.key import scope_digest
+from headrace.cache.memory import MemoryCache
+from headrace.cache.policy import LruPolicy
+from headrace.cache.rules import StoreRules
+from headrace.clock import Clock
+from headrace.dialects.anthropic import AnthropicDialect
+from headrace.dialects.base import Dialect
+from headrace.dialects.openai import OpenAIDialect
+from headrace.errors import HeadraceError, SettingsInvalid
+from headrace.gateway.catalogue import Catalogue
+from headrace.gateway.pipeline import Pipeline
+from headrace.gateway.plan import Lane, Plan
+from headrace.gateway.tasks import Tasks
+from headrace.limits import SWEEP_INTERVAL_S
+from headrace.model import DialectName, Price
+from headrace.observe.metrics import Metrics
+from headrace.routing.directory import Directory
+from headrace.routing.prices import PriceTable
+from headrace.settings import ProviderSettings, Settings
+from headrace.upstream.endpoint import Endpoint, tls_context
+from headrace.upstream.pool import Pool
+
+OnBug = Callable[[BaseException], None]
+OnUnreachable = Callable[[str, HeadraceError], None]
+
+
+class Engine:
+    """Everything between a request that was read and its answer. Belongs to one event loop.
+
+    Args:
+        settings: what to go by.
+        clock: the time.
+        metrics: counts.
+        on_bug: told of an exception that no one expected.
+        on_unreachable: told that a provider could not be reached at start.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        on_bug: OnBug,
+        on_unreachable: OnUnreachable,
+    ) -> None:
+        self.dialects: dict[DialectName, Dialect] = {
+            "openai": OpenAIDialect(),
+            "anthropic": AnthropicDialect(),
+        }
+        self.metrics = metrics
+        self._clock = clock
+        self._on_unreachable = on_unreachable
+        self._tasks = Tasks(on_bug)
+        self._prices = PriceTable.load()
+        self._lanes: dict[str, tuple[ProviderSettings, Lane]] = {}
+        self._retired: list[Pool] = []
+        self._sweeper: asyncio.TimerHandle | None = None
+        self.settings = settings
+        cache = settings.cache
+        self.cache = MemoryCache(
+            bytes_max=cache.memory_mb << 20,
+            entries_max=cache.entries_max,
+            policy=LruPolicy(),
+            on_removal=self._count_removal,
+        )
+        plan = self._plan(settings)
+        self.catalogue = Catalogue(plan, clock)
+        self.pipeline = Pipeline(
+            plan, cache=self.cache, clock=clock, metrics=metrics, spawn=self._tasks.spawn
+        )
+
+    @property
+    def calls(self) -> int:
+        """Calls to providers under way."""
+        return len(self._tasks)
+
+    def start(self) -> None:
+        """Begin to keep time and open connections ahead of the first call."""
+        self._sweep(asyncio.get_running_loop())
+        for settings, lane in self._lanes.values():
+            if settings.warm_connections:
+                self._tasks.spawn(self._warm(lane, settings.warm_connections))
+
+    def reload(self, settings: Settings) -> None:
+        """Go by other settings from the next request on; calls under way end as they began.
+
+        Raises:
+            SettingsInvalid: they cannot be used; the old ones stay.
+        """
+        before = {id(lane): lane for _, lane in self._lanes.values()}
+        plan = self._plan(settings)
+        self.settings = settings
+        self.catalogue = Catalogue(plan, self._clock)
+        self.cache.resize(
+            bytes_max=settings.cache.memory_mb << 20, entries_max=settings.cache.entries_max
+        )
+        self.pipeline.adopt(plan)
+        for kept in plan.lanes.values():
+            before.pop(id(kept), None)
+        for lane in before.values():
+            lane.endpoint.pool.close()
+            self._retired.append(lane.endpoint.pool)
+
+    async def close(self) -> None:
+        """End what runs and close every connection."""
+        if self._sweeper:
+            self._sweeper.cancel()
+        for _, lane in self._lanes.values():
+            lane.endpoint.pool.close()
+        await self._tasks.close()
+
+    def refresh_gauges(self) -> None:
+        """Bring the gauges that nobody pushes up to date."""
+        self.metrics.cache_entries.set(len(self.cache))
+        self.metrics.cache_bytes.set(self.cache.bytes_held)
+        for _, lane in self._lanes.values():
+            pool = lane.endpoint.pool
+            lane.meter.pool_is(pool.idle, pool.active)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run something in the background until the engine closes."""
+        self._tasks.spawn(coroutine)
+
+    def _plan(self, settings: Settings) -> Plan:
+        lanes = {
+            name: self._lane(name, provider) for name, provider in settings.providers.items()
+        }
+        cache = settings.cache
+        plan = Plan(
+            directory=Directory(
+                {name: provider.dialect for name, provider in settings.providers.items()},
+                {name: model.targets for name, model in settings.models.items()},
+            ),
+            lanes=lanes,
+            price_table=self._prices,
+            prices=_own_prices(settings),
+            ignored=frozenset(cache.ignore),
+            cache_enabled=cache.enabled,
+            temperature_max=cache.temperature_max,
+            rules=StoreRules(tool_calls=cache.tool_calls),
+            ttl_s=cache.ttl_s,
+            ttl_s_max=cache.ttl_s_max,
+            answer_bytes_max=cache.entry_kb_max << 10,
+        )
+        self._lanes = {name: (settings.providers[name], lane) for name, lane in lanes.items()}
+        return plan
+
+    def _lane(self, name: str, settings: ProviderSettings) -> Lane:
+        known = self._lanes.get(name)
+        if known and known[0] == settings:
+            return known[1]
+        dialect = self.dialects[settings.dialect]
+        meter = self.metrics.provider(name)
+        headers = tuple(
+            (header.lower().encode(), value.reveal().encode())
+            for header, value in settings.headers.items()
+        )
+        if settings.api_key is not None:
+            headers += dialect.credential_headers(settings.api_key.reveal())
+        endpoint = Endpoint(
+            name,
+            dialect,
+            settings.origin,
+            headers=headers,
+            defaults=dialect.default_headers,
+            limits=settings,
+            tls=_tls(name, settings),
+            meter=meter,
+        )
+        return Lane(endpoint, meter, scope_digest(name.encode(), endpoint.base_url.encode()))
+
+    async def _warm(self, lane: Lane, connections: int) -> None:
+        try:
+            await lane.endpoint.pool.warm(connections)
+        except HeadraceError as error:
+            self._on_unreachable(lane.endpoint.name, error)
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        now_s = loop.time()
+        for _, lane in self._lanes.values():
+            lane.endpoint.pool.sweep(now_s)
+        for pool in self._retired:
+            pool.sweep(now_s)
+        self._retired = [pool for pool in self._retired if pool.active]
+        self._sweeper = loop.call_later(SWEEP_INTERVAL_S, self._sweep, loop)
+
+    def _count_removal(self, reason: str) -> None:
+        evictions = self.metrics.cache_evictions
+        evictions.add(evictions.at(reason))
+
+
+def _own_prices(settings: Settings) -> dict[str, Price]:
+    return {
+        model.targets[0]: model.price
+        for model in settings.models.values()
+        if model.price is not None
+    }
+
+
+def _tls(name: str, settings: ProviderSettings) -> ssl.SSLContext | None:
+    if not settings.origin.is_tls:
+        return None
+    try:
+        return tls_context(verify=settings.verify, ca_file=settings.ca_file)
+    except OSError as error:
+        raise SettingsInvalid(f"providers.{name}.ca_file cannot be used: {error}") from error

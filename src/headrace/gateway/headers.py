@@ -1,0 +1,48 @@
+"""Which of a provider's response headers go on to the caller."""
+
+from headrace.cache.entry import Headers
+from headrace.upstream.h1 import RawHeaders
+
+# Hop-by-hop headers (RFC 9110, 7.6.1), framing that is written anew, and what speaks of the
+# provider's own connection, cookies or host rather than of the answer.
+DROPPED = frozenset(
+    {
+        b"alt-svc",
+        b"connection",
+        b"content-length",
+        b"date",
+        b"keep-alive",
+        b"nel",
+        b"proxy-authenticate",
+        b"proxy-connection",
+        b"report-to",
+        b"server",
+        b"set-cookie",
+        b"strict-transport-security",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"via",
+    }
+)
+
+# The caller's request id is the gateway's; the provider's own stays readable beside it.
+RENAMED = {b"x-request-id": b"x-upstream-request-id"}
+
+
+def end_to_end(headers: RawHeaders) -> Headers:
+    """The headers that go to the caller, names in lower case."""
+    return tuple(
+        (RENAMED.get(name, name), value)
+        for name, value in headers
+        if name not in DROPPED and not name.startswith(b"x-headrace-")
+    )
+
+
+def content_type(headers: Headers) -> bytes:
+    """The content type in lower case, empty where there is none."""
+    for name, value in headers:
+        if name == b"content-type":
+            return value.lower()
+    return b""

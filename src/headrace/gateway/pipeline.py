@@ -1,0 +1,250 @@
+"""The one place where the order of the stages is written.
+
+    authenticate -> validate -> route -> look up -> join -> prepare -> send -> relay -> settle
+
+`repeat` is the fast path: a body that was seen before is answered by its digest, before any JSON
+is parsed and without a task. `handle` is the whole way. Authentication needs only the head of a
+request, so it happens where that is read, and its outcome is part of the `Call`.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+
+from headrace.cache.entry import Answer, Shape
+from headrace.cache.key import canonical_key, decode_document, repeat_key
+from headrace.cache.memory import Found, MemoryCache
+from headrace.cache.rules import request_cacheable, store_refusal
+from headrace.cache.shapes import reshape
+from headrace.clock import Clock
+from headrace.errors import DeadlineExceeded, HeadraceError, InvalidRequest
+from headrace.flow.singleflight import SingleFlight
+from headrace.gateway.call import Call, Stopwatch
+from headrace.gateway.flight import Errand, Flight
+from headrace.gateway.plan import Plan
+from headrace.gateway.relay import Reader, Seat, Source
+from headrace.model import CacheResult, Price, RequestView, Usage
+from headrace.observe.metrics import Metrics
+
+Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+
+
+class Pipeline:
+    """Takes requests through the stages. Belongs to one event loop. Implements `Tower`.
+
+    Args:
+        plan: what the settings say; replaced as a whole by `adopt`.
+        cache: the memory tier.
+        clock: tells the time.
+        metrics: counts.
+        spawn: starts the task of an upstream call and looks after it.
+    """
+
+    def __init__(
+        self, plan: Plan, *, cache: MemoryCache, clock: Clock, metrics: Metrics, spawn: Spawn
+    ) -> None:
+        self._plan = plan
+        self._cache = cache
+        self._metrics = metrics
+        self._spawn = spawn
+        self._flights: SingleFlight[Flight] = SingleFlight()
+        self.now_s = clock.monotonic_s
+
+    @property
+    def plan(self) -> Plan:
+        """What the settings say at the moment."""
+        return self._plan
+
+    def adopt(self, plan: Plan) -> None:
+        """Go by other settings from the next request on."""
+        self._plan = plan
+        self._cache.forget_repeats()
+
+    def repeat(self, call: Call, body: bytes, now_s: float) -> Found | None:
+        """The fast path: the stored answer to this very body, found without parsing it."""
+        hints = call.hints
+        if not hints.looks_up:
+            return None
+        found = self._cache.repeat(repeat_key(call.scope, body), now_s)
+        if found is None:
+            return None
+        if hints.age_s_max is not None and now_s - found[0].stored_s > hints.age_s_max:
+            return None
+        self._count_saved(found[1])
+        return found
+
+    def handle(self, call: Call, body: bytes, reader: Reader, watch: Stopwatch) -> Seat | None:
+        """The whole way of a request whose body is not known.
+
+        Args:
+            call: what the head of the request says.
+            body: its JSON.
+            reader: who waits for the answer.
+            watch: times the stages.
+
+        Returns:
+            The reader's place in a call under way, or `None` where it was answered at once.
+
+        Raises:
+            HeadraceError: the request is wrong, or cannot be served.
+        """
+        document = decode_document(body)
+        view = call.dialect.read_request(call.grammar.operation, document)
+        watch.passed("validate")
+        errand = self._route(call, body, document, view)
+        watch.passed("route")
+        if errand.looks_up:
+            found = self._look_up(errand)
+            watch.passed("look_up")
+            if found:
+                reader.placed(Source(CacheResult.L1, found[1].provider, found[1].model))
+                reader.answer(found[1], self.now_s() - found[0].stored_s)
+                return None
+        if call.hints.cached_only:
+            raise DeadlineExceeded("The answer is not in the cache.", code="not_cached")
+        flight, leads = self._join(errand)
+        watch.passed("join")
+        if leads:
+            request = self._prepare(errand, body)
+            watch.passed("prepare")
+            flight.task = self._spawn(self._send(flight, request))
+        return self._relay(flight, reader, leads)
+
+    def _route(
+        self, call: Call, body: bytes, document: dict[str, Any], view: RequestView
+    ) -> Errand:
+        plan = self._plan
+        target = plan.directory.resolve(view.model, call.dialect.name)
+        lane = plan.lanes[target.provider]
+        uncounted = call.grammar.uncounted | plan.ignored
+        return Errand(
+            call,
+            view,
+            lane,
+            target.model,
+            key=canonical_key(call.scope + lane.scope, document, uncounted, target.model),
+            digest=repeat_key(call.scope, body),
+            shape=_shape(view),
+            cacheable=plan.cache_enabled and request_cacheable(view, plan.temperature_max),
+        )
+
+    def _look_up(self, errand: Errand) -> Found | None:
+        now_s = self.now_s()
+        entry = self._cache.find(errand.key, now_s)
+        if entry is None:
+            return None
+        age_s_max = errand.call.hints.age_s_max
+        if age_s_max is not None and now_s - entry.stored_s > age_s_max:
+            return None
+        call = errand.call
+        answer = reshape(call.dialect, call.grammar.operation, entry.answers, errand.shape)
+        if answer is None:
+            return None
+        self._cache.add_shape(entry, errand.shape, answer)
+        self._cache.add_repeat(errand.digest, entry, answer)
+        self._count_saved(answer)
+        return entry, answer
+
+    def _join(self, errand: Errand) -> tuple[Flight, bool]:
+        if not errand.looks_up:
+            return Flight(errand, self), True
+        return self._flights.join(errand.flight_key, lambda: Flight(errand, self))
+
+    def _prepare(self, errand: Errand, body: bytes) -> list[bytes] | tuple[bytes, ...]:
+        if errand.model != errand.view.model:
+            body = _with_model(body, errand.model)
+        call = errand.call
+        return errand.lane.endpoint.request(b"POST", call.grammar.path, call.forwarded, body)
+
+    async def _send(self, flight: Flight, request: tuple[bytes, ...]) -> None:
+        try:
+            await flight.errand.lane.endpoint.send(request, flight.relay)
+        except HeadraceError as error:
+            flight.relay.fail(error)
+        except asyncio.CancelledError:
+            flight.relay.fail(HeadraceError("The gateway is shutting down.", code="shutdown"))
+            raise
+        except Exception:
+            flight.relay.fail(HeadraceError("The gateway failed; its log says how."))
+            raise
+
+    def _relay(self, flight: Flight, reader: Reader, leads: bool) -> Seat:
+        errand = flight.errand
+        cache = CacheResult.JOINED
+        if leads:
+            cache = CacheResult.MISS if errand.looks_up else CacheResult.BYPASS
+        else:
+            self._metrics.flights_joined.add(self._metrics.flights_joined.at())
+        reader.placed(Source(cache, errand.lane.endpoint.name, errand.model, flight.relay))
+        return flight.relay.join(reader)
+
+    # What flights say.
+
+    def price_of(self, errand: Errand) -> Price | None:
+        return self._plan.price(errand.lane, errand.model)
+
+    def closed(self, flight: Flight) -> None:
+        self._flights.land(flight.errand.flight_key, flight)
+
+    def landed(self, flight: Flight, answer: Answer | None) -> None:
+        """Settle: nobody joins any more, the answer is booked and, where it may be, stored."""
+        errand = flight.errand
+        self._flights.land(errand.flight_key, flight)
+        if answer is None:
+            return
+        errand.lane.meter.done(answer.status, answer.seconds)
+        if answer.usage:
+            errand.lane.meter.spent(answer.usage, answer.cost_usd)
+        if errand.cacheable and errand.call.hints.stores:
+            self._store(flight, answer)
+
+    def _store(self, flight: Flight, answer: Answer) -> None:
+        errand, plan = flight.errand, self._plan
+        refusal: str | None = store_refusal(flight.facts, answer.status, plan.rules)
+        if refusal is None and not _fits(flight, answer, plan.answer_bytes_max):
+            refusal = "too_large"
+        if refusal is None and flight.relay.is_stream != errand.view.stream:
+            refusal = "shape"
+        if refusal is not None:
+            refusals = self._metrics.cache_refusals
+            refusals.add(refusals.at(refusal))
+            return
+        # What the provider said of this one call (limits, ids, times) is not true of the next.
+        answer.headers = tuple(pair for pair in answer.headers if pair[0] == b"content-type")
+        now_s, ttl_s = self.now_s(), plan.ttl(errand.call.hints.ttl_s)
+        entry = self._cache.store(errand.key, answer, now_s=now_s, ttl_s=ttl_s)
+        if entry:
+            self._metrics.cache_stores.increment()
+            self._cache.add_repeat(errand.digest, entry, answer)
+
+    def _count_saved(self, answer: Answer) -> None:
+        usage = answer.usage or _NO_USAGE
+        self._metrics.hit(
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cached_tokens,
+            answer.cost_usd,
+            answer.seconds,
+        )
+
+
+_NO_USAGE = Usage()
+
+
+def _fits(flight: Flight, answer: Answer, bytes_max: int) -> bool:
+    return flight.relay.is_intact and len(answer.body) <= bytes_max
+
+
+def _shape(view: RequestView) -> Shape:
+    if not view.stream:
+        return Shape.WHOLE
+    return Shape.EVENTS_WITH_USAGE if view.include_usage else Shape.EVENTS
+
+
+def _with_model(body: bytes, model: str) -> bytes:
+    """The same body for another model; every other value keeps its very bytes."""
+    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    fields["model"] = msgspec.Raw(msgspec.json.encode(model))
+    return msgspec.json.encode(fields)

@@ -1,0 +1,62 @@
+"""What the settings say, in the form the pipeline goes by. Replaced as a whole on reload."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from headrace.cache.rules import StoreRules
+from headrace.model import Price
+from headrace.observe.metrics import ProviderMetrics
+from headrace.routing.directory import Directory
+from headrace.routing.prices import PriceTable
+from headrace.upstream.endpoint import Endpoint
+
+
+class Lane(msgspec.Struct, frozen=True):
+    """The way to one provider.
+
+    Attributes:
+        scope: digest of what separates its answers from those of other providers.
+    """
+
+    endpoint: Endpoint
+    meter: ProviderMetrics
+    scope: bytes
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """The settings of the pipeline.
+
+    Attributes:
+        lanes: by the provider's name.
+        prices: US dollars per million tokens, by `provider/model`, above the price table's.
+        ignored: request fields that do not count in the key, besides the dialect's own.
+        cache_enabled: whether answers are looked up and stored at all.
+        temperature_max: requests above it are not cached; `None` caches every temperature.
+        rules: which answers may be stored.
+        ttl_s: how long an answer is stored, in seconds.
+        ttl_s_max: longest time a caller may ask for.
+        answer_bytes_max: largest answer that is stored.
+    """
+
+    directory: Directory
+    lanes: Mapping[str, Lane]
+    price_table: PriceTable
+    prices: Mapping[str, Price]
+    ignored: frozenset[str]
+    cache_enabled: bool
+    temperature_max: float | None
+    rules: StoreRules
+    ttl_s: float
+    ttl_s_max: float
+    answer_bytes_max: int
+
+    def price(self, lane: Lane, model: str) -> Price | None:
+        """What `model` costs at a provider, where that is known."""
+        endpoint = lane.endpoint
+        own = self.prices.get(f"{endpoint.name}/{model}")
+        return own or self.price_table.find(endpoint.name, endpoint.dialect.name, model)
+
+    def ttl(self, asked_s: float | None) -> float:
+        """How long to store an answer for which the caller asked `asked_s`, in seconds."""
+        return self.ttl_s if asked_s is None else min(asked_s, self.ttl_s_max)

@@ -1,0 +1,286 @@
+"""The stream tee: one upstream answer on its way to everyone who asked for it.
+
+A relay takes an answer as it comes and gives it to its readers. Each reader has a seat with a
+place in the list of chunks, so a slow one lags without holding the others up, and a late one
+gets what has come so far and then the rest. When every reader is slow the upstream is paused;
+when the last one leaves, the upstream call ends.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from headrace.cache.entry import Answer, Headers
+from headrace.errors import HeadraceError
+from headrace.gateway.headers import content_type, end_to_end
+from headrace.limits import RELAY_BYTES_MAX
+from headrace.model import CacheResult
+from headrace.upstream.h1 import RawHeaders
+
+
+class Source:
+    """Where one reader's answer comes from."""
+
+    __slots__ = ("_relay", "cache", "model", "provider")
+
+    def __init__(
+        self, cache: CacheResult, provider: str, model: str, relay: "Relay | None" = None
+    ) -> None:
+        self.cache = cache
+        self.provider = provider
+        self.model = model
+        self._relay = relay
+
+    @property
+    def attempts(self) -> int:
+        """Calls made to the provider so far."""
+        return self._relay.attempts if self._relay else 0
+
+    @property
+    def is_free(self) -> bool:
+        """Whether somebody else pays for the answer, or has paid."""
+        return self.cache in (CacheResult.L1, CacheResult.JOINED)
+
+
+class Reader(Protocol):
+    """Someone who waits for an answer."""
+
+    def placed(self, source: Source) -> None:
+        """It is known where the answer comes from; called once, before anything of it comes."""
+        ...
+
+    def answer(self, answer: Answer, age_s: float | None = None) -> None:
+        """The whole answer; `age_s` is how long it was stored, where it was."""
+        ...
+
+    def begin(self, status: int, headers: Headers) -> None:
+        """A stream begins."""
+        ...
+
+    def feed(self, chunk: bytes) -> None:
+        """The next bytes of the stream."""
+        ...
+
+    def end(self, answer: Answer) -> None:
+        """The stream is over, and complete; `answer` is the whole of it."""
+        ...
+
+    def fail(self, error: HeadraceError) -> None:
+        """There will be no answer, or no more of it."""
+        ...
+
+
+class Course(Protocol):
+    """What a relay asks of whoever runs the call."""
+
+    def concluded(self, relay: "Relay") -> Answer:
+        """Make an answer of what came.
+
+        Raises:
+            UpstreamFault: what came is not an answer.
+        """
+        ...
+
+    def delivered(self, relay: "Relay", answer: Answer) -> None:
+        """Every reader was given its answer; nobody can join any more."""
+        ...
+
+    def failed(self, relay: "Relay", error: HeadraceError) -> None:
+        """There is no answer; nobody can join any more."""
+        ...
+
+    def closed(self, relay: "Relay") -> None:
+        """The answer has grown too long for anybody to join."""
+        ...
+
+    def abandoned(self, relay: "Relay") -> None:
+        """Nobody waits any more."""
+        ...
+
+
+class Seat:
+    """One reader's place in a relay."""
+
+    __slots__ = ("_relay", "is_slow", "place", "reader")
+
+    def __init__(self, relay: "Relay", reader: Reader) -> None:
+        self._relay = relay
+        self.reader = reader
+        self.place = 0
+        self.is_slow = False
+
+    def pause(self) -> None:
+        """The reader cannot take more for now."""
+        self.is_slow = True
+        self._relay.slowed()
+
+    def resume(self) -> None:
+        """The reader can take more again."""
+        self.is_slow = False
+        self._relay.caught_up(self)
+
+    def leave(self) -> None:
+        """The reader is gone."""
+        self._relay.leave(self)
+
+
+class Relay:
+    """One answer, many readers. Implements the upstream's `Sink`.
+
+    Args:
+        course: told how it goes.
+    """
+
+    def __init__(self, course: Course) -> None:
+        self._course = course
+        self._seats: list[Seat] = []
+        self._chunks: list[bytes] = []
+        self._first = 0  # the number of the oldest chunk still held
+        self._bytes = 0
+        self._pause: Callable[[], None] | None = None
+        self._resume: Callable[[], None] | None = None
+        self._answer: Answer | None = None
+        self.attempts = 0
+        self.status = 0
+        self.headers: Headers = ()
+        self.is_stream = False
+        self.is_over = False
+
+    # The upstream's side.
+
+    def on_attempt(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        self.attempts += 1
+        self._pause, self._resume = pause, resume
+
+    def on_head(self, status: int, headers: RawHeaders) -> None:
+        self.status = status
+        self.headers = end_to_end(headers)
+        if status == 200 and content_type(self.headers).startswith(b"text/event-stream"):
+            self.is_stream = True
+            for seat in self._seats.copy():
+                seat.reader.begin(status, self.headers)
+
+    def on_body(self, chunk: bytes) -> None:
+        chunks = self._chunks
+        chunks.append(chunk)
+        self._bytes += len(chunk)
+        if not self.is_stream:
+            return
+        here = self._first + len(chunks)
+        for seat in self._seats if len(self._seats) == 1 else self._seats.copy():
+            if not seat.is_slow:
+                seat.place = here
+                seat.reader.feed(chunk)
+        if self._bytes > RELAY_BYTES_MAX:
+            self._shorten()
+
+    def on_end(self) -> None:
+        try:
+            answer = self._course.concluded(self)
+        except HeadraceError as error:
+            self.fail(error)
+            return
+        self.is_over = True
+        self._answer = answer
+        seats = self._seats
+        if self.is_stream:
+            self._seats = [seat for seat in seats if seat.is_slow]
+            for seat in seats:
+                if not seat.is_slow:
+                    seat.reader.end(answer)
+        else:
+            self._seats = []
+            for seat in seats:
+                seat.reader.answer(answer)
+        self._course.delivered(self, answer)
+
+    def fail(self, error: HeadraceError) -> None:
+        """End without an answer; every reader is told why."""
+        if self.is_over:
+            return
+        self.is_over = True
+        self._course.failed(self, error)
+        seats, self._seats = self._seats, []
+        for seat in seats:
+            seat.reader.fail(error)
+
+    # The readers' side.
+
+    @property
+    def body(self) -> bytes:
+        """What has come so far; of a very long stream, its last part."""
+        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether `body` is all that came."""
+        return self._first == 0
+
+    @property
+    def readers(self) -> int:
+        """How many wait."""
+        return len(self._seats)
+
+    def tail(self, size: int) -> bytes:
+        """At least the last `size` bytes that came, where there are as many."""
+        chunks = self._chunks
+        if chunks and len(chunks[-1]) >= size:
+            return chunks[-1]
+        parts: list[bytes] = []
+        for chunk in reversed(chunks):
+            parts.append(chunk)
+            size -= len(chunk)
+            if size <= 0:
+                break
+        return b"".join(reversed(parts))
+
+    def join(self, reader: Reader) -> Seat:
+        """Wait for the answer too; of a stream, what has come so far comes at once."""
+        seat = Seat(self, reader)
+        self._seats.append(seat)
+        if self.is_stream:
+            reader.begin(self.status, self.headers)
+            self.caught_up(seat)
+        return seat
+
+    def leave(self, seat: Seat) -> None:
+        """Wait no longer. Leaving twice does nothing."""
+        if seat not in self._seats:
+            return
+        self._seats.remove(seat)
+        if self.is_over:
+            return
+        if not self._seats:
+            self.is_over = True
+            self._course.abandoned(self)
+        else:
+            self.slowed()
+
+    def slowed(self) -> None:
+        """A reader fell behind or left: pause the upstream when nobody takes what comes."""
+        if not self.is_over and self._pause and all(seat.is_slow for seat in self._seats):
+            self._pause()
+
+    def caught_up(self, seat: Seat) -> None:
+        """A reader can take more: give it what it has missed."""
+        while not seat.is_slow and (index := seat.place - self._first) < len(self._chunks):
+            seat.place += 1
+            seat.reader.feed(self._chunks[index])
+        if seat.is_slow:
+            return
+        if self._answer is not None:
+            if seat in self._seats:
+                self._seats.remove(seat)
+                seat.reader.end(self._answer)
+        elif self._resume:
+            self._resume()
+
+    def _shorten(self) -> None:
+        """Let go of what every reader has; nobody can join any more."""
+        if self._first == 0:
+            self._course.closed(self)
+        taken = min((seat.place for seat in self._seats), default=0)
+        while len(self._chunks) > 1 and self._first < taken and self._bytes > RELAY_BYTES_MAX // 2:
+            self._bytes -= len(self._chunks.pop(0))
+            self._first += 1
+        if self._bytes > RELAY_BYTES_MAX and self._pause:
+            self._pause()  # a slow reader holds the rest back; it resumes when it has caught up

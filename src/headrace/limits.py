@@ -1,0 +1,41 @@
+"""The bounds that are not settings, each with the reason for its size."""
+
+from typing import Final
+
+# One head of each live client shape is enough; 1,024 of at most 4 KiB are 4 MiB at the worst.
+HEAD_MEMO_ENTRIES_MAX: Final = 1024
+HEAD_MEMO_BYTES_MAX: Final = 4096
+
+# Heads sent upstream differ by provider, route and forwarded headers only.
+UPSTREAM_HEAD_MEMO_ENTRIES_MAX: Final = 256
+
+# Above this much unsent data a reader counts as slow and its upstream is paused.
+WRITE_BUFFER_BYTES_HIGH: Final = 256 * 1024
+WRITE_BUFFER_BYTES_LOW: Final = 64 * 1024
+
+# Deadlines are checked this often, so every timeout is late by at most this much.
+SWEEP_INTERVAL_S: Final = 0.1
+
+# After a refusal the rest of the request is read and dropped this long, so the refusal arrives.
+LINGER_S: Final = 2.0
+
+# Callers waiting for a connection to one provider, beyond which they are refused at once.
+POOL_WAITERS_MAX: Final = 4096
+
+# Raw bodies that lead to one cache entry without being parsed.
+REPEATS_PER_ENTRY_MAX: Final = 4
+
+# What an entry costs beyond its bytes: objects, keys and its place in two dictionaries.
+ENTRY_OVERHEAD_BYTES: Final = 1536
+REPEAT_OVERHEAD_BYTES: Final = 320
+
+# A stream is kept whole this far for late joiners; beyond it nobody can join any more.
+RELAY_BYTES_MAX: Final = 16 * 1024 * 1024
+
+# Model lists of providers are asked for at most this often.
+CATALOGUE_TTL_S: Final = 60.0
+
+# Header values Headrace reads numbers from; a longer one is not a number anyone means.
+NUMBER_DIGITS_MAX: Final = 12
+
+assert WRITE_BUFFER_BYTES_LOW < WRITE_BUFFER_BYTES_HIGH < RELAY_BYTES_MAX  # noqa: S101

@@ -1,0 +1,117 @@
+"""From the model a caller names to the provider that serves it. Pure."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from headrace.errors import InvalidRequest, NotFound
+from headrace.model import DialectName
+
+# Names that say whose model they are, for callers who name no provider.
+FAMILIES: tuple[tuple[str, str], ...] = (
+    ("gpt-", "openai"),
+    ("chatgpt-", "openai"),
+    ("o1", "openai"),
+    ("o3", "openai"),
+    ("o4", "openai"),
+    ("text-embedding-", "openai"),
+    ("claude-", "anthropic"),
+    ("gemini-", "gemini"),
+    ("mistral-", "mistral"),
+    ("deepseek-", "deepseek"),
+    ("grok-", "xai"),
+)
+
+
+class Target(msgspec.Struct, frozen=True):
+    """A provider and what it calls the model."""
+
+    provider: str
+    model: str
+
+
+class Directory:
+    """Which model names are known, and where each leads.
+
+    A name is looked for among the configured models; then read as `provider/model`; then, where
+    no models are configured, given to the provider its family belongs to, or to the only one
+    that speaks the caller's dialect.
+
+    Args:
+        providers: the dialect of each provider by its name.
+        models: the targets of each configured model, each written `provider/model`.
+    """
+
+    def __init__(
+        self, providers: Mapping[str, DialectName], models: Mapping[str, Sequence[str]]
+    ) -> None:
+        self._providers = dict(providers)
+        self._models = {name: _parse(targets[0]) for name, targets in models.items()}
+
+    def names_for(self, dialect: DialectName) -> tuple[str, ...] | None:
+        """The configured models that `dialect` can reach; `None` where none are configured."""
+        if not self._models:
+            return None
+        return tuple(
+            name
+            for name, target in self._models.items()
+            if self._providers[target.provider] == dialect
+        )
+
+    def shortest_name(self, provider: str, model: str, dialect: DialectName) -> str:
+        """What a caller has to write for a provider's model: its name alone, if that leads there."""
+        if self._by_provider(model) is None:
+            leads_to = self._by_family(model, dialect)
+            if leads_to is not None and leads_to.provider == provider:
+                return model
+        return f"{provider}/{model}"
+
+    def resolve(self, model: str, dialect: DialectName) -> Target:
+        """Where calls for `model` in `dialect` go.
+
+        Raises:
+            NotFound: nobody serves a model of this name.
+            InvalidRequest: its provider speaks another dialect.
+        """
+        target = (
+            self._models.get(model) or self._by_provider(model) or self._by_family(model, dialect)
+        )
+        if target is None:
+            raise NotFound(self._unknown(model), code="model_not_found", param="model")
+        spoken = self._providers[target.provider]
+        if spoken != dialect:
+            route = "/v1/messages" if spoken == "anthropic" else "/v1/chat/completions"
+            raise InvalidRequest(
+                f"Model '{model}' is served by provider '{target.provider}', which speaks the "
+                f"{spoken} dialect: send the call to {route}.",
+                code="wrong_dialect",
+                param="model",
+            )
+        return target
+
+    def _by_provider(self, model: str) -> Target | None:
+        provider, slash, name = model.partition("/")
+        return Target(provider, name) if slash and name and provider in self._providers else None
+
+    def _by_family(self, model: str, dialect: DialectName) -> Target | None:
+        if self._models:
+            return None
+        for prefix, provider in FAMILIES:
+            if model.startswith(prefix) and self._providers.get(provider) == dialect:
+                return Target(provider, model)
+        speakers = [name for name, spoken in self._providers.items() if spoken == dialect]
+        return Target(speakers[0], model) if len(speakers) == 1 else None
+
+    def _unknown(self, model: str) -> str:
+        shown = model if len(model) <= 100 else model[:100] + "…"
+        near = difflib.get_close_matches(model[:100], self._models, n=1)
+        if near:
+            return f"No model '{shown}' is configured; did you mean '{near[0]}'?"
+        known = ", ".join(sorted(self._models)[:10] or [f"{p}/…" for p in sorted(self._providers)])
+        return f"No model '{shown}' is known; write it as provider/model, or one of: {known}."
+
+
+def _parse(target: str) -> Target:
+    provider, _, model = target.partition("/")
+    return Target(provider, model)

@@ -1,0 +1,206 @@
+"""One request on its way to its answer: writes the answer, then counts and logs it once.
+
+Implements the relay's `Reader`, for a client over HTTP.
+"""
+
+import math
+from typing import TYPE_CHECKING, Protocol
+
+from headrace.cache.entry import Answer, Headers
+from headrace.errors import DeadlineExceeded, HeadraceError
+from headrace.gateway.call import Stopwatch
+from headrace.gateway.relay import Seat, Source
+from headrace.server.heads import RequestHead
+from headrace.server.replies import (
+    JSON_LINE,
+    LAST_CHUNK,
+    chunk,
+    delivery_lines,
+    dollars,
+    header_lines,
+    source_lines,
+    status_line,
+    timing_line,
+)
+
+if TYPE_CHECKING:
+    from headrace.server.service import Service
+
+CLIENT_GONE = 499  # nginx's number for it; never sent
+
+
+class Line(Protocol):
+    """The connection as an exchange sees it."""
+
+    peer: str
+
+    def write(self, data: bytes) -> None: ...
+    def finished(self, *, keep_alive: bool) -> None: ...
+    def broken(self) -> None: ...
+
+
+class Exchange:
+    """One request and its answer.
+
+    Args:
+        line: the connection it came over.
+        service: what all connections share.
+        head: the head of the request; `None` where there was none that could be read.
+        began_s: when its first byte came, monotonic seconds.
+    """
+
+    def __init__(
+        self, line: Line, service: "Service", head: RequestHead | None, began_s: float
+    ) -> None:
+        self.line = line
+        self.head = head
+        self.request_id = service.next_request_id()
+        self.watch = Stopwatch(service.clock.monotonic_s, began_s)
+        self.source: Source | None = None
+        self.answer_given: Answer | None = None
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.first_byte_s = 0.0
+        self.status = 0
+        self.is_stream = False
+        self.error: str | None = None
+        self._service = service
+        self._seat: Seat | None = None
+        self._is_over = False
+        self._is_paused = False
+
+    # What the connection says.
+
+    def seated(self, seat: Seat | None) -> None:
+        """The answer will come from a call under way."""
+        if seat is None or self._is_over:
+            return
+        self._seat = seat
+        if self._is_paused:
+            seat.pause()
+
+    def pause(self) -> None:
+        """The client does not keep up."""
+        self._is_paused = True
+        if self._seat:
+            self._seat.pause()
+
+    def resume(self) -> None:
+        """The client keeps up again."""
+        self._is_paused = False
+        if self._seat:
+            self._seat.resume()
+
+    def client_gone(self) -> None:
+        """The connection is lost."""
+        if self._is_over:
+            return
+        self._is_over = True
+        self.status = self.status or CLIENT_GONE
+        self.error = "client_gone"
+        if self._seat:
+            self._seat.leave()
+        self._service.settled(self, aborted=True)
+
+    def expire(self) -> None:
+        """The caller's own deadline passed."""
+        if self._seat:
+            self._seat.leave()
+        self.fail(DeadlineExceeded("The deadline of x-headrace-deadline-ms has passed."))
+
+    # What the pipeline and the relay say.
+
+    def placed(self, source: Source) -> None:
+        self.source = source
+
+    def answer(self, answer: Answer, age_s: float | None = None) -> None:
+        self.answer_given = answer
+        lines = [header_lines(answer.headers)]
+        if answer.usage is not None and (self.source is None or not self.source.is_free):
+            lines.append(b"x-headrace-cost-usd: %b\r\n" % dollars(answer.cost_usd))
+        if age_s is not None:
+            lines.append(b"x-headrace-cost-usd: 0\r\nage: %d\r\n" % age_s)
+        self.send(answer.status, b"".join(lines), answer.body)
+
+    def begin(self, status: int, headers: Headers) -> None:
+        self.is_stream = True
+        framing = b"" if self._is_http10 else b"transfer-encoding: chunked\r\n"
+        self.line.write(self._head_bytes(status, header_lines(headers) + framing))
+
+    def feed(self, data: bytes) -> None:
+        if not self._is_http10:
+            data = chunk(data)
+        self.bytes_out += len(data)
+        self.line.write(data)
+
+    def end(self, answer: Answer) -> None:
+        self.answer_given = answer
+        self.watch.passed("relay")
+        if not self._is_http10:
+            self.line.write(LAST_CHUNK)
+        self._finish(keep_alive=not self._is_http10)
+
+    def fail(self, error: HeadraceError) -> None:
+        """Tell the client; in the middle of a stream by an event and a broken connection."""
+        if self._is_over:
+            return
+        self.error = error.code
+        dialect = self.head.dialect if self.head else self._service.fallback_dialect
+        if self.is_stream:
+            self.feed(dialect.error_event(error, self.request_id))
+            self._is_over = True
+            self.line.broken()
+            self._service.settled(self)
+            return
+        lines = JSON_LINE
+        if error.retry_after_s is not None:
+            lines += b"retry-after: %d\r\n" % max(1, math.ceil(error.retry_after_s))
+        if self.source and self.source.attempts > 1:
+            lines += b"x-should-retry: false\r\n"
+        self.send(error.status, lines, dialect.error_body(error, self.request_id))
+
+    def send(self, status: int, lines: bytes, body: bytes) -> None:
+        """Answer with header lines, each ending in CRLF, and a whole body."""
+        if self._is_over:  # the client went while its answer was made
+            return
+        head = self._head_bytes(status, lines + b"content-length: %d\r\n" % len(body))
+        if self.head and self.head.method == b"HEAD":
+            body = b""
+        self.bytes_out += len(body)
+        self.line.write(head + body)
+        self._finish(keep_alive=self.head is not None)
+
+    # The inside.
+
+    @property
+    def _is_http10(self) -> bool:
+        return self.head is not None and self.head.is_http10
+
+    def _head_bytes(self, status: int, lines: bytes) -> bytes:
+        service = self._service
+        self.status = status
+        if self.source and self.source.attempts:
+            self.watch.passed("send")
+        self.first_byte_s = service.clock.monotonic_s()
+        keep_alive = self.head is not None and self.head.keep_alive and not service.is_draining
+        source = self.source
+        return b"".join(
+            (
+                status_line(status),
+                lines,
+                delivery_lines(source.cache, source.attempts) if source else b"",
+                source_lines(source.provider, source.model) if source else b"",
+                timing_line(self.watch.stages) if self.watch.stages else b"",
+                self.head.extra if self.head else b"",
+                b"x-request-id: %b\r\n" % self.request_id.encode(),
+                service.date_line,
+                b"\r\n" if keep_alive else b"connection: close\r\n\r\n",
+            )
+        )
+
+    def _finish(self, *, keep_alive: bool) -> None:
+        self._is_over = True
+        head = self.head
+        keep_alive = keep_alive and head is not None and head.keep_alive
+        self._service.settled(self)
+        self.line.finished(keep_alive=keep_alive and not self._service.is_draining)

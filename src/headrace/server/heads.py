@@ -1,0 +1,306 @@
+"""From the head of a request to who asks for what: routing, authentication, hints.
+
+Everything here depends on the head's bytes and the desk alone, so a connection may remember the
+outcome for a head it has seen before.
+"""
+
+import enum
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from headrace.dialects.base import Dialect, Operation
+from headrace.errors import (
+    BodyTooLarge,
+    Forbidden,
+    HeadraceError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+)
+from headrace.gateway.call import Call, Hints, make_call
+from headrace.identity.keys import KeyRing, Principal, presented_key
+from headrace.limits import NUMBER_DIGITS_MAX
+from headrace.model import DialectName
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+
+class Route(enum.StrEnum):
+    """Where a request goes, as metrics name it."""
+
+    CHAT = "chat"
+    EMBEDDINGS = "embeddings"
+    MESSAGES = "messages"
+    MODELS = "models"
+    ADMIN = "admin"
+    METRICS = "metrics"
+    HEALTH = "health"
+    OTHER = "other"
+
+
+class Place(msgspec.Struct, frozen=True):
+    """What a path leads to.
+
+    Attributes:
+        operation: for the data plane, what is asked of a provider.
+        needs_key: whether the caller has to say who it is.
+        needs_admin: whether its key has to be an administrator's.
+    """
+
+    route: Route
+    methods: frozenset[bytes]
+    dialect: DialectName = "openai"
+    operation: Operation | None = None
+    needs_key: bool = True
+    needs_admin: bool = False
+
+
+_READ = frozenset((b"GET", b"HEAD"))
+_POST = frozenset((b"POST",))
+_ANY = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE"))
+
+PLACES: Mapping[str, Place] = {
+    "/v1/chat/completions": Place(Route.CHAT, _POST, operation=Operation.CHAT),
+    "/v1/embeddings": Place(Route.EMBEDDINGS, _POST, operation=Operation.EMBEDDINGS),
+    "/v1/messages": Place(Route.MESSAGES, _POST, "anthropic", Operation.MESSAGES),
+    "/v1/models": Place(Route.MODELS, _READ),
+    "/healthz": Place(Route.HEALTH, _READ, needs_key=False),
+    "/readyz": Place(Route.HEALTH, _READ, needs_key=False),
+    "/metrics": Place(Route.METRICS, _READ, needs_key=False),
+}
+MODEL_PREFIX = "/v1/models/"
+ADMIN_PREFIX = "/admin/"
+_MODEL = Place(Route.MODELS, _READ)
+_ADMIN = Place(Route.ADMIN, _ANY, needs_admin=True)
+_NOWHERE = Place(Route.OTHER, _ANY, needs_key=False)
+
+# Request headers that go to the provider besides those that its dialect names.
+FORWARDED = frozenset((b"traceparent", b"tracestate", b"idempotency-key"))
+
+
+class RequestHead(msgspec.Struct, frozen=True):
+    """The head of one request, read.
+
+    Attributes:
+        query: what follows `?` in the target, without it.
+        call: for the data plane, who asks for what.
+        body_bytes: what `content-length` says; `None` for a chunked body, 0 for none.
+        keep_alive: whether the connection goes on after the answer.
+        is_http10: whether the client cannot read chunks.
+        expects_continue: whether the client waits for leave to send its body.
+        extra: header lines for every answer to this request, such as CORS.
+        headers: as they came, names in lower case; kept for the console only.
+        error: why the request cannot be served, where the head already shows it.
+    """
+
+    method: bytes
+    path: str
+    query: bytes
+    place: Place
+    dialect: Dialect
+    principal: Principal | None
+    call: Call | None
+    body_bytes: int | None
+    keep_alive: bool
+    is_http10: bool
+    expects_continue: bool
+    extra: bytes
+    headers: tuple[tuple[bytes, bytes], ...]
+    error: HeadraceError | None = None
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether another request of the same bytes means the same."""
+        return (
+            self.call is not None
+            and self.error is None
+            and self.keep_alive
+            and bool(self.body_bytes)
+            and not self.expects_continue
+        )
+
+
+class Desk(msgspec.Struct, frozen=True):
+    """What heads are read against; replaced as a whole on reload."""
+
+    keys: KeyRing
+    dialects: Mapping[DialectName, Dialect]
+    cors_origins: frozenset[bytes]
+    body_bytes_max: int
+
+
+class RawHead(msgspec.Struct):
+    """The head of one request as the parser gives it."""
+
+    method: bytes
+    target: bytes
+    version: str
+    keep_alive: bool
+    headers: RawHeaders
+
+
+def read_head(raw: RawHead, desk: Desk) -> RequestHead:
+    """Read a head. What is wrong with it is in `error`; nothing is raised."""
+    fields = dict(raw.headers)
+    path, query = _split(raw.target)
+    place = find_place(path)
+    dialect = desk.dialects["anthropic" if _speaks_anthropic(place, fields) else "openai"]
+    error: HeadraceError | None = None
+    principal: Principal | None = None
+    call: Call | None = None
+    body_bytes: int | None = 0
+    try:
+        body_bytes = _body_bytes(raw, fields, desk.body_bytes_max)
+        _check_target(raw, fields)
+        if raw.method != b"OPTIONS":
+            principal = _authenticate(place, fields, desk.keys)
+            _check_place(place, raw.method, path)
+        if place.operation and principal:
+            call = make_call(
+                dialect,
+                place.operation,
+                principal.tenant,
+                read_hints(fields),
+                tuple(
+                    pair
+                    for pair in raw.headers
+                    if pair[0] in FORWARDED or pair[0] in dialect.variant_headers
+                ),
+            )
+    except HeadraceError as refused:
+        error = refused
+    return RequestHead(
+        method=raw.method,
+        path=path,
+        query=query,
+        place=place,
+        dialect=dialect,
+        principal=principal,
+        call=call,
+        body_bytes=body_bytes,
+        keep_alive=raw.keep_alive,
+        is_http10=raw.version == "1.0",
+        expects_continue=fields.get(b"expect", b"").lower() == b"100-continue",
+        extra=cors_lines(fields.get(b"origin"), desk.cors_origins),
+        headers=tuple(raw.headers) if place is _ADMIN else (),
+        error=error,
+    )
+
+
+def find_place(path: str) -> Place:
+    """What a path leads to."""
+    place = PLACES.get(path)
+    if place:
+        return place
+    if path.startswith(MODEL_PREFIX):
+        return _MODEL
+    return _ADMIN if path.startswith(ADMIN_PREFIX) or path == "/admin" else _NOWHERE
+
+
+def read_hints(fields: Mapping[bytes, bytes]) -> Hints:
+    """What the caller says about the cache (RFC 9111, 5.2.1) and about time.
+
+    Raises:
+        InvalidRequest: a value is not what its header takes.
+    """
+    directives: dict[bytes, bytes] = {}
+    for part in fields.get(b"cache-control", b"").lower().split(b","):
+        name, _, value = part.strip().partition(b"=")
+        directives[name] = value.strip(b'"')
+    age_s_max = None
+    if b"max-age" in directives:
+        age_s_max = _number(b"cache-control: max-age", directives[b"max-age"])
+    ttl_s = _optional(fields, b"x-headrace-ttl")
+    deadline_ms = _optional(fields, b"x-headrace-deadline-ms")
+    return Hints(
+        looks_up=b"no-cache" not in directives and b"no-store" not in directives,
+        stores=b"no-store" not in directives,
+        cached_only=b"only-if-cached" in directives,
+        age_s_max=age_s_max,
+        ttl_s=ttl_s,
+        deadline_s=None if deadline_ms is None else deadline_ms / 1000,
+    )
+
+
+def cors_lines(origin: bytes | None, allowed: frozenset[bytes]) -> bytes:
+    """The header lines that let a page of `origin` read the answer; none unless configured."""
+    if not origin or not (origin in allowed or b"*" in allowed):
+        return b""
+    return (
+        b"access-control-allow-origin: %b\r\nvary: origin\r\n"
+        b"access-control-expose-headers: x-request-id, x-headrace-cache, x-headrace-provider, "
+        b"x-headrace-model, x-headrace-attempts, x-headrace-cost-usd, server-timing\r\n" % origin
+    )
+
+
+def _split(target: bytes) -> tuple[str, bytes]:
+    path, _, query = target.partition(b"?")
+    return path.decode("latin-1"), query
+
+
+def _speaks_anthropic(place: Place, fields: Mapping[bytes, bytes]) -> bool:
+    return place.dialect == "anthropic" or b"anthropic-version" in fields
+
+
+def _body_bytes(raw: RawHead, fields: Mapping[bytes, bytes], body_bytes_max: int) -> int | None:
+    if b"transfer-encoding" in fields:
+        return None
+    length = int(fields.get(b"content-length", b"0"))
+    if length > body_bytes_max:
+        raise body_too_large(body_bytes_max)
+    return length
+
+
+def body_too_large(body_bytes_max: int) -> BodyTooLarge:
+    """The refusal of a body above the bound."""
+    return BodyTooLarge(
+        f"The body is larger than {body_bytes_max} bytes; send less, or raise listen.body_bytes_max."
+    )
+
+
+def _check_target(raw: RawHead, fields: Mapping[bytes, bytes]) -> None:
+    if not raw.target.startswith(b"/") and raw.target != b"*":
+        raise InvalidRequest("The request target must be a path such as /v1/chat/completions.")
+    hosts = sum(name == b"host" for name, _ in raw.headers)
+    if hosts > 1 or (hosts == 0 and raw.version != "1.0"):
+        raise InvalidRequest(f"A request needs one Host header; this one has {hosts}.")
+    if fields.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise InvalidRequest("Send the body without content-encoding; it is not decoded here.")
+
+
+def _authenticate(place: Place, fields: Mapping[bytes, bytes], keys: KeyRing) -> Principal | None:
+    if not (place.needs_key or place.needs_admin):
+        return None
+    presented = presented_key(fields.get(b"authorization"), fields.get(b"x-api-key"))
+    principal = keys.authenticate(presented)
+    if place.needs_admin and not principal.is_admin:
+        raise Forbidden("This needs the key of an administrator: one with `admin: true`.")
+    return principal
+
+
+def _check_place(place: Place, method: bytes, path: str) -> None:
+    if place is _NOWHERE:
+        shown = path if len(path) <= 100 else path[:100] + "…"
+        raise NotFound(
+            f"No route '{shown}'; the data plane is {', '.join(PLACES)}.", code="unknown_route"
+        )
+    if method not in place.methods:
+        allowed = ", ".join(sorted(name.decode() for name in place.methods))
+        raise MethodNotAllowed(f"{path} takes {allowed}, not {method.decode('latin-1')}.")
+
+
+def _optional(fields: Mapping[bytes, bytes], name: bytes) -> float | None:
+    value = fields.get(name)
+    return None if value is None else _number(name, value)
+
+
+def _number(name: bytes, value: bytes) -> float:
+    if value.isdigit() and len(value) <= NUMBER_DIGITS_MAX:
+        return float(value)
+    raise InvalidRequest(
+        f"{name.decode()} takes a whole number, not {value[:40]!r}.", param=name.decode()
+    )
+
+
+HeadReader = Callable[[RawHead], RequestHead]

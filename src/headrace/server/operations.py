@@ -1,0 +1,92 @@
+"""The routes that are neither the data plane nor the console: health, metrics, model lists."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Protocol
+from urllib.parse import unquote
+
+from headrace.errors import HeadraceError, NotFound
+from headrace.model import DialectName
+from headrace.observe.exposition import CONTENT_TYPE
+from headrace.server.exchange import Exchange
+from headrace.server.heads import MODEL_PREFIX, Route
+from headrace.server.replies import JSON_LINE
+
+Handler = Callable[[Exchange, bytes], None]
+Spawn = Callable[[Coroutine[Any, Any, None]], None]
+
+
+class Models(Protocol):
+    """Who knows which models there are."""
+
+    async def page(self, dialect: DialectName) -> bytes: ...
+    async def item(self, dialect: DialectName, model: str) -> bytes: ...
+
+
+class Operations:
+    """Answers `/healthz`, `/readyz`, `/metrics` and `/v1/models`.
+
+    Args:
+        is_ready: whether new requests are welcome.
+        expose: renders the metrics; runs on a thread, since it may take milliseconds.
+        models: gives the model list of the settings in force.
+        spawn: starts the task of a request.
+    """
+
+    def __init__(
+        self,
+        *,
+        is_ready: Callable[[], bool],
+        expose: Callable[[], Callable[[], bytes]],
+        models: Callable[[], Models],
+        spawn: Spawn,
+    ) -> None:
+        self._is_ready = is_ready
+        self._expose = expose
+        self._models = models
+        self._spawn = spawn
+
+    @property
+    def handlers(self) -> Mapping[Route, Handler]:
+        """Who answers which route."""
+        return {
+            Route.HEALTH: self._health,
+            Route.METRICS: self._metrics,
+            Route.MODELS: self._list_models,
+        }
+
+    def _health(self, exchange: Exchange, body: bytes) -> None:  # noqa: ARG002
+        if _path(exchange) == "/readyz" and not self._is_ready():
+            exchange.send(503, JSON_LINE + b"retry-after: 1\r\n", b'{"status":"draining"}')
+        else:
+            exchange.send(200, JSON_LINE, b'{"status":"ok"}')
+
+    def _metrics(self, exchange: Exchange, body: bytes) -> None:  # noqa: ARG002
+        self._spawn(self._expose_to(exchange))
+
+    async def _expose_to(self, exchange: Exchange) -> None:
+        text = await asyncio.to_thread(self._expose())
+        exchange.send(200, f"content-type: {CONTENT_TYPE}\r\n".encode(), text)
+
+    def _list_models(self, exchange: Exchange, body: bytes) -> None:  # noqa: ARG002
+        self._spawn(self._models_to(exchange))
+
+    async def _models_to(self, exchange: Exchange) -> None:
+        head = exchange.head
+        dialect: DialectName = head.dialect.name if head else "openai"
+        path = _path(exchange)
+        try:
+            if path.startswith(MODEL_PREFIX) and path != MODEL_PREFIX:
+                page = await self._models().item(dialect, unquote(path[len(MODEL_PREFIX) :]))
+            elif path == MODEL_PREFIX:
+                raise NotFound("Name the model: GET /v1/models/{id}.", code="unknown_route")
+            else:
+                page = await self._models().page(dialect)
+        except HeadraceError as error:
+            exchange.fail(error)
+        else:
+            exchange.send(200, JSON_LINE, page)
+
+
+def _path(exchange: Exchange) -> str:
+    return exchange.head.path if exchange.head else ""

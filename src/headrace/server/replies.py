@@ -1,0 +1,88 @@
+"""How answers look on the wire. Pure."""
+
+import http
+from collections.abc import Iterable, Mapping
+from email.utils import formatdate
+
+from headrace.cache.entry import Answer, Headers
+from headrace.model import CacheResult
+
+STATUS_LINES: Mapping[int, bytes] = {
+    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
+    for status in http.HTTPStatus
+}
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
+JSON_LINE = b"content-type: application/json\r\n"
+
+
+def status_line(status: int) -> bytes:
+    """The first line of an answer; a status without a name of its own gets none."""
+    return STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+
+
+def header_lines(headers: Headers | Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Headers as they are sent."""
+    return b"".join([b"%b: %b\r\n" % pair for pair in headers])
+
+
+def hit_head(answer: Answer) -> bytes:
+    """The part of a stored answer's head that is the same each time it is given."""
+    return (
+        status_line(answer.status)
+        + header_lines(answer.headers)
+        + b"content-length: %d\r\nx-headrace-cache: l1\r\nx-headrace-attempts: 0\r\n"
+        b"x-headrace-cost-usd: 0\r\n" % len(answer.body)
+        + source_lines(answer.provider, answer.model)
+    )
+
+
+def source_lines(provider: str, model: str) -> bytes:
+    """The header lines that say who answers."""
+    return b"x-headrace-provider: %b\r\nx-headrace-model: %b\r\n" % (
+        header_value(provider),
+        header_value(model),
+    )
+
+
+def delivery_lines(cache: CacheResult, attempts: int) -> bytes:
+    """The header lines that say how the answer was come by."""
+    return b"x-headrace-cache: %b\r\nx-headrace-attempts: %d\r\n" % (cache.encode(), attempts)
+
+
+def dollars(amount_usd: float) -> bytes:
+    """US dollars as plain decimals, without an exponent."""
+    return (f"{amount_usd:.9f}".rstrip("0").rstrip(".") or "0").encode()
+
+
+def header_value(text: str) -> bytes:
+    """Text as a header value: printable ASCII, anything else as `?`."""
+    return "".join(c if " " <= c <= "~" else "?" for c in text).encode()
+
+
+def timing_line(stages: Iterable[tuple[str, float]]) -> bytes:
+    """`server-timing` (W3C Server Timing) with each stage's duration in milliseconds."""
+    shown = ", ".join([f"{stage};dur={seconds * 1000:.3f}" for stage, seconds in stages])
+    return b"server-timing: %b\r\n" % shown.encode()
+
+
+def chunk(data: bytes) -> bytes:
+    """Data in chunked framing (RFC 9112, 7.1)."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def http_date(wall_s: float) -> bytes:
+    """The `date` header line of a moment, seconds since the epoch."""
+    return b"date: %b\r\n" % formatdate(wall_s, usegmt=True).encode()
+
+
+def preflight_lines(methods: Iterable[bytes], *, allowed: bool) -> bytes:
+    """The header lines that answer OPTIONS; with leave for a page's script where it is `allowed`."""
+    named = b", ".join(sorted({*methods, b"OPTIONS"}))
+    lines = b"allow: %b\r\n" % named
+    if allowed:
+        lines += (
+            b"access-control-allow-methods: %b\r\naccess-control-max-age: 600\r\n"
+            b"access-control-allow-headers: *, authorization, content-type\r\n" % named
+        )
+    return lines

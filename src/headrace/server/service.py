@@ -1,0 +1,284 @@
+"""What the connections of a worker share: the desk, the pipeline, the bounds, and the books."""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from headrace.clock import Clock
+from headrace.dialects.base import Dialect
+from headrace.errors import HeadraceError, Overloaded
+from headrace.gateway.pipeline import Pipeline
+from headrace.limits import HEAD_MEMO_BYTES_MAX, HEAD_MEMO_ENTRIES_MAX
+from headrace.observe.access_log import AccessLine, AccessLog
+from headrace.observe.event_log import EventLog
+from headrace.observe.metrics import Metrics
+from headrace.server.exchange import Exchange
+from headrace.server.heads import Desk, RawHead, RequestHead, Route, read_head
+from headrace.server.replies import hit_head, http_date, preflight_lines
+from headrace.settings.schema import ListenSettings
+
+Handler = Callable[[Exchange, bytes], None]
+
+
+class Connection(Protocol):
+    """A client's connection as the service sees it."""
+
+    peer: str
+
+    @property
+    def deadline_s(self) -> float: ...
+    @property
+    def is_idle(self) -> bool: ...
+    def expire(self, now_s: float) -> None: ...
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+class Service:
+    """Shared by all connections of one worker.
+
+    Args:
+        bounds: what one client may ask of the server.
+        desk: what heads are read against.
+        pipeline: where data-plane requests go.
+        handlers: who answers the routes that are not the data plane's.
+        clock: the time.
+        metrics: counts.
+        log: a line per request, or `None` for no log.
+        events: what the gateway has to say of itself.
+        worker_tag: makes request ids unique among workers and restarts.
+    """
+
+    def __init__(
+        self,
+        *,
+        bounds: ListenSettings,
+        desk: Desk,
+        pipeline: Pipeline,
+        handlers: Mapping[Route, Handler],
+        clock: Clock,
+        metrics: Metrics,
+        log: AccessLog | None,
+        events: EventLog,
+        worker_tag: str,
+    ) -> None:
+        self.bounds = bounds
+        self.clock = clock
+        self.is_draining = False
+        self.known_heads: dict[bytes, RequestHead] = {}
+        self.connections: set[Connection] = set()
+        self.inflight = 0
+        self.date_line = http_date(clock.wall_s())
+        self._desk = desk
+        self._pipeline = pipeline
+        self._handlers = handlers
+        self._metrics = metrics
+        self._log = log
+        self._events = events
+        self._worker_tag = worker_tag
+        self._requests = 0
+        self._look_up = metrics.stages.at("look_up")
+
+    @property
+    def fallback_dialect(self) -> Dialect:
+        """The grammar of errors for requests that cannot be read."""
+        return self._desk.dialects["openai"]
+
+    def adopt(self, bounds: ListenSettings, desk: Desk) -> None:
+        """Go by other settings from the next request on."""
+        self.bounds = bounds
+        self._desk = desk
+        self.known_heads.clear()
+
+    def next_request_id(self) -> str:
+        """An id no other request has."""
+        self._requests += 1
+        return f"{self._worker_tag}-{self._requests:x}"
+
+    # What connections ask for.
+
+    def connected(self, connection: Connection) -> HeadraceError | None:
+        """A client came; the error is why it has to go again."""
+        self.connections.add(connection)
+        self._metrics.connections.set(len(self.connections))
+        if len(self.connections) <= self.bounds.connections_max and not self.is_draining:
+            return None
+        self._metrics.connections_refused.increment()
+        return Overloaded(
+            "Too many connections; try again later, or raise listen.connections_max.",
+            code="too_many_connections",
+            retry_after_s=1,
+        )
+
+    def disconnected(self, connection: Connection) -> None:
+        """A client went."""
+        self.connections.discard(connection)
+        self._metrics.connections.set(len(self.connections))
+
+    def read_head(self, raw: RawHead) -> RequestHead:
+        """What the head of a request says."""
+        return read_head(raw, self._desk)
+
+    def remember_head(self, raw: bytes, head: RequestHead) -> None:
+        """Know the same bytes again without parsing them."""
+        if not head.is_reusable or len(raw) > HEAD_MEMO_BYTES_MAX:
+            return
+        if len(self.known_heads) >= HEAD_MEMO_ENTRIES_MAX:
+            del self.known_heads[next(iter(self.known_heads))]
+        self.known_heads[raw] = head
+
+    def answer_repeat(
+        self, connection: Connection, head: RequestHead, body: bytes, began_s: float
+    ) -> bytes | None:
+        """The fast path: the bytes that answer a body seen before, or `None`."""
+        call = head.call
+        if call is None or head.error is not None or self.is_draining:
+            return None
+        found = self._pipeline.repeat(call, body, began_s)
+        if found is None:
+            return None
+        entry, answer = found
+        took_s = self.clock.monotonic_s() - began_s
+        request_id = self.next_request_id()
+        rendered = answer.rendered
+        if not rendered:
+            rendered = answer.rendered = hit_head(answer)
+        reply = b"%b%bage: %d\r\nserver-timing: look_up;dur=%.3f\r\n%bx-request-id: %b\r\n%b%b" % (
+            rendered,
+            self.date_line,
+            began_s - entry.stored_s,
+            took_s * 1000,
+            head.extra,
+            request_id.encode(),
+            b"\r\n" if head.keep_alive else b"connection: close\r\n\r\n",
+            answer.body,
+        )
+        metrics = self._metrics
+        route = head.place.route.value
+        metrics.request_done(route, answer.status, "l1", took_s)
+        metrics.first_byte(route, "l1", took_s)
+        metrics.stages.observe(self._look_up, took_s)
+        if self._log:
+            self._log.record(
+                AccessLine(
+                    self.clock.wall_s(),
+                    request_id,
+                    "POST",
+                    head.path,
+                    route,
+                    answer.status,
+                    call.tenant,
+                    head.principal.key_name if head.principal else None,
+                    connection.peer,
+                    answer.provider,
+                    answer.model,
+                    "l1",
+                    answer.shape != 0,
+                    0,
+                    took_s * 1000,
+                    None,
+                    len(body),
+                    len(reply),
+                )
+            )
+        return reply
+
+    def start(self, exchange: Exchange, body: bytes) -> None:
+        """Take a request that is not a repeat to whoever answers it."""
+        self.inflight += 1
+        self._metrics.inflight.set(self.inflight)
+        exchange.bytes_in = len(body)
+        try:
+            self._start(exchange, body)
+        except HeadraceError as error:
+            exchange.fail(error)
+        except Exception as bug:  # noqa: BLE001  # a bug must not take the connection's loop along
+            self._events.say("error", "bug", about=type(bug).__name__, detail=repr(bug))
+            exchange.fail(HeadraceError("The gateway failed; its log says how."))
+
+    def settled(self, exchange: Exchange, *, aborted: bool = False) -> None:
+        """An exchange is over: count it and log it."""
+        if exchange.head is not None:
+            self.inflight -= 1
+            self._metrics.inflight.set(self.inflight)
+        if aborted:
+            self._metrics.client_aborts.increment()
+        self._count(exchange)
+        if self._log:
+            self._log.record(self._line(exchange))
+
+    # What the worker asks for.
+
+    def sweep(self, now_s: float) -> None:
+        """Act on every deadline that has passed."""
+        self.date_line = http_date(self.clock.wall_s())
+        for connection in [c for c in self.connections if c.deadline_s <= now_s]:
+            connection.expire(now_s)
+
+    def drain(self) -> None:
+        """Take nothing new; connections close as soon as they owe nothing."""
+        self.is_draining = True
+        for connection in list(self.connections):
+            if connection.is_idle:
+                connection.close()
+
+    # The inside.
+
+    def _start(self, exchange: Exchange, body: bytes) -> None:
+        head = exchange.head
+        assert head is not None  # noqa: S101  # requests without a head fail before they start
+        if head.error is not None:
+            raise head.error
+        if self.inflight > self.bounds.requests_max:
+            raise Overloaded(
+                "Too many requests in flight; try again later, or raise listen.requests_max.",
+                code="too_many_requests_in_flight",
+                retry_after_s=1,
+            )
+        if head.method == b"OPTIONS":
+            exchange.send(204, preflight_lines(head.place.methods, allowed=bool(head.extra)), b"")
+        elif head.call is not None:
+            exchange.seated(self._pipeline.handle(head.call, body, exchange, exchange.watch))
+        else:
+            self._handlers[head.place.route](exchange, body)
+
+    def _count(self, exchange: Exchange) -> None:
+        head, source, metrics = exchange.head, exchange.source, self._metrics
+        route = head.place.route.value if head else "other"
+        cache = source.cache.value if source else "none"
+        began_s = exchange.watch.began_s
+        metrics.request_done(route, exchange.status, cache, self.clock.monotonic_s() - began_s)
+        if exchange.first_byte_s:
+            metrics.first_byte(route, cache, exchange.first_byte_s - began_s)
+        for stage, seconds in exchange.watch.stages:
+            metrics.stages.observe(metrics.stages.at(stage), seconds)
+
+    def _line(self, exchange: Exchange) -> AccessLine:
+        head, source, answer = exchange.head, exchange.source, exchange.answer_given
+        usage = answer.usage if answer else None
+        began_s = exchange.watch.began_s
+        first_byte_s = exchange.first_byte_s
+        principal = head.principal if head else None
+        return AccessLine(
+            time=self.clock.wall_s(),
+            request_id=exchange.request_id,
+            method=head.method.decode("latin-1") if head else "-",
+            path=head.path if head else "-",
+            route=head.place.route.value if head else "other",
+            status=exchange.status,
+            tenant=principal.tenant if principal else None,
+            key_name=principal.key_name if principal else None,
+            client=exchange.line.peer,
+            provider=source.provider if source else None,
+            model=source.model if source else None,
+            cache=source.cache.value if source else None,
+            stream=exchange.is_stream,
+            attempts=source.attempts if source else 0,
+            duration_ms=(self.clock.monotonic_s() - began_s) * 1000,
+            ttfb_ms=(first_byte_s - began_s) * 1000 if first_byte_s else None,
+            bytes_in=exchange.bytes_in,
+            bytes_out=exchange.bytes_out,
+            input_tokens=usage.input_tokens if usage else None,
+            output_tokens=usage.output_tokens if usage else None,
+            cost_usd=answer.cost_usd if answer and source and not source.is_free else None,
+            error=exchange.error,
+        )

@@ -1,0 +1,154 @@
+"""N workers on one port: started by fork, restarted when they die, stopped and reloaded together.
+
+The supervisor runs no loop and no threads, so that forking is safe: it waits for signals. Each
+worker listens on a socket of its own (SO_REUSEPORT) and counts in its own row of one shared
+board, which outlives it.
+"""
+
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+
+from headrace.errors import HeadraceError
+from headrace.observe.metrics import zero_gauges
+from headrace.server.worker import Load, Post
+from headrace.settings import Settings
+
+RESTART_PAUSE_S_MIN = 0.1
+RESTART_PAUSE_S_MAX = 5.0
+# A worker that ran this long was sound; its successor starts without a pause.
+SOUND_AFTER_S = 10.0
+FAILED_TO_START = 78  # EX_CONFIG
+
+WATCHED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+
+RunWorker = Callable[[Settings, Post], None]
+Say = Callable[[str], None]
+
+
+class Supervisor:
+    """Keeps `len(posts)` workers running.
+
+    Args:
+        settings: what workers go by.
+        load: reads the settings again, for SIGHUP.
+        posts: where each worker stands.
+        run_worker: runs one worker to its end, in the child.
+        say: tells what happens, on standard error.
+    """
+
+    def __init__(
+        self, settings: Settings, load: Load, posts: list[Post], run_worker: RunWorker, say: Say
+    ) -> None:
+        self._settings = settings
+        self._load = load
+        self._posts = posts
+        self._run_worker = run_worker
+        self._say = say
+        self._workers: dict[int, tuple[Post, float]] = {}  # by pid: post, start
+        self._due: list[tuple[float, Post]] = []
+        self._pause_s = RESTART_PAUSE_S_MIN
+        self._is_stopping = False
+
+    def run(self) -> int:
+        """Run until stopped.
+
+        Returns:
+            The exit status: 0, or that of a worker that could not start.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
+        for post in self._posts:
+            self._start(post)
+        status = 0
+        while self._workers or self._due:
+            received = signal.sigtimedwait(WATCHED, self._wait_s())
+            number = received.si_signo if received else None
+            if number in (signal.SIGTERM, signal.SIGINT):
+                self._stop()
+            elif number == signal.SIGHUP:
+                self._reload()
+            status = self._reap() or status
+            self._start_due()
+        return status
+
+    def _wait_s(self) -> float:
+        if not self._due:
+            return 3600.0
+        return max(0.0, min(due_s for due_s, _ in self._due) - time.monotonic())
+
+    def _start(self, post: Post) -> None:
+        pid = os.fork()
+        if pid == 0:
+            self._be_worker(post)
+        self._workers[pid] = (post, time.monotonic())
+
+    def _be_worker(self, post: Post) -> None:
+        status = 1
+        try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
+            self._run_worker(self._settings, post)
+            status = 0
+        except HeadraceError as error:
+            sys.stderr.write(f"headrace: {error.message}\n")
+            status = FAILED_TO_START
+        except BaseException:  # noqa: BLE001  # a child must not return into the parent's code
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+
+    def _reap(self) -> int:
+        """Take note of the dead, and plan their successors."""
+        failed = 0
+        while self._workers:
+            pid, wait_status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                break
+            post, started_s = self._workers.pop(pid)
+            zero_gauges(post.layout, post.board.row(post.index))
+            code = os.waitstatus_to_exitcode(wait_status)
+            if self._is_stopping:
+                continue
+            if code == FAILED_TO_START:
+                failed = code
+                self._stop()
+                continue
+            now_s = time.monotonic()
+            sound = now_s - started_s >= SOUND_AFTER_S
+            pause_s = 0.0 if sound else self._pause_s
+            self._pause_s = (
+                RESTART_PAUSE_S_MIN if sound else min(self._pause_s * 2, RESTART_PAUSE_S_MAX)
+            )
+            self._say(f"worker {post.index} (pid {pid}) ended with {code}; restarting it")
+            self._due.append((now_s + pause_s, post))
+        return failed
+
+    def _start_due(self) -> None:
+        now_s = time.monotonic()
+        due = [post for due_s, post in self._due if due_s <= now_s]
+        self._due = [(due_s, post) for due_s, post in self._due if due_s > now_s]
+        for post in due:
+            self._start(post)
+
+    def _stop(self) -> None:
+        self._is_stopping = True
+        self._due.clear()
+        self._pass_on(signal.SIGTERM)
+
+    def _reload(self) -> None:
+        try:
+            settings = self._load()
+        except HeadraceError as error:
+            self._say(f"reload refused: {error.message}")
+            return
+        # Slots are assigned before any worker looks for them.
+        self._posts[0].board.slots.assign(list(settings.providers))
+        self._settings = settings
+        self._pass_on(signal.SIGHUP)
+
+    def _pass_on(self, number: signal.Signals) -> None:
+        for pid in self._workers:
+            os.kill(pid, number)

@@ -1,0 +1,260 @@
+"""One worker: a loop, a listening socket, an engine, and what keeps them going until the end."""
+
+import asyncio
+import gc
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from headrace import __version__
+from headrace.clock import Clock
+from headrace.errors import HeadraceError
+from headrace.gateway.engine import Engine
+from headrace.identity.keys import KeyRing
+from headrace.limits import SWEEP_INTERVAL_S
+from headrace.observe.cells import Board
+from headrace.observe.exposition import render
+from headrace.observe.layout import Layout
+from headrace.observe.logs import Logs, open_logs
+from headrace.observe.loop_lag import LoopLag
+from headrace.observe.metrics import Metrics
+from headrace.observe.process import ProcessSampler
+from headrace.server.asgi import App, AsgiBridge
+from headrace.server.heads import Desk, Route
+from headrace.server.http import HttpConnection
+from headrace.server.listener import listen_on, server_tls
+from headrace.server.operations import Handler, Operations
+from headrace.server.service import Service
+from headrace.settings import Settings
+
+# A loop that is this late is worth a line in the log.
+SLOW_LOOP_S = 0.25
+DRAIN_POLL_S = 0.02
+
+# Most objects of a request die young by reference count; collecting less often costs nothing.
+GC_THRESHOLDS = (20_000, 20, 20)
+
+Load = Callable[[], Settings]
+Status = Callable[[], dict[str, Any]]
+
+
+class Post(msgspec.Struct, frozen=True):
+    """Where a worker stands among its fellows.
+
+    Attributes:
+        index: its number, from 0.
+        board: the metrics of all workers.
+        layout: the layout of a worker's row on the board.
+        supervisor_pid: who started it; `None` for a worker on its own.
+    """
+
+    index: int
+    board: Board
+    layout: Layout
+    supervisor_pid: int | None = None
+
+
+class Worker:
+    """Serves until it is told to stop.
+
+    Args:
+        settings: what to go by.
+        load: reads the settings again, for SIGHUP.
+        post: where it stands.
+        sock: bound, not yet listening.
+        make_console: makes the console's ASGI app from what tells the worker's status.
+        clock: the time.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        load: Load,
+        *,
+        post: Post,
+        sock: socket.socket,
+        make_console: Callable[[Status], App],
+        clock: Clock,
+    ) -> None:
+        self._load = load
+        self._post = post
+        self._sock = sock
+        self._clock = clock
+        self._settings = settings
+        self._stopping = asyncio.Event()
+        self._started_s = clock.monotonic_s()
+        if post.supervisor_pid is None:
+            post.board.slots.assign(list(settings.providers))
+        row = post.board.row(post.index)
+        self._metrics = metrics = Metrics(post.layout, row, post.board.slots, clock)
+        self._sampler = ProcessSampler(metrics)
+        self._logs: Logs = open_logs(settings.log, metrics, clock)
+        self._engine = Engine(
+            settings,
+            clock=clock,
+            metrics=metrics,
+            on_bug=self._tell_bug,
+            on_unreachable=self._tell_unreachable,
+        )
+        self._service = Service(
+            bounds=settings.listen,
+            desk=self._desk(settings),
+            pipeline=self._engine.pipeline,
+            handlers=self._handlers(make_console),
+            clock=clock,
+            metrics=metrics,
+            log=self._logs.access,
+            events=self._logs.events,
+            worker_tag=f"{post.index:x}{secrets.token_hex(4)}",
+        )
+        self._lag = LoopLag(metrics.loop_lag, clock, on_tick=self._tick)
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then finish what runs and close everything.
+
+        Raises:
+            SettingsInvalid: the certificate cannot be used.
+        """
+        tls = server_tls(self._settings.listen.tls)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        server = await listen_on(self._sock, lambda: HttpConnection(self._service), tls)
+        self._engine.start()
+        self._lag.start()
+        sweeper = loop.call_soon(self._sweep, loop)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        self._logs.events.say(
+            "info", "listening", url=self._url(), pid=os.getpid(), version=__version__
+        )
+        try:
+            await self._stopping.wait()
+            server.close()
+            await self._drain()
+        finally:
+            sweeper.cancel()
+            self._lag.stop()
+            await self._engine.close()
+            self._logs.events.say("info", "stopped", pid=os.getpid())
+            self._logs.close()
+
+    def status(self) -> dict[str, Any]:
+        """How this worker does, as plain data without secrets."""
+        service, engine = self._service, self._engine
+        plan = engine.pipeline.plan
+        pools = {name: lane.endpoint.pool for name, lane in plan.lanes.items()}
+        return {
+            "version": __version__,
+            "worker": self._post.index,
+            "pid": os.getpid(),
+            "uptime_s": round(self._clock.monotonic_s() - self._started_s, 3),
+            "is_draining": service.is_draining,
+            "connections": len(service.connections),
+            "requests_in_flight": service.inflight,
+            "upstream_calls": engine.calls,
+            "cache": {"entries": len(engine.cache), "bytes": engine.cache.bytes_held},
+            "providers": {
+                name: {
+                    "dialect": plan.lanes[name].endpoint.dialect.name,
+                    "base_url": plan.lanes[name].endpoint.base_url,
+                    "idle": pool.idle,
+                    "active": pool.active,
+                }
+                for name, pool in pools.items()
+            },
+        }
+
+    def _handlers(self, make_console: Callable[[Status], App]) -> Mapping[Route, Handler]:
+        engine = self._engine
+        operations = Operations(
+            is_ready=lambda: not self._service.is_draining,
+            expose=self._exposition,
+            models=lambda: engine.catalogue,
+            spawn=engine.spawn,
+        )
+        console = AsgiBridge(make_console(self.status), engine.spawn)
+        return {**operations.handlers, Route.ADMIN: console}
+
+    def _desk(self, settings: Settings) -> Desk:
+        return Desk(
+            keys=KeyRing.from_settings(settings.keys),
+            dialects=self._engine.dialects,
+            cors_origins=frozenset(o.encode() for o in settings.listen.cors_origins),
+            body_bytes_max=settings.listen.body_bytes_max,
+        )
+
+    def _exposition(self) -> Callable[[], bytes]:
+        """Copy the numbers on the loop, and render them wherever the caller likes."""
+        self._refresh()
+        board = self._post.board
+        rows, names = board.rows(), board.slots.names()
+        return lambda: render(self._post.layout, rows, names)
+
+    def _refresh(self) -> None:
+        self._engine.refresh_gauges()
+        self._sampler.sample()
+
+    def _tick(self, lag_s: float) -> None:
+        if lag_s > SLOW_LOOP_S:
+            self._logs.events.say("warning", "slow_loop", lag_ms=round(lag_s * 1000))
+        self._refresh()
+        self._logs.flush()
+        supervisor_pid = self._post.supervisor_pid
+        if supervisor_pid is not None and os.getppid() != supervisor_pid:
+            self._stopping.set()  # nobody would restart or stop this worker any more
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._service.sweep(self._clock.monotonic_s())
+        if not self._stopping.is_set() or self._service.connections:
+            loop.call_later(SWEEP_INTERVAL_S, self._sweep, loop)
+
+    async def _drain(self) -> None:
+        """Finish what runs, up to the limit; a second signal ends it at once."""
+        self._service.drain()
+        end_s = self._clock.monotonic_s() + self._settings.listen.drain_timeout_s
+        self._stopping.clear()
+        while self._service.connections and self._clock.monotonic_s() < end_s:
+            if self._stopping.is_set():
+                break
+            await asyncio.sleep(DRAIN_POLL_S)
+        for connection in list(self._service.connections):
+            connection.abort()
+        await asyncio.sleep(0)
+
+    def _stop(self) -> None:
+        self._stopping.set()
+
+    def _reload(self) -> None:
+        self._logs.reopen()
+        try:
+            settings = self._load()
+            if self._post.supervisor_pid is None:
+                self._post.board.slots.assign(list(settings.providers))
+            self._engine.reload(settings)
+            self._service.adopt(settings.listen, self._desk(settings))
+        except HeadraceError as error:
+            self._logs.events.say("error", "reload_refused", detail=error.message)
+            return
+        self._settings = settings
+        self._logs.events.say("info", "reloaded", pid=os.getpid())
+
+    def _url(self) -> str:
+        host, port = self._sock.getsockname()[:2]
+        scheme = "https" if self._settings.listen.tls else "http"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+    def _tell_bug(self, error: BaseException) -> None:
+        self._logs.events.say("error", "bug", about=type(error).__name__, detail=repr(error))
+
+    def _tell_unreachable(self, provider: str, error: HeadraceError) -> None:
+        self._logs.events.say(
+            "warning", "provider_unreachable", about=provider, detail=error.message
+        )

@@ -1,0 +1,127 @@
+"""A provider as something calls can be sent to: its address, its credential and its pool."""
+
+import ssl
+from collections.abc import Sequence
+from typing import Protocol
+
+from headrace.dialects.base import Dialect
+from headrace.limits import UPSTREAM_HEAD_MEMO_ENTRIES_MAX
+from headrace.upstream.h1 import Sink
+from headrace.upstream.pool import Pool, PoolLimits, PoolMeter
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class Address(Protocol):
+    """Where a provider listens, as its settings say."""
+
+    @property
+    def scheme(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def prefix(self) -> str: ...
+
+
+class Endpoint:
+    """Sends requests to one provider over its pool.
+
+    Args:
+        name: the provider's name in the settings.
+        dialect: the grammar it speaks.
+        address: where it listens.
+        headers: what every request carries: credential, and extra headers from the settings.
+        defaults: headers for requests that do not bring their own of the same name.
+        limits: bounds and time limits of its pool.
+        tls: how to verify it, for https.
+        meter: told what happens in the pool.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        dialect: Dialect,
+        address: Address,
+        *,
+        headers: Headers,
+        defaults: Headers,
+        limits: PoolLimits,
+        tls: ssl.SSLContext | None,
+        meter: PoolMeter,
+    ) -> None:
+        self.name = name
+        self.dialect = dialect
+        self.base_url = f"{address.scheme}://{address.host}:{address.port}{address.prefix}"
+        self._prefix = address.prefix.encode()
+        self._authority = _authority(address)
+        self._headers = headers
+        self._defaults = defaults
+        self._limits = limits
+        self._heads: dict[tuple[bytes, bytes, Headers], bytes] = {}
+        self.pool = Pool(name, address.host, address.port, tls=tls, limits=limits, meter=meter)
+
+    def request(
+        self, method: bytes, path: str, forwarded: Headers, body: bytes | None
+    ) -> Sequence[bytes]:
+        """The bytes of a request: the caller's `forwarded` headers, then our own."""
+        head = self._head(method, path.encode(), forwarded)
+        if body is None:
+            return (head, b"\r\n")
+        return (
+            head,
+            b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body),
+            body,
+        )
+
+    async def send(self, request: Sequence[bytes], sink: Sink) -> None:
+        """Make the call; see `Pool.exchange`."""
+        await self.pool.exchange(request, sink)
+
+    def _head(self, method: bytes, path: bytes, forwarded: Headers) -> bytes:
+        memo = (method, path, forwarded)
+        head = self._heads.get(memo)
+        if head is None:
+            if len(self._heads) >= UPSTREAM_HEAD_MEMO_ENTRIES_MAX:
+                self._heads.clear()
+            head = self._heads[memo] = self._render_head(method, path, forwarded)
+        return head
+
+    def _render_head(self, method: bytes, path: bytes, forwarded: Headers) -> bytes:
+        ours = {name for name, _ in self._headers}
+        theirs = [pair for pair in forwarded if pair[0] not in ours]
+        brought = ours.union(name for name, _ in theirs)
+        lines = [
+            b"%b %b%b HTTP/1.1" % (method, self._prefix, path),
+            b"host: " + self._authority,
+            b"accept-encoding: identity",
+        ]
+        lines += [b"%b: %b" % pair for pair in self._headers]
+        lines += [b"%b: %b" % pair for pair in theirs]
+        lines += [b"%b: %b" % pair for pair in self._defaults if pair[0] not in brought]
+        return b"\r\n".join(lines) + b"\r\n"
+
+
+def _authority(address: Address) -> bytes:
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    is_default = address.port == (443 if address.scheme == "https" else 80)
+    return (host if is_default else f"{host}:{address.port}").encode()
+
+
+def tls_context(*, verify: bool, ca_file: str | None) -> ssl.SSLContext:
+    """How to verify a provider.
+
+    Args:
+        verify: whether to check the certificate and the name in it.
+        ca_file: PEM file of a private authority to trust instead of the system's.
+
+    Raises:
+        OSError: the file cannot be read.
+        ssl.SSLError: it holds no certificate.
+    """
+    context = ssl.create_default_context(cafile=ca_file)
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

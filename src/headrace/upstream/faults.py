@@ -1,0 +1,69 @@
+"""What can go wrong on the way to a provider, as errors a caller can act on."""
+
+from typing import Literal
+
+from headrace.errors import HeadraceError
+
+FaultKind = Literal[
+    "connect",
+    "tls",
+    "timeout_connect",
+    "timeout_first_byte",
+    "timeout_idle",
+    "timeout_total",
+    "reset",
+    "cut",
+    "garbage",
+    "too_large",
+]
+
+_TELLS: dict[FaultKind, tuple[str, str]] = {
+    "connect": (
+        "could not be reached",
+        "check its base_url and that it is up",
+    ),
+    "tls": (
+        "could not be reached over TLS",
+        "check its certificate, or set ca_file for a private authority",
+    ),
+    "timeout_connect": (
+        "did not accept a connection in time",
+        "try again, or raise connect_timeout_s",
+    ),
+    "timeout_first_byte": (
+        "did not begin to answer in time",
+        "try again, or raise first_byte_timeout_s",
+    ),
+    "timeout_idle": (
+        "stopped in the middle of its answer",
+        "try again, or raise idle_timeout_s",
+    ),
+    "timeout_total": (
+        "did not finish its answer in time",
+        "ask for fewer tokens, or raise total_timeout_s",
+    ),
+    "reset": ("closed the connection before it answered", "try again"),
+    "cut": ("broke off in the middle of its answer", "try again"),
+    "garbage": ("answered with something that is not HTTP", "check its base_url"),
+    "too_large": ("gave an answer above answer_mb_max", "ask for less, or raise answer_mb_max"),
+}
+
+
+class UpstreamFault(HeadraceError):
+    """A call to a provider failed on the way; 502, or 504 where a time limit passed.
+
+    Args:
+        kind: what happened.
+        provider: the provider's name in the settings.
+        received: whether any byte of an answer had come.
+    """
+
+    type = "upstream_error"
+    default_code = "upstream_broken"
+
+    def __init__(self, kind: FaultKind, provider: str, *, received: bool = False) -> None:
+        what, advice = _TELLS[kind]
+        super().__init__(f"Provider '{provider}' {what}; {advice}.", code=f"upstream_{kind}")
+        self.kind: FaultKind = kind
+        self.received = received
+        self.status = 504 if kind.startswith("timeout") else 502

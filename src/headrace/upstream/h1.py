@@ -1,0 +1,240 @@
+"""One HTTP/1.1 connection to a provider: a request goes out, its answer comes back in callbacks.
+
+The parser's callbacks only collect; `data_received` then hands on what came, in order, before
+anything else happens to it. A call ends in its future. The connection never queues: the pool
+hands it to one call at a time.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol, cast
+
+import httptools
+
+from headrace.upstream.faults import FaultKind, UpstreamFault
+
+NEVER_S = float("inf")
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+
+class Sink(Protocol):
+    """Where an answer goes, in the order it comes. Nothing here may raise or block."""
+
+    def on_attempt(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        """The request goes out, for the first time or again, on a connection that can pause."""
+        ...
+
+    def on_head(self, status: int, headers: RawHeaders) -> None:
+        """The answer begins; header names are in lower case."""
+        ...
+
+    def on_body(self, chunk: bytes) -> None:
+        """The next bytes of the body."""
+        ...
+
+    def on_end(self) -> None:
+        """The answer ended as its framing said it would."""
+        ...
+
+
+class Timeouts(Protocol):
+    """The time limits of one provider, in seconds."""
+
+    @property
+    def first_byte_timeout_s(self) -> float: ...
+    @property
+    def idle_timeout_s(self) -> float: ...
+    @property
+    def total_timeout_s(self) -> float: ...
+
+
+class H1Connection(asyncio.Protocol):
+    """A kept-alive connection that carries one call at a time.
+
+    Args:
+        provider: the provider's name, for errors.
+        timeouts: its time limits.
+        body_bytes_max: bound on one answer, in bytes.
+        on_idle: told when the connection can carry the next call.
+        on_lost: told when the connection is gone.
+    """
+
+    def __init__(
+        self,
+        provider: str,
+        timeouts: Timeouts,
+        *,
+        body_bytes_max: int,
+        on_idle: Callable[["H1Connection"], None],
+        on_lost: Callable[["H1Connection"], None],
+    ) -> None:
+        self._provider = provider
+        self._timeouts = timeouts
+        self._body_bytes_max = body_bytes_max
+        self._on_idle = on_idle
+        self._on_lost = on_lost
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpResponseParser(self)
+        self._transport: asyncio.Transport
+        self._sink: Sink | None = None
+        self._done: asyncio.Future[None] | None = None
+        self._total_deadline_s = NEVER_S
+        self._paused = False
+        self._lost = False
+        self.deadline_s = NEVER_S
+        self.idle_since_s = self._loop.time()
+        self.served = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self._headers: RawHeaders = []
+        self._parts: list[bytes] = []
+        self._body_bytes = 0
+        self._received = False
+        self._head_due = False
+        self._head_done = False
+        self._framed = False
+        self._complete = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing can be sent here any more."""
+        return self._lost or self._transport.is_closing()
+
+    def send(self, request: Sequence[bytes], sink: Sink) -> asyncio.Future[None]:
+        """Send a request; its answer goes to `sink`.
+
+        Returns:
+            A future that ends with the answer, or raises `UpstreamFault`.
+        """
+        now_s = self._loop.time()
+        self._clear()
+        self._sink = sink
+        self._done = self._loop.create_future()
+        self._total_deadline_s = now_s + self._timeouts.total_timeout_s
+        self.deadline_s = min(now_s + self._timeouts.first_byte_timeout_s, self._total_deadline_s)
+        sink.on_attempt(self.pause, self.resume)
+        self._transport.write(request[0] if len(request) == 1 else b"".join(request))
+        return self._done
+
+    def pause(self) -> None:
+        """Stop reading, because nobody takes what comes; only the total time limit still runs."""
+        if not self._paused and not self.is_lost:
+            self._paused = True
+            self._transport.pause_reading()
+            self.deadline_s = self._total_deadline_s
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._paused and not self.is_lost:
+            self._paused = False
+            self._transport.resume_reading()
+            self._extend_deadline()
+
+    def expire(self, now_s: float) -> None:
+        """End the call because a time limit passed."""
+        if now_s >= self._total_deadline_s:
+            self._fail("timeout_total")
+        else:
+            self._fail("timeout_idle" if self._received else "timeout_first_byte")
+
+    def abort(self) -> None:
+        """Give up the call, if there is one, and the connection with it."""
+        self._sink = self._done = None
+        self.deadline_s = NEVER_S
+        self._transport.abort()
+
+    # What the transport says.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        sink = self._sink
+        if sink is None:  # nobody asked: a late or unsolicited answer
+            self._transport.abort()
+            return
+        self._received = True
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            if not self._complete:
+                self._fail("cut" if self._head_done else "garbage")
+                return
+        if self._head_due:
+            self._head_due = False
+            sink.on_head(self._parser.get_status_code(), self._headers)
+        if self._parts:
+            parts, self._parts = self._parts, []
+            sink.on_body(parts[0] if len(parts) == 1 else b"".join(parts))
+        if self._complete:
+            self._finish()
+        elif self._body_bytes > self._body_bytes_max:
+            self._fail("too_large")
+        elif not self._paused:
+            self._extend_deadline()
+
+    def eof_received(self) -> None:
+        return None  # the transport closes itself; `connection_lost` tells the call
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = True
+        if self._sink is not None:
+            if self._head_done and not self._framed and exc is None:
+                self._finish()
+            else:
+                self._fail("cut" if self._received else "reset")
+        self._on_lost(self)
+
+    # What the parser says: collect, nothing else.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        if name in (b"content-length", b"transfer-encoding"):
+            self._framed = True
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        if self._parser.get_status_code() < 200:  # an interim answer; the real one follows
+            self._headers = []
+            return
+        self._head_due = self._head_done = True
+
+    def on_body(self, chunk: bytes) -> None:
+        self._body_bytes += len(chunk)
+        self._parts.append(chunk)
+
+    def on_message_complete(self) -> None:
+        self._complete = self._head_done
+
+    def _extend_deadline(self) -> None:
+        idle_s = self._timeouts.idle_timeout_s
+        self.deadline_s = min(self._loop.time() + idle_s, self._total_deadline_s)
+
+    def _finish(self) -> None:
+        sink, done = cast(Sink, self._sink), cast("asyncio.Future[None]", self._done)
+        self._sink = self._done = None
+        self.deadline_s = NEVER_S
+        self.served += 1
+        keep = self._complete and self._parser.should_keep_alive() and not self.is_lost
+        if self._paused:
+            self.resume()
+        try:
+            sink.on_end()
+        finally:
+            if not done.done():
+                done.set_result(None)
+        if keep:
+            self.idle_since_s = self._loop.time()
+            self._on_idle(self)
+        else:
+            self._transport.close()
+
+    def _fail(self, kind: FaultKind) -> None:
+        done = self._done
+        self._sink = self._done = None
+        self.deadline_s = NEVER_S
+        self._transport.abort()
+        if done is not None and not done.done():
+            done.set_exception(UpstreamFault(kind, self._provider, received=self._received))

@@ -1,0 +1,245 @@
+"""Connections to one provider, kept alive and bounded.
+
+All state changes happen here: a connection is opening, active, idle or gone. The most recently
+used idle connection goes out first, so that the rest can expire.
+"""
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from headrace.errors import Overloaded
+from headrace.limits import POOL_WAITERS_MAX
+from headrace.upstream.faults import FaultKind, UpstreamFault
+from headrace.upstream.h1 import H1Connection, Sink, Timeouts
+
+
+class PoolLimits(Timeouts, Protocol):
+    """The bounds of one provider's pool."""
+
+    @property
+    def connections_max(self) -> int: ...
+    @property
+    def keepalive_s(self) -> float: ...
+    @property
+    def connect_timeout_s(self) -> float: ...
+    @property
+    def answer_mb_max(self) -> int: ...
+
+
+class PoolMeter(Protocol):
+    """Told what happens in a pool."""
+
+    def connected(self) -> None: ...
+    def retried(self) -> None: ...
+    def failed(self, kind: FaultKind) -> None: ...
+
+
+class Pool:
+    """Keep-alive connections to one origin. Belongs to one event loop.
+
+    Args:
+        provider: the provider's name, for errors.
+        host: name or address of the origin.
+        port: its port.
+        tls: how to verify it, or `None` for plain HTTP.
+        limits: bounds and time limits.
+        meter: told what happens.
+    """
+
+    def __init__(
+        self,
+        provider: str,
+        host: str,
+        port: int,
+        *,
+        tls: ssl.SSLContext | None,
+        limits: PoolLimits,
+        meter: PoolMeter,
+    ) -> None:
+        self._provider = provider
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._limits = limits
+        self._meter = meter
+        self._idle: list[H1Connection] = []
+        self._active: set[H1Connection] = set()
+        self._opening = 0
+        self._waiters: deque[asyncio.Future[H1Connection | None]] = deque()
+        self._closed = False
+
+    @property
+    def idle(self) -> int:
+        """Connections that wait for a call."""
+        return len(self._idle)
+
+    @property
+    def active(self) -> int:
+        """Connections that carry a call, or are being opened for one."""
+        return len(self._active) + self._opening
+
+    async def exchange(self, request: Sequence[bytes], sink: Sink) -> None:
+        """Make one call; its answer goes to `sink`.
+
+        A kept-alive connection that turns out to be closed before a byte has come back is
+        replaced once by a fresh one (RFC 9112, 9.3.1); any other failure is the caller's.
+
+        Raises:
+            UpstreamFault: the provider could not be reached or its answer broke off.
+            Overloaded: too many calls wait for a connection.
+        """
+        try:
+            connection = self._take_idle() or await self._acquire()
+            was_used = connection.served > 0
+            try:
+                await self._carry(connection, request, sink)
+            except UpstreamFault as fault:
+                if fault.kind != "reset" or not was_used:
+                    raise
+                self._meter.retried()
+                await self._carry(await self._open(), request, sink)
+        except UpstreamFault as fault:
+            self._meter.failed(fault.kind)
+            raise
+
+    async def warm(self, connections: int) -> None:
+        """Open connections ahead of the first call.
+
+        Raises:
+            UpstreamFault: the provider could not be reached.
+        """
+        while len(self._idle) + self.active < connections:
+            self._put_idle(await self._open())
+
+    def sweep(self, now_s: float) -> None:
+        """End calls whose time is up, and drop connections that idled too long."""
+        for connection in [c for c in self._active if now_s >= c.deadline_s]:
+            connection.expire(now_s)
+        oldest_s = now_s - self._limits.keepalive_s
+        while self._idle and self._idle[0].idle_since_s <= oldest_s:
+            self._idle.pop(0).abort()
+
+    def close(self) -> None:
+        """Close what idles; calls under way end first."""
+        self._closed = True
+        for connection in self._idle:
+            connection.abort()
+        self._idle.clear()
+        for waiter in self._waiters:
+            waiter.cancel()
+
+    async def _carry(
+        self, connection: H1Connection, request: Sequence[bytes], sink: Sink
+    ) -> None:
+        self._active.add(connection)
+        try:
+            await connection.send(request, sink)
+        except asyncio.CancelledError:
+            connection.abort()
+            raise
+
+    def _take_idle(self) -> H1Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_lost:
+                return connection
+        return None
+
+    async def _acquire(self) -> H1Connection:
+        if self.active < self._limits.connections_max:
+            return await self._open()
+        if len(self._waiters) >= POOL_WAITERS_MAX:
+            raise Overloaded(
+                f"Every connection to provider '{self._provider}' is in use and too many calls "
+                "wait for one; try again later, or raise connections_max.",
+                code="pool_exhausted",
+                retry_after_s=1,
+            )
+        waiter: asyncio.Future[H1Connection | None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            async with asyncio.timeout(self._limits.connect_timeout_s):
+                connection = await waiter
+        except TimeoutError:
+            raise Overloaded(
+                f"No connection to provider '{self._provider}' came free in time; try again "
+                "later, or raise connections_max.",
+                code="pool_exhausted",
+                retry_after_s=1,
+            ) from None
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self._pass_on(waiter.result())
+            raise
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+        return connection or await self._open()
+
+    async def _open(self) -> H1Connection:
+        loop = asyncio.get_running_loop()
+        self._opening += 1
+        try:
+            async with asyncio.timeout(self._limits.connect_timeout_s):
+                _, connection = await loop.create_connection(
+                    self._make_connection,
+                    self._host,
+                    self._port,
+                    ssl=self._tls,
+                    server_hostname=self._host if self._tls else None,
+                )
+        except TimeoutError:
+            raise self._not_opened("timeout_connect") from None
+        except ssl.SSLError as error:
+            raise self._not_opened("tls") from error
+        except OSError as error:
+            raise self._not_opened("connect") from error
+        finally:
+            self._opening -= 1
+        self._meter.connected()
+        return connection
+
+    def _not_opened(self, kind: FaultKind) -> UpstreamFault:
+        self._pass_on(None)  # whoever waits for a connection tries on its own
+        return UpstreamFault(kind, self._provider)
+
+    def _make_connection(self) -> H1Connection:
+        return H1Connection(
+            self._provider,
+            self._limits,
+            body_bytes_max=self._limits.answer_mb_max << 20,
+            on_idle=self._became_idle,
+            on_lost=self._was_lost,
+        )
+
+    def _became_idle(self, connection: H1Connection) -> None:
+        self._active.discard(connection)
+        self._put_idle(connection)
+
+    def _was_lost(self, connection: H1Connection) -> None:
+        if connection in self._active:
+            self._active.discard(connection)
+            self._pass_on(None)
+        elif connection in self._idle:
+            self._idle.remove(connection)
+
+    def _put_idle(self, connection: H1Connection) -> None:
+        if self._closed:
+            connection.abort()
+        elif self._waiters:
+            self._pass_on(connection)
+        else:
+            self._idle.append(connection)
+
+    def _pass_on(self, connection: H1Connection | None) -> None:
+        """Give the first caller that still waits a connection, or leave to open its own."""
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(connection)
+                return
+        if connection is not None:
+            self._put_idle(connection)
