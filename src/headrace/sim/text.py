@@ -18,8 +18,7 @@ _VOCABULARY = """
     quiet steady narrow broad deep shallow swift gentle heavy early patient careful simple certain
     carries turns lifts grinds opens closes follows meets feeds holds moves keeps draws joins
     begins ends rises falls the a one each every this that its with under over beside through
-    from into before after while when where because until slowly often always never again
-    together onward and
+    from into before after while when where because
 """
 WORDS = tuple(_VOCABULARY.split())
 _INNER = tuple(f" {word}" for word in WORDS)
