@@ -1,0 +1,63 @@
+"""Headrace as its users start it: a settings file and `headrace serve`."""
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from benchmarks import processes, workload
+
+KEY = "hr-bench-6d1f0c7a52e94b3f8e"
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Gateway(msgspec.Struct, frozen=True):
+    """A running gateway: its process, port and log file."""
+
+    child: processes.Child
+    port: int
+    log: Path
+
+    @property
+    def call(self) -> workload.Call:
+        """How it wants to be called."""
+        return workload.Call(self.port, headers=(("authorization", f"Bearer {KEY}"),))
+
+
+@contextlib.contextmanager
+def serving(
+    name: str, directory: Path, upstream_port: int, *, cache_mb: int = 64
+) -> Iterator[Gateway]:
+    """A gateway with everything on: keys, cache, single-flight, metrics, a JSON log on disk."""
+    port = processes.free_port()
+    log = directory / f"{name}.log"
+    settings = directory / f"{name}.yaml"
+    # JSON is YAML: no writer of our own is needed.
+    settings.write_text(json.dumps(_settings(port, upstream_port, cache_mb, log), indent=2))
+    arguments = [sys.executable, "-m", "headrace.cli.main", "serve", "--config", str(settings)]
+    with processes.running(name, arguments, directory, environment=environment()) as child:
+        child.wait_ready(port, "/readyz")
+        yield Gateway(child, port, log)
+
+
+def environment() -> dict[str, str]:
+    """Variables under which this checkout's package is found, installed or not."""
+    paths = [str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]
+    return {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+
+
+def _settings(port: int, upstream_port: int, cache_mb: int, log: Path) -> dict[str, object]:
+    return {
+        "listen": {"host": "127.0.0.1", "port": port, "workers": 1},
+        "providers": {
+            "mock": {"dialect": "openai", "base_url": f"http://127.0.0.1:{upstream_port}/v1"}
+        },
+        "models": {workload.MODEL: {"targets": [f"mock/{workload.MODEL}"]}},
+        "cache": {"memory_mb": cache_mb},
+        "keys": [{"key": KEY, "tenant": "bench"}],
+        "log": {"format": "json", "file": str(log)},
+    }

@@ -1,0 +1,213 @@
+"""What a benchmark run leaves behind, as frozen structs that go to JSON as they are."""
+
+import enum
+
+import msgspec
+
+
+class Verdict(enum.StrEnum):
+    """What became of a bar."""
+
+    PASS = "pass"
+    MISS = "miss"
+    VOID = "void"
+    NOT_RUN = "not run"
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """One figure over several rounds: its median and its range."""
+
+    median: float
+    low: float
+    high: float
+    rounds: int
+
+
+class LoadRound(msgspec.Struct, frozen=True):
+    """One closed-loop round against one target.
+
+    Attributes:
+        cpu_us: CPU microseconds per request of the target's process tree.
+        rate_per_s: requests per second answered.
+        latency_p50_us: median latency as the closed loop saw it.
+        latency_p99_us: 99th percentile of the same.
+        requests: answered requests.
+        upstream_requests: requests that reached the mock upstream meanwhile.
+        errors: connect, read, write, timeout and status errors together.
+        rss_mib: resident memory of the process tree after the round.
+        log_bytes: bytes the target wrote to its log file.
+    """
+
+    cpu_us: float
+    rate_per_s: float
+    latency_p50_us: float
+    latency_p99_us: float
+    requests: int
+    upstream_requests: int
+    errors: int
+    rss_mib: float
+    log_bytes: int
+
+
+class LoadRow(msgspec.Struct, frozen=True):
+    """Every round of one target; `void` says why the row cannot be used."""
+
+    name: str
+    cpu_us: Spread
+    ratio: Spread | None
+    rate_per_s: Spread
+    rss_mib: float
+    errors: int
+    void: str | None
+    rounds: list[LoadRound]
+
+
+class StreamRun(msgspec.Struct, frozen=True):
+    """What one run of the stream client saw.
+
+    Attributes:
+        ttft_ms: time from sending the request to the first event, per stream.
+        streams_ok: streams that came complete.
+        streams_open_max: streams open at the same time, at most.
+        window_events: events received in the steady window.
+        window_s: length of the steady window.
+        window_cpu_us: CPU microseconds of the watched process tree in the window.
+        errors: streams that failed.
+        error_samples: what went wrong, the first few.
+    """
+
+    ttft_ms: list[float]
+    streams_ok: int
+    streams_open_max: int
+    window_events: int
+    window_s: float
+    window_cpu_us: float
+    errors: int
+    error_samples: list[str]
+
+
+class StreamRow(msgspec.Struct, frozen=True):
+    """Every round of one target relaying streams.
+
+    Attributes:
+        streams: streams open at the same time.
+        arrival: how they begin, in words.
+        timed: whether there was a steady window in which CPU time was read.
+        cpu_us: CPU microseconds per relayed chunk.
+        ratio: `cpu_us` as a ratio to nginx in the same round.
+        ttft_added_p50_ms: median TTFT minus that of the direct run in the same round.
+        ttft_added_p99_ms: the same for the 99th percentile.
+        rate_share: chunks received per chunk due in the window; below 0.95 the row is void.
+    """
+
+    name: str
+    streams: int
+    arrival: str
+    timed: bool
+    cpu_us: Spread | None
+    ratio: Spread | None
+    ttft_p99_ms: Spread | None
+    ttft_added_p50_ms: Spread | None
+    ttft_added_p99_ms: Spread | None
+    rate_share: Spread | None
+    rss_mib: float
+    errors: int
+    void: str | None
+    rounds: list[StreamRun]
+
+
+class OpenLoopRun(msgspec.Struct, frozen=True):
+    """What one open-loop run saw; latencies count from the intended send time."""
+
+    requests: int
+    errors: int
+    p50_ms: float
+    p99_ms: float
+    p999_ms: float
+    max_ms: float
+    lag_p99_ms: float
+    error_samples: list[str]
+
+
+class OpenLoopRow(msgspec.Struct, frozen=True):
+    """Every open-loop round of one target."""
+
+    name: str
+    rate_per_s: float
+    p50_ms: Spread
+    p99_ms: Spread
+    p999_ms: Spread
+    lag_p99_ms: Spread
+    errors: int
+    void: str | None
+    rounds: list[OpenLoopRun]
+
+
+class Footprint(msgspec.Struct, frozen=True):
+    """Memory and start-up of the gateway.
+
+    Attributes:
+        idle_rss_mib: resident memory of the process tree after `/readyz`, nothing done yet.
+        idle_pss_mib: the same with shared pages counted once.
+        flat_rss_mib: resident memory at 0, 25, 50, 75 and 100 % of the distinct requests sent
+            after the cache was full.
+        flat_requests: how many those were.
+        flat_errors: how many of them, or of those that filled the cache, failed.
+    """
+
+    idle_rss_mib: float
+    idle_pss_mib: float
+    flat_rss_mib: list[float]
+    flat_requests: int
+    flat_errors: int
+
+
+class StartUp(msgspec.Struct, frozen=True):
+    """Wall seconds of fresh processes, medians with their range."""
+
+    bare_python_s: Spread
+    import_s: Spread
+    help_s: Spread
+
+    @property
+    def import_added_s(self) -> float:
+        """What `import headrace` adds to a bare interpreter."""
+        return self.import_s.median - self.bare_python_s.median
+
+
+class Bar(msgspec.Struct, frozen=True):
+    """One promise about speed or size and what was measured for it."""
+
+    name: str
+    promise: str
+    measured: str
+    verdict: Verdict
+
+
+class Environment(msgspec.Struct, frozen=True):
+    """The machine and the versions a run was made with."""
+
+    kernel: str
+    processor: str
+    cores: int
+    python: str
+    nginx: str
+    wrk: str
+    commit: str
+    load_average: float
+
+
+class Report(msgspec.Struct, frozen=True):
+    """A whole run."""
+
+    started: str
+    seed: int
+    quick: bool
+    environment: Environment
+    load: list[LoadRow] = []
+    streams: list[StreamRow] = []
+    open_loop: list[OpenLoopRow] = []
+    footprint: Footprint | None = None
+    start_up: StartUp | None = None
+    bars: list[Bar] = []
+    notes: list[str] = []

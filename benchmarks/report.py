@@ -1,0 +1,173 @@
+"""A run as tables on the terminal and as a JSON file."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.records import (
+    Bar,
+    Footprint,
+    LoadRow,
+    OpenLoopRow,
+    Report,
+    Spread,
+    StartUp,
+    StreamRow,
+    Verdict,
+)
+
+COLUMNS_PIPED = 150
+COLOURS = {
+    Verdict.PASS: "green",
+    Verdict.MISS: "red",
+    Verdict.VOID: "yellow",
+    Verdict.NOT_RUN: "dim",
+}
+
+
+def write(report: Report, path: Path) -> None:
+    """Write the run as indented JSON, making the folder where needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
+
+
+def wide_console() -> Console:
+    """Standard output, wide enough for the tables where it is a file or a pipe."""
+    console = Console()
+    return console if console.is_terminal else Console(width=COLUMNS_PIPED)
+
+
+def show(report: Report, console: Console) -> None:
+    """Print every section that was run."""
+    machine = report.environment
+    console.print(
+        f"{machine.processor}, {machine.cores} cores, Linux {machine.kernel}, "
+        f"Python {machine.python}, nginx {machine.nginx}, {machine.wrk}, "
+        f"commit {machine.commit}, seed {report.seed}, load {machine.load_average:.1f} at start",
+        style="dim",
+    )
+    for table in _tables(report):
+        console.print(table)
+    for note in report.notes:
+        console.print(f"note: {note}", style="yellow")
+
+
+def _tables(report: Report) -> Iterator[Table]:
+    if report.load:
+        yield _load_table(report.load)
+    if report.streams:
+        yield _stream_table(report.streams)
+    if report.open_loop:
+        yield _open_loop_table(report.open_loop)
+    if report.footprint is not None or report.start_up is not None:
+        yield _footprint_table(report.footprint, report.start_up)
+    if report.bars:
+        yield _bar_table(report.bars)
+
+
+def _load_table(rows: Sequence[LoadRow]) -> Table:
+    table = _table(
+        "Closed loop, kept-alive connections, medians (range) over rounds",
+        "target|CPU µs/request|x nginx|requests/s|RSS MiB|errors|",
+    )
+    for row in rows:
+        table.add_row(
+            row.name,
+            _shown(row.cpu_us, 1),
+            _shown(row.ratio, 2),
+            f"{row.rate_per_s.median:,.0f}",
+            f"{row.rss_mib:.0f}",
+            str(row.errors),
+            _void(row.void),
+        )
+    return table
+
+
+def _stream_table(rows: Sequence[StreamRow]) -> Table:
+    table = _table(
+        "Streams, medians (range) over rounds; added = less the direct run of the round",
+        "target|streams|begun|CPU µs/chunk|x nginx|TTFT p99 ms|added p50|added p99|RSS MiB|errors|",
+    )
+    for row in rows:
+        table.add_row(
+            row.name,
+            f"{row.streams:,}",
+            row.arrival,
+            _shown(row.cpu_us, 1),
+            _shown(row.ratio, 2),
+            _shown(row.ttft_p99_ms, 1),
+            _shown(row.ttft_added_p50_ms, 2),
+            _shown(row.ttft_added_p99_ms, 1),
+            f"{row.rss_mib:.0f}",
+            str(row.errors),
+            _void(row.void),
+        )
+    return table
+
+
+def _open_loop_table(rows: Sequence[OpenLoopRow]) -> Table:
+    table = _table(
+        "Open loop: latency from the intended send time, ms",
+        "target|requests/s|p50|p99|p99.9|schedule lag p99|errors|",
+    )
+    for row in rows:
+        table.add_row(
+            row.name,
+            f"{row.rate_per_s:,.0f}",
+            _shown(row.p50_ms, 3),
+            _shown(row.p99_ms, 3),
+            _shown(row.p999_ms, 3),
+            _shown(row.lag_p99_ms, 3),
+            str(row.errors),
+            _void(row.void),
+        )
+    return table
+
+
+def _footprint_table(footprint: Footprint | None, start_up: StartUp | None) -> Table:
+    table = _table("Memory and start-up", "what|measured")
+    if footprint is not None:
+        table.add_row(
+            "idle RSS (PSS)", f"{footprint.idle_rss_mib:.1f} ({footprint.idle_pss_mib:.1f}) MiB"
+        )
+        readings = " > ".join(f"{rss_mib:.1f}" for rss_mib in footprint.flat_rss_mib)
+        table.add_row(
+            f"RSS at 0, 25 ... 100 % of {footprint.flat_requests:,} requests, cache full",
+            f"{readings} MiB",
+        )
+    if start_up is not None:
+        table.add_row("bare python", f"{_shown(start_up.bare_python_s, 3)} s")
+        table.add_row("import headrace", f"{_shown(start_up.import_s, 3)} s")
+        table.add_row("headrace --help", f"{_shown(start_up.help_s, 3)} s")
+    return table
+
+
+def _bar_table(bars: Sequence[Bar]) -> Table:
+    table = _table("Bars", "what|promise|measured|verdict")
+    for bar in bars:
+        colour = COLOURS[bar.verdict]
+        table.add_row(bar.name, bar.promise, bar.measured, f"[{colour}]{bar.verdict}[/]")
+    return table
+
+
+def _table(title: str, columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for number, column in enumerate(columns.split("|")):
+        table.add_column(column, justify="left" if number == 0 or not column else "right")
+    return table
+
+
+def _shown(figure: Spread | None, digits: int) -> str:
+    if figure is None:
+        return ""
+    median = f"{figure.median:.{digits}f}"
+    if figure.rounds == 1:
+        return median
+    return f"{median} ({figure.low:.{digits}f}-{figure.high:.{digits}f})"
+
+
+def _void(reason: str | None) -> str:
+    return "" if reason is None else f"[yellow]void: {reason}[/]"

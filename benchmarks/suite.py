@@ -1,0 +1,273 @@
+"""The whole benchmark: what runs beside what, for how long, and where the figures go."""
+
+import argparse
+import datetime as dt
+import random
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from benchmarks import (
+    bars,
+    environment,
+    footprint_case,
+    gateway,
+    load_case,
+    nginx,
+    open_loop_case,
+    processes,
+    progress,
+    report,
+    stream_case,
+    wrk,
+)
+from benchmarks.progress import Steps
+from benchmarks.records import (
+    Footprint,
+    LoadRow,
+    OpenLoopRow,
+    Report,
+    StartUp,
+    StreamRow,
+    Verdict,
+)
+from benchmarks.workload import Call, new_nonce
+
+CASES = ("load", "stream", "open-loop", "memory", "start-up")
+RESULTS = gateway.ROOT / "benchmarks" / "results"
+BASELINE = "nginx"
+CONTROL = "nginx, A/A"
+
+
+class Effort(msgspec.Struct, frozen=True):
+    """How much is measured."""
+
+    load: load_case.LoadPlan
+    streams: tuple[stream_case.StreamMix, ...]
+    open_loop_s: float
+    open_loop_rounds: int
+    flat_requests: int
+    start_up_rounds: int
+
+
+def _mixes(rounds: int, window_s: float) -> tuple[stream_case.StreamMix, ...]:
+    # 1,000 at half the pace: the same chunks per second, for mock and client run here too.
+    return (
+        stream_case.StreamMix(bars.STREAMS, 2.0, window_s, rounds),
+        stream_case.StreamMix(bars.STREAMS, 0.0, 0.0, rounds),
+        stream_case.StreamMix(bars.STREAMS_MANY, 2.0, window_s, 1, chunk_every=2),
+    )
+
+
+FULL = Effort(load_case.LoadPlan(7, 3.0, 1.0), _mixes(5, 3.0), 10.0, 3, 100_000, 11)
+QUICK = Effort(load_case.LoadPlan(3, 1.0, 1.0), _mixes(1, 1.5), 3.0, 1, 20_000, 5)
+
+
+class Bench:
+    """One run; sections that need the gateway are left out where it is not wanted.
+
+    Args:
+        effort: how much is measured.
+        with_gateway: whether Headrace is measured, or only the yardsticks.
+        seed: seeds the order of targets and the arrival times.
+        directory: where children keep their files.
+        steps: progress.
+    """
+
+    def __init__(
+        self, effort: Effort, with_gateway: bool, seed: int, directory: Path, steps: Steps
+    ) -> None:
+        self._effort = effort
+        self._with_gateway = with_gateway
+        self._dice = random.Random(seed)
+        self._directory = directory
+        self._steps = steps
+
+    def load(self) -> list[LoadRow]:
+        """Hits and misses beside two nginx proxies."""
+        directory = self._section("load")
+        with ExitStack() as stack:
+            mock = stack.enter_context(nginx.mock(directory))
+            targets = []
+            for name, short in ((BASELINE, "nginx"), (CONTROL, "nginx-again")):
+                proxy = stack.enter_context(nginx.proxy(short, directory, mock.port))
+                targets.append(load_case.LoadTarget(name, proxy.child, Call(proxy.port), proxy.log))
+            if self._with_gateway:
+                served = stack.enter_context(gateway.serving("headrace", directory, mock.port))
+                targets += _gateway_targets(served)
+            return load_case.measure(
+                targets,
+                BASELINE,
+                mock.port,
+                self._effort.load,
+                directory,
+                self._dice,
+                self._steps,
+            )
+
+    def streams(self) -> list[StreamRow]:
+        """Streams through nginx and through the gateway."""
+        directory = self._section("stream")
+        rows: list[StreamRow] = []
+        with ExitStack() as stack:
+            direct = stack.enter_context(stream_case.mock(directory))
+            proxy = stack.enter_context(
+                nginx.proxy("nginx", directory, direct.call.port, buffering=False)
+            )
+            targets = [stream_case.StreamTarget(BASELINE, proxy.child, Call(proxy.port))]
+            if self._with_gateway:
+                served = stack.enter_context(
+                    gateway.serving("headrace", directory, direct.call.port)
+                )
+                targets.append(stream_case.StreamTarget(bars.GATEWAY, served.child, served.call))
+            for mix in self._effort.streams:
+                rows += stream_case.measure(
+                    targets, direct, BASELINE, mix, directory, self._dice, self._steps
+                )
+        return rows
+
+    def open_loop(self) -> list[OpenLoopRow]:
+        """Hits at a fixed rate."""
+        directory = self._section("open-loop")
+        with ExitStack() as stack:
+            mock = stack.enter_context(nginx.mock(directory))
+            proxy = stack.enter_context(nginx.proxy("nginx", directory, mock.port))
+            targets = [open_loop_case.OpenLoopTarget(BASELINE, Call(proxy.port))]
+            if self._with_gateway:
+                served = stack.enter_context(gateway.serving("headrace", directory, mock.port))
+                targets.append(open_loop_case.OpenLoopTarget(bars.HIT_ROW, served.call))
+            return open_loop_case.measure(
+                targets,
+                self._effort.open_loop_s,
+                self._effort.open_loop_rounds,
+                directory,
+                self._dice,
+                self._steps,
+            )
+
+    def memory(self) -> Footprint | None:
+        """Resident memory of the gateway."""
+        if not self._with_gateway:
+            return None
+        directory = self._section("memory")
+        with nginx.mock(directory) as mock:
+            return footprint_case.memory(
+                directory, mock.port, self._effort.flat_requests, self._steps
+            )
+
+    def start_up(self) -> StartUp | None:
+        """Start-up times of the gateway."""
+        if not self._with_gateway:
+            return None
+        return footprint_case.start_up(self._effort.start_up_rounds, self._steps)
+
+    def _section(self, name: str) -> Path:
+        directory = self._directory / name
+        directory.mkdir()
+        return directory
+
+
+def _gateway_targets(served: gateway.Gateway) -> list[load_case.LoadTarget]:
+    hit = load_case.LoadTarget(
+        bars.HIT_ROW,
+        served.child,
+        served.call,
+        served.log,
+        remembers=True,
+        nonce=new_nonce(),
+        cache_header="l1",
+    )
+    miss = load_case.LoadTarget(
+        bars.MISS_ROW, served.child, served.call, served.log, cache_header="miss"
+    )
+    return [hit, miss]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Read the command line, measure, print and write.
+
+    Returns:
+        0; 1 where a bar was missed or void and `--check` was given; 2 where nothing could run.
+    """
+    options = _options(arguments)
+    console = Console(stderr=True)
+    processes.end_on_signals()
+    processes.raise_descriptor_limit()
+    try:
+        nginx.require()
+        if "load" in options.cases:
+            wrk.require()
+        made = _measure(options, console)
+    except processes.ChildFailed as error:
+        console.print(f"benchmark stopped: {error}", style="red", markup=False)
+        return 2
+    report.show(made, report.wide_console())
+    path = options.json or RESULTS / f"{made.started.replace(':', '')}.json"
+    report.write(made, path)
+    console.print(f"written to {path}", style="dim")
+    broken = any(bar.verdict in {Verdict.MISS, Verdict.VOID} for bar in made.bars)
+    return 1 if options.check and broken else 0
+
+
+def _measure(options: argparse.Namespace, console: Console) -> Report:
+    started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    machine = environment.read()
+    with (
+        tempfile.TemporaryDirectory(prefix="headrace-bench-") as directory,
+        progress.shown(console) as steps,
+    ):
+        effort = QUICK if options.quick else FULL
+        bench = Bench(effort, not options.yardsticks, options.seed, Path(directory), steps)
+        load = bench.load() if "load" in options.cases else []
+        streams = bench.streams() if "stream" in options.cases else []
+        open_loop = bench.open_loop() if "open-loop" in options.cases else []
+        footprint = bench.memory() if "memory" in options.cases else None
+        start_up = bench.start_up() if "start-up" in options.cases else None
+    return Report(
+        started=started,
+        seed=options.seed,
+        quick=options.quick,
+        environment=machine,
+        load=load,
+        streams=streams,
+        open_loop=open_loop,
+        footprint=footprint,
+        start_up=start_up,
+        bars=bars.judge(load, streams, open_loop, footprint, start_up),
+        notes=_notes(machine.load_average, machine.cores),
+    )
+
+
+def _notes(load_average: float, cores: int) -> list[str]:
+    if load_average > cores / 4:
+        return [f"the machine was busy before the run (load {load_average:.1f}): do not quote it"]
+    return []
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="benchmarks/run.py",
+        description="Measures Headrace beside nginx on this machine, on loopback.",
+    )
+    parser.add_argument("--quick", action="store_true", help="a rough look, under two minutes")
+    parser.add_argument(
+        "--cases",
+        nargs="+",
+        choices=CASES,
+        default=list(CASES),
+        metavar="CASE",
+        help=f"only these: {', '.join(CASES)}",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures are written")
+    parser.add_argument("--check", action="store_true", help="exit 1 when a bar is missed")
+    parser.add_argument("--seed", type=int, default=1, help="order of targets, arrival times")
+    parser.add_argument(
+        "--yardsticks",
+        action="store_true",
+        help="nginx and mocks only: is this machine quiet enough?",
+    )
+    return parser.parse_args(arguments)
