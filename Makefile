@@ -49,8 +49,8 @@ clean: ## remove what the other targets made, the environment included
 
 # $(call install,EXTRAS): an environment with this checkout in it, editable.
 define install
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "Headrace needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." >&2; \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Headrace needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo not there)." >&2; \
 		echo "Name another interpreter: make $(or $(MAKECMDGOALS),help) PYTHON=python3.12" >&2; exit 1; }
 	@echo "Setting up $(VENV) ..."
 	@if command -v uv >/dev/null; then \

@@ -148,6 +148,18 @@ def test_third_party_imports_are_declared() -> None:
     say(undeclared)
 
 
+def test_declared_dependencies_are_used() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    installed = packages_distributions()
+    used = {
+        each
+        for source in shipped()
+        for _, names in _third_party(source, installed)
+        for each in names
+    }
+    say(set(map(_distribution_name, project["dependencies"])) - used)
+
+
 def _third_party(
     source: Source, installed: Mapping[str, list[str]]
 ) -> Iterator[tuple[str, frozenset[str]]]:

@@ -64,9 +64,9 @@ _TASK_REASON = "a task without an owner is lost with its error: use the spawn yo
 _CLOCK_HOMES = ("headrace.clock", "headrace.sim*", "headrace.cli*")
 
 BANS: Final = (
-    Ban("asyncio.create_task", ("headrace.tasks",), _TASK_REASON),
-    Ban("asyncio.ensure_future", ("headrace.tasks",), _TASK_REASON),
-    Ban("*.create_task", ("headrace.tasks",), _TASK_REASON),
+    Ban("asyncio.create_task", ("headrace.gateway.tasks",), _TASK_REASON),
+    Ban("asyncio.ensure_future", ("headrace.gateway.tasks",), _TASK_REASON),
+    Ban("*.create_task", ("headrace.gateway.tasks",), _TASK_REASON),
     *(
         Ban(f"time.{name}", _CLOCK_HOMES, _CLOCK_REASON)
         for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter")
