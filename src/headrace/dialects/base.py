@@ -44,6 +44,8 @@ class Dialect(Protocol):
     grammars: dict[Operation, Grammar]
     variant_headers: frozenset[bytes]
     """Lower-case request headers that are forwarded and can change the answer."""
+    default_headers: tuple[tuple[bytes, bytes], ...]
+    """Lower-case request headers the provider wants, each sent where the caller sends none."""
 
     def read_request(self, operation: Operation, document: dict[str, Any]) -> RequestView:
         """Read what matters of a decoded request.
@@ -54,7 +56,7 @@ class Dialect(Protocol):
         ...
 
     def credential_headers(self, api_key: str) -> tuple[tuple[bytes, bytes], ...]:
-        """The headers that carry `api_key` to the provider, plus those it always wants."""
+        """The headers that carry `api_key` to the provider."""
         ...
 
     def read_reply(self, operation: Operation, body: bytes) -> ReplyFacts:
