@@ -6,6 +6,11 @@ ENTRIES_MAX = 4096
 BYTES_MAX = 64 << 20
 REPLY_BYTES_MAX = 1 << 20
 
+WIRE_BYTES_MAX = 32 << 10
+
+Wire = tuple[str, bytes, bytes, bool]
+"""Model, bytes before the request's id, bytes after it, and whether it is a stream."""
+
 CacheKey = tuple[str, bytes, bytes | None]
 
 
@@ -41,6 +46,31 @@ class ReplyCache:
         dropped = self._replies.pop(key, None)
         if dropped is not None:
             self._bytes -= _weight(key, dropped[1])
+
+
+class WireCache:
+    """Answers without latency as their bytes after the request's id, for one second of time.
+
+    What is repeated within the second costs no more than a look-up.
+    """
+
+    __slots__ = ("_second", "_wires")
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._wires: dict[tuple[str, bytes], Wire] = {}
+
+    def get(self, path: str, body: bytes, second: int) -> Wire | None:
+        """The answer to `body` made in `second`."""
+        return self._wires.get((path, body)) if second == self._second else None
+
+    def put(self, path: str, body: bytes, second: int, wire: Wire) -> None:
+        """Keep `wire` until the second is over, unless it is large or there are many."""
+        if second != self._second:
+            self._second = second
+            self._wires.clear()
+        if len(body) + len(wire[2]) <= WIRE_BYTES_MAX and len(self._wires) < ENTRIES_MAX:
+            self._wires[path, body] = wire
 
 
 def _weight(key: CacheKey, reply: Reply) -> int:

@@ -94,6 +94,11 @@ class Script:
         """Replace what was there by `faults`."""
         self._left = [(fault, fault.times) for fault in faults if fault.times != 0]
 
+    @property
+    def pending(self) -> bool:
+        """Whether any fault is still to come."""
+        return bool(self._left)
+
     def take(self, *, model: str, path: str, reused: bool) -> Fault | None:
         """Use up one time of the first fault that matches the call.
 

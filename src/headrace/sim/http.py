@@ -112,20 +112,13 @@ class Connection(asyncio.Protocol):
             self._transport.write(_BAD_REQUEST)
             self._close()
 
-    def on_message_begin(self) -> None:
-        self._url = b""
-        self._headers = {}
-        self._parts = []
-        self._body_bytes = 0
-
     def on_url(self, url: bytes) -> None:
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.lower()] = value
-
-    def on_headers_complete(self) -> None:
-        if b"expect" in self._headers:
+        name = name.lower()
+        self._headers[name] = value
+        if name == b"expect":
             self._transport.write(_CONTINUE)
 
     def on_body(self, body: bytes) -> None:
@@ -143,6 +136,10 @@ class Connection(asyncio.Protocol):
             parts[0] if len(parts) == 1 else b"".join(parts),
             self._parser.should_keep_alive(),
         )
+        self._url = b""
+        self._headers = {}
+        self._parts = []
+        self._body_bytes = 0
         if not self._busy:
             self._start(request)
             return

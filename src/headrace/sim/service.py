@@ -17,10 +17,10 @@ from headrace.errors import (
     Unauthenticated,
 )
 from headrace.sim import anthropic, openai, openai_more
-from headrace.sim.cache import ReplyCache
+from headrace.sim.cache import ReplyCache, WireCache
 from headrace.sim.faults import Fault, FaultKind, Script, ScriptBody
 from headrace.sim.options import SimOptions
-from headrace.sim.pace import AT_ONCE, Pace, draw_pace, knee_factor
+from headrace.sim.pace import AT_ONCE, Pace, Profile, draw_pace, knee_factor
 from headrace.sim.play import Ending, Play, faulty, good, sized_head
 from headrace.sim.prompt import decode
 from headrace.sim.rate import Quota, RateBucket
@@ -34,6 +34,7 @@ _WANTED_MS_MAX = 600_000.0
 _OPENAI = openai_more.OpenAIGrammar()
 _ANTHROPIC = anthropic.AnthropicGrammar()
 _MODELS = "/v1/models"
+_CONTROLS = frozenset((b"x-sim-tokens", b"x-sim-ttft-ms", b"x-sim-token-ms"))
 _REASONS = {status.value: status.phrase.encode() for status in http.HTTPStatus}
 
 Answering = Callable[[int, bytes, int | None, int], Reply]
@@ -68,6 +69,8 @@ class Service:
         self._options = options
         self._clock = clock
         self._cache = ReplyCache()
+        self._wires = WireCache()
+        self._plain = _is_plain(options)
         self._sequence = 0
         self._keys = frozenset(key.encode() for key in options.api_keys)
         self._bucket = self._new_bucket()
@@ -91,6 +94,31 @@ class Service:
             request: what came.
             reused: whether its connection has carried a request before.
         """
+        if self._plain and not self.script.pending and not _CONTROLS & request.headers.keys():
+            repeated = self._repeat(request)
+            if repeated is not None:
+                return repeated
+        return self._respond(request, reused=reused)
+
+    def _repeat(self, request: Request) -> Play | None:
+        """The answer to a request that was answered at once within this second."""
+        wire = self._wires.get(request.path, request.body, int(self._clock.wall_s()))
+        if wire is None or request.method != "POST":
+            return None
+        model, before, after, stream = wire
+        self._sequence += 1
+        self.stats.saw(request)
+        self.stats.routed(request.path, model)
+        return Play((b"%breq_%024x%b" % (before, self._sequence, after),), stream=stream)
+
+    def _keep(self, request: Request, play: Play, request_id: bytes, model: str) -> None:
+        if not self._plain or _CONTROLS & request.headers.keys() or request.method != "POST":
+            return
+        before, _, after = play.writes[0].partition(request_id)
+        second = int(self._clock.wall_s())
+        self._wires.put(request.path, request.body, second, (model, before, after, play.stream))
+
+    def _respond(self, request: Request, *, reused: bool) -> Play:
         if request.path.startswith("/_sim/") or request.path == "/healthz":
             return self._control(request)
         self._sequence += 1
@@ -117,7 +145,9 @@ class Service:
             self.stats.routed(request.path, model)
         head = self._head(200, grammar, request_id, quota, pace)
         if fault is None:
-            return good(head, reply, pace)
+            play = good(head, reply, pace)
+            self._keep(request, play, request_id, model)
+            return play
         self.stats.spoiled(fault.kind)
         return faulty(fault, head, reply, pace)
 
@@ -253,6 +283,16 @@ class _Scripted(HeadraceError):
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+
+def _is_plain(options: SimOptions) -> bool:
+    """Whether every good call is answered, and at once."""
+    limits = (options.rate_limit_rpm, options.capacity, options.api_keys or None)
+    return (
+        options.profile is Profile.INSTANT
+        and not options.fail_rate
+        and all(limit is None for limit in limits)
+    )
 
 
 def _grammar(request: Request) -> Grammar:
