@@ -72,14 +72,11 @@ def read_chat_reply(body: bytes) -> ReplyFacts:
     if reply is None:
         return _UNREADABLE
     choices = reply.choices or []
-    messages = [choice.message for choice in choices if choice.message is not None]
-    reasons = [choice.finish_reason for choice in choices]
     return _facts(
-        reasons=reasons,
-        messages=messages,
+        reasons=[choice.finish_reason for choice in choices],
+        messages=[choice.message for choice in choices if choice.message is not None],
         usage=reply.usage,
         is_error=bool(reply.error),
-        complete=bool(reasons) and all(isinstance(reason, str) for reason in reasons),
     )
 
 
@@ -117,13 +114,13 @@ def read_chat_stream(transcript: bytes) -> ReplyFacts:
                 messages.append(choice.delta)
             index = choice.index if type(choice.index) is int else 0
             reasons[index] = choice.finish_reason or reasons.get(index)
-    ended = bool(reasons) and all(isinstance(reason, str) for reason in reasons.values())
     return _facts(
         reasons=[reasons[index] for index in sorted(reasons)],
         messages=messages,
         usage=usage,
         is_error=has_error_event or any(chunk.error for chunk in chunks),
-        complete=sound and (done or ended),
+        done=done,
+        sound=sound,
         has_usage_event=has_usage_event,
     )
 
@@ -153,20 +150,26 @@ def _facts(
     messages: list[_Message],
     usage: object,
     is_error: bool,
-    complete: bool,
+    done: bool = False,
+    sound: bool = True,
     has_usage_event: bool = False,
 ) -> ReplyFacts:
     words = tuple(reason for reason in reasons if isinstance(reason, str))
+    ended = done or 0 < len(reasons) == len(words)
     is_error = is_error or "error" in words
-    has_tool_calls = any(message.tool_calls or message.function_call for message in messages)
+    has_tool_calls = has_content = False
+    for message in messages:
+        if message.tool_calls or message.function_call:
+            has_tool_calls = True
+        elif not has_content and (message.content or message.refusal or message.audio):
+            has_content = True
     return ReplyFacts(
         usage=read_usage(usage),
         finish_reasons=words,
-        complete=complete and not is_error,
+        complete=ended and sound and not is_error,
         truncated=not _TRUNCATED.isdisjoint(words),
         filtered=not _FILTERED.isdisjoint(words),
-        empty=not has_tool_calls
-        and not any(message.content or message.refusal or message.audio for message in messages),
+        empty=not has_tool_calls and not has_content,
         has_tool_calls=has_tool_calls,
         is_error=is_error,
         has_usage_event=has_usage_event,
