@@ -156,11 +156,13 @@ def raise_descriptor_limit() -> None:
 
 
 def end_on_signals() -> None:
-    """Turn SIGTERM and SIGHUP into an orderly exit, as Ctrl-C is one."""
+    """Make Ctrl-C, SIGTERM and SIGHUP orderly exits that stop every child."""
 
     def leave(number: int, _frame: object) -> None:
         raise SystemExit(128 + number)
 
+    # A shell starts its background jobs with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGHUP, leave)
 

@@ -57,12 +57,14 @@ def dollars(amount_usd: float) -> bytes:
 
 def header_value(text: str) -> bytes:
     """Text as a header value: printable ASCII, anything else as `?`."""
+    if text.isascii() and text.isprintable():
+        return text.encode()
     return "".join(c if " " <= c <= "~" else "?" for c in text).encode()
 
 
 def timing_line(stages: Iterable[tuple[str, float]]) -> bytes:
     """`server-timing` (W3C Server Timing) with each stage's duration in milliseconds."""
-    shown = ", ".join([f"{stage};dur={seconds * 1000:.3f}" for stage, seconds in stages])
+    shown = ", ".join(["%s;dur=%.3f" % (stage, seconds * 1000) for stage, seconds in stages])
     return b"server-timing: %b\r\n" % shown.encode()
 
 

@@ -10,6 +10,7 @@ from headrace.gateway.pipeline import Pipeline
 from headrace.limits import HEAD_MEMO_BYTES_MAX, HEAD_MEMO_ENTRIES_MAX
 from headrace.observe.access_log import AccessLine, AccessLog
 from headrace.observe.event_log import EventLog
+from headrace.observe.families import STAGE
 from headrace.observe.metrics import Metrics
 from headrace.server.exchange import Exchange
 from headrace.server.heads import Desk, RawHead, RequestHead, Route, read_head
@@ -76,7 +77,8 @@ class Service:
         self._events = events
         self._worker_tag = worker_tag
         self._requests = 0
-        self._look_up = metrics.stages.at("look_up")
+        self._stages = {stage: metrics.stages.at(stage) for stage in STAGE.values}
+        self._look_up = self._stages["look_up"]
 
     @property
     def fallback_dialect(self) -> Dialect:
@@ -250,7 +252,7 @@ class Service:
         if exchange.first_byte_s:
             metrics.first_byte(route, cache, exchange.first_byte_s - began_s)
         for stage, seconds in exchange.watch.stages:
-            metrics.stages.observe(metrics.stages.at(stage), seconds)
+            metrics.stages.observe(self._stages[stage], seconds)
 
     def _line(self, exchange: Exchange) -> AccessLine:
         head, source, answer = exchange.head, exchange.source, exchange.answer_given

@@ -96,6 +96,7 @@ class H1Connection(asyncio.Protocol):
         self._head_done = False
         self._framed = False
         self._complete = False
+        self._keep_alive = False
 
     @property
     def is_lost(self) -> bool:
@@ -207,6 +208,8 @@ class H1Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self._complete = self._head_done
+        # Asked here because the parser forgets the framing with the message.
+        self._keep_alive = self._parser.should_keep_alive()
 
     def _extend_deadline(self) -> None:
         idle_s = self._timeouts.idle_timeout_s
@@ -217,7 +220,7 @@ class H1Connection(asyncio.Protocol):
         self._sink = self._done = None
         self.deadline_s = NEVER_S
         self.served += 1
-        keep = self._complete and self._parser.should_keep_alive() and not self.is_lost
+        keep = self._complete and self._keep_alive and not self.is_lost
         if self._paused:
             self.resume()
         try:
