@@ -107,7 +107,7 @@ _MUTABLE_DISPLAYS: Final = (
     ast.GeneratorExp,
 )
 _TELLING_CALLS: Final = re.compile(
-    "_*(count|critical|debug|error|exception|exit|failed|increment|info|log|observe|record|report|say|warning)"
+    "_*(count|critical|debug|error|exception|exit|failed|increment|info|log|observe|print_exc|record|report|say|warning)"
 )
 _VAGUE_NAME: Final = re.compile("common|helpers?|misc|stuff|tools|utils?")
 _LATER: Final = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "X" + "XX")) + r")\b")
