@@ -53,7 +53,7 @@ def demo(
     ] = False,
     port: Annotated[
         int, typer.Option(help="Port of the gateway; 0 takes a free one.", min=0, max=65535)
-    ] = 8080,
+    ] = 0,
 ) -> None:
     """See it work: simulated provider, gateway and a short workload, all on this machine."""
     from headrace.cli.demo import run

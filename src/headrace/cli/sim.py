@@ -43,7 +43,10 @@ def sim(
 
     from headrace.sim.options import SimOptions
     from headrace.sim.pace import Profile
-    from headrace.sim.server import serve
+    from headrace.sim.server import SimServer, serve
+
+    def tell(server: SimServer) -> None:
+        typer.echo(f"headrace: simulated provider listening on {server.url}", err=True)
 
     options = SimOptions(
         host=host,
@@ -54,4 +57,4 @@ def sim(
         rate_limit_rpm=rate_limit,
         capacity=capacity,
     )
-    uvloop.run(serve(options))
+    uvloop.run(serve(options, tell))

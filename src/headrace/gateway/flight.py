@@ -67,6 +67,7 @@ class Flight:
         self.relay = Relay(self)
         self.facts = ReplyFacts()
         self.task: asyncio.Task[None] | None = None
+        self.followers = 0  # requests that would have been calls of their own
         self._tower = tower
         self._began_s = tower.now_s()
 

@@ -72,7 +72,7 @@ class Pipeline:
             return None
         if hints.age_s_max is not None and now_s - found[0].stored_s > hints.age_s_max:
             return None
-        self._count_saved(found[1])
+        self._count_saved(found[1], found[1].seconds)
         return found
 
     def handle(self, call: Call, body: bytes, reader: Reader, watch: Stopwatch) -> Seat | None:
@@ -144,7 +144,7 @@ class Pipeline:
             return None
         self._cache.add_shape(entry, errand.shape, answer)
         self._cache.add_repeat(errand.digest, entry, answer)
-        self._count_saved(answer)
+        self._count_saved(answer, answer.seconds)
         return entry, answer
 
     def _join(self, errand: Errand) -> tuple[Flight, bool]:
@@ -176,6 +176,7 @@ class Pipeline:
         if leads:
             cache = CacheResult.MISS if errand.looks_up else CacheResult.BYPASS
         else:
+            flight.followers += 1
             self._metrics.flights_joined.add(self._metrics.flights_joined.at())
         reader.placed(Source(cache, errand.lane.endpoint.name, errand.model, flight.relay))
         return flight.relay.join(reader)
@@ -197,6 +198,9 @@ class Pipeline:
         errand.lane.meter.done(answer.status, answer.seconds)
         if answer.usage:
             errand.lane.meter.spent(answer.usage, answer.cost_usd)
+        if answer.status == 200:
+            for _ in range(flight.followers):
+                self._count_saved(answer, 0.0)
         if errand.cacheable and errand.call.hints.stores:
             self._store(flight, answer)
 
@@ -219,14 +223,14 @@ class Pipeline:
             self._metrics.cache_stores.increment()
             self._cache.add_repeat(errand.digest, entry, answer)
 
-    def _count_saved(self, answer: Answer) -> None:
+    def _count_saved(self, answer: Answer, seconds: float) -> None:
         usage = answer.usage or _NO_USAGE
         self._metrics.hit(
             usage.input_tokens,
             usage.output_tokens,
             usage.cached_tokens,
             answer.cost_usd,
-            answer.seconds,
+            seconds,
         )
 
 
