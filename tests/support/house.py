@@ -1,0 +1,142 @@
+"""One gateway before one simulated provider, with every kind of lane a test may want."""
+
+import itertools
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from tests.support.gateway import Gateway
+from tests.support.wire import Response, ask, encode_request
+
+from headrace.sim.faults import Fault
+from headrace.sim.thread import ThreadedSim
+
+Document = dict[str, Any]
+
+TRICKLE_TOKENS = 40
+_TRICKLE = {"x-sim-tokens": str(TRICKLE_TOKENS), "x-sim-token-ms": "10", "x-sim-ttft-ms": "10"}
+_TIMEOUTS = {"first_byte_timeout_s": 0.3, "idle_timeout_s": 0.3}
+
+
+class Speech(msgspec.Struct, frozen=True):
+    """How a test speaks one dialect.
+
+    Attributes:
+        name: the dialect's.
+        path: where its calls go.
+        prefix: stands before the names of the lanes that speak it.
+        final: what the last event of a complete stream holds.
+    """
+
+    name: str
+    path: str
+    prefix: str
+    final: str
+
+    def lane(self, kind: str) -> str:
+        return self.prefix + kind
+
+    def document(self, model: str, *, stream: bool = False, **fields: Any) -> Document:
+        """A request; equal arguments make equal requests."""
+        document: Document = {
+            "model": model,
+            "messages": [{"role": "user", "content": "Tell me of water."}],
+        }
+        if self.name == "anthropic":
+            document["max_tokens"] = 40_000
+        if stream:
+            document["stream"] = True
+        return {**document, **fields}
+
+    def is_error_event(self, event: str) -> bool:
+        """Whether the data of an event is an error as the dialect's SDK takes it."""
+        error = msgspec.json.decode(event)
+        if self.name == "anthropic":
+            return error["type"] == "error" and bool(error["error"]["message"])
+        return bool(error["error"]["message"])
+
+
+OPENAI = Speech("openai", "/v1/chat/completions", "", "[DONE]")
+ANTHROPIC = Speech("anthropic", "/v1/messages", "claude-", '"message_stop"')
+SPEECHES = (OPENAI, ANTHROPIC)
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def lanes(sim_url: str) -> Document:
+    """Providers for the settings file, in both dialects."""
+    kinds: dict[str, Document] = {
+        "sim": {},
+        "trickle": {"headers": _TRICKLE},
+        "slow": {"headers": {"x-sim-ttft-ms": "250"}},
+        "flood": {"headers": {"x-sim-tokens": "32000"}},
+        "impatient": _TIMEOUTS,
+        "hasty": {"total_timeout_s": 0.3},
+        "refused": {"warm_connections": 0},
+    }
+    closed_url = f"http://127.0.0.1:{free_port()}"
+    return {
+        speech.lane(kind): {
+            "dialect": speech.name,
+            "base_url": (closed_url if kind == "refused" else sim_url) + "/v1",
+            **settings,
+        }
+        for speech in SPEECHES
+        for kind, settings in kinds.items()
+    }
+
+
+class House:
+    """A gateway, its simulated provider, and names that nobody used before."""
+
+    def __init__(self, gateway: Gateway, sim: ThreadedSim) -> None:
+        self.gateway = gateway
+        self.sim = sim
+        self._numbers = itertools.count(1)
+
+    @classmethod
+    def build(cls, folder: Path, sim: ThreadedSim, **settings: Any) -> "House":
+        """A house whose gateway has every lane and these settings besides."""
+        return cls(Gateway(folder, {"providers": lanes(sim.url), **settings}), sim)
+
+    def model(self, lane: str = "sim") -> str:
+        """A model that was never asked for, so that nothing of it is cached."""
+        return f"{lane}/model-{next(self._numbers)}"
+
+    def spoil(self, model: str, **fault: Any) -> None:
+        """Let the provider fail in calls of this model only, the next one unless told otherwise."""
+        self.sim.script(Fault(model=_own_name(model), **fault))
+
+    def mend(self) -> None:
+        """Let the provider fail no more."""
+        self.sim.script()
+
+    def calls(self, model: str) -> int:
+        """How often the provider was asked for a model."""
+        wanted = _own_name(model)
+        return sum(models.get(wanted, 0) for models in self.sim.stats().requests.values())
+
+    def ask(
+        self, speech: Speech, document: Document, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """One request on a connection of its own."""
+        return ask(self.gateway.url, encode_request(speech.path, document, headers=headers))
+
+    def assert_sound(self) -> None:
+        """The next good request of each dialect works, and nothing is left of those before."""
+        for speech in SPEECHES:
+            response = self.ask(speech, speech.document(self.model(speech.lane("sim"))))
+            assert (response.status, response.cache) == (200, "miss"), response
+        self.gateway.wait_until_quiet()
+        assert self.gateway.bugs() == []
+
+
+def _own_name(model: str) -> str:
+    return model.partition("/")[2]
