@@ -8,11 +8,10 @@ repeats with it.
 
 from collections.abc import Callable
 
-from headrace.cache.entry import Answer, Entry, Shape
+from headrace.cache.entry import Answer, Entry
 from headrace.cache.policy import Policy
 from headrace.limits import ENTRY_OVERHEAD_BYTES, REPEAT_OVERHEAD_BYTES, REPEATS_PER_ENTRY_MAX
 
-Found = tuple[Entry, Answer]
 OnRemoval = Callable[[str], None]
 
 
@@ -35,7 +34,7 @@ class MemoryCache:
         self._touch = policy.touch
         self._on_removal = on_removal
         self._entries: dict[bytes, Entry] = {}
-        self._repeats: dict[bytes, Found] = {}
+        self._repeats: dict[bytes, Answer] = {}
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -46,17 +45,16 @@ class MemoryCache:
         """What the entries weigh, in bytes."""
         return self._bytes
 
-    def repeat(self, digest: bytes, now_s: float) -> Found | None:
+    def repeat(self, digest: bytes, now_s: float) -> Answer | None:
         """The answer that this very body got before, if it is still fresh."""
-        found = self._repeats.get(digest)
-        if found is None:
+        answer = self._repeats.get(digest)
+        if answer is None:
             return None
-        entry = found[0]
-        if now_s >= entry.expires_s:
-            self._remove(entry, "expired")
+        if now_s >= answer.expires_s:
+            self._remove(self._entries[answer.key], "expired")
             return None
-        self._touch(entry.key)
-        return found
+        self._touch(answer.key)
+        return answer
 
     def find(self, key: bytes, now_s: float) -> Entry | None:
         """The fresh entry of a canonical key."""
@@ -81,16 +79,16 @@ class MemoryCache:
         if weight > self._bytes_max or ttl_s <= 0:
             return None
         entry = Entry(key, now_s, now_s + ttl_s)
-        entry.answers[answer.shape] = answer
+        entry.hold(answer)
         self._entries[key] = entry
         self._policy.insert(key, weight)
         self._grow(entry, weight)
         return entry
 
-    def add_shape(self, entry: Entry, shape: Shape, answer: Answer) -> None:
+    def add_shape(self, entry: Entry, answer: Answer) -> None:
         """Keep another shape of an entry that is held."""
-        if self._entries.get(entry.key) is entry and shape not in entry.answers:
-            entry.answers[shape] = answer
+        if self._entries.get(entry.key) is entry and entry.answer(answer.shape) is None:
+            entry.hold(answer)
             self._grow(entry, len(answer.body))
 
     def add_repeat(self, digest: bytes, entry: Entry, answer: Answer) -> None:
@@ -98,20 +96,21 @@ class MemoryCache:
         if self._entries.get(entry.key) is not entry or digest in self._repeats:
             return
         if len(entry.repeats) >= REPEATS_PER_ENTRY_MAX:
-            del self._repeats[entry.repeats.pop(0)]
+            del self._repeats[entry.repeats[0]]
+            entry.repeats = entry.repeats[1:]
         else:
             self._grow(entry, REPEAT_OVERHEAD_BYTES)
             if self._entries.get(entry.key) is not entry:
                 return
-        entry.repeats.append(digest)
-        self._repeats[digest] = (entry, answer)
+        entry.repeats += (digest,)
+        self._repeats[digest] = answer
 
     def forget_repeats(self) -> None:
         """Make every body be read again, because what it would be sent to may have changed."""
         for entry in self._entries.values():
             self._bytes -= REPEAT_OVERHEAD_BYTES * len(entry.repeats)
             entry.weight -= REPEAT_OVERHEAD_BYTES * len(entry.repeats)
-            entry.repeats.clear()
+            entry.repeats = ()
         self._repeats.clear()
 
     def resize(self, *, bytes_max: int, entries_max: int) -> None:

@@ -2,26 +2,25 @@
 
 import msgspec
 
-from headrace.cache.entry import Answer, Shape
+from headrace.cache.entry import Answer, Entry, Shape
 from headrace.dialects.base import Dialect, Operation
 
 JSON_TYPE = b"application/json"
 EVENTS_TYPE = b"text/event-stream; charset=utf-8"
 
 
-def reshape(
-    dialect: Dialect, operation: Operation, answers: dict[Shape, Answer], wanted: Shape
-) -> Answer | None:
-    """The answer in the `wanted` shape, made from one of `answers`.
+def reshape(dialect: Dialect, operation: Operation, entry: Entry, wanted: Shape) -> Answer | None:
+    """The answer in the `wanted` shape, made from one that `entry` holds.
 
     Returns:
         The answer, or `None` where what is held does not say enough: the tokens of a stream that
         did not report them cannot be told to a caller who asks for them.
     """
-    if wanted in answers:
-        return answers[wanted]
-    events = answers.get(Shape.EVENTS_WITH_USAGE) or answers.get(Shape.EVENTS)
-    whole = answers.get(Shape.WHOLE)
+    held = entry.answer(wanted)
+    if held is not None:
+        return held
+    events = entry.events_with_usage or entry.events
+    whole = entry.whole
     if wanted is Shape.WHOLE and events:
         return _as(wanted, events, dialect.assemble(operation, events.body))
     if wanted is Shape.EVENTS and events:

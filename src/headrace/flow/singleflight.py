@@ -1,6 +1,5 @@
 """Single-flight: identical calls in flight are made once, by a leader that others follow."""
 
-from collections.abc import Callable
 from typing import Generic, TypeVar
 
 FlightT = TypeVar("FlightT")
@@ -17,17 +16,13 @@ class SingleFlight(Generic[FlightT]):
     def __len__(self) -> int:
         return len(self._flights)
 
-    def join(self, key: bytes, start: Callable[[], FlightT]) -> tuple[FlightT, bool]:
-        """The flight under way for `key`, or a new one made by `start`.
+    def find(self, key: bytes) -> FlightT | None:
+        """The flight under way for `key`, for a follower to join."""
+        return self._flights.get(key)
 
-        Returns:
-            The flight, and whether the caller leads it.
-        """
-        flight = self._flights.get(key)
-        if flight is not None:
-            return flight, False
-        flight = self._flights[key] = start()
-        return flight, True
+    def start(self, key: bytes, flight: FlightT) -> None:
+        """`flight` leads from now on; nobody else may be under way for `key`."""
+        self._flights[key] = flight
 
     def land(self, key: bytes, flight: FlightT) -> None:
         """Nobody joins `flight` any more. Landing twice does nothing."""

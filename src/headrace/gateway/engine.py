@@ -76,13 +76,16 @@ class Engine:
         )
         plan = self._plan(settings)
         self.catalogue = Catalogue(plan, clock)
-        self.pipeline = Pipeline(
-            plan, cache=self.cache, clock=clock, metrics=metrics, spawn=self._tasks.spawn
-        )
+        self.pipeline = Pipeline(plan, cache=self.cache, clock=clock, metrics=metrics)
 
     @property
     def calls(self) -> int:
         """Calls to providers under way."""
+        return sum(lane.endpoint.pool.active for _, lane in self._lanes.values())
+
+    @property
+    def tasks(self) -> int:
+        """Background tasks under way."""
         return len(self._tasks)
 
     def start(self) -> None:
@@ -177,6 +180,7 @@ class Engine:
             limits=settings,
             tls=_tls(name, settings),
             meter=meter,
+            spawn=self._tasks.spawn,
         )
         return Lane(endpoint, meter, scope_digest(name.encode(), endpoint.base_url.encode()))
 

@@ -1,18 +1,17 @@
 """One call to a provider on behalf of everyone who asks the same: what is asked, and its relay."""
 
-import asyncio
 from typing import Protocol
 
 import msgspec
 
 from headrace.cache.entry import Answer, Shape
-from headrace.errors import HeadraceError
 from headrace.gateway.call import Call
 from headrace.gateway.headers import content_type
 from headrace.gateway.plan import Lane
 from headrace.gateway.relay import Relay
 from headrace.model import Price, ReplyFacts, RequestView
 from headrace.upstream.faults import UpstreamFault
+from headrace.upstream.pool import UpstreamCall
 
 # Longer than the last event of any dialect.
 FINAL_EVENT_BYTES = 512
@@ -59,66 +58,75 @@ class Tower(Protocol):
     def now_s(self) -> float: ...
 
 
-class Flight:
-    """A call under way. Implements the relay's `Course`."""
+class Flight(Relay):
+    """A call under way and its relay."""
+
+    __slots__ = ("_began_s", "_tower", "call", "errand", "facts", "followers")
 
     def __init__(self, errand: Errand, tower: Tower) -> None:
+        super().__init__()
         self.errand = errand
-        self.relay = Relay(self)
-        self.facts = ReplyFacts()
-        self.task: asyncio.Task[None] | None = None
+        self.facts = _NO_FACTS
+        self.call: UpstreamCall | None = None
         self.followers = 0  # requests that would have been calls of their own
         self._tower = tower
         self._began_s = tower.now_s()
 
-    def concluded(self, relay: Relay) -> Answer:
-        if relay.is_stream:
-            self._read_stream(relay)
-        elif relay.status == 200:
-            self._read_whole(relay)
+    def concluded(self) -> Answer:
+        errand = self.errand
+        if self.is_stream:
+            self._read_stream()
+        elif self.status == 200:
+            self._read_whole()
         usage = self.facts.usage
-        price = self._tower.price_of(self.errand) if usage else None
+        price = self._tower.price_of(errand) if usage else None
         return Answer(
-            status=relay.status,
-            headers=relay.headers,
-            body=relay.body,
-            shape=self.errand.shape if relay.is_stream else Shape.WHOLE,
-            provider=self.errand.lane.endpoint.name,
-            model=self.errand.model,
-            usage=usage,
-            cost_usd=price.cost_usd(usage) if price and usage else 0.0,
-            seconds=self._tower.now_s() - self._began_s,
+            self.status,
+            self.headers,
+            self.body,
+            errand.shape if self.is_stream else Shape.WHOLE,
+            errand.lane.endpoint.name,
+            errand.model,
+            usage,
+            price.cost_usd(usage) if price and usage else 0.0,
+            self._tower.now_s() - self._began_s,
         )
 
-    def delivered(self, relay: Relay, answer: Answer) -> None:  # noqa: ARG002
+    def delivered(self, answer: Answer) -> None:
+        self.call = None
         self._tower.landed(self, answer)
 
-    def failed(self, relay: Relay, error: HeadraceError) -> None:  # noqa: ARG002
+    def failed(self) -> None:
+        self.call = None
         self._tower.landed(self, None)
 
-    def closed(self, relay: Relay) -> None:  # noqa: ARG002
+    def closed(self) -> None:
         self._tower.closed(self)
 
-    def abandoned(self, relay: Relay) -> None:  # noqa: ARG002
+    def abandoned(self) -> None:
+        call, self.call = self.call, None
         self._tower.landed(self, None)
-        if self.task:
-            self.task.cancel()
+        if call:
+            call.cancel()
 
-    def _read_stream(self, relay: Relay) -> None:
+    def _read_stream(self) -> None:
         errand = self.errand
         dialect = errand.call.dialect
-        self.facts = dialect.read_stream(errand.call.grammar.operation, relay.body)
-        if self.facts.complete or dialect.is_final_event(relay.tail(FINAL_EVENT_BYTES)):
+        self.facts = dialect.read_stream(errand.call.grammar.operation, self.body)
+        if self.facts.complete or dialect.is_final_event(self.tail(FINAL_EVENT_BYTES)):
             return
         raise UpstreamFault("cut", errand.lane.endpoint.name, received=True)
 
-    def _read_whole(self, relay: Relay) -> None:
+    def _read_whole(self) -> None:
         errand = self.errand
-        body = relay.body
+        body = self.body
         self.facts = errand.call.dialect.read_reply(errand.call.grammar.operation, body)
-        if self.facts.complete or not content_type(relay.headers).startswith(b"application/json"):
+        if self.facts.complete or not content_type(self.headers).startswith(b"application/json"):
             return
         try:
             msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise UpstreamFault("garbage", errand.lane.endpoint.name, received=True) from None
+
+
+_NO_FACTS = ReplyFacts()

@@ -7,19 +7,17 @@ is parsed and without a task. `handle` is the whole way. Authentication needs on
 request, so it happens where that is read, and its outcome is part of the `Call`.
 """
 
-import asyncio
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
 
 from headrace.cache.entry import Answer, Shape
 from headrace.cache.key import canonical_key, decode_document, repeat_key
-from headrace.cache.memory import Found, MemoryCache
+from headrace.cache.memory import MemoryCache
 from headrace.cache.rules import request_cacheable, store_refusal
 from headrace.cache.shapes import reshape
 from headrace.clock import Clock
-from headrace.errors import DeadlineExceeded, HeadraceError, InvalidRequest
+from headrace.errors import DeadlineExceeded, InvalidRequest
 from headrace.flow.singleflight import SingleFlight
 from headrace.gateway.call import Call, Stopwatch
 from headrace.gateway.flight import Errand, Flight
@@ -27,9 +25,6 @@ from headrace.gateway.plan import Plan
 from headrace.gateway.relay import Reader, Seat, Source
 from headrace.model import CacheResult, Price, RequestView, Usage
 from headrace.observe.metrics import Metrics
-
-Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
-
 
 class Pipeline:
     """Takes requests through the stages. Belongs to one event loop. Implements `Tower`.
@@ -39,16 +34,14 @@ class Pipeline:
         cache: the memory tier.
         clock: tells the time.
         metrics: counts.
-        spawn: starts the task of an upstream call and looks after it.
     """
 
     def __init__(
-        self, plan: Plan, *, cache: MemoryCache, clock: Clock, metrics: Metrics, spawn: Spawn
+        self, plan: Plan, *, cache: MemoryCache, clock: Clock, metrics: Metrics
     ) -> None:
         self._plan = plan
         self._cache = cache
         self._metrics = metrics
-        self._spawn = spawn
         self._flights: SingleFlight[Flight] = SingleFlight()
         self.now_s = clock.monotonic_s
 
@@ -62,18 +55,18 @@ class Pipeline:
         self._plan = plan
         self._cache.forget_repeats()
 
-    def repeat(self, call: Call, body: bytes, now_s: float) -> Found | None:
+    def repeat(self, call: Call, body: bytes, now_s: float) -> Answer | None:
         """The fast path: the stored answer to this very body, found without parsing it."""
         hints = call.hints
         if not hints.looks_up:
             return None
-        found = self._cache.repeat(repeat_key(call.scope, body), now_s)
-        if found is None:
+        answer = self._cache.repeat(repeat_key(call.scope, body), now_s)
+        if answer is None:
             return None
-        if hints.age_s_max is not None and now_s - found[0].stored_s > hints.age_s_max:
+        if hints.age_s_max is not None and now_s - answer.stored_s > hints.age_s_max:
             return None
-        self._count_saved(found[1], found[1].seconds)
-        return found
+        self._count_saved(answer, answer.seconds)
+        return answer
 
     def handle(self, call: Call, body: bytes, reader: Reader, watch: Stopwatch) -> Seat | None:
         """The whole way of a request whose body is not known.
@@ -96,21 +89,22 @@ class Pipeline:
         errand = self._route(call, body, document, view)
         watch.passed("route")
         if errand.looks_up:
-            found = self._look_up(errand)
+            answer = self._look_up(errand)
             watch.passed("look_up")
-            if found:
-                reader.placed(Source(CacheResult.L1, found[1].provider, found[1].model))
-                reader.answer(found[1], self.now_s() - found[0].stored_s)
+            if answer:
+                reader.placed(Source(CacheResult.L1, answer.provider, answer.model))
+                reader.answer(answer, self.now_s() - answer.stored_s)
                 return None
         if call.hints.cached_only:
             raise DeadlineExceeded("The answer is not in the cache.", code="not_cached")
         flight, leads = self._join(errand)
+        seat = self._relay(flight, reader, leads)
         watch.passed("join")
         if leads:
-            request = self._prepare(errand, body)
+            body = self._prepare(errand, body)
             watch.passed("prepare")
-            flight.task = self._spawn(self._send(flight, request))
-        return self._relay(flight, reader, leads)
+            self._send(flight, body)
+        return seat
 
     def _route(
         self, call: Call, body: bytes, document: dict[str, Any], view: RequestView
@@ -118,57 +112,46 @@ class Pipeline:
         plan = self._plan
         target = plan.directory.resolve(view.model, call.dialect.name)
         lane = plan.lanes[target.provider]
-        uncounted = call.grammar.uncounted | plan.ignored
+        uncounted = call.grammar.uncounted
+        if plan.ignored:
+            uncounted |= plan.ignored
         return Errand(
             call,
             view,
             lane,
             target.model,
-            key=canonical_key(call.scope + lane.scope, document, uncounted, target.model),
-            digest=repeat_key(call.scope, body),
-            shape=_shape(view),
-            cacheable=plan.cache_enabled and request_cacheable(view, plan.temperature_max),
+            canonical_key(call.scope + lane.scope, document, uncounted, target.model),
+            repeat_key(call.scope, body),
+            _shape(view),
+            plan.cache_enabled and request_cacheable(view, plan.temperature_max),
         )
 
-    def _look_up(self, errand: Errand) -> Found | None:
+    def _look_up(self, errand: Errand) -> Answer | None:
         now_s = self.now_s()
         entry = self._cache.find(errand.key, now_s)
         if entry is None:
             return None
-        age_s_max = errand.call.hints.age_s_max
+        call = errand.call
+        age_s_max = call.hints.age_s_max
         if age_s_max is not None and now_s - entry.stored_s > age_s_max:
             return None
-        call = errand.call
-        answer = reshape(call.dialect, call.grammar.operation, entry.answers, errand.shape)
+        answer = reshape(call.dialect, call.grammar.operation, entry, errand.shape)
         if answer is None:
             return None
-        self._cache.add_shape(entry, errand.shape, answer)
+        self._cache.add_shape(entry, answer)
         self._cache.add_repeat(errand.digest, entry, answer)
         self._count_saved(answer, answer.seconds)
-        return entry, answer
+        return answer
 
     def _join(self, errand: Errand) -> tuple[Flight, bool]:
         if not errand.looks_up:
             return Flight(errand, self), True
-        return self._flights.join(errand.flight_key, lambda: Flight(errand, self))
-
-    def _prepare(self, errand: Errand, body: bytes) -> list[bytes] | tuple[bytes, ...]:
-        if errand.model != errand.view.model:
-            body = _with_model(body, errand.model)
-        call = errand.call
-        return errand.lane.endpoint.request(b"POST", call.grammar.path, call.forwarded, body)
-
-    async def _send(self, flight: Flight, request: tuple[bytes, ...]) -> None:
-        try:
-            await flight.errand.lane.endpoint.send(request, flight.relay)
-        except HeadraceError as error:
-            flight.relay.fail(error)
-        except asyncio.CancelledError:
-            flight.relay.fail(HeadraceError("The gateway is shutting down.", code="shutdown"))
-            raise
-        except Exception:
-            flight.relay.fail(HeadraceError("The gateway failed; its log says how."))
-            raise
+        under_way = self._flights.find(errand.flight_key)
+        if under_way is not None:
+            return under_way, False
+        flight = Flight(errand, self)
+        self._flights.start(errand.flight_key, flight)
+        return flight, True
 
     def _relay(self, flight: Flight, reader: Reader, leads: bool) -> Seat:
         errand = flight.errand
@@ -177,9 +160,17 @@ class Pipeline:
             cache = CacheResult.MISS if errand.looks_up else CacheResult.BYPASS
         else:
             flight.followers += 1
-            self._metrics.flights_joined.add(self._metrics.flights_joined.at())
-        reader.placed(Source(cache, errand.lane.endpoint.name, errand.model, flight.relay))
-        return flight.relay.join(reader)
+            self._metrics.flights_joined.increment()
+        reader.placed(Source(cache, errand.lane.endpoint.name, errand.model, flight))
+        return flight.join(reader)
+
+    def _prepare(self, errand: Errand, body: bytes) -> bytes:
+        return body if errand.model == errand.view.model else _with_model(body, errand.model)
+
+    def _send(self, flight: Flight, body: bytes) -> None:
+        call = flight.errand.call
+        endpoint = flight.errand.lane.endpoint
+        flight.call = endpoint.send(b"POST", call.grammar.path, call.forwarded, body, flight)
 
     # What flights say.
 
@@ -209,14 +200,14 @@ class Pipeline:
         refusal: str | None = store_refusal(flight.facts, answer.status, plan.rules)
         if refusal is None and not _fits(flight, answer, plan.answer_bytes_max):
             refusal = "too_large"
-        if refusal is None and flight.relay.is_stream != errand.view.stream:
+        if refusal is None and flight.is_stream != errand.view.stream:
             refusal = "shape"
         if refusal is not None:
             refusals = self._metrics.cache_refusals
             refusals.add(refusals.at(refusal))
             return
         # What the provider said of this one call (limits, ids, times) is not true of the next.
-        answer.headers = tuple(pair for pair in answer.headers if pair[0] == b"content-type")
+        answer.headers = tuple([pair for pair in answer.headers if pair[0] == b"content-type"])
         now_s, ttl_s = self.now_s(), plan.ttl(errand.call.hints.ttl_s)
         entry = self._cache.store(errand.key, answer, now_s=now_s, ttl_s=ttl_s)
         if entry:
@@ -238,7 +229,7 @@ _NO_USAGE = Usage()
 
 
 def _fits(flight: Flight, answer: Answer, bytes_max: int) -> bool:
-    return flight.relay.is_intact and len(answer.body) <= bytes_max
+    return flight.is_intact and len(answer.body) <= bytes_max
 
 
 def _shape(view: RequestView) -> Shape:

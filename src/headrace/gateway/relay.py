@@ -6,7 +6,7 @@ gets what has come so far and then the rest. When every reader is slow the upstr
 when the last one leaves, the upstream call ends.
 """
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 from headrace.cache.entry import Answer, Headers
@@ -14,7 +14,7 @@ from headrace.errors import HeadraceError
 from headrace.gateway.headers import content_type, end_to_end
 from headrace.limits import RELAY_BYTES_MAX
 from headrace.model import CacheResult
-from headrace.upstream.h1 import RawHeaders
+from headrace.upstream.h1 import Flow, RawHeaders
 
 
 class Source:
@@ -69,34 +69,6 @@ class Reader(Protocol):
         ...
 
 
-class Course(Protocol):
-    """What a relay asks of whoever runs the call."""
-
-    def concluded(self, relay: "Relay") -> Answer:
-        """Make an answer of what came.
-
-        Raises:
-            UpstreamFault: what came is not an answer.
-        """
-        ...
-
-    def delivered(self, relay: "Relay", answer: Answer) -> None:
-        """Every reader was given its answer; nobody can join any more."""
-        ...
-
-    def failed(self, relay: "Relay", error: HeadraceError) -> None:
-        """There is no answer; nobody can join any more."""
-        ...
-
-    def closed(self, relay: "Relay") -> None:
-        """The answer has grown too long for anybody to join."""
-        ...
-
-    def abandoned(self, relay: "Relay") -> None:
-        """Nobody waits any more."""
-        ...
-
-
 class Seat:
     """One reader's place in a relay."""
 
@@ -123,21 +95,31 @@ class Seat:
         self._relay.leave(self)
 
 
-class Relay:
-    """One answer, many readers. Implements the upstream's `Sink`.
-
-    Args:
-        course: told how it goes.
+class Relay(ABC):
+    """One answer, many readers. Implements the upstream's `Sink`; whoever runs the call fills in
+    what an answer is made of and what follows its end.
     """
 
-    def __init__(self, course: Course) -> None:
-        self._course = course
+    __slots__ = (
+        "_answer",
+        "_bytes",
+        "_chunks",
+        "_first",
+        "_flow",
+        "_seats",
+        "attempts",
+        "headers",
+        "is_over",
+        "is_stream",
+        "status",
+    )
+
+    def __init__(self) -> None:
         self._seats: list[Seat] = []
         self._chunks: list[bytes] = []
         self._first = 0  # the number of the oldest chunk still held
         self._bytes = 0
-        self._pause: Callable[[], None] | None = None
-        self._resume: Callable[[], None] | None = None
+        self._flow: Flow | None = None
         self._answer: Answer | None = None
         self.attempts = 0
         self.status = 0
@@ -145,11 +127,35 @@ class Relay:
         self.is_stream = False
         self.is_over = False
 
+    @abstractmethod
+    def concluded(self) -> Answer:
+        """Make an answer of what came.
+
+        Raises:
+            UpstreamFault: what came is not an answer.
+        """
+
+    @abstractmethod
+    def delivered(self, answer: Answer) -> None:
+        """Every reader was given its answer; nobody can join any more."""
+
+    @abstractmethod
+    def failed(self) -> None:
+        """There is no answer; nobody can join any more."""
+
+    @abstractmethod
+    def closed(self) -> None:
+        """The answer has grown too long for anybody to join."""
+
+    @abstractmethod
+    def abandoned(self) -> None:
+        """Nobody waits any more."""
+
     # The upstream's side.
 
-    def on_attempt(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+    def on_attempt(self, flow: Flow) -> None:
         self.attempts += 1
-        self._pause, self._resume = pause, resume
+        self._flow = flow
 
     def on_head(self, status: int, headers: RawHeaders) -> None:
         self.status = status
@@ -175,9 +181,9 @@ class Relay:
 
     def on_end(self) -> None:
         try:
-            answer = self._course.concluded(self)
+            answer = self.concluded()
         except HeadraceError as error:
-            self.fail(error)
+            self.on_fault(error)
             return
         self.is_over = True
         self._answer = answer
@@ -191,14 +197,13 @@ class Relay:
             self._seats = []
             for seat in seats:
                 seat.reader.answer(answer)
-        self._course.delivered(self, answer)
+        self.delivered(answer)
 
-    def fail(self, error: HeadraceError) -> None:
-        """End without an answer; every reader is told why."""
+    def on_fault(self, error: HeadraceError) -> None:
         if self.is_over:
             return
         self.is_over = True
-        self._course.failed(self, error)
+        self.failed()
         seats, self._seats = self._seats, []
         for seat in seats:
             seat.reader.fail(error)
@@ -251,14 +256,14 @@ class Relay:
             return
         if not self._seats:
             self.is_over = True
-            self._course.abandoned(self)
+            self.abandoned()
         else:
             self.slowed()
 
     def slowed(self) -> None:
         """A reader fell behind or left: pause the upstream when nobody takes what comes."""
-        if not self.is_over and self._pause and all(seat.is_slow for seat in self._seats):
-            self._pause()
+        if not self.is_over and self._flow and all(seat.is_slow for seat in self._seats):
+            self._flow.pause()
 
     def caught_up(self, seat: Seat) -> None:
         """A reader can take more: give it what it has missed."""
@@ -271,16 +276,16 @@ class Relay:
             if seat in self._seats:
                 self._seats.remove(seat)
                 seat.reader.end(self._answer)
-        elif self._resume:
-            self._resume()
+        elif self._flow and not self.is_over:
+            self._flow.resume()
 
     def _shorten(self) -> None:
         """Let go of what every reader has; nobody can join any more."""
         if self._first == 0:
-            self._course.closed(self)
+            self.closed()
         taken = min((seat.place for seat in self._seats), default=0)
         while len(self._chunks) > 1 and self._first < taken and self._bytes > RELAY_BYTES_MAX // 2:
             self._bytes -= len(self._chunks.pop(0))
             self._first += 1
-        if self._bytes > RELAY_BYTES_MAX and self._pause:
-            self._pause()  # a slow reader holds the rest back; it resumes when it has caught up
+        if self._bytes > RELAY_BYTES_MAX and self._flow:
+            self._flow.pause()  # a slow reader holds the rest back; it resumes when it has caught up

@@ -49,6 +49,25 @@ class Exchange:
         began_s: when its first byte came, monotonic seconds.
     """
 
+    __slots__ = (
+        "_is_over",
+        "_is_paused",
+        "_seat",
+        "_service",
+        "answer_given",
+        "bytes_in",
+        "bytes_out",
+        "error",
+        "first_byte_s",
+        "head",
+        "is_stream",
+        "line",
+        "request_id",
+        "source",
+        "status",
+        "watch",
+    )
+
     def __init__(
         self, line: Line, service: "Service", head: RequestHead | None, began_s: float
     ) -> None:
@@ -200,6 +219,7 @@ class Exchange:
 
     def _finish(self, *, keep_alive: bool) -> None:
         self._is_over = True
+        self._seat = None
         head = self.head
         keep_alive = keep_alive and head is not None and head.keep_alive
         self._service.settled(self)

@@ -8,10 +8,10 @@ from headrace.dialects.base import Dialect
 from headrace.errors import HeadraceError, Overloaded
 from headrace.gateway.pipeline import Pipeline
 from headrace.limits import HEAD_MEMO_BYTES_MAX, HEAD_MEMO_ENTRIES_MAX
-from headrace.observe.access_log import AccessLine, AccessLog
+from headrace.observe.access_log import AccessLine
 from headrace.observe.event_log import EventLog
-from headrace.observe.families import STAGE
 from headrace.observe.metrics import Metrics
+from headrace.server.books import Books
 from headrace.server.exchange import Exchange
 from headrace.server.heads import Desk, RawHead, RequestHead, Route, read_head
 from headrace.server.replies import hit_head, http_date, preflight_lines
@@ -44,7 +44,7 @@ class Service:
         handlers: who answers the routes that are not the data plane's.
         clock: the time.
         metrics: counts.
-        log: a line per request, or `None` for no log.
+        books: told of every request that is over.
         events: what the gateway has to say of itself.
         worker_tag: makes request ids unique among workers and restarts.
     """
@@ -58,7 +58,7 @@ class Service:
         handlers: Mapping[Route, Handler],
         clock: Clock,
         metrics: Metrics,
-        log: AccessLog | None,
+        books: Books,
         events: EventLog,
         worker_tag: str,
     ) -> None:
@@ -73,12 +73,10 @@ class Service:
         self._pipeline = pipeline
         self._handlers = handlers
         self._metrics = metrics
-        self._log = log
+        self._books = books
         self._events = events
         self._worker_tag = worker_tag
         self._requests = 0
-        self._stages = {stage: metrics.stages.at(stage) for stage in STAGE.values}
-        self._look_up = self._stages["look_up"]
 
     @property
     def fallback_dialect(self) -> Dialect:
@@ -135,11 +133,11 @@ class Service:
         call = head.call
         if call is None or head.error is not None or self.is_draining:
             return None
-        found = self._pipeline.repeat(call, body, began_s)
-        if found is None:
+        answer = self._pipeline.repeat(call, body, began_s)
+        if answer is None:
             return None
-        entry, answer = found
-        took_s = self.clock.monotonic_s() - began_s
+        now_s = self.clock.monotonic_s()
+        took_s = now_s - began_s
         request_id = self.next_request_id()
         rendered = answer.rendered
         if not rendered:
@@ -147,41 +145,37 @@ class Service:
         reply = b"%b%bage: %d\r\nserver-timing: look_up;dur=%.3f\r\n%bx-request-id: %b\r\n%b%b" % (
             rendered,
             self.date_line,
-            began_s - entry.stored_s,
+            began_s - answer.stored_s,
             took_s * 1000,
             head.extra,
             request_id.encode(),
             b"\r\n" if head.keep_alive else b"connection: close\r\n\r\n",
             answer.body,
         )
-        metrics = self._metrics
-        route = head.place.route.value
-        metrics.request_done(route, answer.status, "l1", took_s)
-        metrics.first_byte(route, "l1", took_s)
-        metrics.stages.observe(self._look_up, took_s)
-        if self._log:
-            self._log.record(
-                AccessLine(
-                    self.clock.wall_s(),
-                    request_id,
-                    "POST",
-                    head.path,
-                    route,
-                    answer.status,
-                    call.tenant,
-                    head.principal.key_name if head.principal else None,
-                    connection.peer,
-                    answer.provider,
-                    answer.model,
-                    "l1",
-                    answer.shape != 0,
-                    0,
-                    took_s * 1000,
-                    None,
-                    len(body),
-                    len(reply),
-                )
-            )
+        took_ms = took_s * 1000
+        self._books.note(
+            AccessLine(
+                now_s,
+                request_id,
+                "POST",
+                head.path,
+                head.place.route.value,
+                answer.status,
+                call.tenant,
+                head.principal.key_name if head.principal else None,
+                connection.peer,
+                answer.provider,
+                answer.model,
+                "l1",
+                answer.shape != 0,
+                0,
+                took_ms,
+                took_ms,
+                len(body),
+                len(reply),
+            ),
+            [("look_up", took_s)],
+        )
         return reply
 
     def start(self, exchange: Exchange, body: bytes) -> None:
@@ -204,9 +198,7 @@ class Service:
             self._metrics.inflight.set(self.inflight)
         if aborted:
             self._metrics.client_aborts.increment()
-        self._count(exchange)
-        if self._log:
-            self._log.record(self._line(exchange))
+        self._books.note(self._line(exchange), exchange.watch.stages)
 
     # What the worker asks for.
 
@@ -243,44 +235,34 @@ class Service:
         else:
             self._handlers[head.place.route](exchange, body)
 
-    def _count(self, exchange: Exchange) -> None:
-        head, source, metrics = exchange.head, exchange.source, self._metrics
-        route = head.place.route.value if head else "other"
-        cache = source.cache.value if source else "none"
-        began_s = exchange.watch.began_s
-        metrics.request_done(route, exchange.status, cache, self.clock.monotonic_s() - began_s)
-        if exchange.first_byte_s:
-            metrics.first_byte(route, cache, exchange.first_byte_s - began_s)
-        for stage, seconds in exchange.watch.stages:
-            metrics.stages.observe(self._stages[stage], seconds)
-
     def _line(self, exchange: Exchange) -> AccessLine:
         head, source, answer = exchange.head, exchange.source, exchange.answer_given
         usage = answer.usage if answer else None
         began_s = exchange.watch.began_s
         first_byte_s = exchange.first_byte_s
         principal = head.principal if head else None
+        now_s = self.clock.monotonic_s()
         return AccessLine(
-            time=self.clock.wall_s(),
-            request_id=exchange.request_id,
-            method=head.method.decode("latin-1") if head else "-",
-            path=head.path if head else "-",
-            route=head.place.route.value if head else "other",
-            status=exchange.status,
-            tenant=principal.tenant if principal else None,
-            key_name=principal.key_name if principal else None,
-            client=exchange.line.peer,
-            provider=source.provider if source else None,
-            model=source.model if source else None,
-            cache=source.cache.value if source else None,
-            stream=exchange.is_stream,
-            attempts=source.attempts if source else 0,
-            duration_ms=(self.clock.monotonic_s() - began_s) * 1000,
-            ttfb_ms=(first_byte_s - began_s) * 1000 if first_byte_s else None,
-            bytes_in=exchange.bytes_in,
-            bytes_out=exchange.bytes_out,
-            input_tokens=usage.input_tokens if usage else None,
-            output_tokens=usage.output_tokens if usage else None,
-            cost_usd=answer.cost_usd if answer and source and not source.is_free else None,
-            error=exchange.error,
+            now_s,
+            exchange.request_id,
+            head.method.decode("latin-1") if head else "-",
+            head.path if head else "-",
+            head.place.route.value if head else "other",
+            exchange.status,
+            principal.tenant if principal else None,
+            principal.key_name if principal else None,
+            exchange.line.peer,
+            source.provider if source else None,
+            source.model if source else None,
+            source.cache.value if source else None,
+            exchange.is_stream,
+            source.attempts if source else 0,
+            (now_s - began_s) * 1000,
+            (first_byte_s - began_s) * 1000 if first_byte_s else None,
+            exchange.bytes_in,
+            exchange.bytes_out,
+            usage.input_tokens if usage else None,
+            usage.output_tokens if usage else None,
+            answer.cost_usd if answer and source and not source.is_free else None,
+            exchange.error,
         )

@@ -25,6 +25,7 @@ from headrace.observe.loop_lag import LoopLag
 from headrace.observe.metrics import Metrics
 from headrace.observe.process import ProcessSampler
 from headrace.server.asgi import App, AsgiBridge
+from headrace.server.books import Books
 from headrace.server.heads import Desk, Route
 from headrace.server.http import HttpConnection
 from headrace.server.listener import listen_on, server_tls
@@ -101,6 +102,7 @@ class Worker:
             on_bug=self._tell_bug,
             on_unreachable=self._tell_unreachable,
         )
+        self._books = Books(metrics, self._logs.access, clock)
         self._service = Service(
             bounds=settings.listen,
             desk=self._desk(settings),
@@ -108,7 +110,7 @@ class Worker:
             handlers=self._handlers(make_console),
             clock=clock,
             metrics=metrics,
-            log=self._logs.access,
+            books=self._books,
             events=self._logs.events,
             worker_tag=f"{post.index:x}{secrets.token_hex(4)}",
         )
@@ -144,6 +146,7 @@ class Worker:
             self._lag.stop()
             await self._engine.close()
             self._logs.events.say("info", "stopped", pid=os.getpid())
+            self._books.balance()
             self._logs.close()
 
     def status(self) -> dict[str, Any]:
@@ -160,6 +163,7 @@ class Worker:
             "connections": len(service.connections),
             "requests_in_flight": service.inflight,
             "upstream_calls": engine.calls,
+            "tasks": engine.tasks,
             "cache": {"entries": len(engine.cache), "bytes": engine.cache.bytes_held},
             "providers": {
                 name: {
@@ -199,6 +203,7 @@ class Worker:
         return lambda: render(self._post.layout, rows, names)
 
     def _refresh(self) -> None:
+        self._books.balance()
         self._engine.refresh_gauges()
         self._sampler.sample()
 

@@ -1,13 +1,12 @@
 """A provider as something calls can be sent to: its address, its credential and its pool."""
 
 import ssl
-from collections.abc import Sequence
 from typing import Protocol
 
 from headrace.dialects.base import Dialect
 from headrace.limits import UPSTREAM_HEAD_MEMO_ENTRIES_MAX
 from headrace.upstream.h1 import Sink
-from headrace.upstream.pool import Pool, PoolLimits, PoolMeter
+from headrace.upstream.pool import Pool, PoolLimits, PoolMeter, Spawn, UpstreamCall
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -37,6 +36,7 @@ class Endpoint:
         limits: bounds and time limits of its pool.
         tls: how to verify it, for https.
         meter: told what happens in the pool.
+        spawn: starts the task that opens a connection.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Endpoint:
         limits: PoolLimits,
         tls: ssl.SSLContext | None,
         meter: PoolMeter,
+        spawn: Spawn,
     ) -> None:
         self.name = name
         self.dialect = dialect
@@ -59,33 +60,37 @@ class Endpoint:
         self._headers = headers
         self._defaults = defaults
         self._limits = limits
-        self._heads: dict[tuple[bytes, bytes, Headers], bytes] = {}
-        self.pool = Pool(name, address.host, address.port, tls=tls, limits=limits, meter=meter)
-
-    def request(
-        self, method: bytes, path: str, forwarded: Headers, body: bytes | None
-    ) -> Sequence[bytes]:
-        """The bytes of a request: the caller's `forwarded` headers, then our own."""
-        head = self._head(method, path.encode(), forwarded)
-        if body is None:
-            return (head, b"\r\n")
-        return (
-            head,
-            b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body),
-            body,
+        self._heads: dict[tuple[bytes, str, Headers], bytes] = {}
+        self.pool = Pool(
+            name, address.host, address.port, tls=tls, limits=limits, meter=meter, spawn=spawn
         )
 
-    async def send(self, request: Sequence[bytes], sink: Sink) -> None:
-        """Make the call; see `Pool.exchange`."""
-        await self.pool.exchange(request, sink)
+    def send(
+        self, method: bytes, path: str, forwarded: Headers, body: bytes | None, sink: Sink
+    ) -> UpstreamCall:
+        """Make a call; see `Pool.send`.
 
-    def _head(self, method: bytes, path: bytes, forwarded: Headers) -> bytes:
+        Args:
+            method: HTTP method.
+            path: path below the provider's base URL.
+            forwarded: the caller's own headers that go along.
+            body: JSON, if there is a body.
+            sink: where the answer goes.
+        """
+        head = self._head(method, path, forwarded)
+        if body is None:
+            request = head + b"\r\n"
+        else:
+            request = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
+        return self.pool.send(request, sink)
+
+    def _head(self, method: bytes, path: str, forwarded: Headers) -> bytes:
         memo = (method, path, forwarded)
         head = self._heads.get(memo)
         if head is None:
             if len(self._heads) >= UPSTREAM_HEAD_MEMO_ENTRIES_MAX:
                 self._heads.clear()
-            head = self._heads[memo] = self._render_head(method, path, forwarded)
+            head = self._heads[memo] = self._render_head(method, path.encode(), forwarded)
         return head
 
     def _render_head(self, method: bytes, path: bytes, forwarded: Headers) -> bytes:
@@ -97,6 +102,8 @@ class Endpoint:
             b"host: " + self._authority,
             b"accept-encoding: identity",
         ]
+        if method == b"POST":
+            lines.append(b"content-type: application/json")
         lines += [b"%b: %b" % pair for pair in self._headers]
         lines += [b"%b: %b" % pair for pair in theirs]
         lines += [b"%b: %b" % pair for pair in self._defaults if pair[0] not in brought]

@@ -15,6 +15,7 @@ FaultKind = Literal[
     "cut",
     "garbage",
     "too_large",
+    "shutdown",
 ]
 
 _TELLS: dict[FaultKind, tuple[str, str]] = {
@@ -45,6 +46,7 @@ _TELLS: dict[FaultKind, tuple[str, str]] = {
     "reset": ("closed the connection before it answered", "try again"),
     "cut": ("broke off in the middle of its answer", "try again"),
     "garbage": ("answered with something that is not HTTP", "check its base_url"),
+    "shutdown": ("was not asked any more: the gateway is shutting down", "try again"),
     "too_large": ("gave an answer above answer_mb_max", "ask for less, or raise answer_mb_max"),
 }
 

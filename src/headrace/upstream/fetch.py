@@ -1,9 +1,10 @@
 """A whole answer at once, for the gateway's own questions to a provider."""
 
-from collections.abc import Callable
+import asyncio
 
+from headrace.errors import HeadraceError
 from headrace.upstream.endpoint import Endpoint, Headers
-from headrace.upstream.h1 import RawHeaders
+from headrace.upstream.h1 import Flow, RawHeaders
 
 
 class _Whole:
@@ -12,8 +13,9 @@ class _Whole:
     def __init__(self) -> None:
         self.status = 0
         self.parts: list[bytes] = []
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def on_attempt(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+    def on_attempt(self, flow: Flow) -> None:
         """Nothing is ever paused."""
 
     def on_head(self, status: int, headers: RawHeaders) -> None:  # noqa: ARG002
@@ -23,7 +25,12 @@ class _Whole:
         self.parts.append(chunk)
 
     def on_end(self) -> None:
-        """The future of the call says so."""
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def on_fault(self, error: HeadraceError) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
 
 
 async def fetch(endpoint: Endpoint, path: str, headers: Headers = ()) -> tuple[int, bytes]:
@@ -33,8 +40,13 @@ async def fetch(endpoint: Endpoint, path: str, headers: Headers = ()) -> tuple[i
         Status and body.
 
     Raises:
-        UpstreamFault: the provider could not be reached or its answer broke off.
+        HeadraceError: the provider could not be reached or its answer broke off.
     """
     whole = _Whole()
-    await endpoint.send(endpoint.request(b"GET", path, headers, None), whole)
+    call = endpoint.send(b"GET", path, headers, None, whole)
+    try:
+        await whole.done
+    except asyncio.CancelledError:
+        call.cancel()
+        raise
     return whole.status, b"".join(whole.parts)

@@ -1,16 +1,17 @@
 """One HTTP/1.1 connection to a provider: a request goes out, its answer comes back in callbacks.
 
 The parser's callbacks only collect; `data_received` then hands on what came, in order, before
-anything else happens to it. A call ends in its future. The connection never queues: the pool
-hands it to one call at a time.
+anything else happens to it. There is no task and no future on this way: a call ends with
+`on_end` or `on_fault` of its sink. The connection never queues: the pool hands it to one call
+at a time.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
 import httptools
 
+from headrace.errors import HeadraceError
 from headrace.upstream.faults import FaultKind, UpstreamFault
 
 NEVER_S = float("inf")
@@ -21,8 +22,8 @@ RawHeaders = list[tuple[bytes, bytes]]
 class Sink(Protocol):
     """Where an answer goes, in the order it comes. Nothing here may raise or block."""
 
-    def on_attempt(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
-        """The request goes out, for the first time or again, on a connection that can pause."""
+    def on_attempt(self, flow: "Flow") -> None:
+        """The request goes out, for the first time or again."""
         ...
 
     def on_head(self, status: int, headers: RawHeaders) -> None:
@@ -36,6 +37,25 @@ class Sink(Protocol):
     def on_end(self) -> None:
         """The answer ended as its framing said it would."""
         ...
+
+    def on_fault(self, error: HeadraceError) -> None:
+        """There will be no answer, or no more of it."""
+        ...
+
+
+class Flow(Protocol):
+    """What a slow reader can ask of the connection its answer comes over."""
+
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+
+
+class Owner(Protocol):
+    """Who hands a connection out, and is told how it is."""
+
+    def became_idle(self, connection: "H1Connection") -> None: ...
+    def was_lost(self, connection: "H1Connection") -> None: ...
+    def has_failed(self, connection: "H1Connection", sink: Sink, fault: UpstreamFault) -> None: ...
 
 
 class Timeouts(Protocol):
@@ -56,34 +76,53 @@ class H1Connection(asyncio.Protocol):
         provider: the provider's name, for errors.
         timeouts: its time limits.
         body_bytes_max: bound on one answer, in bytes.
-        on_idle: told when the connection can carry the next call.
-        on_lost: told when the connection is gone.
+        owner: told when the connection is idle, lost, or its call has failed.
     """
 
+    __slots__ = (
+        "_body_bytes",
+        "_body_bytes_max",
+        "_complete",
+        "_framed",
+        "_head_done",
+        "_head_due",
+        "_headers",
+        "_idle_timeout_s",
+        "_keep_alive",
+        "_lost",
+        "_now",
+        "_owner",
+        "_parser",
+        "_parts",
+        "_paused",
+        "_provider",
+        "_received",
+        "_sink",
+        "_timeouts",
+        "_total_deadline_s",
+        "_transport",
+        "deadline_s",
+        "idle_since_s",
+        "served",
+    )
+
     def __init__(
-        self,
-        provider: str,
-        timeouts: Timeouts,
-        *,
-        body_bytes_max: int,
-        on_idle: Callable[["H1Connection"], None],
-        on_lost: Callable[["H1Connection"], None],
+        self, provider: str, timeouts: Timeouts, *, body_bytes_max: int, owner: Owner
     ) -> None:
         self._provider = provider
         self._timeouts = timeouts
+        self._idle_timeout_s = timeouts.idle_timeout_s
         self._body_bytes_max = body_bytes_max
-        self._on_idle = on_idle
-        self._on_lost = on_lost
-        self._loop = asyncio.get_running_loop()
+        self._owner = owner
+        self._now = asyncio.get_running_loop().time
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport
         self._sink: Sink | None = None
-        self._done: asyncio.Future[None] | None = None
         self._total_deadline_s = NEVER_S
         self._paused = False
         self._lost = False
         self.deadline_s = NEVER_S
-        self.idle_since_s = self._loop.time()
+        self.idle_since_s = self._now()
         self.served = 0
         self._clear()
 
@@ -103,21 +142,15 @@ class H1Connection(asyncio.Protocol):
         """Whether nothing can be sent here any more."""
         return self._lost or self._transport.is_closing()
 
-    def send(self, request: Sequence[bytes], sink: Sink) -> asyncio.Future[None]:
-        """Send a request; its answer goes to `sink`.
-
-        Returns:
-            A future that ends with the answer, or raises `UpstreamFault`.
-        """
-        now_s = self._loop.time()
+    def send(self, request: bytes, sink: Sink) -> None:
+        """Send a request; its answer goes to `sink`."""
+        now_s = self._now()
         self._clear()
         self._sink = sink
-        self._done = self._loop.create_future()
         self._total_deadline_s = now_s + self._timeouts.total_timeout_s
         self.deadline_s = min(now_s + self._timeouts.first_byte_timeout_s, self._total_deadline_s)
-        sink.on_attempt(self.pause, self.resume)
-        self._transport.write(request[0] if len(request) == 1 else b"".join(request))
-        return self._done
+        sink.on_attempt(self)
+        self._transport.write(request)
 
     def pause(self) -> None:
         """Stop reading, because nobody takes what comes; only the total time limit still runs."""
@@ -131,7 +164,7 @@ class H1Connection(asyncio.Protocol):
         if self._paused and not self.is_lost:
             self._paused = False
             self._transport.resume_reading()
-            self._extend_deadline()
+            self.deadline_s = min(self._now() + self._idle_timeout_s, self._total_deadline_s)
 
     def expire(self, now_s: float) -> None:
         """End the call because a time limit passed."""
@@ -142,7 +175,7 @@ class H1Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Give up the call, if there is one, and the connection with it."""
-        self._sink = self._done = None
+        self._sink = None
         self.deadline_s = NEVER_S
         self._transport.abort()
 
@@ -174,7 +207,7 @@ class H1Connection(asyncio.Protocol):
         elif self._body_bytes > self._body_bytes_max:
             self._fail("too_large")
         elif not self._paused:
-            self._extend_deadline()
+            self.deadline_s = min(self._now() + self._idle_timeout_s, self._total_deadline_s)
 
     def eof_received(self) -> None:
         return None  # the transport closes itself; `connection_lost` tells the call
@@ -186,13 +219,13 @@ class H1Connection(asyncio.Protocol):
                 self._finish()
             else:
                 self._fail("cut" if self._received else "reset")
-        self._on_lost(self)
+        self._owner.was_lost(self)
 
     # What the parser says: collect, nothing else.
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
-        if name in (b"content-length", b"transfer-encoding"):
+        if name == b"content-length" or name == b"transfer-encoding":
             self._framed = True
         self._headers.append((name, value))
 
@@ -211,13 +244,9 @@ class H1Connection(asyncio.Protocol):
         # Asked here because the parser forgets the framing with the message.
         self._keep_alive = self._parser.should_keep_alive()
 
-    def _extend_deadline(self) -> None:
-        idle_s = self._timeouts.idle_timeout_s
-        self.deadline_s = min(self._loop.time() + idle_s, self._total_deadline_s)
-
     def _finish(self) -> None:
-        sink, done = cast(Sink, self._sink), cast("asyncio.Future[None]", self._done)
-        self._sink = self._done = None
+        sink = cast(Sink, self._sink)
+        self._sink = None
         self.deadline_s = NEVER_S
         self.served += 1
         keep = self._complete and self._keep_alive and not self.is_lost
@@ -226,18 +255,16 @@ class H1Connection(asyncio.Protocol):
         try:
             sink.on_end()
         finally:
-            if not done.done():
-                done.set_result(None)
-        if keep:
-            self.idle_since_s = self._loop.time()
-            self._on_idle(self)
-        else:
-            self._transport.close()
+            if keep:
+                self.idle_since_s = self._now()
+                self._owner.became_idle(self)
+            else:
+                self._transport.close()
 
     def _fail(self, kind: FaultKind) -> None:
-        done = self._done
-        self._sink = self._done = None
+        sink = cast(Sink, self._sink)
+        self._sink = None
         self.deadline_s = NEVER_S
         self._transport.abort()
-        if done is not None and not done.done():
-            done.set_exception(UpstreamFault(kind, self._provider, received=self._received))
+        fault = UpstreamFault(kind, self._provider, received=self._received)
+        self._owner.has_failed(self, sink, fault)

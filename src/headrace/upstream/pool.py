@@ -7,10 +7,10 @@ used idle connection goes out first, so that the rest can expire.
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
-from headrace.errors import Overloaded
+from headrace.errors import HeadraceError, Overloaded
 from headrace.limits import POOL_WAITERS_MAX
 from headrace.upstream.faults import FaultKind, UpstreamFault
 from headrace.upstream.h1 import H1Connection, Sink, Timeouts
@@ -37,6 +37,31 @@ class PoolMeter(Protocol):
     def failed(self, kind: FaultKind) -> None: ...
 
 
+Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+
+
+class UpstreamCall:
+    """One call on its way; the pool changes it, whoever made it may cancel it."""
+
+    __slots__ = ("connection", "is_cancelled", "may_retry", "opening", "request", "sink")
+
+    def __init__(self, request: bytes, sink: Sink) -> None:
+        self.request = request
+        self.sink = sink
+        self.connection: H1Connection | None = None
+        self.opening: asyncio.Task[None] | None = None
+        self.may_retry = False
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        """Give the call up; its sink hears nothing more. Not for a call that has ended."""
+        self.is_cancelled = True
+        if self.opening is not None:
+            self.opening.cancel()
+        if self.connection is not None:
+            self.connection.abort()
+
+
 class Pool:
     """Keep-alive connections to one origin. Belongs to one event loop.
 
@@ -47,6 +72,7 @@ class Pool:
         tls: how to verify it, or `None` for plain HTTP.
         limits: bounds and time limits.
         meter: told what happens.
+        spawn: starts the task that opens a connection.
     """
 
     def __init__(
@@ -58,6 +84,7 @@ class Pool:
         tls: ssl.SSLContext | None,
         limits: PoolLimits,
         meter: PoolMeter,
+        spawn: Spawn,
     ) -> None:
         self._provider = provider
         self._host = host
@@ -66,7 +93,8 @@ class Pool:
         self._limits = limits
         self._meter = meter
         self._idle: list[H1Connection] = []
-        self._active: set[H1Connection] = set()
+        self._spawn = spawn
+        self._active: dict[H1Connection, UpstreamCall] = {}
         self._opening = 0
         self._waiters: deque[asyncio.Future[H1Connection | None]] = deque()
         self._closed = False
@@ -81,29 +109,23 @@ class Pool:
         """Connections that carry a call, or are being opened for one."""
         return len(self._active) + self._opening
 
-    async def exchange(self, request: Sequence[bytes], sink: Sink) -> None:
-        """Make one call; its answer goes to `sink`.
+    def send(self, request: bytes, sink: Sink) -> UpstreamCall:
+        """Make one call; its answer, or why there is none, goes to `sink`.
 
         A kept-alive connection that turns out to be closed before a byte has come back is
         replaced once by a fresh one (RFC 9112, 9.3.1); any other failure is the caller's.
 
-        Raises:
-            UpstreamFault: the provider could not be reached or its answer broke off.
-            Overloaded: too many calls wait for a connection.
+        Returns:
+            The call, to be cancelled by whoever does not wait for its end.
         """
-        try:
-            connection = self._take_idle() or await self._acquire()
-            was_used = connection.served > 0
-            try:
-                await self._carry(connection, request, sink)
-            except UpstreamFault as fault:
-                if fault.kind != "reset" or not was_used:
-                    raise
-                self._meter.retried()
-                await self._carry(await self._open(), request, sink)
-        except UpstreamFault as fault:
-            self._meter.failed(fault.kind)
-            raise
+        call = UpstreamCall(request, sink)
+        connection = self._take_idle()
+        if connection is None:
+            call.opening = self._spawn(self._carry_when_open(call, self._acquire))
+        else:
+            call.may_retry = connection.served > 0
+            self._carry(call, connection)
+        return call
 
     async def warm(self, connections: int) -> None:
         """Open connections ahead of the first call.
@@ -116,7 +138,7 @@ class Pool:
 
     def sweep(self, now_s: float) -> None:
         """End calls whose time is up, and drop connections that idled too long."""
-        for connection in [c for c in self._active if now_s >= c.deadline_s]:
+        for connection in [c for c in self._active if c.deadline_s <= now_s]:
             connection.expire(now_s)
         oldest_s = now_s - self._limits.keepalive_s
         while self._idle and self._idle[0].idle_since_s <= oldest_s:
@@ -131,15 +153,53 @@ class Pool:
         for waiter in self._waiters:
             waiter.cancel()
 
-    async def _carry(
-        self, connection: H1Connection, request: Sequence[bytes], sink: Sink
+    # What connections say.
+
+    def became_idle(self, connection: H1Connection) -> None:
+        del self._active[connection]
+        self._put_idle(connection)
+
+    def was_lost(self, connection: H1Connection) -> None:
+        if self._active.pop(connection, None) is not None:
+            self._pass_on(None)
+        elif connection in self._idle:
+            self._idle.remove(connection)
+
+    def has_failed(self, connection: H1Connection, sink: Sink, fault: UpstreamFault) -> None:
+        call = self._active.get(connection)
+        if call is None or call.is_cancelled:
+            return
+        if fault.kind == "reset" and call.may_retry:
+            call.may_retry = False
+            self._meter.retried()
+            call.opening = self._spawn(self._carry_when_open(call, self._open))
+            return
+        self._meter.failed(fault.kind)
+        sink.on_fault(fault)
+
+    # The inside.
+
+    def _carry(self, call: UpstreamCall, connection: H1Connection) -> None:
+        self._active[connection] = call
+        call.connection = connection
+        connection.send(call.request, call.sink)
+
+    async def _carry_when_open(
+        self, call: UpstreamCall, get: Callable[[], Coroutine[Any, Any, H1Connection]]
     ) -> None:
-        self._active.add(connection)
         try:
-            await connection.send(request, sink)
+            connection = await get()
+        except UpstreamFault as fault:
+            self._meter.failed(fault.kind)
+            call.sink.on_fault(fault)
+        except HeadraceError as error:
+            call.sink.on_fault(error)
         except asyncio.CancelledError:
-            connection.abort()
+            if not call.is_cancelled:
+                call.sink.on_fault(UpstreamFault("shutdown", self._provider))
             raise
+        else:
+            self._carry(call, connection)
 
     def _take_idle(self) -> H1Connection | None:
         while self._idle:
@@ -211,20 +271,8 @@ class Pool:
             self._provider,
             self._limits,
             body_bytes_max=self._limits.answer_mb_max << 20,
-            on_idle=self._became_idle,
-            on_lost=self._was_lost,
+            owner=self,
         )
-
-    def _became_idle(self, connection: H1Connection) -> None:
-        self._active.discard(connection)
-        self._put_idle(connection)
-
-    def _was_lost(self, connection: H1Connection) -> None:
-        if connection in self._active:
-            self._active.discard(connection)
-            self._pass_on(None)
-        elif connection in self._idle:
-            self._idle.remove(connection)
 
     def _put_idle(self, connection: H1Connection) -> None:
         if self._closed:
