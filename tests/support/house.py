@@ -4,7 +4,7 @@ import itertools
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from tests.support.gateway import Gateway
@@ -102,9 +102,12 @@ class House:
         self._numbers = itertools.count(1)
 
     @classmethod
-    def build(cls, folder: Path, sim: ThreadedSim, **settings: Any) -> "House":
+    def build(
+        cls, folder: Path, sim: ThreadedSim, *, admin_key: str | None = None, **settings: Any
+    ) -> Self:
         """A house whose gateway has every lane and these settings besides."""
-        return cls(Gateway(folder, {"providers": lanes(sim.url), **settings}), sim)
+        whole = {"providers": lanes(sim.url), **settings}
+        return cls(Gateway(folder, whole, admin_key=admin_key), sim)
 
     def model(self, lane: str = "sim") -> str:
         """A model that was never asked for, so that nothing of it is cached."""
