@@ -53,10 +53,22 @@ _TABLE: tuple[tuple[Refusal, _Applies], ...] = (
 
 def store_refusal(facts: ReplyFacts, status: int, rules: StoreRules) -> Refusal | None:
     """Why an answer may not be stored, `None` where it may."""
+    if status == _STATUS_OK and facts.complete and not _is_special(facts):
+        return None  # no row applies, as for most answers
     for refusal, applies in _TABLE:
         if applies(facts, status, rules):
             return refusal
     return None
+
+
+def _is_special(facts: ReplyFacts) -> bool:
+    return (
+        facts.empty
+        or facts.truncated
+        or facts.filtered
+        or facts.is_error
+        or facts.has_tool_calls
+    )
 
 
 def storable(facts: ReplyFacts, status: int, rules: StoreRules) -> bool:

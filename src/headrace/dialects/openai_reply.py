@@ -51,6 +51,7 @@ _EMBEDDINGS = msgspec.json.Decoder(_EmbeddingReply)
 _USAGE_FIELD = re.compile(rb'"usage"\s*:\s*\{')
 _NAMES = frozenset({b"", b"message", b"error"})
 _UNREADABLE = ReplyFacts()
+_STOPPED = ("stop",)
 
 
 def read_usage(usage: object) -> Usage | None:
@@ -72,11 +73,24 @@ def read_chat_reply(body: bytes) -> ReplyFacts:
     if reply is None:
         return _UNREADABLE
     choices = reply.choices or []
+    if len(choices) == 1 and not reply.error and _is_plain(choices[0]):
+        return ReplyFacts(read_usage(reply.usage), _STOPPED, complete=True, empty=False)
     return _facts(
         reasons=[choice.finish_reason for choice in choices],
         messages=[choice.message for choice in choices if choice.message is not None],
         usage=reply.usage,
         is_error=bool(reply.error),
+    )
+
+
+def _is_plain(choice: _Choice) -> bool:
+    """Whether a choice is a text that ended of itself, as most are."""
+    message = choice.message
+    return (
+        choice.finish_reason == "stop"
+        and message is not None
+        and bool(message.content)
+        and not (message.tool_calls or message.function_call)
     )
 
 

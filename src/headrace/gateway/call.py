@@ -58,18 +58,25 @@ def make_call(
 
 
 class Stopwatch:
-    """Times the stages of one request."""
+    """Times the stages of one request.
 
-    __slots__ = ("_last_s", "_now", "began_s", "stages")
+    Attributes:
+        began_s: when the request began, monotonic seconds.
+        names: the stages passed so far, in order.
+        times_ms: milliseconds spent in each of them.
+    """
+
+    __slots__ = ("_last_s", "_now", "began_s", "names", "times_ms")
 
     def __init__(self, now: Callable[[], float], began_s: float) -> None:
         self._now = now
-        self._last_s = began_s
-        self.began_s = began_s
-        self.stages: list[tuple[str, float]] = []
+        self._last_s = self.began_s = began_s
+        self.names: list[str] = []
+        self.times_ms: list[float] = []
 
     def passed(self, stage: str) -> None:
         """The stage that was under way is over."""
         now_s = self._now()
-        self.stages.append((stage, now_s - self._last_s))
+        self.names.append(stage)
+        self.times_ms.append((now_s - self._last_s) * 1000.0)
         self._last_s = now_s

@@ -6,7 +6,7 @@ import msgspec
 
 from headrace.cache.entry import Answer, Shape
 from headrace.gateway.call import Call
-from headrace.gateway.headers import content_type
+from headrace.gateway.headers import content_type, is_encoded
 from headrace.gateway.plan import Lane
 from headrace.gateway.relay import Relay
 from headrace.model import Price, ReplyFacts, RequestView
@@ -17,16 +17,18 @@ from headrace.upstream.pool import UpstreamCall
 FINAL_EVENT_BYTES = 512
 
 
-class Errand(msgspec.Struct, frozen=True):
+class Errand(msgspec.Struct, frozen=True, gc=False):
     """One request, read and routed: everything that is to be known before it is sent.
 
     Attributes:
         lane: the way to its provider.
         model: what the provider calls the model.
         key: canonical key of what is asked, the same for every shape.
+        flight_key: the same for requests that can share one call.
         digest: key of the raw body.
         shape: the shape the caller wants.
-        cacheable: whether its answer may come from the cache and be shared.
+        cacheable: whether its answer may be stored.
+        looks_up: whether a stored answer, or one under way, will do.
     """
 
     call: Call
@@ -34,19 +36,11 @@ class Errand(msgspec.Struct, frozen=True):
     lane: Lane
     model: str
     key: bytes
+    flight_key: bytes
     digest: bytes
     shape: Shape
     cacheable: bool
-
-    @property
-    def looks_up(self) -> bool:
-        """Whether a stored answer will do."""
-        return self.cacheable and self.call.hints.looks_up
-
-    @property
-    def flight_key(self) -> bytes:
-        """What is the same for requests that can share one call."""
-        return self.key + bytes((self.shape,))
+    looks_up: bool
 
 
 class Tower(Protocol):

@@ -40,6 +40,11 @@ def end_to_end(headers: RawHeaders) -> Headers:
     )
 
 
+def is_encoded(headers: Headers) -> bool:
+    """Whether the body is compressed or otherwise not what it stands for."""
+    return any(name == b"content-encoding" and value != b"identity" for name, value in headers)
+
+
 def content_type(headers: Headers) -> bytes:
     """The content type in lower case, empty where there is none."""
     for name, value in headers:

@@ -101,9 +101,7 @@ class Pipeline:
         seat = self._relay(flight, reader, leads)
         watch.passed("join")
         if leads:
-            body = self._prepare(errand, body)
-            watch.passed("prepare")
-            self._send(flight, body)
+            self._send(flight, self._prepare(errand, body))
         return seat
 
     def _route(
@@ -115,15 +113,20 @@ class Pipeline:
         uncounted = call.grammar.uncounted
         if plan.ignored:
             uncounted |= plan.ignored
+        key = canonical_key(call.scope + lane.scope, document, uncounted, target.model)
+        shape = _shape(view)
+        cacheable = plan.cache_enabled and request_cacheable(view, plan.temperature_max)
         return Errand(
             call,
             view,
             lane,
             target.model,
-            canonical_key(call.scope + lane.scope, document, uncounted, target.model),
+            key,
+            key + _SHAPE_SUFFIX[shape],
             repeat_key(call.scope, body),
-            _shape(view),
-            plan.cache_enabled and request_cacheable(view, plan.temperature_max),
+            shape,
+            cacheable,
+            cacheable and call.hints.looks_up,
         )
 
     def _look_up(self, errand: Errand) -> Answer | None:
@@ -226,6 +229,7 @@ class Pipeline:
 
 
 _NO_USAGE = Usage()
+_SHAPE_SUFFIX = tuple(bytes((shape,)) for shape in Shape)
 
 
 def _fits(flight: Flight, answer: Answer, bytes_max: int) -> bool:

@@ -7,6 +7,7 @@ when the last one leaves, the upstream call ends.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Protocol
 
 from headrace.cache.entry import Answer, Headers
@@ -17,15 +18,19 @@ from headrace.model import CacheResult
 from headrace.upstream.h1 import Flow, RawHeaders
 
 
+_CACHE_VALUES: Mapping[CacheResult, bytes] = {c: c.value.encode() for c in CacheResult}
+
+
 class Source:
     """Where one reader's answer comes from."""
 
-    __slots__ = ("_relay", "cache", "model", "provider")
+    __slots__ = ("_relay", "cache", "cache_value", "model", "provider")
 
     def __init__(
         self, cache: CacheResult, provider: str, model: str, relay: "Relay | None" = None
     ) -> None:
         self.cache = cache
+        self.cache_value = _CACHE_VALUES[cache]
         self.provider = provider
         self.model = model
         self._relay = relay

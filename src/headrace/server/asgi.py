@@ -64,7 +64,6 @@ async def _run(app: App, exchange: Exchange, body: bytes) -> None:
 
 def _scope(exchange: Exchange) -> Message:
     head = exchange.head
-    assert head is not None  # noqa: S101  # only requests that could be read come here
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},

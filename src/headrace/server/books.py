@@ -1,5 +1,7 @@
 """Every request is counted and logged once, in batches: a tight loop does it in half the time."""
 
+from collections.abc import Sequence
+
 from headrace.clock import Clock
 from headrace.observe.access_log import AccessLine, AccessLog
 from headrace.observe.families import STAGE
@@ -7,7 +9,7 @@ from headrace.observe.metrics import Metrics
 
 BATCH_MAX = 256
 
-Stages = list[tuple[str, float]]
+Noted = tuple[AccessLine, Sequence[str], Sequence[float]]
 
 
 class Books:
@@ -23,17 +25,18 @@ class Books:
         self._metrics = metrics
         self._log = log
         self._clock = clock
-        self._noted: list[tuple[AccessLine, Stages]] = []
+        self._noted: list[Noted] = []
         self._stages = {stage: metrics.stages.at(stage) for stage in STAGE.values}
 
-    def note(self, line: AccessLine, stages: Stages) -> None:
+    def note(self, line: AccessLine, stages: Sequence[str], times_ms: Sequence[float]) -> None:
         """Take a request that is over.
 
         Args:
             line: what is logged of it; its time is the monotonic end, and becomes wall time here.
-            stages: seconds spent in each stage.
+            stages: the stages it passed.
+            times_ms: milliseconds spent in each.
         """
-        self._noted.append((line, stages))
+        self._noted.append((line, stages, times_ms))
         if len(self._noted) >= BATCH_MAX:
             self.balance()
 
@@ -43,13 +46,13 @@ class Books:
         metrics, log, stage_index = self._metrics, self._log, self._stages
         observe = metrics.stages.observe
         offset_s = self._clock.wall_s() - self._clock.monotonic_s()
-        for line, stages in noted:
+        for line, stages, times_ms in noted:
             cache = line.cache or "none"
             metrics.request_done(line.route, line.status, cache, line.duration_ms / 1000)
             if line.ttfb_ms is not None:
                 metrics.first_byte(line.route, cache, line.ttfb_ms / 1000)
-            for stage, seconds in stages:
-                observe(stage_index[stage], seconds)
+            for stage, time_ms in zip(stages, times_ms, strict=True):
+                observe(stage_index[stage], time_ms / 1000)
             if log is not None:
                 line.time += offset_s  # type: ignore[operator]  # not yet spelled out
                 log.record(line)

@@ -15,7 +15,6 @@ from headrace.server.replies import (
     JSON_LINE,
     LAST_CHUNK,
     chunk,
-    delivery_lines,
     dollars,
     header_lines,
     source_lines,
@@ -45,7 +44,7 @@ class Exchange:
     Args:
         line: the connection it came over.
         service: what all connections share.
-        head: the head of the request; `None` where there was none that could be read.
+        head: the head of the request, or what stands for one that could not be read.
         began_s: when its first byte came, monotonic seconds.
     """
 
@@ -69,7 +68,7 @@ class Exchange:
     )
 
     def __init__(
-        self, line: Line, service: "Service", head: RequestHead | None, began_s: float
+        self, line: Line, service: "Service", head: RequestHead, began_s: float
     ) -> None:
         self.line = line
         self.head = head
@@ -134,20 +133,21 @@ class Exchange:
 
     def answer(self, answer: Answer, age_s: float | None = None) -> None:
         self.answer_given = answer
-        lines = [header_lines(answer.headers)]
-        if answer.usage is not None and (self.source is None or not self.source.is_free):
-            lines.append(b"x-headrace-cost-usd: %b\r\n" % dollars(answer.cost_usd))
+        lines = header_lines(answer.headers)
         if age_s is not None:
-            lines.append(b"x-headrace-cost-usd: 0\r\nage: %d\r\n" % age_s)
-        self.send(answer.status, b"".join(lines), answer.body)
+            lines += b"x-headrace-cost-usd: 0\r\nage: %d\r\n" % age_s
+        elif answer.usage is not None:
+            is_free = self.source is not None and self.source.is_free
+            lines += b"x-headrace-cost-usd: %b\r\n" % dollars(0.0 if is_free else answer.cost_usd)
+        self.send(answer.status, lines, answer.body)
 
     def begin(self, status: int, headers: Headers) -> None:
         self.is_stream = True
-        framing = b"" if self._is_http10 else b"transfer-encoding: chunked\r\n"
+        framing = b"" if self.head.is_http10 else b"transfer-encoding: chunked\r\n"
         self.line.write(self._head_bytes(status, header_lines(headers) + framing))
 
     def feed(self, data: bytes) -> None:
-        if not self._is_http10:
+        if not self.head.is_http10:
             data = chunk(data)
         self.bytes_out += len(data)
         self.line.write(data)
@@ -155,16 +155,16 @@ class Exchange:
     def end(self, answer: Answer) -> None:
         self.answer_given = answer
         self.watch.passed("relay")
-        if not self._is_http10:
+        if not self.head.is_http10:
             self.line.write(LAST_CHUNK)
-        self._finish(keep_alive=not self._is_http10)
+        self._finish(keep_alive=not self.head.is_http10)
 
     def fail(self, error: HeadraceError) -> None:
         """Tell the client; in the middle of a stream by an event and a broken connection."""
         if self._is_over:
             return
         self.error = error.code
-        dialect = self.head.dialect if self.head else self._service.fallback_dialect
+        dialect = self.head.dialect
         if self.is_stream:
             self.feed(dialect.error_event(error, self.request_id))
             self._is_over = True
@@ -183,44 +183,47 @@ class Exchange:
         if self._is_over:  # the client went while its answer was made
             return
         head = self._head_bytes(status, lines + b"content-length: %d\r\n" % len(body))
-        if self.head and self.head.method == b"HEAD":
+        if self.head.method == b"HEAD":
             body = b""
         self.bytes_out += len(body)
         self.line.write(head + body)
-        self._finish(keep_alive=self.head is not None)
+        self._finish(keep_alive=True)
 
     # The inside.
 
-    @property
-    def _is_http10(self) -> bool:
-        return self.head is not None and self.head.is_http10
-
     def _head_bytes(self, status: int, lines: bytes) -> bytes:
-        service = self._service
+        service, head, source = self._service, self.head, self.source
         self.status = status
-        if self.source and self.source.attempts:
-            self.watch.passed("send")
-        self.first_byte_s = service.clock.monotonic_s()
-        keep_alive = self.head is not None and self.head.keep_alive and not service.is_draining
-        source = self.source
-        return b"".join(
-            (
-                status_line(status),
-                lines,
-                delivery_lines(source.cache, source.attempts) if source else b"",
-                source_lines(source.provider, source.model) if source else b"",
-                timing_line(self.watch.stages) if self.watch.stages else b"",
-                self.head.extra if self.head else b"",
-                b"x-request-id: %b\r\n" % self.request_id.encode(),
-                service.date_line,
-                b"\r\n" if keep_alive else b"connection: close\r\n\r\n",
+        from_whom = b""
+        if source is not None:
+            attempts = source.attempts
+            if attempts:
+                self.watch.passed("send")
+            from_whom = b"x-headrace-cache: %b\r\nx-headrace-attempts: %d\r\n%b" % (
+                source.cache_value,
+                attempts,
+                source_lines(source.provider, source.model),
             )
+        self.first_byte_s = service.clock.monotonic_s()
+        watch = self.watch
+        return b"%b%b%b%b%bx-request-id: %b\r\n%b%b" % (
+            status_line(status),
+            lines,
+            from_whom,
+            timing_line(watch.names, watch.times_ms) if watch.names else b"",
+            head.extra,
+            self.request_id.encode(),
+            service.date_line,
+            b"\r\n"
+            if head.keep_alive and not service.is_draining
+            else b"connection: close\r\n\r\n",
         )
 
     def _finish(self, *, keep_alive: bool) -> None:
         self._is_over = True
         self._seat = None
-        head = self.head
-        keep_alive = keep_alive and head is not None and head.keep_alive
-        self._service.settled(self)
-        self.line.finished(keep_alive=keep_alive and not self._service.is_draining)
+        service = self._service
+        service.settled(self)
+        self.line.finished(
+            keep_alive=keep_alive and self.head.keep_alive and not service.is_draining
+        )

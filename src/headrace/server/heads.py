@@ -90,6 +90,7 @@ class RequestHead(msgspec.Struct, frozen=True):
         is_http10: whether the client cannot read chunks.
         expects_continue: whether the client waits for leave to send its body.
         extra: header lines for every answer to this request, such as CORS.
+        is_framed: whether it is certain where the request ends, and it will be read that far.
         headers: as they came, names in lower case; kept for the console only.
         error: why the request cannot be served, where the head already shows it.
     """
@@ -99,14 +100,15 @@ class RequestHead(msgspec.Struct, frozen=True):
     query: bytes
     place: Place
     dialect: Dialect
-    principal: Principal | None
-    call: Call | None
-    body_bytes: int | None
-    keep_alive: bool
-    is_http10: bool
-    expects_continue: bool
-    extra: bytes
-    headers: tuple[tuple[bytes, bytes], ...]
+    principal: Principal | None = None
+    call: Call | None = None
+    body_bytes: int | None = 0
+    keep_alive: bool = False
+    is_http10: bool = False
+    expects_continue: bool = False
+    extra: bytes = b""
+    is_framed: bool = True
+    headers: tuple[tuple[bytes, bytes], ...] = ()
     error: HeadraceError | None = None
 
     @property
@@ -142,7 +144,7 @@ class RawHead(msgspec.Struct):
 
 def read_head(raw: RawHead, desk: Desk) -> RequestHead:
     """Read a head. What is wrong with it is in `error`; nothing is raised."""
-    fields = dict(raw.headers)
+    fields = _fields(raw.headers)
     path, query = _split(raw.target)
     place = find_place(path)
     dialect = desk.dialects["anthropic" if _speaks_anthropic(place, fields) else "openai"]
@@ -150,9 +152,11 @@ def read_head(raw: RawHead, desk: Desk) -> RequestHead:
     principal: Principal | None = None
     call: Call | None = None
     body_bytes: int | None = 0
+    is_framed = False
     try:
         body_bytes = _body_bytes(raw, fields, desk.body_bytes_max)
         _check_target(raw, fields)
+        is_framed = True
         if raw.method != b"OPTIONS":
             principal = _authenticate(place, fields, desk.keys)
             _check_place(place, raw.method, path)
@@ -179,13 +183,20 @@ def read_head(raw: RawHead, desk: Desk) -> RequestHead:
         principal=principal,
         call=call,
         body_bytes=body_bytes,
-        keep_alive=raw.keep_alive,
+        # HTTP/1.0 keeps connections by a header of its own, which nobody needs any more.
+        keep_alive=raw.keep_alive and is_framed and raw.version != "1.0",
         is_http10=raw.version == "1.0",
         expects_continue=fields.get(b"expect", b"").lower() == b"100-continue",
         extra=cors_lines(fields.get(b"origin"), desk.cors_origins),
+        is_framed=is_framed,
         headers=tuple(raw.headers) if place is _ADMIN else (),
         error=error,
     )
+
+
+def unread_head(dialect: Dialect) -> RequestHead:
+    """What stands for a head that could not be read; its error is told in `dialect`."""
+    return RequestHead(b"-", "-", b"", _NOWHERE, dialect)
 
 
 def find_place(path: str) -> Place:
@@ -234,6 +245,14 @@ def cors_lines(origin: bytes | None, allowed: frozenset[bytes]) -> bytes:
     )
 
 
+def _fields(headers: RawHeaders) -> dict[bytes, bytes]:
+    fields = dict(headers)
+    if len(fields) != len(headers) and b"cache-control" in fields:
+        values = [value for name, value in headers if name == b"cache-control"]
+        fields[b"cache-control"] = b",".join(values)
+    return fields
+
+
 def _split(target: bytes) -> tuple[str, bytes]:
     path, _, query = target.partition(b"?")
     return path.decode("latin-1"), query
@@ -244,7 +263,11 @@ def _speaks_anthropic(place: Place, fields: Mapping[bytes, bytes]) -> bool:
 
 
 def _body_bytes(raw: RawHead, fields: Mapping[bytes, bytes], body_bytes_max: int) -> int | None:
-    if b"transfer-encoding" in fields:
+    codings = [value for name, value in raw.headers if name == b"transfer-encoding"]
+    if codings:
+        # Servers that read any other coding differently are what smuggling needs (RFC 9112, 6.1).
+        if len(codings) > 1 or codings[0].lower() != b"chunked" or raw.version == "1.0":
+            raise InvalidRequest("The only transfer-encoding that is read here is one `chunked`.")
         return None
     length = int(fields.get(b"content-length", b"0"))
     if length > body_bytes_max:
@@ -262,6 +285,8 @@ def body_too_large(body_bytes_max: int) -> BodyTooLarge:
 def _check_target(raw: RawHead, fields: Mapping[bytes, bytes]) -> None:
     if not raw.target.startswith(b"/") and raw.target != b"*":
         raise InvalidRequest("The request target must be a path such as /v1/chat/completions.")
+    if raw.version not in ("1.0", "1.1"):
+        raise InvalidRequest("Speak HTTP/1.1 here.")
     hosts = sum(name == b"host" for name, _ in raw.headers)
     if hosts > 1 or (hosts == 0 and raw.version != "1.0"):
         raise InvalidRequest(f"A request needs one Host header; this one has {hosts}.")

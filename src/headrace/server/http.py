@@ -12,6 +12,7 @@ from collections import deque
 from typing import NamedTuple, cast
 
 import httptools
+import msgspec
 
 from headrace.errors import HeadersTooLarge, HeadraceError, InvalidRequest, RequestTimeout
 from headrace.limits import LINGER_S, WRITE_BUFFER_BYTES_HIGH, WRITE_BUFFER_BYTES_LOW
@@ -97,7 +98,8 @@ class HttpConnection(asyncio.Protocol):
             if head is not None and len(data) - end == head.body_bytes and self.is_idle:
                 self._serve(head, data[end:], self._began_s)
                 return
-            self._raw_head = data[:end] if end > 4 else b""
+            # White space may stand before a request, but then these bytes are no head.
+            self._raw_head = data[:end] if end > 4 and data[0] > 0x20 else b""
         self._feed(data)
 
     def eof_received(self) -> bool | None:
@@ -221,7 +223,9 @@ class HttpConnection(asyncio.Protocol):
         while self._pending and self._exchange is None and self._write_deadline_s == NEVER_S:
             pending = self._pending.popleft()
             if isinstance(pending, HeadraceError):
-                self._exchange = Exchange(self, self._service, None, self._began_s)
+                self._exchange = Exchange(
+                    self, self._service, self._service.unread_head, self._began_s
+                )
                 self._exchange.fail(pending)
             else:
                 self._serve(*pending)
@@ -310,10 +314,17 @@ class HttpConnection(asyncio.Protocol):
             self._headers,
         )
         self._head = head = self._service.read_head(raw)
+        if self._raw_head:
+            # At once: settings may change before the body is there.
+            self._service.remember_head(self._raw_head, head)
+            self._raw_head = b""
         self._reading = Reading.BODY
         self._read_deadline_s = self._now() + self._bounds.body_timeout_s
-        if head.error and (head.expects_continue or head.error.status == 413):
-            self._refuse(head.error)
+        if head.error and (head.expects_continue or not head.is_framed):
+            self._is_deaf = True
+            self._read_deadline_s = NEVER_S
+            head = msgspec.structs.replace(head, keep_alive=False)
+            self._pending.append(Received(head, b"", self._began_s))
         elif head.expects_continue and self._exchange is None and not self._pending:
             self._transport.write(CONTINUE)
 
@@ -334,9 +345,6 @@ class HttpConnection(asyncio.Protocol):
         body = parts[0] if len(parts) == 1 else b"".join(parts)
         self._reading = Reading.IDLE
         self._read_deadline_s = NEVER_S
-        if self._raw_head:
-            self._service.remember_head(self._raw_head, head)
-            self._raw_head = b""
         self._pending.append(Received(head, body, self._began_s))
         self._start_message()
 

@@ -56,7 +56,7 @@ class Operations:
         }
 
     def _health(self, exchange: Exchange, body: bytes) -> None:  # noqa: ARG002
-        if _path(exchange) == "/readyz" and not self._is_ready():
+        if exchange.head.path == "/readyz" and not self._is_ready():
             exchange.send(503, JSON_LINE + b"retry-after: 1\r\n", b'{"status":"draining"}')
         else:
             exchange.send(200, JSON_LINE, b'{"status":"ok"}')
@@ -72,9 +72,7 @@ class Operations:
         self._spawn(self._models_to(exchange))
 
     async def _models_to(self, exchange: Exchange) -> None:
-        head = exchange.head
-        dialect: DialectName = head.dialect.name if head else "openai"
-        path = _path(exchange)
+        dialect, path = exchange.head.dialect.name, exchange.head.path
         try:
             if path.startswith(MODEL_PREFIX) and path != MODEL_PREFIX:
                 page = await self._models().item(dialect, unquote(path[len(MODEL_PREFIX) :]))
@@ -86,7 +84,3 @@ class Operations:
             exchange.fail(error)
         else:
             exchange.send(200, JSON_LINE, page)
-
-
-def _path(exchange: Exchange) -> str:
-    return exchange.head.path if exchange.head else ""

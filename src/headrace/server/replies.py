@@ -3,9 +3,9 @@
 import http
 from collections.abc import Iterable, Mapping
 from email.utils import formatdate
+from functools import lru_cache
 
 from headrace.cache.entry import Answer, Headers
-from headrace.model import CacheResult
 
 STATUS_LINES: Mapping[int, bytes] = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
@@ -37,6 +37,7 @@ def hit_head(answer: Answer) -> bytes:
     )
 
 
+@lru_cache(maxsize=1024)
 def source_lines(provider: str, model: str) -> bytes:
     """The header lines that say who answers."""
     return b"x-headrace-provider: %b\r\nx-headrace-model: %b\r\n" % (
@@ -45,14 +46,9 @@ def source_lines(provider: str, model: str) -> bytes:
     )
 
 
-def delivery_lines(cache: CacheResult, attempts: int) -> bytes:
-    """The header lines that say how the answer was come by."""
-    return b"x-headrace-cache: %b\r\nx-headrace-attempts: %d\r\n" % (cache.encode(), attempts)
-
-
 def dollars(amount_usd: float) -> bytes:
     """US dollars as plain decimals, without an exponent."""
-    return (f"{amount_usd:.9f}".rstrip("0").rstrip(".") or "0").encode()
+    return (b"%.9f" % amount_usd).rstrip(b"0").rstrip(b".")
 
 
 def header_value(text: str) -> bytes:
@@ -62,10 +58,15 @@ def header_value(text: str) -> bytes:
     return "".join(c if " " <= c <= "~" else "?" for c in text).encode()
 
 
-def timing_line(stages: Iterable[tuple[str, float]]) -> bytes:
+def timing_line(names: Iterable[str], times_ms: Iterable[float]) -> bytes:
     """`server-timing` (W3C Server Timing) with each stage's duration in milliseconds."""
-    shown = ", ".join(["%s;dur=%.3f" % (stage, seconds * 1000) for stage, seconds in stages])
-    return b"server-timing: %b\r\n" % shown.encode()
+    return _timing_template(tuple(names)) % tuple(times_ms)
+
+
+@lru_cache(maxsize=64)
+def _timing_template(names: tuple[str, ...]) -> bytes:
+    shown = ", ".join([f"{name};dur=%.3f" for name in names])
+    return f"server-timing: {shown}\r\n".encode()
 
 
 def chunk(data: bytes) -> bytes:

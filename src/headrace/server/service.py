@@ -13,7 +13,7 @@ from headrace.observe.event_log import EventLog
 from headrace.observe.metrics import Metrics
 from headrace.server.books import Books
 from headrace.server.exchange import Exchange
-from headrace.server.heads import Desk, RawHead, RequestHead, Route, read_head
+from headrace.server.heads import Desk, RawHead, RequestHead, Route, read_head, unread_head
 from headrace.server.replies import hit_head, http_date, preflight_lines
 from headrace.settings.schema import ListenSettings
 
@@ -68,6 +68,7 @@ class Service:
         self.known_heads: dict[bytes, RequestHead] = {}
         self.connections: set[Connection] = set()
         self.inflight = 0
+        self.unread_head = unread_head(desk.dialects["openai"])
         self.date_line = http_date(clock.wall_s())
         self._desk = desk
         self._pipeline = pipeline
@@ -77,11 +78,6 @@ class Service:
         self._events = events
         self._worker_tag = worker_tag
         self._requests = 0
-
-    @property
-    def fallback_dialect(self) -> Dialect:
-        """The grammar of errors for requests that cannot be read."""
-        return self._desk.dialects["openai"]
 
     def adopt(self, bounds: ListenSettings, desk: Desk) -> None:
         """Go by other settings from the next request on."""
@@ -99,7 +95,6 @@ class Service:
     def connected(self, connection: Connection) -> HeadraceError | None:
         """A client came; the error is why it has to go again."""
         self.connections.add(connection)
-        self._metrics.connections.set(len(self.connections))
         if len(self.connections) <= self.bounds.connections_max and not self.is_draining:
             return None
         self._metrics.connections_refused.increment()
@@ -112,7 +107,6 @@ class Service:
     def disconnected(self, connection: Connection) -> None:
         """A client went."""
         self.connections.discard(connection)
-        self._metrics.connections.set(len(self.connections))
 
     def read_head(self, raw: RawHead) -> RequestHead:
         """What the head of a request says."""
@@ -174,14 +168,14 @@ class Service:
                 len(body),
                 len(reply),
             ),
-            [("look_up", took_s)],
+            _LOOK_UP,
+            (took_ms,),
         )
         return reply
 
     def start(self, exchange: Exchange, body: bytes) -> None:
         """Take a request that is not a repeat to whoever answers it."""
         self.inflight += 1
-        self._metrics.inflight.set(self.inflight)
         exchange.bytes_in = len(body)
         try:
             self._start(exchange, body)
@@ -193,17 +187,18 @@ class Service:
 
     def settled(self, exchange: Exchange, *, aborted: bool = False) -> None:
         """An exchange is over: count it and log it."""
-        if exchange.head is not None:
+        if exchange.head is not self.unread_head:
             self.inflight -= 1
-            self._metrics.inflight.set(self.inflight)
         if aborted:
             self._metrics.client_aborts.increment()
-        self._books.note(self._line(exchange), exchange.watch.stages)
+        self._books.note(self._line(exchange), exchange.watch.names, exchange.watch.times_ms)
 
     # What the worker asks for.
 
     def sweep(self, now_s: float) -> None:
         """Act on every deadline that has passed."""
+        self._metrics.inflight.set(self.inflight)
+        self._metrics.connections.set(len(self.connections))
         self.date_line = http_date(self.clock.wall_s())
         for connection in [c for c in self.connections if c.deadline_s <= now_s]:
             connection.expire(now_s)
@@ -219,7 +214,6 @@ class Service:
 
     def _start(self, exchange: Exchange, body: bytes) -> None:
         head = exchange.head
-        assert head is not None  # noqa: S101  # requests without a head fail before they start
         if head.error is not None:
             raise head.error
         if self.inflight > self.bounds.requests_max:
@@ -237,32 +231,37 @@ class Service:
 
     def _line(self, exchange: Exchange) -> AccessLine:
         head, source, answer = exchange.head, exchange.source, exchange.answer_given
-        usage = answer.usage if answer else None
-        began_s = exchange.watch.began_s
+        began_s, now_s = exchange.watch.began_s, self.clock.monotonic_s()
         first_byte_s = exchange.first_byte_s
-        principal = head.principal if head else None
-        now_s = self.clock.monotonic_s()
-        return AccessLine(
+        principal = head.principal
+        line = AccessLine(
             now_s,
             exchange.request_id,
-            head.method.decode("latin-1") if head else "-",
-            head.path if head else "-",
-            head.place.route.value if head else "other",
+            head.method.decode("latin-1"),
+            head.path,
+            head.place.route.value,
             exchange.status,
             principal.tenant if principal else None,
             principal.key_name if principal else None,
             exchange.line.peer,
-            source.provider if source else None,
-            source.model if source else None,
-            source.cache.value if source else None,
-            exchange.is_stream,
-            source.attempts if source else 0,
-            (now_s - began_s) * 1000,
-            (first_byte_s - began_s) * 1000 if first_byte_s else None,
-            exchange.bytes_in,
-            exchange.bytes_out,
-            usage.input_tokens if usage else None,
-            usage.output_tokens if usage else None,
-            answer.cost_usd if answer and source and not source.is_free else None,
-            exchange.error,
         )
+        if source is not None:
+            line.provider = source.provider
+            line.model = source.model
+            line.cache = source.cache.value
+            line.attempts = source.attempts
+        line.stream = exchange.is_stream
+        line.duration_ms = (now_s - began_s) * 1000
+        if first_byte_s:
+            line.ttfb_ms = (first_byte_s - began_s) * 1000
+        line.bytes_in = exchange.bytes_in
+        line.bytes_out = exchange.bytes_out
+        if answer is not None and answer.usage is not None:
+            line.input_tokens = answer.usage.input_tokens
+            line.output_tokens = answer.usage.output_tokens
+            line.cost_usd = 0.0 if source and source.is_free else answer.cost_usd
+        line.error = exchange.error
+        return line
+
+
+_LOOK_UP = ("look_up",)
