@@ -10,6 +10,9 @@ from pathlib import Path
 from benchmarks.gateway import ROOT
 from benchmarks.records import Environment
 
+LOAD_AVERAGE_MAX = 0.5
+STOLEN_SHARE_MAX = 0.02
+
 
 def read() -> Environment:
     """Ask the machine."""
@@ -23,6 +26,21 @@ def read() -> Environment:
         commit=_first_line(["git", "-C", str(ROOT), "describe", "--always", "--dirty"]),
         load_average=os.getloadavg()[0],
     )
+
+
+def doubts(load_average: float, stolen_share: float) -> list[str]:
+    """Why the figures of a run should not be quoted; empty where nothing speaks against it.
+
+    Args:
+        load_average: of the last minute before the run.
+        stolen_share: time the host gave to others during the run.
+    """
+    notes = []
+    if load_average > LOAD_AVERAGE_MAX:
+        notes.append(f"the machine was busy before the run (load {load_average:.1f})")
+    if stolen_share > STOLEN_SHARE_MAX:
+        notes.append(f"the host took {stolen_share:.1%} of the machine's time during the run")
+    return notes
 
 
 def _processor() -> str:
@@ -48,4 +66,4 @@ def _first_line(command: list[str]) -> str:
         check=False,
     )
     lines = done.stdout.splitlines()
-    return lines[0] if lines else "unknown"
+    return lines[0] if lines and not lines[0].startswith("fatal") else "unknown"

@@ -44,7 +44,7 @@ def memory(directory: Path, mock_port: int, requests: int, steps: Steps) -> Foot
             first = FILLING_REQUESTS + quarter * part
             errors += _send(started, nonce, first, part, directory)
             readings.append(procfs.tree_memory(started.child.pid).rss_mib)
-            os.truncate(started.log, 0)
+            processes.empty_file(started.log)
             steps.done(f"{(quarter + 1) * 100 // QUARTERS} %")
     return Footprint(idle.rss_mib, idle.pss_mib, readings, part * QUARTERS, errors)
 
@@ -79,12 +79,17 @@ def _process_s(arguments: tuple[str, ...]) -> float:
     environment = {**os.environ, **gateway.environment()}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     begin_s = time.perf_counter()
-    subprocess.run(
+    done = subprocess.run(
         [sys.executable, *arguments],
         env=environment,
-        check=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
         timeout=60,
+        check=False,
     )
-    return time.perf_counter() - begin_s
+    taken_s = time.perf_counter() - begin_s
+    if done.returncode != 0:
+        raise processes.ChildFailed(f"python {' '.join(arguments)} failed:\n{done.stderr[-1500:]}")
+    return taken_s

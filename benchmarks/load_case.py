@@ -1,6 +1,5 @@
 """Hits and misses: CPU microseconds per request, beside nginx `proxy_pass` in the same rounds."""
 
-import os
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -77,7 +76,7 @@ def _one_round(target: LoadTarget, mock_port: int, seconds: float, directory: Pa
     # A word of its own for every round of misses: nothing sent before can be remembered.
     template = chat_request(target.call, target.nonce if target.remembers else new_nonce())
     _check_answer(target, template.request(0))
-    served_before = nginx.requests_served(mock_port)
+    served_before = nginx.settle(mock_port)
     cpu_before = procfs.tree_cpu(target.child.pid)
     summary = wrk.run(
         template,
@@ -98,7 +97,7 @@ def _one_round(target: LoadTarget, mock_port: int, seconds: float, directory: Pa
         upstream_requests=nginx.requests_served(mock_port) - served_before - 1,
         errors=summary.errors,
         rss_mib=procfs.tree_memory(target.child.pid).rss_mib,
-        log_bytes=_empty_log(target.log),
+        log_bytes=0 if target.log is None else processes.empty_file(target.log),
     )
 
 
@@ -114,14 +113,6 @@ def _check_answer(target: LoadTarget, request: bytes) -> None:
         raise processes.ChildFailed(
             f"{target.name}: x-headrace-cache is {announced}, not {target.cache_header}"
         )
-
-
-def _empty_log(log: Path | None) -> int:
-    if log is None or not log.exists():
-        return 0
-    written = log.stat().st_size
-    os.truncate(log, 0)
-    return written
 
 
 def _row(target: LoadTarget, rounds: Sequence[LoadRound], base: Sequence[float]) -> LoadRow:

@@ -7,6 +7,7 @@ outlives the benchmark should it be killed.
 import contextlib
 import http.client
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from benchmarks import processes, workload
 
 READY_PATH = "/readyz"
 STATUS_PATH = "/mock-status"
+QUIET_S = 0.15
 
 
 class Nginx(msgspec.Struct, frozen=True):
@@ -68,6 +70,23 @@ def requests_served(port: int) -> int:
         return parse_stub_status(connection.getresponse().read().decode())
     finally:
         connection.close()
+
+
+def settle(port: int, *, seconds_max: float = 10.0) -> int:
+    """Wait until the mock is called no more, for a slow target may still be at its last calls.
+
+    Returns:
+        how many requests the mock has answered, the one that asked included.
+    """
+    deadline = time.monotonic() + seconds_max
+    served = requests_served(port)
+    while time.monotonic() < deadline:
+        time.sleep(QUIET_S)
+        now = requests_served(port)
+        if now == served + 1:
+            return now
+        served = now
+    return served
 
 
 def parse_stub_status(text: str) -> int:

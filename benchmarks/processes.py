@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import os
+import re
 import resource
 import shutil
 import signal
@@ -14,6 +15,9 @@ from pathlib import Path
 
 STOP_S_MAX = 8.0
 DESCRIPTORS_WANTED = 65_536
+TAIL_LINES = 12
+TAIL_LINE_LENGTH = 200
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class ChildFailed(Exception):
@@ -40,10 +44,11 @@ class Child:
         """Whether it still runs."""
         return self._process.poll() is None
 
-    def tail(self, lines: int = 12) -> str:
-        """The last lines it wrote."""
+    def tail(self, lines: int = TAIL_LINES) -> str:
+        """The last lines it wrote, without colours and cut to a readable length."""
         text = self._output.read_text(errors="replace") if self._output.exists() else ""
-        return "\n".join(text.splitlines()[-lines:])
+        shown = COLOUR.sub("", text).splitlines()[-lines:]
+        return "\n".join(line[:TAIL_LINE_LENGTH] for line in shown)
 
     def wait_ready(self, port: int, path: str, *, seconds_max: float = 15.0) -> None:
         """Wait until a GET of `path` answers 200.
@@ -61,6 +66,20 @@ class Child:
         raise ChildFailed(
             f"{self.name} did not answer {path} within {seconds_max:g} s:\n{self.tail()}"
         )
+
+    def wait_said(self, pattern: str, *, seconds_max: float = 30.0) -> str:
+        """Wait until its output matches `pattern`; returns the first group.
+
+        Raises:
+            ChildFailed: it died or did not say so within `seconds_max`.
+        """
+        deadline = time.monotonic() + seconds_max
+        while time.monotonic() < deadline and self.alive:
+            found = re.search(pattern, self._output.read_text(errors="replace"))
+            if found:
+                return found.group(1)
+            time.sleep(0.02)
+        raise ChildFailed(f"{self.name} ended or never said what was waited for:\n{self.tail()}")
 
     def stop(self) -> None:
         """End it and whatever it started: first politely, then for certain."""
@@ -138,6 +157,15 @@ def mortal(arguments: Sequence[str]) -> list[str]:
     """The command, wrapped so that the kernel kills it should this process be killed."""
     wrapper = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
     return [*wrapper, *arguments]
+
+
+def empty_file(path: Path) -> int:
+    """Empty a file that a child appends to; returns how many bytes it had."""
+    if not path.exists():
+        return 0
+    size = path.stat().st_size
+    os.truncate(path, 0)
+    return size
 
 
 def free_port() -> int:

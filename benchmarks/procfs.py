@@ -59,6 +59,31 @@ def parse_smaps_rollup(text: str) -> Memory:
     return Memory(rss_mib=kib["Rss"] / 1024, pss_mib=kib["Pss"] / 1024)
 
 
+class MachineTime(msgspec.Struct, frozen=True):
+    """Ticks of all cores since boot: all there were, and those the host gave to others."""
+
+    all_ticks: int
+    stolen_ticks: int
+
+
+def parse_machine_time(text: str) -> MachineTime:
+    """Read the first line of /proc/stat."""
+    # user nice system idle iowait irq softirq steal; guest time is part of user's.
+    ticks = [int(field) for field in text.split("\n", 1)[0].split()[1:9]]
+    return MachineTime(sum(ticks), ticks[7])
+
+
+def stolen_share(before: MachineTime, after: MachineTime) -> float:
+    """The share of the machine's time that its host gave to others meanwhile."""
+    ticks = after.all_ticks - before.all_ticks
+    return (after.stolen_ticks - before.stolen_ticks) / ticks if ticks > 0 else 0.0
+
+
+def machine_time() -> MachineTime:
+    """The machine's ticks so far."""
+    return parse_machine_time(Path("/proc/stat").read_text())
+
+
 def cpu_between_us(before: Mapping[int, ProcessCpu], after: Mapping[int, ProcessCpu]) -> float:
     """CPU microseconds a process tree used between two readings, by process id."""
     spent_ns = 0

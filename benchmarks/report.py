@@ -52,7 +52,7 @@ def show(report: Report, console: Console) -> None:
     for table in _tables(report):
         console.print(table)
     for note in report.notes:
-        console.print(f"note: {note}", style="yellow")
+        console.print(f"note: {note}", style="yellow", markup=False)
 
 
 def _tables(report: Report) -> Iterator[Table]:

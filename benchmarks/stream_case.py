@@ -23,11 +23,19 @@ CLIENT_S_MAX = 120.0
 
 
 class StreamTarget(msgspec.Struct, frozen=True):
-    """What relays the streams."""
+    """What relays the streams.
+
+    Attributes:
+        name: the row's name.
+        child: the process whose tree is accounted.
+        call: how it wants to be called.
+        events_off_max: how many events it may add to a stream or leave out.
+    """
 
     name: str
     child: processes.Child
     call: Call
+    events_off_max: int = 0
 
 
 class StreamMix(msgspec.Struct, frozen=True):
@@ -122,6 +130,7 @@ def _one_run(target: StreamTarget, mix: StreamMix, directory: Path) -> StreamRun
         settle_s=SETTLE_S,
         window_s=mix.window_s,
         watched_pid=target.child.pid,
+        events_off_max=target.events_off_max,
     )
     written = directory / "stream-plan.json"
     written.write_bytes(msgspec.json.encode(plan))
@@ -141,19 +150,22 @@ def _row(
     baseline: Sequence[StreamRun],
     rss_mib: float,
 ) -> StreamRow:
-    void = void_reason(runs, mix) or _prefixed("direct", void_reason(direct, mix))
-    is_direct = runs is direct
+    # A ratio or a difference is worth no more than what it is taken to.
+    void = (
+        void_reason(runs, mix)
+        or _prefixed("direct", void_reason(direct, mix))
+        or _prefixed("nginx", void_reason(baseline, mix))
+    )
     usable = void is None
-    base_cpu = _cpu_us(baseline) if void_reason(baseline, mix) is None else []
     timed = usable and bool(mix.window_s)
-    relays = usable and not is_direct
+    relays = usable and runs is not direct
     return StreamRow(
         name=target.name,
         streams=mix.streams,
         arrival=mix.arrival,
         timed=bool(mix.window_s),
         cpu_us=spread(_cpu_us(runs)) if timed else None,
-        ratio=paired_ratio(_cpu_us(runs), base_cpu) if timed and base_cpu else None,
+        ratio=paired_ratio(_cpu_us(runs), _cpu_us(baseline)) if timed else None,
         ttft_p99_ms=spread(_ttft_ms(runs, 0.99)) if usable else None,
         ttft_added_p50_ms=_added_ms(runs, direct, 0.5) if relays else None,
         ttft_added_p99_ms=_added_ms(runs, direct, 0.99) if relays else None,

@@ -14,6 +14,7 @@ import asyncio
 import gc
 import itertools
 import re
+import time
 from typing import cast
 
 import httptools
@@ -22,6 +23,8 @@ import uvloop
 from benchmarks import workload
 
 PHASES = 20
+# As fine as uvloop's timers are: anything below fires at once, and would spin.
+TICK_S = 0.001
 BACKLOG = 4096
 
 
@@ -39,10 +42,12 @@ STREAM_HEAD = (
     b"cache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
 )
 FIRST = STREAM_HEAD + _framed(workload.stream_event({"role": "assistant", "content": ""}, None))
-NEXT = _framed(workload.stream_event({"content": " water"}, None))
+# More than one, as some gateways end a stream that repeats itself.
+WORDS = (" water", " under", " wheel", " turns", " stone", " grain", " flour", " bread")
+NEXT = tuple(_framed(workload.stream_event({"content": word}, None)) for word in WORDS)
 LAST = _framed(workload.stream_event({}, "stop")) + _framed(b"data: [DONE]\n\n") + _framed(b"")
 WHOLE = _whole(workload.completion().encode())
-CHUNKS_ASKED = re.compile(rb'"max_tokens"\s*:\s*(\d+)')
+CHUNKS_ASKED = re.compile(rb'"max_(?:completion_)?tokens"\s*:\s*(\d+)')
 EVERY_ASKED = re.compile(rb'"chunk_every"\s*:\s*"([1-9])"')
 STREAM_ASKED = re.compile(rb'"stream"\s*:\s*true')
 
@@ -61,8 +66,8 @@ class Ticker:
         self._phases: list[dict[Connection, int]] = [{} for _ in range(PHASES)]
         self._turns = itertools.cycle(range(PHASES))
         self._now = 0
-        self._due_s = loop.time() + self._step_s
-        loop.call_at(self._due_s, self._tick)
+        self._due_s = time.perf_counter() + self._step_s
+        loop.call_later(TICK_S, self._tick)
 
     def add(self, connection: "Connection", chunks: int) -> int:
         """Stream `chunks` more chunks to a connection; returns its phase."""
@@ -76,17 +81,17 @@ class Ticker:
 
     def _tick(self) -> None:
         # More than one phase where the loop came late: the rate is kept, not the delay.
-        while self._due_s <= self._loop.time():
+        while self._due_s <= time.perf_counter():
             self._advance(self._phases[self._now])
             self._now = (self._now + 1) % PHASES
             self._due_s += self._step_s
-        self._loop.call_at(self._due_s, self._tick)
+        self._loop.call_later(TICK_S, self._tick)
 
     def _advance(self, streams: "dict[Connection, int]") -> None:
         for connection, left in list(streams.items()):
             if left > 0:
                 streams[connection] = left - 1
-                connection.send(NEXT)
+                connection.send(NEXT[left % len(NEXT)])
             else:
                 del streams[connection]
                 connection.finish()

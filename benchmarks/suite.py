@@ -4,9 +4,10 @@ import argparse
 import datetime as dt
 import random
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from rich.console import Console
@@ -20,6 +21,7 @@ from benchmarks import (
     nginx,
     open_loop_case,
     processes,
+    procfs,
     progress,
     report,
     stream_case,
@@ -41,6 +43,7 @@ CASES = ("load", "stream", "open-loop", "memory", "start-up")
 RESULTS = gateway.ROOT / "benchmarks" / "results"
 BASELINE = "nginx"
 CONTROL = "nginx, A/A"
+Outcome = TypeVar("Outcome")
 
 
 class Effort(msgspec.Struct, frozen=True):
@@ -191,7 +194,8 @@ def main(arguments: Sequence[str]) -> int:
     """Read the command line, measure, print and write.
 
     Returns:
-        0; 1 where a bar was missed or void and `--check` was given; 2 where nothing could run.
+        0; 1 where a bar was missed or void and `--check` was given; 2 where something could not
+        be run.
     """
     options = _options(arguments)
     console = Console(stderr=True)
@@ -201,33 +205,47 @@ def main(arguments: Sequence[str]) -> int:
         nginx.require()
         if "load" in options.cases:
             wrk.require()
-        made = _measure(options, console)
     except processes.ChildFailed as error:
         console.print(f"benchmark stopped: {error}", style="red", markup=False)
         return 2
+    made, failed = _measure(options, console)
     report.show(made, report.wide_console())
     path = options.json or RESULTS / f"{made.started.replace(':', '')}.json"
     report.write(made, path)
     console.print(f"written to {path}", style="dim")
     broken = any(bar.verdict in {Verdict.MISS, Verdict.VOID} for bar in made.bars)
-    return 1 if options.check and broken else 0
+    return 2 if failed else 1 if options.check and broken else 0
 
 
-def _measure(options: argparse.Namespace, console: Console) -> Report:
+def _measure(options: argparse.Namespace, console: Console) -> tuple[Report, bool]:
+    """The report, and whether a section failed; the others go on."""
     started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     machine = environment.read()
+    time_before = procfs.machine_time()
+    failures: list[str] = []
+
+    def section(case: str, run: Callable[[], Outcome], otherwise: Outcome) -> Outcome:
+        if case not in options.cases:
+            return otherwise
+        try:
+            return run()
+        except processes.ChildFailed as error:
+            failures.append(f"{case} could not be run: {error}")
+            return otherwise
+
     with (
         tempfile.TemporaryDirectory(prefix="headrace-bench-") as directory,
         progress.shown(console) as steps,
     ):
         effort = QUICK if options.quick else FULL
         bench = Bench(effort, not options.yardsticks, options.seed, Path(directory), steps)
-        load = bench.load() if "load" in options.cases else []
-        streams = bench.streams() if "stream" in options.cases else []
-        open_loop = bench.open_loop() if "open-loop" in options.cases else []
-        footprint = bench.memory() if "memory" in options.cases else None
-        start_up = bench.start_up() if "start-up" in options.cases else None
-    return Report(
+        load: list[LoadRow] = section("load", bench.load, [])
+        streams: list[StreamRow] = section("stream", bench.streams, [])
+        open_loop: list[OpenLoopRow] = section("open-loop", bench.open_loop, [])
+        footprint = section("memory", bench.memory, None)
+        start_up = section("start-up", bench.start_up, None)
+    stolen = procfs.stolen_share(time_before, procfs.machine_time())
+    made = Report(
         started=started,
         seed=options.seed,
         quick=options.quick,
@@ -238,14 +256,9 @@ def _measure(options: argparse.Namespace, console: Console) -> Report:
         footprint=footprint,
         start_up=start_up,
         bars=bars.judge(load, streams, open_loop, footprint, start_up),
-        notes=_notes(machine.load_average, machine.cores),
+        notes=[*environment.doubts(machine.load_average, stolen), *failures],
     )
-
-
-def _notes(load_average: float, cores: int) -> list[str]:
-    if load_average > cores / 4:
-        return [f"the machine was busy before the run (load {load_average:.1f}): do not quote it"]
-    return []
+    return made, bool(failures)
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:

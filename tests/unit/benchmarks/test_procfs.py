@@ -4,13 +4,16 @@ import sys
 
 from benchmarks.procfs import (
     NS_PER_TICK,
+    MachineTime,
     Memory,
     ProcessCpu,
     ProcessStat,
     cpu_between_us,
+    parse_machine_time,
     parse_schedstat,
     parse_smaps_rollup,
     parse_stat,
+    stolen_share,
     tree_cpu,
     tree_memory,
     tree_pids,
@@ -59,6 +62,14 @@ def test_a_reaped_child_counts_only_what_it_did_meanwhile() -> None:
     before = {1: cpu({1: 0}), 2: cpu({2: lived_ns})}
     after = {1: cpu({1: 0}, reaped_ticks=5)}
     assert cpu_between_us(before, after) == 2 * NS_PER_TICK / 1000
+
+
+def test_stolen_time_is_a_share_of_all_time_between_two_readings() -> None:
+    before = parse_machine_time("cpu  10 0 10 70 0 0 0 10 99 99\ncpu0 1 1\n")
+    after = parse_machine_time("cpu  50 0 50 185 0 0 0 15 99 99\ncpu0 1 1\n")
+    assert before == MachineTime(all_ticks=100, stolen_ticks=10)
+    assert stolen_share(before, after) == 5 / 200
+    assert stolen_share(before, before) == 0.0
 
 
 def test_this_very_process_can_be_read() -> None:
