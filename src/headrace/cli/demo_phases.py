@@ -12,7 +12,7 @@ import msgspec
 from headrace.cli.demo_http import Client, Reply
 
 OPENAI_MODELS: Final = ("gpt-4o-mini", "gpt-4o")
-ANTHROPIC_MODEL: Final = "claude-sonnet-4-5"
+ANTHROPIC_MODEL: Final = "claude-sonnet-5"
 _QUESTIONS: Final = (
     "Why does a water wheel turn?",
     "Summarise our refund policy in two sentences.",
