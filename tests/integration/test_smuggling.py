@@ -78,6 +78,7 @@ SHAPES = {
     "bare LF behind a chunk": chunked(b"%x\r\n%b\n0\r\n\r\n" % (len(BODY), BODY)),
     "bare LF in a chunk extension": chunked(b"%x;a\nb\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)),
     "bare LF behind the last chunk": chunked(CHUNK + b"0\n\n"),
+    "length in a trailer": chunked(CHUNK + b"0\r\ncontent-length: 3\r\n\r\n"),
     # Lines.
     "bare LF behind the request line": post(first=b"GET /v1/models HTTP/1.1\nhost: y"),
     "bare LF between headers": post(b"a: b\nc: d", first=b"GET /v1/models HTTP/1.1"),
@@ -136,6 +137,18 @@ def test_white_space_in_front_never_becomes_a_known_head(house: House):
     with connect(house.gateway.url) as wire:
         wire.send(b"\n\r\n\r\n" + body)
         assert wire.response().status == 400
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_body_behind_an_offer_to_upgrade_is_never_a_request(house: House, method: str):
+    headers = {"connection": "upgrade", "upgrade": "h2c"}
+    request = encode_request(OPENAI.path, method=method, body=SECOND, headers=headers)
+    with connect(house.gateway.url) as wire:
+        wire.send(request + encode_request("/readyz"))
+        assert wire.response().status == (400 if method == "POST" else 405)
+        assert wire.response().status == 200
+        wire.half_close()
+        assert wire.is_ended
 
 
 def mutated(request: bytes, chance: random.Random) -> bytes:

@@ -109,6 +109,8 @@ class Flight(Relay):
         self.facts = dialect.read_stream(errand.call.grammar.operation, self.body)
         if self.facts.complete or dialect.is_final_event(self.tail(FINAL_EVENT_BYTES)):
             return
+        if is_encoded(self.headers):  # unasked for and unread: passed on, never stored
+            return
         raise UpstreamFault("cut", errand.lane.endpoint.name, received=True)
 
     def _read_whole(self) -> None:
@@ -116,6 +118,8 @@ class Flight(Relay):
         body = self.body
         self.facts = errand.call.dialect.read_reply(errand.call.grammar.operation, body)
         if self.facts.complete or not content_type(self.headers).startswith(b"application/json"):
+            return
+        if is_encoded(self.headers):
             return
         try:
             msgspec.json.decode(body)

@@ -182,7 +182,9 @@ class Exchange:
         """Answer with header lines, each ending in CRLF, and a whole body."""
         if self._is_over:  # the client went while its answer was made
             return
-        head = self._head_bytes(status, lines + b"content-length: %d\r\n" % len(body))
+        if status != 204:
+            lines += b"content-length: %d\r\n" % len(body)
+        head = self._head_bytes(status, lines)
         if self.head.method == b"HEAD":
             body = b""
         self.bytes_out += len(body)

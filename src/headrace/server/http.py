@@ -194,11 +194,8 @@ class HttpConnection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            # An offer to upgrade may be ignored (RFC 9110, 7.8): go on in HTTP/1.1.
-            self._parser = httptools.HttpRequestParser(self)
-            rest = data[upgrade.args[0] :]
-            if rest and not self._is_deaf:
-                self._feed(rest)
+            if not self._is_deaf:
+                self._decline_upgrade(data[upgrade.args[0] :])
                 return
         except httptools.HttpParserError as error:
             if not self._is_deaf:
@@ -210,6 +207,17 @@ class HttpConnection(asyncio.Protocol):
             if self._head_bytes > self._bounds.header_bytes_max:
                 self._refuse(self._headers_too_large())
         self._next()
+
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """Ignore an offer to upgrade (RFC 9110, 7.8).
+
+        The parser takes the bytes behind such a head for another protocol, even where they are
+        the request's body; so it is given the head again, without the offer.
+        """
+        lines = [b"%b %b HTTP/1.1" % (self._parser.get_method(), self._target)]
+        lines += [b"%b: %b" % pair for pair in self._headers if pair[0] != b"upgrade"]
+        self._parser = httptools.HttpRequestParser(self)
+        self._feed(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
 
     def _headers_too_large(self) -> HeadersTooLarge:
         bounds = self._bounds
@@ -306,6 +314,8 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(self._headers_too_large())
             return
         parser = self._parser
+        if parser.should_upgrade() and parser.get_method() != b"CONNECT":
+            return  # this head comes again, see `_decline_upgrade`
         raw = RawHead(
             parser.get_method(),
             self._target,
@@ -347,4 +357,3 @@ class HttpConnection(asyncio.Protocol):
         self._read_deadline_s = NEVER_S
         self._pending.append(Received(head, body, self._began_s))
         self._start_message()
-
