@@ -41,7 +41,7 @@ from benchmarks.workload import Call, new_nonce
 
 CASES = ("load", "stream", "open-loop", "memory", "start-up")
 RESULTS = gateway.ROOT / "benchmarks" / "results"
-BASELINE = "nginx"
+BASELINE = bars.YARDSTICK
 CONTROL = "nginx, A/A"
 Outcome = TypeVar("Outcome")
 

@@ -91,6 +91,13 @@ def test_a_bar_is_kept_at_its_limit_missed_above_and_void_without_good_rounds() 
     assert bars.at_most("x", Spread(1.0, 0.5, 9.0, 3), 1.5, "s").verdict is Verdict.PASS
 
 
+def test_a_bar_that_nginx_misses_too_tells_of_the_machine() -> None:
+    slow, fast = Spread(6.0, 5.0, 7.0, 3), Spread(0.5, 0.4, 0.6, 3)
+    assert bars.at_most("x", 9.0, 1.0, "ms", yardstick=slow).verdict is Verdict.VOID
+    assert bars.at_most("x", 9.0, 1.0, "ms", yardstick=fast).verdict is Verdict.MISS
+    assert bars.at_most("x", 0.9, 1.0, "ms", yardstick=slow).verdict is Verdict.PASS
+
+
 def test_every_bar_is_there_even_when_nothing_was_run() -> None:
     judged = bars.judge([], [], [], None, None)
     assert len(judged) == 9
