@@ -229,6 +229,7 @@ RECIPES = (
         f"litellm-{LITELLM_VERSION}",
         _pip(f"litellm[proxy]=={LITELLM_VERSION}"),
         _start_litellm,
-        streams=50,
+        # As many as it keeps up with on one core.
+        streams=5,
     ),
 )
