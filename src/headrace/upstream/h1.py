@@ -202,10 +202,10 @@ class H1Connection(asyncio.Protocol):
         if self._parts:
             parts, self._parts = self._parts, []
             sink.on_body(parts[0] if len(parts) == 1 else b"".join(parts))
-        if self._complete:
-            self._finish()
-        elif self._body_bytes > self._body_bytes_max:
+        if self._body_bytes > self._body_bytes_max:
             self._fail("too_large")
+        elif self._complete:
+            self._finish()
         elif not self._paused:
             self.deadline_s = min(self._now() + self._idle_timeout_s, self._total_deadline_s)
 
