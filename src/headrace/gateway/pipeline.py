@@ -7,7 +7,7 @@ is parsed and without a task. `handle` is the whole way. Authentication needs on
 request, so it happens where that is read, and its outcome is part of the `Call`.
 """
 
-from typing import Any
+import asyncio
 
 import msgspec
 
@@ -17,10 +17,11 @@ from headrace.cache.memory import MemoryCache
 from headrace.cache.rules import request_cacheable, store_refusal
 from headrace.cache.shapes import reshape
 from headrace.clock import Clock
-from headrace.errors import DeadlineExceeded, InvalidRequest
+from headrace.errors import DeadlineExceeded, HeadraceError
 from headrace.flow.singleflight import SingleFlight
 from headrace.gateway.call import Call, Stopwatch
-from headrace.gateway.flight import Errand, Flight
+from headrace.gateway.flight import Flight
+from headrace.gateway.order import Order
 from headrace.gateway.plan import Plan
 from headrace.gateway.relay import Reader, Seat, Source
 from headrace.model import CacheResult, Price, RequestView, Usage
@@ -43,6 +44,7 @@ class Pipeline:
         self._cache = cache
         self._metrics = metrics
         self._flights: SingleFlight[Flight] = SingleFlight()
+        self._ended: list[Flight] = []
         self.now_s = clock.monotonic_s
 
     @property
@@ -69,7 +71,7 @@ class Pipeline:
         return answer
 
     def handle(self, call: Call, body: bytes, reader: Reader, watch: Stopwatch) -> Seat | None:
-        """The whole way of a request whose body is not known.
+        """The whole way of one request whose body is not known.
 
         Args:
             call: what the head of the request says.
@@ -83,127 +85,159 @@ class Pipeline:
         Raises:
             HeadraceError: the request is wrong, or cannot be served.
         """
-        document = decode_document(body)
-        view = call.dialect.read_request(call.grammar.operation, document)
-        watch.passed("validate")
-        errand = self._route(call, body, document, view)
-        watch.passed("route")
-        if errand.looks_up:
-            answer = self._look_up(errand)
-            watch.passed("look_up")
-            if answer:
-                reader.placed(Source(CacheResult.L1, answer.provider, answer.model))
-                reader.answer(answer, self.now_s() - answer.stored_s)
-                return None
-        if call.hints.cached_only:
-            raise DeadlineExceeded("The answer is not in the cache.", code="not_cached")
-        flight, leads = self._join(errand)
-        seat = self._relay(flight, reader, leads)
-        watch.passed("join")
-        if leads:
-            self._send(flight, self._prepare(errand, body))
-        return seat
+        order = Order(call, body, reader, watch)
+        self.handle_all([order])
+        if order.error is not None:
+            raise order.error
+        return order.seat
 
-    def _route(
-        self, call: Call, body: bytes, document: dict[str, Any], view: RequestView
-    ) -> Errand:
-        plan = self._plan
+    def handle_all(self, orders: list[Order]) -> None:
+        """The whole way of requests that came together, stage by stage.
+
+        Each stage takes every request before the next begins: the code of one stage stays in the
+        processor's caches, which is worth more than half of what a stage costs (Larus and Parkes,
+        "Using Cohort Scheduling to Enhance Server Performance", USENIX 2002). What went wrong
+        with a request is in its `error`.
+        """
+        for stage in (self._validate, self._route, self._look_up, self._join, self._send):
+            under_way = []
+            for order in orders:
+                try:
+                    goes_on = stage(order)
+                except HeadraceError as error:
+                    order.error = error
+                else:
+                    if goes_on:
+                        under_way.append(order)
+            orders = under_way
+
+    def _validate(self, order: Order) -> bool:
+        call = order.call
+        order.document = decode_document(order.body)
+        order.view = call.dialect.read_request(call.grammar.operation, order.document)
+        order.watch.passed("validate")
+        return True
+
+    def _route(self, order: Order) -> bool:
+        plan, call, view = self._plan, order.call, order.view
         target = plan.directory.resolve(view.model, call.dialect.name)
-        lane = plan.lanes[target.provider]
+        order.lane = lane = plan.lanes[target.provider]
+        order.model = target.model
         uncounted = call.grammar.uncounted
         if plan.ignored:
             uncounted |= plan.ignored
-        key = canonical_key(call.scope + lane.scope, document, uncounted, target.model)
-        shape = _shape(view)
-        cacheable = plan.cache_enabled and request_cacheable(view, plan.temperature_max)
-        return Errand(
-            call,
-            view,
-            lane,
-            target.model,
-            key,
-            key + _SHAPE_SUFFIX[shape],
-            repeat_key(call.scope, body),
-            shape,
-            cacheable,
-            cacheable and call.hints.looks_up,
-        )
+        key = canonical_key(call.scope + lane.scope, order.document, uncounted, target.model)
+        order.document = {}
+        order.shape = shape = _shape(view)
+        order.key = key
+        order.flight_key = key + _SHAPE_SUFFIX[shape]
+        order.digest = repeat_key(call.scope, order.body)
+        order.cacheable = plan.cache_enabled and request_cacheable(view, plan.temperature_max)
+        order.looks_up = order.cacheable and call.hints.looks_up
+        order.watch.passed("route")
+        return True
 
-    def _look_up(self, errand: Errand) -> Answer | None:
-        now_s = self.now_s()
-        entry = self._cache.find(errand.key, now_s)
+    def _look_up(self, order: Order) -> bool:
+        answer = self._find(order) if order.looks_up else None
+        order.watch.passed("look_up")
+        if answer is not None:
+            order.reader.placed(Source(CacheResult.L1, answer.provider, answer.model))
+            order.reader.answer(answer, self.now_s() - answer.stored_s)
+            return False
+        if order.call.hints.cached_only:
+            raise DeadlineExceeded("The answer is not in the cache.", code="not_cached")
+        return True
+
+    def _find(self, order: Order) -> Answer | None:
+        now_s, call = self.now_s(), order.call
+        entry = self._cache.find(order.key, now_s)
         if entry is None:
             return None
-        call = errand.call
         age_s_max = call.hints.age_s_max
         if age_s_max is not None and now_s - entry.stored_s > age_s_max:
             return None
-        answer = reshape(call.dialect, call.grammar.operation, entry, errand.shape)
+        answer = reshape(call.dialect, call.grammar.operation, entry, order.shape)
         if answer is None:
             return None
         self._cache.add_shape(entry, answer)
-        self._cache.add_repeat(errand.digest, entry, answer)
+        self._cache.add_repeat(order.digest, entry, answer)
         self._count_saved(answer, answer.seconds)
         return answer
 
-    def _join(self, errand: Errand) -> tuple[Flight, bool]:
-        if not errand.looks_up:
-            return Flight(errand, self), True
-        under_way = self._flights.find(errand.flight_key)
-        if under_way is not None:
-            return under_way, False
-        flight = Flight(errand, self)
-        self._flights.start(errand.flight_key, flight)
-        return flight, True
-
-    def _relay(self, flight: Flight, reader: Reader, leads: bool) -> Seat:
-        errand = flight.errand
-        cache = CacheResult.JOINED
-        if leads:
-            cache = CacheResult.MISS if errand.looks_up else CacheResult.BYPASS
-        else:
+    def _join(self, order: Order) -> bool:
+        """Join the call under way for the same, or lead one; only leaders go on."""
+        flight = self._flights.find(order.flight_key) if order.looks_up else None
+        if flight is not None:
             flight.followers += 1
             self._metrics.flights_joined.increment()
-        reader.placed(Source(cache, errand.lane.endpoint.name, errand.model, flight))
-        return flight.join(reader)
+            cache = CacheResult.JOINED
+        else:
+            flight = order.relay = Flight(order, self)
+            cache = CacheResult.MISS if order.looks_up else CacheResult.BYPASS
+            if order.looks_up:
+                self._flights.start(order.flight_key, flight)
+        order.reader.placed(Source(cache, order.way.endpoint.name, order.model, flight))
+        order.seat = flight.join(order.reader)
+        order.watch.passed("join")
+        return order.relay is not None
 
-    def _prepare(self, errand: Errand, body: bytes) -> bytes:
-        return body if errand.model == errand.view.model else _with_model(body, errand.model)
-
-    def _send(self, flight: Flight, body: bytes) -> None:
-        call = flight.errand.call
-        endpoint = flight.errand.lane.endpoint
-        flight.call = endpoint.send(b"POST", call.grammar.path, call.forwarded, body, flight)
+    def _send(self, order: Order) -> bool:
+        call, relay = order.call, order.relay
+        assert relay is not None  # noqa: S101  # only leaders come this far
+        body, order.body, order.relay = order.body, b"", None
+        if order.model != order.view.model:
+            body = _with_model(body, order.model)
+        relay.call = order.way.endpoint.send(
+            b"POST", call.grammar.path, call.forwarded, body, relay
+        )
+        return False
 
     # What flights say.
 
-    def price_of(self, errand: Errand) -> Price | None:
-        return self._plan.price(errand.lane, errand.model)
+    def price_of(self, order: Order) -> Price | None:
+        return self._plan.price(order.way, order.model)
 
     def closed(self, flight: Flight) -> None:
-        self._flights.land(flight.errand.flight_key, flight)
+        self._flights.land(flight.order.flight_key, flight)
 
-    def landed(self, flight: Flight, answer: Answer | None) -> None:
-        """Settle: nobody joins any more, the answer is booked and, where it may be, stored."""
-        errand = flight.errand
-        self._flights.land(errand.flight_key, flight)
-        if answer is None:
-            return
-        errand.lane.meter.done(answer.status, answer.seconds)
+    def landed(self, flight: Flight) -> None:
+        self._flights.land(flight.order.flight_key, flight)
+
+    def ended(self, flight: Flight) -> None:
+        self._ended.append(flight)
+        if len(self._ended) == 1:
+            asyncio.get_running_loop().call_soon(self._settle_all)
+
+    def _settle_all(self) -> None:
+        """Conclude, relay and settle the calls that ended in this turn of the loop."""
+        ended, self._ended = self._ended, []
+        for flight in ended:
+            flight.conclude()
+        answers = [flight.deliver() for flight in ended]
+        for flight, answer in zip(ended, answers, strict=True):
+            if answer is not None:
+                self._settle(flight, answer)
+
+    def _settle(self, flight: Flight, answer: Answer) -> None:
+        """Nobody joins any more; the answer is booked and, where it may be, stored."""
+        order = flight.order
+        self._flights.land(order.flight_key, flight)
+        meter = order.way.meter
+        meter.done(answer.status, answer.seconds)
         if answer.usage:
-            errand.lane.meter.spent(answer.usage, answer.cost_usd)
+            meter.spent(answer.usage, answer.cost_usd)
         if answer.status == 200:
             for _ in range(flight.followers):
                 self._count_saved(answer, 0.0)
-        if errand.cacheable and errand.call.hints.stores:
+        if order.cacheable and order.call.hints.stores:
             self._store(flight, answer)
 
     def _store(self, flight: Flight, answer: Answer) -> None:
-        errand, plan = flight.errand, self._plan
+        order, plan = flight.order, self._plan
         refusal: str | None = store_refusal(flight.facts, answer.status, plan.rules)
         if refusal is None and not _fits(flight, answer, plan.answer_bytes_max):
             refusal = "too_large"
-        if refusal is None and flight.is_stream != errand.view.stream:
+        if refusal is None and flight.is_stream != order.view.stream:
             refusal = "shape"
         if refusal is not None:
             refusals = self._metrics.cache_refusals
@@ -211,11 +245,11 @@ class Pipeline:
             return
         # What the provider said of this one call (limits, ids, times) is not true of the next.
         answer.headers = tuple([pair for pair in answer.headers if pair[0] == b"content-type"])
-        now_s, ttl_s = self.now_s(), plan.ttl(errand.call.hints.ttl_s)
-        entry = self._cache.store(errand.key, answer, now_s=now_s, ttl_s=ttl_s)
+        now_s, ttl_s = self.now_s(), plan.ttl(order.call.hints.ttl_s)
+        entry = self._cache.store(order.key, answer, now_s=now_s, ttl_s=ttl_s)
         if entry:
             self._metrics.cache_stores.increment()
-            self._cache.add_repeat(errand.digest, entry, answer)
+            self._cache.add_repeat(order.digest, entry, answer)
 
     def _count_saved(self, answer: Answer, seconds: float) -> None:
         usage = answer.usage or _NO_USAGE

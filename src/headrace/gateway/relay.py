@@ -74,6 +74,14 @@ class Reader(Protocol):
         ...
 
 
+class Cancellable(Protocol):
+    """A call to a provider."""
+
+    def cancel(self) -> None:
+        """Give it up; not for a call that has ended."""
+        ...
+
+
 class Seat:
     """One reader's place in a relay."""
 
@@ -109,10 +117,12 @@ class Relay(ABC):
         "_answer",
         "_bytes",
         "_chunks",
+        "_conclusion",
         "_first",
         "_flow",
         "_seats",
         "attempts",
+        "call",
         "headers",
         "is_over",
         "is_stream",
@@ -125,12 +135,18 @@ class Relay(ABC):
         self._first = 0  # the number of the oldest chunk still held
         self._bytes = 0
         self._flow: Flow | None = None
-        self._answer: Answer | None = None
+        self._conclusion: Answer | HeadraceError
+        self._answer: Answer | None = None  # as it was delivered
+        self.call: Cancellable | None = None
         self.attempts = 0
         self.status = 0
         self.headers: Headers = ()
         self.is_stream = False
         self.is_over = False
+
+    @abstractmethod
+    def ended(self) -> None:
+        """All has come: see to it that `conclude` and then `deliver` are called soon."""
 
     @abstractmethod
     def concluded(self) -> Answer:
@@ -139,10 +155,6 @@ class Relay(ABC):
         Raises:
             UpstreamFault: what came is not an answer.
         """
-
-    @abstractmethod
-    def delivered(self, answer: Answer) -> None:
-        """Every reader was given its answer; nobody can join any more."""
 
     @abstractmethod
     def failed(self) -> None:
@@ -185,14 +197,30 @@ class Relay(ABC):
             self._shorten()
 
     def on_end(self) -> None:
-        try:
-            answer = self.concluded()
-        except HeadraceError as error:
-            self.on_fault(error)
-            return
         self.is_over = True
-        self._answer = answer
-        seats = self._seats
+        self.ended()
+
+    def on_fault(self, error: HeadraceError) -> None:
+        if not self.is_over:
+            self.is_over = True
+            self._fail(error)
+
+    # The end.
+
+    def conclude(self) -> None:
+        """Make up one's mind about what came."""
+        try:
+            self._conclusion = self.concluded()
+        except HeadraceError as error:
+            self._conclusion = error
+
+    def deliver(self) -> Answer | None:
+        """Give the conclusion to every reader; returns the answer, if it is one."""
+        answer = self._conclusion
+        if isinstance(answer, HeadraceError):
+            self._fail(answer)
+            return None
+        seats, self._answer = self._seats, answer
         if self.is_stream:
             self._seats = [seat for seat in seats if seat.is_slow]
             for seat in seats:
@@ -202,12 +230,9 @@ class Relay(ABC):
             self._seats = []
             for seat in seats:
                 seat.reader.answer(answer)
-        self.delivered(answer)
+        return answer
 
-    def on_fault(self, error: HeadraceError) -> None:
-        if self.is_over:
-            return
-        self.is_over = True
+    def _fail(self, error: HeadraceError) -> None:
         self.failed()
         seats, self._seats = self._seats, []
         for seat in seats:

@@ -49,7 +49,6 @@ class Exchange:
     """
 
     __slots__ = (
-        "_is_over",
         "_is_paused",
         "_seat",
         "_service",
@@ -59,6 +58,7 @@ class Exchange:
         "error",
         "first_byte_s",
         "head",
+        "is_over",
         "is_stream",
         "line",
         "request_id",
@@ -84,14 +84,14 @@ class Exchange:
         self.error: str | None = None
         self._service = service
         self._seat: Seat | None = None
-        self._is_over = False
+        self.is_over = False
         self._is_paused = False
 
     # What the connection says.
 
-    def seated(self, seat: Seat | None) -> None:
-        """The answer will come from a call under way."""
-        if seat is None or self._is_over:
+    def seated(self, seat: Seat) -> None:
+        """The answer comes from a call under way."""
+        if self.is_over:  # it came at once, or failed
             return
         self._seat = seat
         if self._is_paused:
@@ -111,9 +111,9 @@ class Exchange:
 
     def client_gone(self) -> None:
         """The connection is lost."""
-        if self._is_over:
+        if self.is_over:
             return
-        self._is_over = True
+        self.is_over = True
         self.status = self.status or CLIENT_GONE
         self.error = "client_gone"
         if self._seat:
@@ -161,13 +161,14 @@ class Exchange:
 
     def fail(self, error: HeadraceError) -> None:
         """Tell the client; in the middle of a stream by an event and a broken connection."""
-        if self._is_over:
+        if self.is_over:
             return
         self.error = error.code
         dialect = self.head.dialect
         if self.is_stream:
-            self.feed(dialect.error_event(error, self.request_id))
-            self._is_over = True
+            # What came may have broken off within an event, which a blank line ends.
+            self.feed(b"\n\n" + dialect.error_event(error, self.request_id))
+            self.is_over = True
             self.line.broken()
             self._service.settled(self)
             return
@@ -180,7 +181,7 @@ class Exchange:
 
     def send(self, status: int, lines: bytes, body: bytes) -> None:
         """Answer with header lines, each ending in CRLF, and a whole body."""
-        if self._is_over:  # the client went while its answer was made
+        if self.is_over:  # the client went while its answer was made
             return
         if status != 204:
             lines += b"content-length: %d\r\n" % len(body)
@@ -222,7 +223,7 @@ class Exchange:
         )
 
     def _finish(self, *, keep_alive: bool) -> None:
-        self._is_over = True
+        self.is_over = True
         self._seat = None
         service = self._service
         service.settled(self)

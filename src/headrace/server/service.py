@@ -1,11 +1,13 @@
 """What the connections of a worker share: the desk, the pipeline, the bounds, and the books."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from headrace.clock import Clock
 from headrace.dialects.base import Dialect
 from headrace.errors import HeadraceError, Overloaded
+from headrace.gateway.order import Order
 from headrace.gateway.pipeline import Pipeline
 from headrace.limits import HEAD_MEMO_BYTES_MAX, HEAD_MEMO_ENTRIES_MAX
 from headrace.observe.access_log import AccessLine
@@ -78,6 +80,7 @@ class Service:
         self._events = events
         self._worker_tag = worker_tag
         self._requests = 0
+        self._arrived: list[tuple[Exchange, bytes]] = []
 
     def adopt(self, bounds: ListenSettings, desk: Desk) -> None:
         """Go by other settings from the next request on."""
@@ -178,12 +181,17 @@ class Service:
         self.inflight += 1
         exchange.bytes_in = len(body)
         try:
-            self._start(exchange, body)
+            self._check(exchange.head)
+            if exchange.head.call is not None:
+                self._gather(exchange, body)
+            elif exchange.head.method == b"OPTIONS":
+                self._answer_options(exchange)
+            else:
+                self._handlers[exchange.head.place.route](exchange, body)
         except HeadraceError as error:
             exchange.fail(error)
-        except Exception as bug:  # noqa: BLE001  # a bug must not take the connection's loop along
-            self._events.say("error", "bug", about=type(bug).__name__, detail=repr(bug))
-            exchange.fail(HeadraceError("The gateway failed; its log says how."))
+        except Exception as bug:  # noqa: BLE001  # a bug must not take the connection along
+            self._fail_for(bug, exchange)
 
     def settled(self, exchange: Exchange, *, aborted: bool = False) -> None:
         """An exchange is over: count it and log it."""
@@ -212,8 +220,7 @@ class Service:
 
     # The inside.
 
-    def _start(self, exchange: Exchange, body: bytes) -> None:
-        head = exchange.head
+    def _check(self, head: RequestHead) -> None:
         if head.error is not None:
             raise head.error
         if self.inflight > self.bounds.requests_max:
@@ -222,12 +229,41 @@ class Service:
                 code="too_many_requests_in_flight",
                 retry_after_s=1,
             )
-        if head.method == b"OPTIONS":
-            exchange.send(204, preflight_lines(head.place.methods, allowed=bool(head.extra)), b"")
-        elif head.call is not None:
-            exchange.seated(self._pipeline.handle(head.call, body, exchange, exchange.watch))
-        else:
-            self._handlers[head.place.route](exchange, body)
+
+    def _answer_options(self, exchange: Exchange) -> None:
+        head = exchange.head
+        exchange.send(204, preflight_lines(head.place.methods, allowed=bool(head.extra)), b"")
+
+    def _gather(self, exchange: Exchange, body: bytes) -> None:
+        """Let the requests of this turn of the loop go through the pipeline together."""
+        self._arrived.append((exchange, body))
+        if len(self._arrived) == 1:
+            asyncio.get_running_loop().call_soon(self._handle_arrived)
+
+    def _handle_arrived(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        exchanges: list[Exchange] = []
+        orders: list[Order] = []
+        for exchange, body in arrived:
+            call = exchange.head.call
+            if call is not None and not exchange.is_over:  # the client may be gone already
+                exchanges.append(exchange)
+                orders.append(Order(call, body, exchange, exchange.watch))
+        try:
+            self._pipeline.handle_all(orders)
+        except Exception as bug:  # noqa: BLE001  # nor may it leave the others without an answer
+            for exchange in exchanges:
+                self._fail_for(bug, exchange)
+            return
+        for exchange, order in zip(exchanges, orders, strict=True):
+            if order.error is not None:
+                exchange.fail(order.error)
+            elif order.seat is not None:
+                exchange.seated(order.seat)
+
+    def _fail_for(self, bug: Exception, exchange: Exchange) -> None:
+        self._events.say("error", "bug", about=type(bug).__name__, detail=repr(bug))
+        exchange.fail(HeadraceError("The gateway failed; its log says how."))
 
     def _line(self, exchange: Exchange) -> AccessLine:
         head, source, answer = exchange.head, exchange.source, exchange.answer_given

@@ -1,0 +1,62 @@
+"""One request on its way through the stages; each stage fills in what it finds out."""
+
+from typing import Any
+
+import msgspec
+
+from headrace.cache.entry import Shape
+from headrace.errors import HeadraceError
+from headrace.gateway.call import Call, Stopwatch
+from headrace.gateway.plan import Lane
+from headrace.gateway.relay import Reader, Relay, Seat
+from headrace.model import RequestView
+
+_UNREAD = RequestView(model="")
+
+
+class Order(msgspec.Struct, eq=False):
+    """One request.
+
+    Attributes:
+        call: what the head of the request says.
+        body: its JSON; let go of once it is sent.
+        reader: who waits for the answer.
+        watch: times the stages.
+        document: the body, decoded; let go of once it is routed.
+        view: what matters of it.
+        lane: the way to its provider.
+        model: what the provider calls the model.
+        key: canonical key of what is asked, the same for every shape.
+        flight_key: the same for requests that can share one call.
+        digest: key of the raw body.
+        shape: the shape the caller wants.
+        cacheable: whether its answer may be stored.
+        looks_up: whether a stored answer, or one under way, will do.
+        relay: the call it leads.
+        seat: the reader's place in a call under way.
+        error: why it goes no further.
+    """
+
+    call: Call
+    body: bytes
+    reader: Reader
+    watch: Stopwatch
+    document: dict[str, Any] = {}
+    view: RequestView = _UNREAD
+    lane: Lane | None = None
+    model: str = ""
+    key: bytes = b""
+    flight_key: bytes = b""
+    digest: bytes = b""
+    shape: Shape = Shape.WHOLE
+    cacheable: bool = False
+    looks_up: bool = False
+    relay: Relay | None = None
+    seat: Seat | None = None
+    error: HeadraceError | None = None
+
+    @property
+    def way(self) -> Lane:
+        """The way to its provider, once it is routed."""
+        assert self.lane is not None, "asked before it was routed"  # noqa: S101
+        return self.lane
