@@ -88,7 +88,8 @@ class Supervisor:
     def _be_worker(self, post: Post) -> None:
         status = 1
         try:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
+            # Signals stay blocked until the worker listens to them: a reload or a stop that comes
+            # while it starts waits, and does not end it as an unknown signal would.
             self._run_worker(self._settings, post)
             status = 0
         except HeadraceError as error:

@@ -127,6 +127,7 @@ class Worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the supervisor starts workers with some
         server = await listen_on(self._sock, lambda: HttpConnection(self._service), tls)
         self._engine.start()
         self._lag.start()
