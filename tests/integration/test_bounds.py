@@ -1,0 +1,151 @@
+"""The bounds of the gateway: how many clients, how much at once, and how patient with the slow."""
+
+import contextlib
+from collections.abc import Iterator
+
+import psutil
+import pytest
+from tests.support.house import ANTHROPIC, OPENAI, House
+from tests.support.waiting import eventually
+from tests.support.wire import connect, encode_request
+
+from headrace.sim.faults import FaultKind
+from headrace.sim.options import SimOptions
+from headrace.sim.thread import running
+
+CONNECTIONS_MAX = 5
+REQUESTS_MAX = 2
+WRITE_TIMEOUT_S = 1.0
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def shared_narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with running(SimOptions()) as sim:
+        house = House.build(
+            tmp_path_factory.mktemp("narrow"),
+            sim,
+            listen={
+                "connections_max": CONNECTIONS_MAX,
+                "requests_max": REQUESTS_MAX,
+                "write_timeout_s": WRITE_TIMEOUT_S,
+            },
+        )
+        with house.gateway:
+            yield house
+
+
+@pytest.fixture
+def narrow(shared_narrow: House) -> Iterator[House]:
+    yield shared_narrow
+    shared_narrow.assert_sound()
+
+
+def test_connections_above_the_bound_are_sent_away(narrow: House):
+    with contextlib.ExitStack() as stack:
+        kept = [stack.enter_context(connect(narrow.gateway.url)) for _ in range(CONNECTIONS_MAX)]
+        for wire in kept:
+            wire.send(encode_request("/healthz"))
+            assert wire.response().status == 200
+        with connect(narrow.gateway.url) as wire:  # told without having asked
+            response = wire.response()
+            assert (response.status, response.error["code"]) == (503, "too_many_connections")
+            assert int(response.headers["retry-after"]) >= 1
+            assert wire.is_ended
+        kept[0].send(encode_request("/healthz"))
+        assert kept[0].response().status == 200
+    narrow.gateway.wait_until_quiet()
+
+
+def test_requests_above_the_bound_are_sent_away(narrow: House):
+    with contextlib.ExitStack() as stack:
+        for _ in range(REQUESTS_MAX):
+            model = narrow.model()
+            narrow.spoil(model, kind=FaultKind.STALL_BEFORE)
+            wire = stack.enter_context(connect(narrow.gateway.url))
+            wire.send(encode_request(OPENAI.path, OPENAI.document(model)))
+            eventually(lambda model=model: narrow.calls(model) == 1)
+        with connect(narrow.gateway.url) as wire:
+            for _ in range(2):  # the connection stays
+                wire.send(encode_request(ANTHROPIC.path, ANTHROPIC.document("claude-sim/m")))
+                response = wire.response()
+                assert (response.status, response.error["type"]) == (503, "overloaded_error")
+                assert int(response.headers["retry-after"]) >= 1
+
+
+def rss(house: House) -> int:
+    return int(psutil.Process(house.gateway.process.pid).memory_info().rss)
+
+
+def flood(house: House, tokens: int) -> bytes:
+    """Ask for a stream of about 2.5 kB a token."""
+    document = OPENAI.document(
+        house.model("flood"), stream=True, max_tokens=tokens, logprobs=True, top_logprobs=20
+    )
+    return encode_request(OPENAI.path, document, headers={"connection": "close"})
+
+
+def test_a_client_that_does_not_read_pauses_the_provider_and_is_cut(narrow: House):
+    """The answer is far larger than all buffers between provider and client together."""
+    gateway = narrow.gateway
+    before = rss(narrow)
+    aborts = gateway.metrics()["headrace_client_aborts_total"]
+    with connect(gateway.url, receive_bytes=8192) as wire:
+        wire.send(flood(narrow, 12_000))
+        assert wire.sock.recv(100)
+        assert gateway.left_behind()["upstream_active"] == 1
+        gateway.wait_until_quiet()  # it is cut by the write timeout
+        grown = rss(narrow) - before
+        rest = wire.read_to_end()
+    assert gateway.metrics()["headrace_client_aborts_total"] == aborts + 1
+    assert b"data:" in rest
+    assert OPENAI.final.encode() not in rest
+    assert grown < 8 * MIB
+
+
+def test_a_slow_reader_gets_all(narrow: House):
+    with connect(narrow.gateway.url, receive_bytes=8192) as wire:
+        wire.send(flood(narrow, 4000))
+        stream = wire.read_to_end()
+    assert stream.count(b"data:") == 4003
+    assert stream.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+
+
+def test_a_slow_follower_does_not_hold_up_the_leader(narrow: House):
+    request = flood(narrow, 3000)
+    with (
+        connect(narrow.gateway.url, receive_bytes=8192) as slow,
+        connect(narrow.gateway.url) as quick,
+    ):
+        slow.send(request)
+        assert slow.sock.recv(10)
+        quick.send(request)
+        whole = quick.response()
+        rest = slow.read_to_end()
+    assert whole.is_whole
+    assert whole.cache in ("joined", "miss")
+    assert whole.body.count(b"data:") == 3003
+    assert rest.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+
+
+@pytest.mark.heavy
+def test_memory_stays_flat_under_clients_that_come_and_go(narrow: House):
+    """Also those that leave in the middle of everything."""
+
+    def round_of_clients() -> int:
+        for number in range(300):
+            model = narrow.model("trickle" if number % 3 else "sim")
+            with connect(narrow.gateway.url) as wire:
+                document = OPENAI.document(model, stream=number % 2 == 0)
+                headers = {"cache-control": "no-store"}
+                wire.send(encode_request(OPENAI.path, document, headers=headers))
+                if number % 3 == 0:
+                    assert wire.response().status == 200
+                else:
+                    eventually(lambda model=model: narrow.calls(model) == 1)
+                    wire.reset()
+        narrow.gateway.wait_until_quiet()
+        return rss(narrow)
+
+    first = round_of_clients()
+    assert round_of_clients() - first < 3 * MIB
