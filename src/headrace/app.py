@@ -4,9 +4,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Callable
 
-import msgspec
 import uvloop
 
 from headrace.clock import SystemClock
@@ -57,7 +55,7 @@ def _supervise(settings: Settings, load: Load) -> int:
         reserved.close()
         _run_worker(current, load, post, sock)
 
-    return Supervisor(settings, load, posts, run_worker, _say).run()
+    return Supervisor(settings, load, posts, run_worker, _say, SystemClock()).run()
 
 
 def _run_worker(settings: Settings, load: Load, post: Post, sock: socket.socket) -> None:

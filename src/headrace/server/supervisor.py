@@ -8,10 +8,10 @@ board, which outlives it.
 import os
 import signal
 import sys
-import time
 import traceback
 from collections.abc import Callable
 
+from headrace.clock import Clock
 from headrace.errors import HeadraceError
 from headrace.observe.metrics import zero_gauges
 from headrace.server.worker import Load, Post
@@ -38,16 +38,24 @@ class Supervisor:
         posts: where each worker stands.
         run_worker: runs one worker to its end, in the child.
         say: tells what happens, on standard error.
+        clock: the time.
     """
 
     def __init__(
-        self, settings: Settings, load: Load, posts: list[Post], run_worker: RunWorker, say: Say
+        self,
+        settings: Settings,
+        load: Load,
+        posts: list[Post],
+        run_worker: RunWorker,
+        say: Say,
+        clock: Clock,
     ) -> None:
         self._settings = settings
         self._load = load
         self._posts = posts
         self._run_worker = run_worker
         self._say = say
+        self._clock = clock
         self._workers: dict[int, tuple[Post, float]] = {}  # by pid: post, start
         self._due: list[tuple[float, Post]] = []
         self._pause_s = RESTART_PAUSE_S_MIN
@@ -77,13 +85,13 @@ class Supervisor:
     def _wait_s(self) -> float:
         if not self._due:
             return 3600.0
-        return max(0.0, min(due_s for due_s, _ in self._due) - time.monotonic())
+        return max(0.0, min(due_s for due_s, _ in self._due) - self._clock.monotonic_s())
 
     def _start(self, post: Post) -> None:
         pid = os.fork()
         if pid == 0:
             self._be_worker(post)
-        self._workers[pid] = (post, time.monotonic())
+        self._workers[pid] = (post, self._clock.monotonic_s())
 
     def _be_worker(self, post: Post) -> None:
         status = 1
@@ -117,7 +125,7 @@ class Supervisor:
                 failed = code
                 self._stop()
                 continue
-            now_s = time.monotonic()
+            now_s = self._clock.monotonic_s()
             sound = now_s - started_s >= SOUND_AFTER_S
             pause_s = 0.0 if sound else self._pause_s
             self._pause_s = (
@@ -128,7 +136,7 @@ class Supervisor:
         return failed
 
     def _start_due(self) -> None:
-        now_s = time.monotonic()
+        now_s = self._clock.monotonic_s()
         due = [post for due_s, post in self._due if due_s <= now_s]
         self._due = [(due_s, post) for due_s, post in self._due if due_s > now_s]
         for post in due:
