@@ -148,6 +148,12 @@ class UpstreamRefused(HeadraceError):
         self.body = body
 
 
+class NotRunning(HeadraceError):
+    """The library was used before its start, after its end, or where it does not live."""
+
+    default_code = "not_running"
+
+
 class SettingsInvalid(HeadraceError):
     """The settings cannot be used; the message holds every problem, a line each."""
 

@@ -15,6 +15,7 @@ class Hints(msgspec.Struct, frozen=True):
     Attributes:
         looks_up: whether a stored answer will do.
         stores: whether the answer may be stored.
+        joins: whether a call under way for the same will do, where a stored answer would.
         cached_only: fail rather than ask a provider.
         age_s_max: oldest stored answer that will do, in seconds.
         ttl_s: how long to store the answer, in seconds; `None` is the configured time.
@@ -23,6 +24,7 @@ class Hints(msgspec.Struct, frozen=True):
 
     looks_up: bool = True
     stores: bool = True
+    joins: bool = True
     cached_only: bool = False
     age_s_max: float | None = None
     ttl_s: float | None = None

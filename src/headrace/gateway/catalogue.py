@@ -91,9 +91,7 @@ async def _ask(lane: Lane) -> list[Item]:
     listed = page.get("data") if status == 200 else None
     if not isinstance(listed, list):
         return []
-    return [
-        item for item in listed if isinstance(item, dict) and isinstance(item.get("id"), str)
-    ]
+    return [item for item in listed if isinstance(item, dict) and isinstance(item.get("id"), str)]
 
 
 def _item(dialect: DialectName, name: str) -> Item:

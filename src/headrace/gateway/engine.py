@@ -66,6 +66,7 @@ class Engine:
         self._lanes: dict[str, tuple[ProviderSettings, Lane]] = {}
         self._retired: list[Pool] = []
         self._sweeper: asyncio.TimerHandle | None = None
+        self._warming: list[asyncio.Task[None]] = []
         self.settings = settings
         cache = settings.cache
         self.cache = MemoryCache(
@@ -91,9 +92,17 @@ class Engine:
     def start(self) -> None:
         """Begin to keep time and open connections ahead of the first call."""
         self._sweep(asyncio.get_running_loop())
-        for settings, lane in self._lanes.values():
-            if settings.warm_connections:
-                self._tasks.spawn(self._warm(lane, settings.warm_connections))
+        self._warming = [
+            self._tasks.spawn(self._warm(lane, settings.warm_connections))
+            for settings, lane in self._lanes.values()
+            if settings.warm_connections
+        ]
+
+    async def warm_up(self, timeout_s: float) -> None:
+        """Wait until the first connections are open or could not be opened, up to a limit."""
+        warming, self._warming = self._warming, []
+        if warming:
+            await asyncio.wait(warming, timeout=timeout_s)
 
     def reload(self, settings: Settings) -> None:
         """Go by other settings from the next request on; calls under way end as they began.
@@ -136,9 +145,7 @@ class Engine:
         self._tasks.spawn(coroutine)
 
     def _plan(self, settings: Settings) -> Plan:
-        lanes = {
-            name: self._lane(name, provider) for name, provider in settings.providers.items()
-        }
+        lanes = {name: self._lane(name, provider) for name, provider in settings.providers.items()}
         cache = settings.cache
         plan = Plan(
             directory=Directory(

@@ -27,6 +27,7 @@ from headrace.gateway.relay import Reader, Seat, Source
 from headrace.model import CacheResult, Price, RequestView, Usage
 from headrace.observe.metrics import Metrics
 
+
 class Pipeline:
     """Takes requests through the stages. Belongs to one event loop. Implements `Tower`.
 
@@ -37,9 +38,7 @@ class Pipeline:
         metrics: counts.
     """
 
-    def __init__(
-        self, plan: Plan, *, cache: MemoryCache, clock: Clock, metrics: Metrics
-    ) -> None:
+    def __init__(self, plan: Plan, *, cache: MemoryCache, clock: Clock, metrics: Metrics) -> None:
         self._plan = plan
         self._cache = cache
         self._metrics = metrics
@@ -166,7 +165,8 @@ class Pipeline:
 
     def _join(self, order: Order) -> bool:
         """Join the call under way for the same, or lead one; only leaders go on."""
-        flight = self._flights.find(order.flight_key) if order.looks_up else None
+        joins = order.looks_up and order.call.hints.joins
+        flight = self._flights.find(order.flight_key) if joins else None
         if flight is not None:
             flight.followers += 1
             self._metrics.flights_joined.increment()
@@ -174,7 +174,7 @@ class Pipeline:
         else:
             flight = order.relay = Flight(order, self)
             cache = CacheResult.MISS if order.looks_up else CacheResult.BYPASS
-            if order.looks_up:
+            if joins:
                 self._flights.start(order.flight_key, flight)
         order.reader.placed(Source(cache, order.way.endpoint.name, order.model, flight))
         order.seat = flight.join(order.reader)

@@ -67,6 +67,32 @@ class Directory:
                 return model
         return f"{provider}/{model}"
 
+    def dialect_of(self, model: str) -> DialectName:
+        """The dialect in which to call `model`, for callers who speak them all.
+
+        Raises:
+            NotFound: nobody serves a model of this name.
+            InvalidRequest: the name alone does not say which provider is meant.
+        """
+        target = self._models.get(model) or self._by_provider(model)
+        if target is not None:
+            return self._providers[target.provider]
+        if self._models:
+            raise NotFound(self._unknown(model), code="model_not_found", param="model")
+        for prefix, provider in FAMILIES:
+            if model.startswith(prefix) and provider in self._providers:
+                return self._providers[provider]
+        spoken = sorted(set(self._providers.values()))
+        if len(spoken) == 1:
+            return spoken[0]
+        shown = model if len(model) <= 100 else model[:100] + "…"
+        raise InvalidRequest(
+            f"The name '{shown}' does not say whose model it is: write it as provider/model, "
+            f"where the provider is one of {', '.join(sorted(self._providers))}.",
+            code="ambiguous_model",
+            param="model",
+        )
+
     def resolve(self, model: str, dialect: DialectName) -> Target:
         """Where calls for `model` in `dialect` go.
 

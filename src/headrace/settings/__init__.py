@@ -15,6 +15,7 @@ from headrace.settings.schema import (
     StoreSettings,
     TlsSettings,
 )
+from headrace.settings.source import SettingsSource, read_settings
 from headrace.settings.values import Origin, Secret
 
 __all__ = (
@@ -28,6 +29,7 @@ __all__ = (
     "Secret",
     "SemanticSettings",
     "Settings",
+    "SettingsSource",
     "StoreSettings",
     "TlsSettings",
     "check_listen",
@@ -35,4 +37,5 @@ __all__ = (
     "load_settings",
     "notices",
     "parse_settings",
+    "read_settings",
 )

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from headrace.errors import HeadraceError
+from headrace.errors import UpstreamBroken
 
 FaultKind = Literal[
     "connect",
@@ -51,7 +51,7 @@ _TELLS: dict[FaultKind, tuple[str, str]] = {
 }
 
 
-class UpstreamFault(HeadraceError):
+class UpstreamFault(UpstreamBroken):
     """A call to a provider failed on the way; 502, or 504 where a time limit passed.
 
     Args:
@@ -59,9 +59,6 @@ class UpstreamFault(HeadraceError):
         provider: the provider's name in the settings.
         received: whether any byte of an answer had come.
     """
-
-    type = "upstream_error"
-    default_code = "upstream_broken"
 
     def __init__(self, kind: FaultKind, provider: str, *, received: bool = False) -> None:
         what, advice = _TELLS[kind]
