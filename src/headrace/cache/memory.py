@@ -67,23 +67,39 @@ class MemoryCache:
         self._touch(key)
         return entry
 
-    def store(self, key: bytes, answer: Answer, *, now_s: float, ttl_s: float) -> Entry | None:
+    def store(
+        self, key: bytes, answer: Answer, *, digest: bytes, now_s: float, ttl_s: float
+    ) -> bool:
         """Hold `answer` for `ttl_s` seconds in place of whatever `key` held.
 
+        Args:
+            key: canonical key of what was asked.
+            answer: what came; belongs to the cache from now on.
+            digest: key of the raw body that asked for it.
+            now_s: monotonic seconds.
+            ttl_s: seconds.
+
         Returns:
-            The entry, or `None` where the answer alone is above the bound.
+            Whether it is held: an answer above the bound is not.
         """
         if (stale := self._entries.get(key)) is not None:
             self._remove(stale, "removed")
         weight = len(answer.body) + ENTRY_OVERHEAD_BYTES
         if weight > self._bytes_max or ttl_s <= 0:
-            return None
+            return False
         entry = Entry(key, now_s, now_s + ttl_s)
         entry.hold(answer)
         self._entries[key] = entry
         self._policy.insert(key, weight)
-        self._grow(entry, weight)
-        return entry
+        if digest not in self._repeats:
+            entry.repeats = (digest,)
+            self._repeats[digest] = answer
+            weight += REPEAT_OVERHEAD_BYTES
+        entry.weight = weight
+        self._bytes += weight
+        if self._bytes > self._bytes_max or len(self._entries) > self._entries_max:
+            self._make_room()
+        return True
 
     def add_shape(self, entry: Entry, answer: Answer) -> None:
         """Keep another shape of an entry that is held."""

@@ -246,10 +246,8 @@ class Pipeline:
         # What the provider said of this one call (limits, ids, times) is not true of the next.
         answer.headers = tuple([pair for pair in answer.headers if pair[0] == b"content-type"])
         now_s, ttl_s = self.now_s(), plan.ttl(order.call.hints.ttl_s)
-        entry = self._cache.store(order.key, answer, now_s=now_s, ttl_s=ttl_s)
-        if entry:
+        if self._cache.store(order.key, answer, digest=order.digest, now_s=now_s, ttl_s=ttl_s):
             self._metrics.cache_stores.increment()
-            self._cache.add_repeat(order.digest, entry, answer)
 
     def _count_saved(self, answer: Answer, seconds: float) -> None:
         usage = answer.usage or _NO_USAGE

@@ -48,13 +48,16 @@ def open_logs(settings: LogSettings, metrics: Metrics, clock: Clock) -> Logs:
     Raises:
         SettingsInvalid: the file cannot be opened.
     """
-    counters = {"dropped": metrics.log_lines_dropped, "write_errors": metrics.log_write_errors}
+    dropped, failed = metrics.log_lines_dropped, metrics.log_write_errors
     is_off = settings.format == "off"
     format_: LogFormat = "console" if settings.format == "console" else "json"
     if settings.format in ("auto", "off") and settings.file is None and sys.stderr.isatty():
         format_ = "console"
-    events = EventLog(_writer(settings), format_, clock, **counters)
-    return Logs(None if is_off else AccessLog(_writer(settings), format_, **counters), events)
+    events = EventLog(_writer(settings), format_, clock, dropped=dropped, write_errors=failed)
+    if is_off:
+        return Logs(None, events)
+    access = AccessLog(_writer(settings), format_, dropped=dropped, write_errors=failed)
+    return Logs(access, events)
 
 
 def _writer(settings: LogSettings) -> LogWriter:

@@ -137,8 +137,7 @@ class Exchange:
         if age_s is not None:
             lines += b"x-headrace-cost-usd: 0\r\nage: %d\r\n" % age_s
         elif answer.usage is not None:
-            is_free = self.source is not None and self.source.is_free
-            lines += b"x-headrace-cost-usd: %b\r\n" % dollars(0.0 if is_free else answer.cost_usd)
+            lines += b"x-headrace-cost-usd: %b\r\n" % dollars(self.cost_usd)
         self.send(answer.status, lines, answer.body)
 
     def begin(self, status: int, headers: Headers) -> None:
@@ -191,6 +190,13 @@ class Exchange:
         self.bytes_out += len(body)
         self.line.write(head + body)
         self._finish(keep_alive=True)
+
+    @property
+    def cost_usd(self) -> float:
+        """What this request added to the bill, in US dollars."""
+        if self.answer_given is None or self.source is None or self.source.is_free:
+            return 0.0
+        return self.answer_given.cost_usd
 
     # The inside.
 

@@ -270,7 +270,8 @@ class Service:
         began_s, now_s = exchange.watch.began_s, self.clock.monotonic_s()
         first_byte_s = exchange.first_byte_s
         principal = head.principal
-        line = AccessLine(
+        usage = answer.usage if answer is not None else None
+        return AccessLine(
             now_s,
             exchange.request_id,
             head.method.decode("latin-1"),
@@ -280,24 +281,20 @@ class Service:
             principal.tenant if principal else None,
             principal.key_name if principal else None,
             exchange.line.peer,
+            source.provider if source else None,
+            source.model if source else None,
+            source.cache.value if source else None,
+            exchange.is_stream,
+            source.attempts if source else 0,
+            (now_s - began_s) * 1000.0,
+            (first_byte_s - began_s) * 1000.0 if first_byte_s else None,
+            exchange.bytes_in,
+            exchange.bytes_out,
+            usage.input_tokens if usage else None,
+            usage.output_tokens if usage else None,
+            exchange.cost_usd if usage else None,
+            exchange.error,
         )
-        if source is not None:
-            line.provider = source.provider
-            line.model = source.model
-            line.cache = source.cache.value
-            line.attempts = source.attempts
-        line.stream = exchange.is_stream
-        line.duration_ms = (now_s - began_s) * 1000
-        if first_byte_s:
-            line.ttfb_ms = (first_byte_s - began_s) * 1000
-        line.bytes_in = exchange.bytes_in
-        line.bytes_out = exchange.bytes_out
-        if answer is not None and answer.usage is not None:
-            line.input_tokens = answer.usage.input_tokens
-            line.output_tokens = answer.usage.output_tokens
-            line.cost_usd = 0.0 if source and source.is_free else answer.cost_usd
-        line.error = exchange.error
-        return line
 
 
 _LOOK_UP = ("look_up",)

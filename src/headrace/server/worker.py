@@ -38,7 +38,7 @@ SLOW_LOOP_S = 0.25
 DRAIN_POLL_S = 0.02
 
 # Most objects of a request die young by reference count; collecting less often costs nothing.
-GC_THRESHOLDS = (20_000, 20, 20)
+GC_THRESHOLDS = (50_000, 20, 20)
 
 Load = Callable[[], Settings]
 Status = Callable[[], dict[str, Any]]
