@@ -70,6 +70,8 @@ class StreamRun(msgspec.Struct, frozen=True):
         streams_ok: streams that came complete.
         streams_open_max: streams open at the same time, at most.
         window_events: events received in the steady window.
+        window_reads: reads of the client they came in; fewer than events where somebody lagged,
+            and a relay that lags looks cheaper than it is.
         window_s: length of the steady window.
         window_cpu_us: CPU microseconds of the watched process tree in the window.
         errors: streams that failed.
@@ -80,6 +82,7 @@ class StreamRun(msgspec.Struct, frozen=True):
     streams_ok: int
     streams_open_max: int
     window_events: int
+    window_reads: int
     window_s: float
     window_cpu_us: float
     errors: int
@@ -98,6 +101,7 @@ class StreamRow(msgspec.Struct, frozen=True):
         ttft_added_p50_ms: median TTFT minus that of the direct run in the same round.
         ttft_added_p99_ms: the same for the 99th percentile.
         rate_share: chunks received per chunk due in the window; below 0.95 the row is void.
+        chunks_per_read: chunks the client found in one read; above 1.2 the row is void.
     """
 
     name: str
@@ -110,6 +114,7 @@ class StreamRow(msgspec.Struct, frozen=True):
     ttft_added_p50_ms: Spread | None
     ttft_added_p99_ms: Spread | None
     rate_share: Spread | None
+    chunks_per_read: Spread | None
     rss_mib: float
     errors: int
     void: str | None

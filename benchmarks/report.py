@@ -19,7 +19,7 @@ from benchmarks.records import (
     Verdict,
 )
 
-COLUMNS_PIPED = 150
+COLUMNS_PIPED = 170
 COLOURS = {
     Verdict.PASS: "green",
     Verdict.MISS: "red",
@@ -89,7 +89,8 @@ def _load_table(rows: Sequence[LoadRow]) -> Table:
 def _stream_table(rows: Sequence[StreamRow]) -> Table:
     table = _table(
         "Streams, medians (range) over rounds; added = less the direct run of the round",
-        "target|streams|begun|CPU µs/chunk|x nginx|TTFT p99 ms|added p50|added p99|RSS MiB|errors|",
+        "target|streams|begun|CPU µs/chunk|x nginx|chunks/read|TTFT p99 ms|added p50|added p99"
+        "|RSS MiB|errors|",
     )
     for row in rows:
         table.add_row(
@@ -98,6 +99,7 @@ def _stream_table(rows: Sequence[StreamRow]) -> Table:
             row.arrival,
             _shown(row.cpu_us, 1),
             _shown(row.ratio, 2),
+            _shown(row.chunks_per_read, 2),
             _shown(row.ttft_p99_ms, 1),
             _shown(row.ttft_added_p50_ms, 2),
             _shown(row.ttft_added_p99_ms, 1),

@@ -19,6 +19,7 @@ from benchmarks.workload import Call, new_nonce
 INTERVAL_MS = 20.0
 SETTLE_S = 0.5
 RATE_SHARE_MIN = 0.95
+CHUNKS_PER_READ_MAX = 1.2
 CLIENT_S_MAX = 120.0
 
 
@@ -170,6 +171,7 @@ def _row(
         ttft_added_p50_ms=_added_ms(runs, direct, 0.5) if relays else None,
         ttft_added_p99_ms=_added_ms(runs, direct, 0.99) if relays else None,
         rate_share=spread([rate_share(run, mix) for run in runs]) if timed else None,
+        chunks_per_read=spread([chunks_per_read(run) for run in runs]) if timed else None,
         rss_mib=rss_mib,
         errors=sum(run.errors for run in runs),
         void=void,
@@ -186,12 +188,19 @@ def void_reason(runs: Sequence[StreamRun], mix: StreamMix) -> str | None:
             return f"only {run.streams_open_max} streams were open at once"
         if mix.window_s and rate_share(run, mix) < RATE_SHARE_MIN:
             return f"{rate_share(run, mix):.0%} of the chunks due came in the window"
+        if mix.window_s and chunks_per_read(run) > CHUNKS_PER_READ_MAX:
+            return f"somebody lagged: {chunks_per_read(run):.1f} chunks came in one read"
     return None
 
 
 def rate_share(run: StreamRun, mix: StreamMix) -> float:
     """Chunks received in the window as a share of those due."""
     return run.window_events / (mix.streams * run.window_s * 1000 / mix.interval_ms)
+
+
+def chunks_per_read(run: StreamRun) -> float:
+    """Chunks that came in one read of the client: 1 where each was relayed by itself."""
+    return run.window_events / max(1, run.window_reads)
 
 
 def _prefixed(name: str, reason: str | None) -> str | None:

@@ -61,11 +61,21 @@ class StreamPlan(msgspec.Struct, frozen=True):
     events_off_max: int = 0
 
 
+class Window(msgspec.Struct, frozen=True):
+    """What happened in the steady window; nothing where there was none."""
+
+    events: int = 0
+    reads: int = 0
+    seconds: float = 0.0
+    cpu_us: float = 0.0
+
+
 class Tally:
     """What all streams share: counters and the moments others wait for."""
 
     def __init__(self, streams: int) -> None:
         self.events = 0
+        self.reads = 0
         self.open_now = 0
         self.open_max = 0
         self.started = asyncio.Event()
@@ -135,6 +145,7 @@ class Stream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came."""
+        self._tally.reads += 1
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -192,7 +203,7 @@ async def run(plan: StreamPlan) -> StreamRun:
     gc.collect()
     gc.freeze()
     stream_s = plan.chunks * plan.chunk_every * plan.interval_ms / 1000
-    window: tuple[int, float, float] = (0, 0.0, 0.0)
+    window = Window()
     try:
         async with asyncio.timeout(plan.ramp_s + stream_s + DRAIN_S_MAX):
             await _send(plan, streams)
@@ -242,26 +253,28 @@ async def _send(plan: StreamPlan, streams: list[Stream]) -> None:
         stream.send(requests[number])
 
 
-async def _watch(plan: StreamPlan, tally: Tally) -> tuple[int, float, float]:
-    """Events, CPU microseconds and seconds of the steady window."""
-    events_before, begin_s = tally.events, time.perf_counter()
+async def _watch(plan: StreamPlan, tally: Tally) -> Window:
+    events_before, reads_before, begin_s = tally.events, tally.reads, time.perf_counter()
     cpu_before = procfs.tree_cpu(plan.watched_pid)
     await asyncio.sleep(plan.window_s)
-    events, window_s = tally.events - events_before, time.perf_counter() - begin_s
-    cpu_us = procfs.cpu_between_us(cpu_before, procfs.tree_cpu(plan.watched_pid))
-    return events, cpu_us, window_s
+    return Window(
+        events=tally.events - events_before,
+        reads=tally.reads - reads_before,
+        seconds=time.perf_counter() - begin_s,
+        cpu_us=procfs.cpu_between_us(cpu_before, procfs.tree_cpu(plan.watched_pid)),
+    )
 
 
-def _summary(streams: list[Stream], tally: Tally, window: tuple[int, float, float]) -> StreamRun:
+def _summary(streams: list[Stream], tally: Tally, window: Window) -> StreamRun:
     errors = [stream.error for stream in streams if stream.error is not None]
-    events, cpu_us, window_s = window
     return StreamRun(
         ttft_ms=[stream.ttft_s * 1000 for stream in streams if stream.ttft_s is not None],
         streams_ok=len(streams) - len(errors),
         streams_open_max=tally.open_max,
-        window_events=events,
-        window_s=window_s,
-        window_cpu_us=cpu_us,
+        window_events=window.events,
+        window_reads=window.reads,
+        window_s=window.seconds,
+        window_cpu_us=window.cpu_us,
         errors=len(errors),
         error_samples=errors[:ERROR_SAMPLES],
     )

@@ -26,8 +26,20 @@ def load_row(name: str, ratio: float, void: str | None = None) -> LoadRow:
     return LoadRow(name, figure, figure, figure, 30.0, 0, void, [])
 
 
-def stream_run(events: int = 100, errors: int = 0, open_max: int = 2) -> StreamRun:
-    return StreamRun([1.0, 1.0], 2 - errors, open_max, events, 1.0, 500.0, errors, ["cut"] * errors)
+def stream_run(
+    events: int = 100, errors: int = 0, open_max: int = 2, reads: int = 100
+) -> StreamRun:
+    return StreamRun(
+        ttft_ms=[1.0, 1.0],
+        streams_ok=2 - errors,
+        streams_open_max=open_max,
+        window_events=events,
+        window_reads=reads,
+        window_s=1.0,
+        window_cpu_us=500.0,
+        errors=errors,
+        error_samples=["cut"] * errors,
+    )
 
 
 def stream_row(streams: int, run: StreamRun, *, timed: bool = True) -> StreamRow:
@@ -43,6 +55,7 @@ def stream_row(streams: int, run: StreamRun, *, timed: bool = True) -> StreamRow
         ttft_added_p50_ms=figure,
         ttft_added_p99_ms=figure,
         rate_share=figure,
+        chunks_per_read=figure,
         rss_mib=30.0,
         errors=run.errors,
         void=None,
@@ -72,6 +85,7 @@ def test_streams_that_fail_lag_or_never_met_void_a_row() -> None:
     assert stream_case.void_reason([stream_run(errors=1)], MIX) == "1 streams failed: cut"
     assert stream_case.void_reason([stream_run(events=90)], MIX) is not None
     assert stream_case.void_reason([stream_run(open_max=1)], MIX) is not None
+    assert stream_case.void_reason([stream_run(reads=50)], MIX) is not None
 
 
 def test_an_open_loop_run_is_void_when_the_client_was_what_was_slow() -> None:
