@@ -17,7 +17,6 @@ from headrace.limits import RELAY_BYTES_MAX
 from headrace.model import CacheResult
 from headrace.upstream.h1 import Flow, RawHeaders
 
-
 _CACHE_VALUES: Mapping[CacheResult, bytes] = {c: c.value.encode() for c in CacheResult}
 
 
@@ -287,8 +286,10 @@ class Relay(ABC):
         if not self._seats:
             self.is_over = True
             self.abandoned()
-        else:
+        elif all(each.is_slow for each in self._seats):
             self.slowed()
+        elif self._flow:
+            self._flow.resume()  # who left may be the one that held the others back
 
     def slowed(self) -> None:
         """A reader fell behind or left: pause the upstream when nobody takes what comes."""

@@ -196,6 +196,7 @@ class H1Connection(asyncio.Protocol):
             if not self._complete:
                 self._fail("cut" if self._head_done else "garbage")
                 return
+            self._keep_alive = False  # the answer is whole, but something follows that is not
         if self._head_due:
             self._head_due = False
             sink.on_head(self._parser.get_status_code(), self._headers)
@@ -222,6 +223,10 @@ class H1Connection(asyncio.Protocol):
         self._owner.was_lost(self)
 
     # What the parser says: collect, nothing else.
+
+    def on_message_begin(self) -> None:
+        if self._complete:
+            raise httptools.HttpParserError("a second answer to one request")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()

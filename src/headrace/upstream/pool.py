@@ -257,6 +257,9 @@ class Pool:
             raise self._not_opened("tls") from error
         except OSError as error:
             raise self._not_opened("connect") from error
+        except asyncio.CancelledError:
+            self._pass_on(None)
+            raise
         finally:
             self._opening -= 1
         self._meter.connected()
