@@ -1,0 +1,194 @@
+"""Heads read: where they lead, who asks, and what the caller says about the cache."""
+
+import pytest
+
+from headrace.dialects.anthropic import AnthropicDialect
+from headrace.dialects.openai import OpenAIDialect
+from headrace.errors import InvalidRequest
+from headrace.gateway.call import Hints
+from headrace.identity.keys import KeyRing
+from headrace.server.heads import (
+    Desk,
+    RawHead,
+    RequestHead,
+    Route,
+    cors_lines,
+    find_place,
+    read_head,
+    read_hints,
+)
+from headrace.settings import KeySettings, Secret
+
+Fields = dict[bytes, bytes]
+
+
+def desk(*keys: str) -> Desk:
+    ring = KeyRing.from_settings(KeySettings(key=Secret(key), tenant=key) for key in keys)
+    dialects = {"openai": OpenAIDialect(), "anthropic": AnthropicDialect()}
+    return Desk(ring, dialects, frozenset({b"https://a"}), body_bytes_max=100)  # type: ignore[arg-type]
+
+
+def read(
+    *headers: tuple[bytes, bytes],
+    method: bytes = b"POST",
+    target: bytes = b"/v1/chat/completions",
+    version: str = "1.1",
+    keys: tuple[str, ...] = (),
+) -> RequestHead:
+    raw = RawHead(method, target, version, True, [(b"host", b"x"), *headers])
+    return read_head(raw, desk(*keys))
+
+
+@pytest.mark.parametrize(
+    ("value", "hints"),
+    [
+        (b"", Hints()),
+        (b"no-cache", Hints(looks_up=False)),
+        (b"no-store", Hints(looks_up=False, stores=False)),
+        (b"NO-STORE , max-age=5", Hints(looks_up=False, stores=False, age_s_max=5)),
+        (b'max-age="60"', Hints(age_s_max=60)),
+        (b"max-age=0", Hints(age_s_max=0)),
+        (b"only-if-cached", Hints(cached_only=True)),
+        (b"no-transform, private, max-stale=3", Hints()),
+        (b",,;", Hints()),
+    ],
+)
+def test_cache_control(value: bytes, hints: Hints):
+    assert read_hints({b"cache-control": value}) == hints
+
+
+def test_times_the_caller_sets():
+    fields = {b"x-headrace-ttl": b"90", b"x-headrace-deadline-ms": b"1500"}
+    assert read_hints(fields) == Hints(ttl_s=90, deadline_s=1.5)
+
+
+@pytest.mark.parametrize("value", [b"", b"-1", b"1.5", b"1e3", b"0x1", "²".encode(), b"9" * 13])
+@pytest.mark.parametrize("name", [b"x-headrace-ttl", b"x-headrace-deadline-ms"])
+def test_what_is_not_a_number_is_refused_by_name(name: bytes, value: bytes):
+    with pytest.raises(InvalidRequest) as refused:
+        read_hints({name: value})
+    assert refused.value.param == name.decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [
+        ("/v1/chat/completions", Route.CHAT),
+        ("/v1/messages", Route.MESSAGES),
+        ("/v1/embeddings", Route.EMBEDDINGS),
+        ("/v1/models", Route.MODELS),
+        ("/v1/models/a/b", Route.MODELS),
+        ("/admin", Route.ADMIN),
+        ("/admin/status", Route.ADMIN),
+        ("/administrator", Route.OTHER),
+        ("/V1/models", Route.OTHER),
+        ("/v1/messages/", Route.OTHER),
+    ],
+)
+def test_where_paths_lead(path: str, route: Route):
+    assert find_place(path).route is route
+
+
+def test_the_query_is_not_part_of_the_path():
+    head = read(method=b"GET", target=b"/v1/models?limit=3?x")
+    assert (head.path, head.query, head.error) == ("/v1/models", b"limit=3?x", None)
+
+
+@pytest.mark.parametrize(
+    ("headers", "tenant"),
+    [
+        ([(b"authorization", b"Bearer one")], "one"),
+        ([(b"authorization", b"bearer  two ")], "two"),
+        ([(b"x-api-key", b"two")], "two"),
+        ([(b"authorization", b"Bearer two"), (b"x-api-key", b"one")], "two"),
+    ],
+)
+def test_who_asks(headers: list[tuple[bytes, bytes]], tenant: str):
+    head = read(*headers, keys=("one", "two"))
+    assert head.call is not None
+    assert head.call.tenant == tenant
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([], 401),
+        ([(b"authorization", b"Bearer three")], 401),
+        ([(b"x-api-key", b"one"), (b"content-length", b"101")], 413),
+        ([(b"x-api-key", b"one"), (b"transfer-encoding", b"gzip")], 400),
+        ([(b"x-api-key", b"one"), (b"host", b"y")], 400),
+        ([(b"x-api-key", b"one"), (b"content-encoding", b"br")], 400),
+    ],
+)
+def test_why_a_head_is_refused(headers: list[tuple[bytes, bytes]], status: int):
+    head = read(*headers, keys=("one",))
+    assert head.error is not None
+    assert head.error.status == status
+    assert head.call is None
+    assert not head.is_reusable
+
+
+def test_a_request_whose_end_is_uncertain_is_the_last_of_its_connection():
+    for doubtful in ((b"transfer-encoding", b"x, chunked"), (b"content-length", b"101")):
+        head = read(doubtful)
+        assert (head.is_framed, head.keep_alive) == (False, False)
+    assert read((b"transfer-encoding", b"chunked")).is_framed
+    assert not read((b"transfer-encoding", b"chunked"), version="1.0").is_framed
+
+
+def test_heads_worth_remembering():
+    sized = (b"content-length", b"5")
+    assert read(sized).is_reusable
+    assert not read().is_reusable
+    assert not read((b"transfer-encoding", b"chunked")).is_reusable
+    assert not read(sized, (b"expect", b"100-continue")).is_reusable
+    assert not read(sized, version="1.0").is_reusable
+
+
+def test_what_separates_the_answers_of_two_callers():
+    def scope(*headers: tuple[bytes, bytes], target: bytes = b"/v1/messages") -> bytes:
+        call = read(*headers, target=target, keys=("one", "two")).call
+        assert call is not None
+        return call.scope
+
+    one, two = (b"x-api-key", b"one"), (b"x-api-key", b"two")
+    assert scope(one) == scope(one, (b"user-agent", b"x"), (b"traceparent", b"y"))
+    beta = (b"anthropic-beta", b"b")
+    assert len({scope(one), scope(two), scope(one, beta)}) == 3
+    assert scope(one, target=b"/v1/embeddings") != scope(one, target=b"/v1/chat/completions")
+
+
+def test_what_goes_along_to_the_provider():
+    headers = [
+        (b"authorization", b"Bearer one"),
+        (b"cookie", b"c"),
+        (b"traceparent", b"t"),
+        (b"idempotency-key", b"i"),
+        (b"openai-organization", b"o"),
+        (b"anthropic-beta", b"b"),
+    ]
+    call = read(*headers, target=b"/v1/messages", keys=("one",)).call
+    assert call is not None
+    assert {name for name, _ in call.forwarded} == {
+        b"traceparent",
+        b"idempotency-key",
+        b"anthropic-beta",
+    }
+
+
+def test_the_dialect_of_errors_on_shared_routes():
+    assert read(method=b"GET", target=b"/v1/models").dialect.name == "openai"
+    version = (b"anthropic-version", b"2023-06-01")
+    assert read(version, method=b"GET", target=b"/v1/models").dialect.name == "anthropic"
+    assert read(method=b"GET", target=b"/v1/messages").dialect.name == "anthropic"
+
+
+def test_cors_lines():
+    allowed = frozenset({b"https://a"})
+    assert cors_lines(None, allowed) == b""
+    assert cors_lines(b"https://b", allowed) == b""
+    assert cors_lines(b"https://a", frozenset()) == b""
+    assert b"access-control-allow-origin: https://a\r\n" in cors_lines(b"https://a", allowed)
+    assert b"access-control-allow-origin: https://b\r\n" in cors_lines(
+        b"https://b", frozenset({b"*"})
+    )
