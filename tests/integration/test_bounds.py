@@ -1,6 +1,7 @@
 """The bounds of the gateway: how many clients, how much at once, and how patient with the slow."""
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 
 import psutil
@@ -147,5 +148,8 @@ def test_memory_stays_flat_under_clients_that_come_and_go(narrow: House):
         narrow.gateway.wait_until_quiet()
         return rss(narrow)
 
-    first = round_of_clients()
-    assert round_of_clients() - first < 3 * MIB
+    # Connections are parts of cycles, so the first rounds grow by what is not collected yet.
+    sizes = [round_of_clients() for _ in range(9)]
+    grown = [after - before for before, after in itertools.pairwise(sizes)]
+    assert min(grown[4:]) < MIB // 4, sizes
+    assert sizes[-1] < sizes[0] + 32 * MIB, sizes
