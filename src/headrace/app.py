@@ -11,7 +11,7 @@ from headrace.clock import SystemClock
 from headrace.console.app import make_console
 from headrace.observe.cells import Cells, SharedCells
 from headrace.observe.layout import Layout
-from headrace.server.listener import bind
+from headrace.server.listener import bind, server_tls
 from headrace.server.supervisor import Supervisor
 from headrace.server.worker import Load, Post, Worker
 from headrace.settings import Settings
@@ -39,6 +39,7 @@ def serve(settings: Settings, load: Load) -> int:
 
 
 def _supervise(settings: Settings, load: Load) -> int:
+    server_tls(settings.listen.tls)  # told once, before there are workers to tell it each
     with bind(settings.listen, shared=False) as claim:  # fails if somebody else listens there
         port = claim.getsockname()[1]
     reserved = bind(settings.listen, shared=True, port=port)

@@ -31,7 +31,12 @@ SLACK: Final[Mapping[str, int]] = {
 }
 """How far the code may be better than the record before the record has to follow."""
 
-ENTRY_POINTS: Final = ("headrace", "headrace.__main__", "headrace.cli.main")
+ENTRY_POINTS: Final = (
+    "headrace",
+    "headrace.__main__",
+    "headrace.cli.main",
+    "headrace.sim.thread",  # the shipped fake, for the tests of applications
+)
 """Where imports start: everything else in src/ has to be reached from here."""
 
 FOLDERS: Final = ("src/headrace", "tests", "benchmarks")

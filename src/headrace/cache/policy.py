@@ -1,4 +1,4 @@
-"""Eviction policies: which key leaves when the cache is full. Pure; they hold keys, never values."""
+"""Eviction policies: which key leaves when the cache is full. Pure: keys, never values."""
 
 from collections import OrderedDict
 from typing import Protocol

@@ -63,11 +63,7 @@ def store_refusal(facts: ReplyFacts, status: int, rules: StoreRules) -> Refusal 
 
 def _is_special(facts: ReplyFacts) -> bool:
     return (
-        facts.empty
-        or facts.truncated
-        or facts.filtered
-        or facts.is_error
-        or facts.has_tool_calls
+        facts.empty or facts.truncated or facts.filtered or facts.is_error or facts.has_tool_calls
     )
 
 

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from headrace import __version__
 from headrace.cli import config, keys, serve, sim
 from headrace.errors import HeadraceError
+from headrace.version import __version__
 
 app = typer.Typer(
     name="headrace",

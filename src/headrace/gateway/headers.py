@@ -1,5 +1,7 @@
 """Which of a provider's response headers go on to the caller."""
 
+from collections.abc import Mapping
+
 from headrace.cache.entry import Headers
 from headrace.upstream.h1 import RawHeaders
 
@@ -28,7 +30,10 @@ DROPPED = frozenset(
 )
 
 # The caller's request id is the gateway's; the provider's own stays readable beside it.
-RENAMED = {b"x-request-id": b"x-upstream-request-id"}
+RENAMED: Mapping[bytes, bytes] = {
+    b"x-request-id": b"x-upstream-request-id",
+    b"request-id": b"x-upstream-request-id",
+}
 
 
 def end_to_end(headers: RawHeaders) -> Headers:

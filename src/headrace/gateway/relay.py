@@ -319,4 +319,4 @@ class Relay(ABC):
             self._bytes -= len(self._chunks.pop(0))
             self._first += 1
         if self._bytes > RELAY_BYTES_MAX and self._flow:
-            self._flow.pause()  # a slow reader holds the rest back; it resumes when it has caught up
+            self._flow.pause()  # a slow reader holds the rest back, until it has caught up

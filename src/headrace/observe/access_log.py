@@ -4,7 +4,7 @@ It holds no header, no body and no query string, so no secret. A line is recorde
 into text at the flush; the bytes are written by a thread.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import msgspec
@@ -19,7 +19,7 @@ _BATCH_LINES = 256
 _LINE_BYTES_USUAL = 700
 _JSON = msgspec.json.Encoder()
 _RESET = "\x1b[0m"
-_COLOURS = {2: "\x1b[32m", 3: "\x1b[36m", 4: "\x1b[33m", 5: "\x1b[31m"}
+_COLOURS: Mapping[int, str] = {2: "\x1b[32m", 3: "\x1b[36m", 4: "\x1b[33m", 5: "\x1b[31m"}
 
 
 class AccessLine(msgspec.Struct, gc=False):

@@ -19,7 +19,7 @@ Value = str | int | float | bool | None
 PERIOD_S = 10.0
 _SAID_PER_PERIOD_MAX = 6
 _TOPICS_MAX = 256
-_COLOURS = {"info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[31m"}
+_COLOURS: Mapping[str, str] = {"info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[31m"}
 _RESET = "\x1b[0m"
 
 

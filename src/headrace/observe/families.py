@@ -4,8 +4,8 @@ from typing import Literal
 
 import msgspec
 
-from headrace import __version__
 from headrace.observe.cells import PROVIDERS_MAX
+from headrace.version import __version__
 
 Kind = Literal["counter", "gauge", "histogram"]
 Merge = Literal["sum", "min", "max"]

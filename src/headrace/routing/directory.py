@@ -60,7 +60,7 @@ class Directory:
         )
 
     def shortest_name(self, provider: str, model: str, dialect: DialectName) -> str:
-        """What a caller has to write for a provider's model: its name alone, if that leads there."""
+        """What a caller writes for a provider's model: its name alone, if that leads there."""
         if self._by_provider(model) is None:
             leads_to = self._by_family(model, dialect)
             if leads_to is not None and leads_to.provider == provider:
@@ -124,7 +124,7 @@ class Directory:
         if self._models:
             return None
         for prefix, provider in FAMILIES:
-            if model.startswith(prefix) and self._providers.get(provider) == dialect:
+            if model.startswith(prefix) and provider in self._providers:
                 return Target(provider, model)
         speakers = [name for name, spoken in self._providers.items() if spoken == dialect]
         return Target(speakers[0], model) if len(speakers) == 1 else None

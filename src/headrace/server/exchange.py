@@ -14,6 +14,7 @@ from headrace.server.heads import RequestHead
 from headrace.server.replies import (
     JSON_LINE,
     LAST_CHUNK,
+    allow_line,
     chunk,
     dollars,
     header_lines,
@@ -67,9 +68,7 @@ class Exchange:
         "watch",
     )
 
-    def __init__(
-        self, line: Line, service: "Service", head: RequestHead, began_s: float
-    ) -> None:
+    def __init__(self, line: Line, service: "Service", head: RequestHead, began_s: float) -> None:
         self.line = line
         self.head = head
         self.request_id = service.next_request_id()
@@ -174,6 +173,8 @@ class Exchange:
         lines = JSON_LINE
         if error.retry_after_s is not None:
             lines += b"retry-after: %d\r\n" % max(1, math.ceil(error.retry_after_s))
+        if error.status == 405:
+            lines += allow_line(self.head.place.methods)
         if self.source and self.source.attempts > 1:
             lines += b"x-should-retry: false\r\n"
         self.send(error.status, lines, dialect.error_body(error, self.request_id))
@@ -215,13 +216,17 @@ class Exchange:
             )
         self.first_byte_s = service.clock.monotonic_s()
         watch = self.watch
+        request_id = self.request_id.encode()
         return b"%b%b%b%b%bx-request-id: %b\r\n%b%b" % (
             status_line(status),
             lines,
             from_whom,
             timing_line(watch.names, watch.times_ms) if watch.names else b"",
             head.extra,
-            self.request_id.encode(),
+            # Anthropic's SDK looks for its own name of it.
+            b"%b\r\nrequest-id: %b" % (request_id, request_id)
+            if head.dialect.name == "anthropic"
+            else request_id,
             service.date_line,
             b"\r\n"
             if head.keep_alive and not service.is_draining

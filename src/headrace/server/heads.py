@@ -5,7 +5,7 @@ outcome for a head it has seen before.
 """
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -278,7 +278,7 @@ def _body_bytes(raw: RawHead, fields: Mapping[bytes, bytes], body_bytes_max: int
 def body_too_large(body_bytes_max: int) -> BodyTooLarge:
     """The refusal of a body above the bound."""
     return BodyTooLarge(
-        f"The body is larger than {body_bytes_max} bytes; send less, or raise listen.body_bytes_max."
+        f"The body is above {body_bytes_max} bytes; send less, or raise listen.body_bytes_max."
     )
 
 
@@ -307,9 +307,8 @@ def _authenticate(place: Place, fields: Mapping[bytes, bytes], keys: KeyRing) ->
 def _check_place(place: Place, method: bytes, path: str) -> None:
     if place is _NOWHERE:
         shown = path if len(path) <= 100 else path[:100] + "…"
-        raise NotFound(
-            f"No route '{shown}'; the data plane is {', '.join(PLACES)}.", code="unknown_route"
-        )
+        hint = f"did you mean /v1{path}?" if "/v1" + path in PLACES else _ROUTES_TOLD
+        raise NotFound(f"No route '{shown}'; {hint}", code="unknown_route")
     if method not in place.methods:
         allowed = ", ".join(sorted(name.decode() for name in place.methods))
         raise MethodNotAllowed(f"{path} takes {allowed}, not {method.decode('latin-1')}.")
@@ -324,8 +323,9 @@ def _number(name: bytes, value: bytes) -> float:
     if value.isdigit() and len(value) <= NUMBER_DIGITS_MAX:
         return float(value)
     raise InvalidRequest(
-        f"{name.decode()} takes a whole number, not {value[:40]!r}.", param=name.decode()
+        f"{name.decode()} takes a whole number, not '{value[:40].decode('latin-1')}'.",
+        param=name.decode(),
     )
 
 
-HeadReader = Callable[[RawHead], RequestHead]
+_ROUTES_TOLD = f"there are {', '.join(PLACES)} and {ADMIN_PREFIX}status."

@@ -32,7 +32,8 @@ def hit_head(answer: Answer) -> bytes:
         status_line(answer.status)
         + header_lines(answer.headers)
         + b"content-length: %d\r\nx-headrace-cache: l1\r\nx-headrace-attempts: 0\r\n"
-        b"x-headrace-cost-usd: 0\r\n" % len(answer.body)
+        b"x-headrace-cost-usd: 0\r\n"
+        % len(answer.body)
         + source_lines(answer.provider, answer.model)
     )
 
@@ -79,11 +80,20 @@ def http_date(wall_s: float) -> bytes:
     return b"date: %b\r\n" % formatdate(wall_s, usegmt=True).encode()
 
 
+def allow_line(methods: Iterable[bytes]) -> bytes:
+    """The header line that names the methods a route takes."""
+    return b"allow: %b\r\n" % _named(methods)
+
+
+def _named(methods: Iterable[bytes]) -> bytes:
+    return b", ".join(sorted({*methods, b"OPTIONS"}))
+
+
 def preflight_lines(methods: Iterable[bytes], *, allowed: bool) -> bytes:
-    """The header lines that answer OPTIONS; with leave for a page's script where it is `allowed`."""
-    named = b", ".join(sorted({*methods, b"OPTIONS"}))
-    lines = b"allow: %b\r\n" % named
+    """The header lines that answer OPTIONS; a page's script gets leave where it is `allowed`."""
+    lines = allow_line(methods)
     if allowed:
+        named = _named(methods)
         lines += (
             b"access-control-allow-methods: %b\r\naccess-control-max-age: 600\r\n"
             b"access-control-allow-headers: *, authorization, content-type\r\n" % named

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from headrace.clock import Clock
-from headrace.dialects.base import Dialect
 from headrace.errors import HeadraceError, Overloaded
 from headrace.gateway.order import Order
 from headrace.gateway.pipeline import Pipeline
@@ -139,13 +138,16 @@ class Service:
         rendered = answer.rendered
         if not rendered:
             rendered = answer.rendered = hit_head(answer)
-        reply = b"%b%bage: %d\r\nserver-timing: look_up;dur=%.3f\r\n%bx-request-id: %b\r\n%b%b" % (
+        id_line = b"x-request-id: %b\r\n" % request_id.encode()
+        if head.dialect.name == "anthropic":
+            id_line += b"request-id: %b\r\n" % request_id.encode()
+        reply = b"%b%bage: %d\r\nserver-timing: look_up;dur=%.3f\r\n%b%b%b%b" % (
             rendered,
             self.date_line,
             began_s - answer.stored_s,
             took_s * 1000,
             head.extra,
-            request_id.encode(),
+            id_line,
             b"\r\n" if head.keep_alive else b"connection: close\r\n\r\n",
             answer.body,
         )
@@ -187,11 +189,10 @@ class Service:
             elif exchange.head.method == b"OPTIONS":
                 self._answer_options(exchange)
             else:
-                self._handlers[exchange.head.place.route](exchange, body)
+                handler = self._handlers[exchange.head.place.route]
+                self._run([exchange], lambda: handler(exchange, body))
         except HeadraceError as error:
             exchange.fail(error)
-        except Exception as bug:  # noqa: BLE001  # a bug must not take the connection along
-            self._fail_for(bug, exchange)
 
     def settled(self, exchange: Exchange, *, aborted: bool = False) -> None:
         """An exchange is over: count it and log it."""
@@ -249,21 +250,23 @@ class Service:
             if call is not None and not exchange.is_over:  # the client may be gone already
                 exchanges.append(exchange)
                 orders.append(Order(call, body, exchange, exchange.watch))
-        try:
-            self._pipeline.handle_all(orders)
-        except Exception as bug:  # noqa: BLE001  # nor may it leave the others without an answer
-            for exchange in exchanges:
-                self._fail_for(bug, exchange)
-            return
+        self._run(exchanges, lambda: self._pipeline.handle_all(orders))
         for exchange, order in zip(exchanges, orders, strict=True):
             if order.error is not None:
                 exchange.fail(order.error)
             elif order.seat is not None:
                 exchange.seated(order.seat)
 
-    def _fail_for(self, bug: Exception, exchange: Exchange) -> None:
-        self._events.say("error", "bug", about=type(bug).__name__, detail=repr(bug))
-        exchange.fail(HeadraceError("The gateway failed; its log says how."))
+    def _run(self, exchanges: list[Exchange], work: Callable[[], None]) -> None:
+        """Do what others wrote: a bug of theirs is told, and leaves nobody without an answer."""
+        try:
+            work()
+        except HeadraceError:
+            raise
+        except Exception as bug:  # noqa: BLE001  # it is logged, and each client is told
+            self._events.say("error", "bug", about=type(bug).__name__, detail=repr(bug))
+            for exchange in exchanges:
+                exchange.fail(HeadraceError("The gateway failed; its log says how."))
 
     def _line(self, exchange: Exchange) -> AccessLine:
         head, source, answer = exchange.head, exchange.source, exchange.answer_given

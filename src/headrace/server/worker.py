@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from headrace import __version__
 from headrace.clock import Clock
 from headrace.errors import HeadraceError
 from headrace.gateway.engine import Engine
@@ -32,6 +31,7 @@ from headrace.server.listener import listen_on, server_tls
 from headrace.server.operations import Handler, Operations
 from headrace.server.service import Service
 from headrace.settings import Settings
+from headrace.version import __version__
 
 # A loop that is this late is worth a line in the log.
 SLOW_LOOP_S = 0.25

@@ -1,6 +1,7 @@
 """Anthropic's messages API: requests read, answers, stream events, errors and headers written."""
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -19,7 +20,7 @@ from headrace.sim.reply import Reply
 from headrace.sim.text import count_tokens
 
 _ROLES = frozenset(("user", "assistant"))
-_TYPES = {
+_TYPES: Mapping[int, str] = {
     400: "invalid_request_error",
     401: "authentication_error",
     403: "permission_error",

@@ -4,6 +4,7 @@ import array
 import base64
 import math
 import sys
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import msgspec
@@ -20,7 +21,11 @@ _INPUTS_MAX = 2048
 _FEATURES_PER_TOKEN = 16
 _NOISE = 0.01
 _OWNED_SINCE_S = 1_700_000_000
-_TYPES = {401: "invalid_request_error", 404: "invalid_request_error", 429: "requests"}
+_TYPES: Mapping[int, str] = {
+    401: "invalid_request_error",
+    404: "invalid_request_error",
+    429: "requests",
+}
 _UNLIMITED = Quota(limit=30_000, remaining=29_999, reset_s=0.002)
 
 

@@ -2,7 +2,7 @@
 
 import enum
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -112,13 +112,13 @@ def faulty(fault: Fault, head: bytes, reply: Reply, pace: Pace) -> Play:
     return _SPOILED[fault.kind](fault, head, reply, pace)
 
 
-_UNSENT: dict[FaultKind, tuple[tuple[bytes, ...], Ending]] = {
+_UNSENT: Mapping[FaultKind, tuple[tuple[bytes, ...], Ending]] = {
     FaultKind.RESET_BEFORE: ((), Ending.RESET),
     FaultKind.STALL_BEFORE: ((), Ending.STALL),
     FaultKind.STALE: ((), Ending.CLOSE),
     FaultKind.GARBAGE: ((_GARBAGE,), Ending.CLOSE),
 }
-_BROKEN_OFF: dict[FaultKind, Ending] = {
+_BROKEN_OFF: Mapping[FaultKind, Ending] = {
     FaultKind.RESET_MID: Ending.RESET,
     FaultKind.CUT: Ending.CLOSE,
     FaultKind.STALL_MID: Ending.STALL,
@@ -178,7 +178,7 @@ def _late(fault: Fault, head: bytes, reply: Reply, pace: Pace) -> Play:
     return good(head, reply, pace)
 
 
-_SPOILED: dict[FaultKind, Callable[[Fault, bytes, Reply, Pace], Play]] = {
+_SPOILED: Mapping[FaultKind, Callable[[Fault, bytes, Reply, Pace], Play]] = {
     FaultKind.MALFORMED: _malformed,
     FaultKind.GZIP: _zipped,
     FaultKind.SLOW: _late,

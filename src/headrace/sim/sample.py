@@ -1,14 +1,14 @@
 """A value that fits a JSON schema, for tool arguments and JSON answers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from headrace.sim.text import WORDS
 
 _DEPTH_MAX = 8
 
-Schema = dict[str, Any]
-FREE_FORM: Schema = {
+Schema = Mapping[str, Any]
+FREE_FORM: Mapping[str, Any] = {
     "type": "object",
     "properties": {"answer": {"type": "string"}, "score": {"type": "integer", "maximum": 100}},
 }

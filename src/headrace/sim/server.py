@@ -13,7 +13,7 @@ from headrace.sim.pace import Profile
 from headrace.sim.service import Service
 from headrace.sim.stats import StatsReport
 
-__all__ = ["Fault", "FaultKind", "Profile", "SimOptions", "SimServer", "run", "serve", "start"]
+__all__ = ("Fault", "FaultKind", "Profile", "SimOptions", "SimServer", "run", "serve", "start")
 
 _BACKLOG = 2048
 

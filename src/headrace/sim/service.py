@@ -2,7 +2,7 @@
 
 import http
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -35,7 +35,7 @@ _OPENAI = openai_more.OpenAIGrammar()
 _ANTHROPIC = anthropic.AnthropicGrammar()
 _MODELS = "/v1/models"
 _CONTROLS = frozenset((b"x-sim-tokens", b"x-sim-ttft-ms", b"x-sim-token-ms"))
-_REASONS = {status.value: status.phrase.encode() for status in http.HTTPStatus}
+_REASONS: Mapping[int, bytes] = {status.value: status.phrase.encode() for status in http.HTTPStatus}
 
 Answering = Callable[[int, bytes, int | None, int], Reply]
 
@@ -47,7 +47,7 @@ class Route(msgspec.Struct, frozen=True):
     grammar: Grammar
 
 
-_ROUTES: dict[str, Route] = {
+_ROUTES: Mapping[str, Route] = {
     "/v1/chat/completions": Route(openai.chat, _OPENAI),
     "/v1/embeddings": Route(openai_more.embeddings, _OPENAI),
     "/v1/messages": Route(anthropic.messages, _ANTHROPIC),

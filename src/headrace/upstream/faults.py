@@ -1,5 +1,6 @@
 """What can go wrong on the way to a provider, as errors a caller can act on."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from headrace.errors import UpstreamBroken
@@ -18,7 +19,7 @@ FaultKind = Literal[
     "shutdown",
 ]
 
-_TELLS: dict[FaultKind, tuple[str, str]] = {
+_TELLS: Mapping[FaultKind, tuple[str, str]] = {
     "connect": (
         "could not be reached",
         "check its base_url and that it is up",
