@@ -15,20 +15,11 @@ if TYPE_CHECKING:
         UpstreamBroken,
         UpstreamRefused,
     )
-    from headrace.library import (
-        Adapter,
-        Completion,
-        Embeddings,
-        Stream,
-        StreamEvent,
-        SyncAdapter,
-        SyncStream,
-    )
-    from headrace.model import CacheResult, Usage
+    from headrace.library import Adapter, Completion, Embeddings, StreamEvent, SyncAdapter
+    from headrace.model import Usage
 
 __all__ = (
     "Adapter",
-    "CacheResult",
     "Completion",
     "Embeddings",
     "HeadraceError",
@@ -37,25 +28,15 @@ __all__ = (
     "NotRunning",
     "Overloaded",
     "SettingsInvalid",
-    "Stream",
     "StreamEvent",
     "SyncAdapter",
-    "SyncStream",
     "UpstreamBroken",
     "UpstreamRefused",
     "Usage",
     "__version__",
 )
 
-_HOMES = (
-    ("headrace.model", frozenset({"CacheResult", "Usage"})),
-    (
-        "headrace.library",
-        frozenset(
-            "Adapter Completion Embeddings Stream StreamEvent SyncAdapter SyncStream".split()
-        ),
-    ),
-)
+_LIBRARY = frozenset({"Adapter", "Completion", "Embeddings", "StreamEvent", "SyncAdapter"})
 
 
 if not TYPE_CHECKING:  # a type checker knows the names from above, and that there are no others
@@ -70,7 +51,9 @@ if not TYPE_CHECKING:  # a type checker knows the names from above, and that the
 
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        home = next((home for home, names in _HOMES if name in names), "headrace.errors")
+        home = "headrace.library" if name in _LIBRARY else "headrace.errors"
+        if name == "Usage":
+            home = "headrace.model"
         return getattr(import_module(home), name)
 
 

@@ -9,9 +9,28 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Final
 
+import pytest
+
 import headrace
 
 EXPECTED: Final[Mapping[str, str]] = {
+    "Adapter": "class(settings, *, max_tokens, warm_up_timeout_s, close_timeout_s)",
+    "Completion": (
+        "class(text, finish_reason, tool_calls, usage, model, provider, cache, cost_usd, "
+        "attempts, raw)"
+    ),
+    "Embeddings": "class(vectors, usage, model, provider, cache, cost_usd, attempts, raw)",
+    "HeadraceError": "error(message, *, code, param, retry_after_s)",
+    "InvalidRequest": "error(message, *, code, param, retry_after_s)",
+    "NotFound": "error(message, *, code, param, retry_after_s)",
+    "NotRunning": "error(message, *, code, param, retry_after_s)",
+    "Overloaded": "error(message, *, code, param, retry_after_s)",
+    "SettingsInvalid": "error(message, *, code, param, retry_after_s)",
+    "StreamEvent": "class(index, text, raw, choice, finish_reason, usage)",
+    "SyncAdapter": "class(settings, *, max_tokens, warm_up_timeout_s, close_timeout_s)",
+    "UpstreamBroken": "error(message, *, code, param, retry_after_s)",
+    "UpstreamRefused": "error(message, *, upstream_status, body)",
+    "Usage": "class(input_tokens, output_tokens, cached_tokens)",
     "__version__": "str",
 }
 """Each public name, and what it is: see `describe`."""
@@ -74,6 +93,12 @@ def test_every_public_name_is_explained() -> None:
             value = getattr(headrace, name)
             assert inspect.getdoc(value), name
             assert value.__module__.partition(".")[0] == "headrace", name
+
+
+def test_names_that_are_not_public_are_not_there() -> None:
+    with pytest.raises(AttributeError, match="Adaptor"):
+        _ = headrace.Adaptor  # type: ignore[attr-defined]
+    assert set(EXPECTED) <= set(dir(headrace))
 
 
 def test_describe_tells_kinds_apart() -> None:

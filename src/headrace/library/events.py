@@ -68,9 +68,7 @@ class EventReader:
         blocks, blank, rest = data.rpartition(b"\n\n")
         self._rest = rest + held_back
         events = sse.read_events(blocks + blank) if blank else []
-        return [
-            self._read_event(event) for event in events if event.data != openai_reply.DONE
-        ]
+        return [self._read_event(event) for event in events if event.data != openai_reply.DONE]
 
     def _read_event(self, event: sse.Event) -> StreamEvent:
         index = self._count

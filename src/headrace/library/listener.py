@@ -19,11 +19,12 @@ class Listener:
 
     Args:
         call: what is asked besides the body.
-        watch: times the stages.
+        now: the time, monotonic seconds.
         keeps: whether what comes in pieces is kept for `take`.
         on_over: told once that nothing more comes.
 
     Attributes:
+        watch: times the stages.
         source: where the answer comes from, once that is known.
         given: the whole answer, once it is there.
         first_s: when its first byte came, monotonic seconds.
@@ -33,10 +34,15 @@ class Listener:
     """
 
     def __init__(
-        self, call: Call, watch: Stopwatch, *, keeps: bool, on_over: "Callable[[Listener], None]"
+        self,
+        call: Call,
+        now: Callable[[], float],
+        *,
+        keeps: bool,
+        on_over: "Callable[[Listener], None]",
     ) -> None:
         self.call = call
-        self.watch = watch
+        self.watch = Stopwatch(now, now())
         self.source: Source | None = None
         self.given: Answer | None = None
         self.first_s: float | None = None
@@ -45,6 +51,7 @@ class Listener:
         self.has_begun = False
         self.is_paused = False
         self.task: asyncio.Task[Any] | None = None
+        self._now = now
         self._keeps = keeps
         self._on_over = on_over
         self._error: HeadraceError | None = None
@@ -160,13 +167,21 @@ class Listener:
         if self.first_s is None:
             if self.source is not None and self.source.attempts:
                 self.watch.passed("send")
-            self.first_s = self.watch.now_s()
+            self.first_s = self._now()
 
     def _end(self, status: int) -> None:
         if self.is_over:
             return
         self.is_over = True
         self.status = status
-        self._seat = None if self.is_over and not self.is_paused else self._seat
+        self._seat = None
         self._changed.set()
         self._on_over(self)
+
+
+def current_loop() -> asyncio.AbstractEventLoop | None:
+    """The loop that runs in this thread, if one does."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

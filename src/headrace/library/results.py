@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
+from headrace.cache.entry import Answer, Shape
 from headrace.dialects.base import Dialect, Operation
 from headrace.dialects.decoding import decode_or_none
 from headrace.errors import UpstreamBroken, UpstreamRefused
-from headrace.cache.entry import Answer, Shape
 from headrace.gateway.headers import is_encoded
 from headrace.gateway.relay import Source
 from headrace.limits import NUMBER_DIGITS_MAX
