@@ -28,6 +28,7 @@ from headrace.settings import SettingsSource, read_settings
 # Turns of the loop in which aborted connections tell that they are gone.
 _FAREWELL_TURNS = 3
 _LOGGER_NAME = "headrace"
+_TOO_EARLY = "The adapter was closed before the answer was complete."
 
 Write = Callable[[Directory], Question]
 
@@ -122,7 +123,7 @@ class Adapter:
         closer = asyncio.current_task()
         for listener in list(self._live):
             if listener.task is closer:
-                listener.leave()
+                listener.leave(_closed(_TOO_EARLY))
         try:
             if self._live:
                 self._is_quiet.clear()
@@ -132,7 +133,7 @@ class Adapter:
             pass
         finally:
             for listener in list(self._live):
-                listener.leave(_closed("The adapter was closed before the answer was complete."))
+                listener.leave(_closed(_TOO_EARLY))
             await self._engine.close()
             for _ in range(_FAREWELL_TURNS):
                 await asyncio.sleep(0)

@@ -74,7 +74,7 @@ class Listener:
         self._came()
         self.has_begun = True
 
-    def feed(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes, framed: bytes | None = None) -> None:  # noqa: ARG002
         if not self._keeps:
             return
         self._pieces.append(chunk)
