@@ -60,8 +60,8 @@ class Reader(Protocol):
         """A stream begins."""
         ...
 
-    def feed(self, chunk: bytes) -> None:
-        """The next bytes of the stream."""
+    def feed(self, chunk: bytes, framed: bytes | None = None) -> None:
+        """The next bytes of the stream; `framed` is the same as one HTTP chunk, if it is there."""
         ...
 
     def end(self, answer: Answer) -> None:
@@ -181,7 +181,7 @@ class Relay(ABC):
             for seat in self._seats.copy():
                 seat.reader.begin(status, self.headers)
 
-    def on_body(self, chunk: bytes) -> None:
+    def on_body(self, chunk: bytes, framed: bytes | None = None) -> None:
         chunks = self._chunks
         chunks.append(chunk)
         self._bytes += len(chunk)
@@ -191,7 +191,7 @@ class Relay(ABC):
         for seat in self._seats if len(self._seats) == 1 else self._seats.copy():
             if not seat.is_slow:
                 seat.place = here
-                seat.reader.feed(chunk)
+                seat.reader.feed(chunk, framed)
         if self._bytes > RELAY_BYTES_MAX:
             self._shorten()
 

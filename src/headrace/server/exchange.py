@@ -4,6 +4,7 @@ Implements the relay's `Reader`, for a client over HTTP.
 """
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from headrace.cache.entry import Answer, Headers
@@ -33,8 +34,8 @@ class Line(Protocol):
     """The connection as an exchange sees it."""
 
     peer: str
+    write: Callable[[bytes], None]
 
-    def write(self, data: bytes) -> None: ...
     def finished(self, *, keep_alive: bool) -> None: ...
     def broken(self) -> None: ...
 
@@ -144,9 +145,9 @@ class Exchange:
         framing = b"" if self.head.is_http10 else b"transfer-encoding: chunked\r\n"
         self.line.write(self._head_bytes(status, header_lines(headers) + framing))
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes, framed: bytes | None = None) -> None:
         if not self.head.is_http10:
-            data = chunk(data)
+            data = framed or chunk(data)
         self.bytes_out += len(data)
         self.line.write(data)
 

@@ -9,6 +9,7 @@ shapes that request smuggling is made of (RFC 9112, 6.1 and 11.2).
 import asyncio
 import enum
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple, cast
 
 import httptools
@@ -66,6 +67,7 @@ class HttpConnection(asyncio.Protocol):
         self._head_bytes = 0
         self._began_s = 0.0
         self.peer = ""
+        self.write: Callable[[bytes], None]  # the transport's own: a method around it would cost
         self._start_message()
 
     def _start_message(self) -> None:
@@ -79,6 +81,7 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self.write = self._transport.write
         self._transport.set_write_buffer_limits(WRITE_BUFFER_BYTES_HIGH, WRITE_BUFFER_BYTES_LOW)
         peer = transport.get_extra_info("peername")
         self.peer = peer[0] if isinstance(peer, tuple) else ""
@@ -165,10 +168,6 @@ class HttpConnection(asyncio.Protocol):
         self._transport.abort()
 
     # What exchanges ask for.
-
-    def write(self, data: bytes) -> None:
-        """Send bytes of the answer under way."""
-        self._transport.write(data)
 
     def finished(self, *, keep_alive: bool) -> None:
         """The exchange under way is over."""

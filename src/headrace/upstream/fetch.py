@@ -21,7 +21,7 @@ class _Whole:
     def on_head(self, status: int, headers: RawHeaders) -> None:  # noqa: ARG002
         self.status = status
 
-    def on_body(self, chunk: bytes) -> None:
+    def on_body(self, chunk: bytes, framed: bytes | None = None) -> None:  # noqa: ARG002
         self.parts.append(chunk)
 
     def on_end(self) -> None:

@@ -12,6 +12,7 @@ from typing import Protocol, cast
 import httptools
 
 from headrace.errors import HeadraceError
+from headrace.upstream.chunks import payload_start
 from headrace.upstream.faults import FaultKind, UpstreamFault
 
 NEVER_S = float("inf")
@@ -30,8 +31,8 @@ class Sink(Protocol):
         """The answer begins; header names are in lower case."""
         ...
 
-    def on_body(self, chunk: bytes) -> None:
-        """The next bytes of the body."""
+    def on_body(self, chunk: bytes, framed: bytes | None = None) -> None:
+        """The next bytes of the body; `framed` is the same as one chunk, where it came so."""
         ...
 
     def on_end(self) -> None:
@@ -92,6 +93,8 @@ class H1Connection(asyncio.Protocol):
         "_lost",
         "_now",
         "_owner",
+        "_heard",
+        "_is_between_chunks",
         "_parser",
         "_parts",
         "_paused",
@@ -136,6 +139,8 @@ class H1Connection(asyncio.Protocol):
         self._framed = False
         self._complete = False
         self._keep_alive = False
+        self._heard = False
+        self._is_between_chunks = False
 
     @property
     def is_lost(self) -> bool:
@@ -166,8 +171,16 @@ class H1Connection(asyncio.Protocol):
             self._transport.resume_reading()
             self.deadline_s = min(self._now() + self._idle_timeout_s, self._total_deadline_s)
 
-    def expire(self, now_s: float) -> None:
-        """End the call because a time limit passed."""
+    def keep_time(self, now_s: float) -> None:
+        """End the call if a time limit has passed; called now and then."""
+        if self._heard:  # noted here, since doing it for every chunk would cost more than the chunk
+            self._heard = False
+            if not self._paused:
+                self.deadline_s = min(now_s + self._idle_timeout_s, self._total_deadline_s)
+        elif now_s >= self.deadline_s:
+            self._expire(now_s)
+
+    def _expire(self, now_s: float) -> None:
         if now_s >= self._total_deadline_s:
             self._fail("timeout_total")
         else:
@@ -189,9 +202,18 @@ class H1Connection(asyncio.Protocol):
         if sink is None:  # nobody asked: a late or unsolicited answer
             self._transport.abort()
             return
-        self._received = True
+        self._received = self._heard = True
+        if self._is_between_chunks and (start := payload_start(data)):
+            # What the parser would do with a whole chunk changes nothing in it.
+            self._body_bytes += len(data)
+            sink.on_body(data[start:-2], data)
+            if self._body_bytes > self._body_bytes_max:
+                self._fail("too_large")
+            return
         try:
             self._parser.feed_data(data)
+            if not data.endswith(b"\r\n"):  # inside a chunk, or inside the size of the next
+                self._is_between_chunks = False
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             if not self._complete:
                 self._fail("cut" if self._head_done else "garbage")
@@ -207,8 +229,6 @@ class H1Connection(asyncio.Protocol):
             self._fail("too_large")
         elif self._complete:
             self._finish()
-        elif not self._paused:
-            self.deadline_s = min(self._now() + self._idle_timeout_s, self._total_deadline_s)
 
     def eof_received(self) -> None:
         return None  # the transport closes itself; `connection_lost` tells the call
@@ -244,7 +264,14 @@ class H1Connection(asyncio.Protocol):
         self._body_bytes += len(chunk)
         self._parts.append(chunk)
 
+    def on_chunk_header(self) -> None:
+        self._is_between_chunks = False
+
+    def on_chunk_complete(self) -> None:
+        self._is_between_chunks = True
+
     def on_message_complete(self) -> None:
+        self._is_between_chunks = False
         self._complete = self._head_done
         # Asked here because the parser forgets the framing with the message.
         self._keep_alive = self._parser.should_keep_alive()

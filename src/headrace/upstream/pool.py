@@ -138,8 +138,8 @@ class Pool:
 
     def sweep(self, now_s: float) -> None:
         """End calls whose time is up, and drop connections that idled too long."""
-        for connection in [c for c in self._active if c.deadline_s <= now_s]:
-            connection.expire(now_s)
+        for connection in list(self._active):
+            connection.keep_time(now_s)
         oldest_s = now_s - self._limits.keepalive_s
         while self._idle and self._idle[0].idle_since_s <= oldest_s:
             self._idle.pop(0).abort()

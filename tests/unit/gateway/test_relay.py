@@ -72,7 +72,7 @@ class Reader:
     def begin(self, status: int, headers: Headers) -> None:
         self.said.append("begin")
 
-    def feed(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes, framed: bytes | None = None) -> None:
         self.got.append(chunk)
 
     def end(self, answer: Answer) -> None:
