@@ -32,7 +32,7 @@ class Answer(msgspec.Struct, gc=False, eq=False):
         provider: name of the provider that gave it.
         model: the provider's name of the model.
         usage: tokens as the provider counted them, where it did.
-        cost_usd: what the call cost in US dollars.
+        cost_usd: what the call cost in US dollars, where its price is known.
         seconds: how long the provider took.
         key: what it is stored under; set by the cache.
         stored_s: when it was stored, monotonic seconds; set by the cache.
@@ -47,7 +47,7 @@ class Answer(msgspec.Struct, gc=False, eq=False):
     provider: str
     model: str
     usage: Usage | None = None
-    cost_usd: float = 0.0
+    cost_usd: float | None = None
     seconds: float = 0.0
     key: bytes = b""
     stored_s: float = 0.0

@@ -54,7 +54,7 @@ class Flight(Relay):
             order.way.endpoint.name,
             order.model,
             usage,
-            price.cost_usd(usage) if price and usage else 0.0,
+            price.cost_usd(usage) if price and usage else None,
             self._tower.now_s() - self._began_s,
         )
 

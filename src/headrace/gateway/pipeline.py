@@ -225,7 +225,7 @@ class Pipeline:
         meter = order.way.meter
         meter.done(answer.status, answer.seconds)
         if answer.usage:
-            meter.spent(answer.usage, answer.cost_usd)
+            meter.spent(answer.usage, answer.cost_usd or 0.0)
         if answer.status == 200:
             for _ in range(flight.followers):
                 self._count_saved(answer, 0.0)
@@ -255,7 +255,7 @@ class Pipeline:
             usage.input_tokens,
             usage.output_tokens,
             usage.cached_tokens,
-            answer.cost_usd,
+            answer.cost_usd or 0.0,
             seconds,
         )
 

@@ -33,7 +33,8 @@ class Completion(msgspec.Struct, frozen=True):
         model: what the provider calls the model that was asked.
         provider: name of the provider in the settings.
         cache: where the answer came from: `l1`, `joined`, `miss` or `bypass`.
-        cost_usd: what this call cost in US dollars; 0 where nobody had to be asked.
+        cost_usd: what this call cost in US dollars; 0 where nobody had to be asked, `None` where
+            its price is not known.
         attempts: calls made to the provider for it.
         raw: the provider's JSON.
     """
@@ -45,7 +46,7 @@ class Completion(msgspec.Struct, frozen=True):
     model: str
     provider: str
     cache: CacheResult
-    cost_usd: float
+    cost_usd: float | None
     attempts: int
     raw: bytes
 
@@ -71,7 +72,7 @@ class Embeddings(msgspec.Struct, frozen=True):
     model: str
     provider: str
     cache: CacheResult
-    cost_usd: float
+    cost_usd: float | None
     attempts: int
     raw: bytes
 

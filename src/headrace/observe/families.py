@@ -87,8 +87,8 @@ REFUSAL = Label(
 BAD_REQUEST = Label(
     "reason",
     (
-        *("protocol", "framing", "headers_too_large", "body_too_large", "header_timeout"),
-        *("body_timeout", "json", "field", "method", "route", "model", OTHER),
+        *("protocol", "headers_too_large", "body_too_large", "too_slow", "json", "field"),
+        *("method", "route", "model", "key", OTHER),
     ),
 )
 

@@ -136,8 +136,8 @@ class Exchange:
         lines = header_lines(answer.headers)
         if age_s is not None:
             lines += b"x-headrace-cost-usd: 0\r\nage: %d\r\n" % age_s
-        elif answer.usage is not None:
-            lines += b"x-headrace-cost-usd: %b\r\n" % dollars(self.cost_usd)
+        elif (cost_usd := self.cost_usd) is not None:
+            lines += b"x-headrace-cost-usd: %b\r\n" % dollars(cost_usd)
         self.send(answer.status, lines, answer.body)
 
     def begin(self, status: int, headers: Headers) -> None:
@@ -163,6 +163,8 @@ class Exchange:
         if self.is_over:
             return
         self.error = error.code
+        if 400 <= error.status < 500:
+            self._service.refused(error)
         dialect = self.head.dialect
         if self.is_stream:
             # What came may have broken off within an event, which a blank line ends.
@@ -194,9 +196,11 @@ class Exchange:
         self._finish(keep_alive=True)
 
     @property
-    def cost_usd(self) -> float:
-        """What this request added to the bill, in US dollars."""
-        if self.answer_given is None or self.source is None or self.source.is_free:
+    def cost_usd(self) -> float | None:
+        """What this request added to the bill, in US dollars; `None` where nobody knows."""
+        if self.answer_given is None:
+            return None
+        if self.source is not None and self.source.is_free:
             return 0.0
         return self.answer_given.cost_usd
 

@@ -194,6 +194,11 @@ class Service:
         except HeadraceError as error:
             exchange.fail(error)
 
+    def refused(self, error: HeadraceError) -> None:
+        """Count a request that was wrong."""
+        bad_requests = self._metrics.bad_requests
+        bad_requests.add(bad_requests.at(_REASONS.get(error.code, "other")))
+
     def settled(self, exchange: Exchange, *, aborted: bool = False) -> None:
         """An exchange is over: count it and log it."""
         if exchange.head is not self.unread_head:
@@ -295,9 +300,28 @@ class Service:
             exchange.bytes_out,
             usage.input_tokens if usage else None,
             usage.output_tokens if usage else None,
-            exchange.cost_usd if usage else None,
+            exchange.cost_usd,
             exchange.error,
         )
 
 
 _LOOK_UP = ("look_up",)
+
+# What clients do wrong, by the code they are told, as the metric names it.
+_REASONS: Mapping[str, str] = {
+    "invalid_request": "protocol",
+    "request_timeout": "too_slow",
+    "headers_too_large": "headers_too_large",
+    "body_too_large": "body_too_large",
+    "invalid_json": "json",
+    "invalid_type": "field",
+    "invalid_value": "field",
+    "missing_field": "field",
+    "method_not_allowed": "method",
+    "unknown_route": "route",
+    "model_not_found": "model",
+    "wrong_dialect": "model",
+    "missing_api_key": "key",
+    "invalid_api_key": "key",
+    "not_allowed": "key",
+}

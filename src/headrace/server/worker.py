@@ -17,6 +17,7 @@ from headrace.gateway.engine import Engine
 from headrace.identity.keys import KeyRing
 from headrace.limits import SWEEP_INTERVAL_S
 from headrace.observe.cells import Board
+from headrace.observe.event_log import Level, Value
 from headrace.observe.exposition import render
 from headrace.observe.layout import Layout
 from headrace.observe.logs import Logs, open_logs
@@ -114,6 +115,7 @@ class Worker:
             events=self._logs.events,
             worker_tag=f"{post.index:x}{secrets.token_hex(4)}",
         )
+        self._reloads = 0
         self._lag = LoopLag(metrics.loop_lag, clock, on_tick=self._tick)
 
     async def run(self) -> None:
@@ -247,10 +249,16 @@ class Worker:
             self._engine.reload(settings)
             self._service.adopt(settings.listen, self._desk(settings))
         except HeadraceError as error:
-            self._logs.events.say("error", "reload_refused", detail=error.message)
+            self._say_reload("error", "reload_refused", detail=error.message)
             return
         self._settings = settings
-        self._logs.events.say("info", "reloaded", pid=os.getpid())
+        self._say_reload("info", "reloaded")
+
+    def _say_reload(self, level: Level, event: str, **fields: Value) -> None:
+        # Each one is news: told apart by its number, none is taken for a repetition.
+        self._reloads += 1
+        about = f"reload {self._reloads}"
+        self._logs.events.say(level, event, about=about, pid=os.getpid(), **fields)
 
     def _url(self) -> str:
         host, port = self._sock.getsockname()[:2]
