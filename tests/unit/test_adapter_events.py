@@ -72,6 +72,12 @@ def test_pieces_do_not_matter(dialect: DialectName, cuts: list[int], newline: by
     assert read(dialect, respelled, cuts) == events
 
 
+def test_a_newline_may_be_cut_in_two() -> None:
+    transcript = b'event: x\r\ndata: {"a":\r\ndata: 1}\r\n\r\n'
+    for cut in range(len(transcript)):
+        assert read("openai", transcript, [cut]) == [StreamEvent(0, "", b'{"a":\n1}')]
+
+
 @pytest.mark.parametrize("data", [b"[]", b"{", b"7", b'"text"', b"\xff", b'{"choices":[7]}'])
 @pytest.mark.parametrize("dialect", ["openai", "anthropic"])
 def test_events_that_say_nothing_known_are_passed_on(dialect: DialectName, data: bytes) -> None:
