@@ -38,11 +38,13 @@ RENAMED: Mapping[bytes, bytes] = {
 
 def end_to_end(headers: RawHeaders) -> Headers:
     """The headers that go to the caller, names in lower case."""
-    return tuple(
-        (RENAMED.get(name, name), value)
-        for name, value in headers
-        if name not in DROPPED and not name.startswith(b"x-headrace-")
-    )
+    kept = []
+    for pair in headers:
+        name = pair[0]
+        if name in DROPPED or name.startswith(b"x-headrace-"):
+            continue
+        kept.append((RENAMED[name], pair[1]) if name in RENAMED else pair)
+    return tuple(kept)
 
 
 def is_encoded(headers: Headers) -> bool:

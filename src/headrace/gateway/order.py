@@ -22,13 +22,13 @@ class Order(msgspec.Struct, eq=False):
         body: its JSON; let go of once it is sent.
         reader: who waits for the answer.
         watch: times the stages.
+        digest: key of the raw body.
         document: the body, decoded; let go of once it is routed.
         view: what matters of it.
         lane: the way to its provider.
         model: what the provider calls the model.
         key: canonical key of what is asked, the same for every shape.
         flight_key: the same for requests that can share one call.
-        digest: key of the raw body.
         shape: the shape the caller wants.
         cacheable: whether its answer may be stored.
         looks_up: whether a stored answer, or one under way, will do.
@@ -41,13 +41,13 @@ class Order(msgspec.Struct, eq=False):
     body: bytes
     reader: Reader
     watch: Stopwatch
+    digest: bytes = b""
     document: dict[str, Any] = {}
     view: RequestView = _UNREAD
     lane: Lane | None = None
     model: str = ""
     key: bytes = b""
     flight_key: bytes = b""
-    digest: bytes = b""
     shape: Shape = Shape.WHOLE
     cacheable: bool = False
     looks_up: bool = False

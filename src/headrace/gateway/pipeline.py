@@ -56,12 +56,18 @@ class Pipeline:
         self._plan = plan
         self._cache.forget_repeats()
 
-    def repeat(self, call: Call, body: bytes, now_s: float) -> Answer | None:
-        """The fast path: the stored answer to this very body, found without parsing it."""
+    def repeat(self, call: Call, digest: bytes, now_s: float) -> Answer | None:
+        """The fast path: the stored answer to this very body, found without parsing it.
+
+        Args:
+            call: what the head of the request says.
+            digest: `repeat_key` of the call's scope and the body.
+            now_s: monotonic seconds.
+        """
         hints = call.hints
         if not hints.looks_up:
             return None
-        answer = self._cache.repeat(repeat_key(call.scope, body), now_s)
+        answer = self._cache.repeat(digest, now_s)
         if answer is None:
             return None
         if hints.age_s_max is not None and now_s - answer.stored_s > hints.age_s_max:
@@ -130,7 +136,8 @@ class Pipeline:
         order.shape = shape = _shape(view)
         order.key = key
         order.flight_key = key + _SHAPE_SUFFIX[shape]
-        order.digest = repeat_key(call.scope, order.body)
+        if not order.digest:
+            order.digest = repeat_key(call.scope, order.body)
         order.cacheable = plan.cache_enabled and request_cacheable(view, plan.temperature_max)
         order.looks_up = order.cacheable and call.hints.looks_up
         order.watch.passed("route")

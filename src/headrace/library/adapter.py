@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import msgspec
 
+from headrace.cache.key import repeat_key
 from headrace.clock import SystemClock
 from headrace.errors import HeadraceError, InvalidRequest, NotRunning
 from headrace.gateway.call import Hints, make_call
@@ -303,7 +304,7 @@ class Adapter:
         call = make_call(dialect, question.operation, tenant, hints, ())
         listener = Listener(call, self._now, keeps=streams, on_over=self._over)
         self._live.add(listener)
-        answer = engine.pipeline.repeat(call, question.body, began_s)
+        answer = engine.pipeline.repeat(call, repeat_key(call.scope, question.body), began_s)
         if answer is not None:
             listener.placed(Source(CacheResult.L1, answer.provider, answer.model))
             listener.watch.passed("look_up")

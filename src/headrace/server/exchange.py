@@ -57,6 +57,7 @@ class Exchange:
         "answer_given",
         "bytes_in",
         "bytes_out",
+        "digest",
         "error",
         "first_byte_s",
         "head",
@@ -78,6 +79,7 @@ class Exchange:
         self.answer_given: Answer | None = None
         self.bytes_in = 0
         self.bytes_out = 0
+        self.digest = b""  # key of the body, for the pipeline
         self.first_byte_s = 0.0
         self.status = 0
         self.is_stream = False

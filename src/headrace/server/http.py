@@ -15,6 +15,7 @@ from typing import NamedTuple, cast
 import httptools
 import msgspec
 
+from headrace.cache.key import repeat_key
 from headrace.errors import HeadersTooLarge, HeadraceError, InvalidRequest, RequestTimeout
 from headrace.limits import LINGER_S, WRITE_BUFFER_BYTES_HIGH, WRITE_BUFFER_BYTES_LOW
 from headrace.server.exchange import Exchange
@@ -239,7 +240,9 @@ class HttpConnection(asyncio.Protocol):
         self._read_or_pause()
 
     def _serve(self, head: RequestHead, body: bytes, began_s: float) -> None:
-        answer = self._service.answer_repeat(self, head, body, began_s)
+        call = head.call
+        digest = b"" if call is None else repeat_key(call.scope, body)
+        answer = self._service.answer_repeat(self, head, len(body), digest, began_s)
         if answer is not None:
             self._transport.write(answer)
             if not head.keep_alive:
@@ -248,9 +251,10 @@ class HttpConnection(asyncio.Protocol):
                 self._read_deadline_s = began_s + self._bounds.idle_timeout_s
             return
         self._read_deadline_s = NEVER_S if self._reading is Reading.IDLE else self._read_deadline_s
-        if head.call is not None and head.call.hints.deadline_s is not None:
-            self._answer_deadline_s = began_s + head.call.hints.deadline_s
+        if call is not None and call.hints.deadline_s is not None:
+            self._answer_deadline_s = began_s + call.hints.deadline_s
         self._exchange = Exchange(self, self._service, head, began_s)
+        self._exchange.digest = digest
         self._service.start(self._exchange, body)
 
     def _wait_for_next(self) -> None:

@@ -123,13 +123,26 @@ class Service:
         self.known_heads[raw] = head
 
     def answer_repeat(
-        self, connection: Connection, head: RequestHead, body: bytes, began_s: float
+        self,
+        connection: Connection,
+        head: RequestHead,
+        body_bytes: int,
+        digest: bytes,
+        began_s: float,
     ) -> bytes | None:
-        """The fast path: the bytes that answer a body seen before, or `None`."""
+        """The fast path: the bytes that answer a body seen before, or `None`.
+
+        Args:
+            connection: whose request it is.
+            head: the head of the request.
+            body_bytes: size of its body.
+            digest: key of its body.
+            began_s: when its first byte came, monotonic seconds.
+        """
         call = head.call
         if call is None or head.error is not None or self.is_draining:
             return None
-        answer = self._pipeline.repeat(call, body, began_s)
+        answer = self._pipeline.repeat(call, digest, began_s)
         if answer is None:
             return None
         now_s = self.clock.monotonic_s()
@@ -170,7 +183,7 @@ class Service:
                 0,
                 took_ms,
                 took_ms,
-                len(body),
+                body_bytes,
                 len(reply),
             ),
             _LOOK_UP,
@@ -254,7 +267,7 @@ class Service:
             call = exchange.head.call
             if call is not None and not exchange.is_over:  # the client may be gone already
                 exchanges.append(exchange)
-                orders.append(Order(call, body, exchange, exchange.watch))
+                orders.append(Order(call, body, exchange, exchange.watch, exchange.digest))
         self._run(exchanges, lambda: self._pipeline.handle_all(orders))
         for exchange, order in zip(exchanges, orders, strict=True):
             if order.error is not None:
