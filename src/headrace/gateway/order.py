@@ -7,7 +7,7 @@ import msgspec
 from headrace.cache.entry import Shape
 from headrace.errors import HeadraceError
 from headrace.gateway.call import Call, Stopwatch
-from headrace.gateway.plan import Lane
+from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.relay import Reader, Relay, Seat
 from headrace.model import RequestView
 
@@ -25,6 +25,7 @@ class Order(msgspec.Struct, eq=False):
         digest: key of the raw body.
         document: the body, decoded; let go of once it is routed.
         view: what matters of it.
+        plan: the settings it was routed by.
         lane: the way to its provider.
         model: what the provider calls the model.
         key: canonical key of what is asked, the same for every shape.
@@ -44,6 +45,7 @@ class Order(msgspec.Struct, eq=False):
     digest: bytes = b""
     document: dict[str, Any] = {}
     view: RequestView = _UNREAD
+    plan: Plan | None = None
     lane: Lane | None = None
     model: str = ""
     key: bytes = b""

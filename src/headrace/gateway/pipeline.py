@@ -126,6 +126,7 @@ class Pipeline:
     def _route(self, order: Order) -> bool:
         plan, call, view = self._plan, order.call, order.view
         target = plan.directory.resolve(view.model, call.dialect.name)
+        order.plan = plan
         order.lane = lane = plan.lanes[target.provider]
         order.model = target.model
         uncounted = call.grammar.uncounted
@@ -236,7 +237,8 @@ class Pipeline:
         if answer.status == 200:
             for _ in range(flight.followers):
                 self._count_saved(answer, 0.0)
-        if order.cacheable and order.call.hints.stores:
+        # After a reload the same body may mean another answer, or none that is stored.
+        if order.cacheable and order.call.hints.stores and order.plan is self._plan:
             self._store(flight, answer)
 
     def _store(self, flight: Flight, answer: Answer) -> None:

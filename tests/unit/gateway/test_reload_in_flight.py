@@ -1,0 +1,47 @@
+"""A call under way when the settings change: who asks by the new ones is not given its answer."""
+
+import asyncio
+from typing import Any
+
+from headrace import Adapter
+from headrace.settings import read_settings
+from headrace.sim.options import SimOptions
+from headrace.sim.pace import Profile
+from headrace.sim.thread import running
+
+
+def _settings(url: str, target: str, **cache: Any) -> dict[str, Any]:
+    provider = {"dialect": "openai", "base_url": f"{url}/v1"}
+    return {
+        "providers": {"old": provider, "new": provider},
+        "models": {"fast": {"targets": [target]}},
+        "cache": cache,
+    }
+
+
+def test_an_answer_of_before_is_no_repeat_after() -> None:
+    async def scenario(url: str) -> tuple[str, str, str]:
+        async with Adapter(_settings(url, "old/sim-small")) as adapter:
+            asked = asyncio.create_task(adapter.generate("Why?", model="fast"))
+            await asyncio.sleep(0)  # it is on its way
+            engine = adapter._running()
+            engine.reload(read_settings(_settings(url, "new/sim-small")))
+            first = await asked
+            again = await adapter.generate("Why?", model="fast")
+            return first.provider, again.provider, again.cache
+
+    with running(SimOptions(port=0, profile=Profile.FAST)) as sim:
+        assert asyncio.run(scenario(sim.url)) == ("old", "new", "miss")
+
+
+def test_nothing_is_kept_once_the_cache_is_off() -> None:
+    async def scenario(url: str) -> str:
+        async with Adapter(_settings(url, "old/sim-small")) as adapter:
+            asked = asyncio.create_task(adapter.generate("Why?", model="fast"))
+            await asyncio.sleep(0)
+            adapter._running().reload(read_settings(_settings(url, "old/sim-small", enabled=False)))
+            await asked
+            return (await adapter.generate("Why?", model="fast")).cache
+
+    with running(SimOptions(port=0, profile=Profile.FAST)) as sim:
+        assert asyncio.run(scenario(sim.url)) == "bypass"
