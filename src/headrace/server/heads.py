@@ -259,7 +259,10 @@ def _split(target: bytes) -> tuple[str, bytes]:
 
 
 def _speaks_anthropic(place: Place, fields: Mapping[bytes, bytes]) -> bool:
-    return place.dialect == "anthropic" or b"anthropic-version" in fields
+    # On a route with an operation of its own the route decides, whatever a client sends along.
+    if place.operation is not None:
+        return place.dialect == "anthropic"
+    return b"anthropic-version" in fields
 
 
 def _body_bytes(raw: RawHead, fields: Mapping[bytes, bytes], body_bytes_max: int) -> int | None:
@@ -283,7 +286,7 @@ def body_too_large(body_bytes_max: int) -> BodyTooLarge:
 
 
 def _check_target(raw: RawHead, fields: Mapping[bytes, bytes]) -> None:
-    if not raw.target.startswith(b"/") and raw.target != b"*":
+    if raw.method == b"CONNECT" or (not raw.target.startswith(b"/") and raw.target != b"*"):
         raise InvalidRequest("The request target must be a path such as /v1/chat/completions.")
     if raw.version not in ("1.0", "1.1"):
         raise InvalidRequest("Speak HTTP/1.1 here.")

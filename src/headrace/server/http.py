@@ -59,11 +59,14 @@ class HttpConnection(asyncio.Protocol):
         self._read_deadline_s = NEVER_S
         self._write_deadline_s = NEVER_S
         self._answer_deadline_s = NEVER_S
+        self._flush_deadline_s = NEVER_S
+        self._read_s_left = NEVER_S  # until the read deadline, while reading is paused
         self._exchange: Exchange | None = None
         self._pending: deque[Received | HeadraceError] = deque()
         self._takes_input = True
         self._is_deaf = False  # nothing more of what the client sends counts
         self._is_lingering = False
+        self._is_serving = False
         self._raw_head = b""
         self._head_bytes = 0
         self._began_s = 0.0
@@ -113,7 +116,8 @@ class HttpConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._is_deaf = True
         self._pending.clear()
-        self._read_deadline_s = self._write_deadline_s = self._answer_deadline_s = NEVER_S
+        self._read_deadline_s = self._write_deadline_s = NEVER_S
+        self._answer_deadline_s = self._flush_deadline_s = NEVER_S
         exchange, self._exchange = self._exchange, None
         self._service.disconnected(self)
         if exchange:
@@ -136,7 +140,12 @@ class HttpConnection(asyncio.Protocol):
     @property
     def deadline_s(self) -> float:
         """When `expire` is due."""
-        return min(self._read_deadline_s, self._write_deadline_s, self._answer_deadline_s)
+        return min(
+            self._read_deadline_s,
+            self._write_deadline_s,
+            self._answer_deadline_s,
+            self._flush_deadline_s,
+        )
 
     @property
     def is_idle(self) -> bool:
@@ -145,14 +154,16 @@ class HttpConnection(asyncio.Protocol):
 
     def expire(self, now_s: float) -> None:
         """A time limit passed."""
-        if now_s >= self._write_deadline_s or self._is_lingering:
+        if now_s >= min(self._write_deadline_s, self._flush_deadline_s):
             self._transport.abort()
+        elif self._is_lingering:
+            self._linger_on(now_s)
         elif now_s >= self._answer_deadline_s:
             self._answer_deadline_s = NEVER_S
             if self._exchange:
                 self._exchange.expire()
         elif self._reading is Reading.IDLE:
-            self._transport.close()
+            self.close()
         else:
             what, limit = ("headers", "header_timeout_s")
             if self._reading is Reading.BODY:
@@ -161,7 +172,9 @@ class HttpConnection(asyncio.Protocol):
             self._next()
 
     def close(self) -> None:
-        """Close once everything written has been sent."""
+        """Close once everything written has been sent, or the client takes too long over it."""
+        self._read_deadline_s = NEVER_S
+        self._flush_deadline_s = self._now() + self._bounds.write_timeout_s
         self._transport.close()
 
     def abort(self) -> None:
@@ -185,7 +198,7 @@ class HttpConnection(asyncio.Protocol):
         self._exchange = None
         self._is_deaf = True
         # Closing without the last chunk tells an HTTP client that the answer is not whole.
-        self._transport.close()
+        self.close()
 
     # The inside.
 
@@ -228,6 +241,16 @@ class HttpConnection(asyncio.Protocol):
 
     def _next(self) -> None:
         """Serve what waits, one at a time, as long as the client reads what it is given."""
+        if self._is_serving:  # further up the stack: an answer given at once came back here
+            return
+        self._is_serving = True
+        try:
+            self._serve_pending()
+        finally:
+            self._is_serving = False
+        self._read_or_pause()
+
+    def _serve_pending(self) -> None:
         while self._pending and self._exchange is None and self._write_deadline_s == NEVER_S:
             pending = self._pending.popleft()
             if isinstance(pending, HeadraceError):
@@ -237,7 +260,6 @@ class HttpConnection(asyncio.Protocol):
                 self._exchange.fail(pending)
             else:
                 self._serve(*pending)
-        self._read_or_pause()
 
     def _serve(self, head: RequestHead, body: bytes, began_s: float) -> None:
         call = head.call
@@ -267,9 +289,15 @@ class HttpConnection(asyncio.Protocol):
         if wanted == self._takes_input or self._transport.is_closing():
             return
         self._takes_input = wanted
+        is_timed = self._reading is not Reading.IDLE and not self._is_deaf
         if wanted:
+            if is_timed:
+                self._read_deadline_s = self._now() + self._read_s_left
             self._transport.resume_reading()
         else:
+            if is_timed:  # a client that is not read from is not slow
+                self._read_s_left = self._read_deadline_s - self._now()
+                self._read_deadline_s = NEVER_S
             self._transport.pause_reading()
 
     def _refuse(self, error: HeadraceError) -> None:
@@ -283,12 +311,21 @@ class HttpConnection(asyncio.Protocol):
         self._is_deaf = True
         self._pending.clear()
         if not self._transport.can_write_eof():
-            self._transport.close()
+            self.close()
             return
         self._transport.write_eof()
         self._is_lingering = True
-        self._read_deadline_s = self._now() + LINGER_S
+        now_s = self._now()
+        self._read_deadline_s = now_s + LINGER_S
+        self._flush_deadline_s = now_s + self._bounds.write_timeout_s
         self._read_or_pause()
+
+    def _linger_on(self, now_s: float) -> None:
+        """Stay as long as the client has yet to take its answer."""
+        if self._transport.get_write_buffer_size():
+            self._read_deadline_s = now_s + LINGER_S
+        else:
+            self._transport.abort()
 
     # What the parser says: collect and check, nothing else. Raising here would lose the reason.
 

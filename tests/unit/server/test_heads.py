@@ -192,3 +192,13 @@ def test_cors_lines():
     assert b"access-control-allow-origin: https://b\r\n" in cors_lines(
         b"https://b", frozenset({b"*"})
     )
+
+
+def test_a_header_of_the_other_dialect_changes_no_route():
+    head = read((b"anthropic-version", b"2023-06-01"))
+    assert head.error is None
+    assert head.dialect.name == "openai"
+    other = read(target=b"/v1/messages")
+    assert other.dialect.name == "anthropic"
+    listed = read((b"anthropic-version", b"1"), method=b"GET", target=b"/v1/models")
+    assert listed.dialect.name == "anthropic"
