@@ -95,7 +95,7 @@ class Flight(Relay):
             return
         try:
             msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise UpstreamFault("garbage", order.way.endpoint.name, received=True) from None
 
 

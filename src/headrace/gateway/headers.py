@@ -29,6 +29,9 @@ DROPPED = frozenset(
     }
 )
 
+# The gateway's to say: whose pages may read its answers is a matter of its settings.
+OURS = (b"x-headrace-", b"access-control-")
+
 # The caller's request id is the gateway's; the provider's own stays readable beside it.
 RENAMED: Mapping[bytes, bytes] = {
     b"x-request-id": b"x-upstream-request-id",
@@ -41,7 +44,7 @@ def end_to_end(headers: RawHeaders) -> Headers:
     kept = []
     for pair in headers:
         name = pair[0]
-        if name in DROPPED or name.startswith(b"x-headrace-"):
+        if name in DROPPED or name.startswith(OURS):
             continue
         kept.append((RENAMED[name], pair[1]) if name in RENAMED else pair)
     return tuple(kept)

@@ -44,6 +44,14 @@ class Pipeline:
         self._metrics = metrics
         self._flights: SingleFlight[Flight] = SingleFlight()
         self._ended: list[Flight] = []
+        self._stages = (
+            self._validate,
+            self._route,
+            self._look_up,
+            self._join,
+            self._prepare,
+            self._send,
+        )
         self.now_s = clock.monotonic_s
 
     @property
@@ -104,7 +112,14 @@ class Pipeline:
         "Using Cohort Scheduling to Enhance Server Performance", USENIX 2002). What went wrong
         with a request is in its `error`.
         """
-        for stage in (self._validate, self._route, self._look_up, self._join, self._send):
+        for stage in (
+            self._validate,
+            self._route,
+            self._look_up,
+            self._join,
+            self._prepare,
+            self._send,
+        ):
             under_way = []
             for order in orders:
                 try:
@@ -150,6 +165,7 @@ class Pipeline:
         if answer is not None:
             order.reader.placed(Source(CacheResult.L1, answer.provider, answer.model))
             order.reader.answer(answer, self.now_s() - answer.stored_s)
+            order.reader.done()
             return False
         if order.call.hints.cached_only:
             raise DeadlineExceeded("The answer is not in the cache.", code="not_cached")
@@ -189,15 +205,20 @@ class Pipeline:
         order.watch.passed("join")
         return order.relay is not None
 
-    def _send(self, order: Order) -> bool:
-        call, relay = order.call, order.relay
-        assert relay is not None  # noqa: S101  # only leaders come this far
-        body, order.body, order.relay = order.body, b"", None
+    def _prepare(self, order: Order) -> bool:
+        """Put the request together; the body goes on as it came, but for the model's name."""
+        call, body = order.call, order.body
         if order.model != order.view.model:
             body = _with_model(body, order.model)
-        relay.call = order.way.endpoint.send(
-            b"POST", call.grammar.path, call.forwarded, body, relay
-        )
+        order.body = order.way.endpoint.request(b"POST", call.grammar.path, call.forwarded, body)
+        order.watch.passed("prepare")
+        return True
+
+    def _send(self, order: Order) -> bool:
+        relay, order.relay = order.relay, None
+        assert relay is not None  # noqa: S101  # only leaders come this far
+        request, order.body = order.body, b""
+        relay.call = order.way.endpoint.pool.send(request, relay)
         return False
 
     # What flights say.
@@ -221,10 +242,14 @@ class Pipeline:
         ended, self._ended = self._ended, []
         for flight in ended:
             flight.conclude()
+        for flight in ended:
+            flight.prepare()
         answers = [flight.deliver() for flight in ended]
         for flight, answer in zip(ended, answers, strict=True):
             if answer is not None:
                 self._settle(flight, answer)
+        for flight in ended:
+            flight.dismiss()
 
     def _settle(self, flight: Flight, answer: Answer) -> None:
         """Nobody joins any more; the answer is booked and, where it may be, stored."""

@@ -52,8 +52,16 @@ class Reader(Protocol):
         """It is known where the answer comes from; called once, before anything of it comes."""
         ...
 
+    def prepare(self, answer: Answer) -> None:
+        """The whole answer comes next: make ready what can be made ready."""
+        ...
+
     def answer(self, answer: Answer, age_s: float | None = None) -> None:
         """The whole answer; `age_s` is how long it was stored, where it was."""
+        ...
+
+    def done(self) -> None:
+        """The whole answer was given: time for what the reader does not wait for."""
         ...
 
     def begin(self, status: int, headers: Headers) -> None:
@@ -213,6 +221,13 @@ class Relay(ABC):
         except HeadraceError as error:
             self._conclusion = error
 
+    def prepare(self) -> None:
+        """Let every reader get ready for the conclusion."""
+        answer = self._conclusion
+        if not self.is_stream and not isinstance(answer, HeadraceError):
+            for seat in self._seats:
+                seat.reader.prepare(answer)
+
     def deliver(self) -> Answer | None:
         """Give the conclusion to every reader; returns the answer, if it is one."""
         answer = self._conclusion
@@ -226,10 +241,16 @@ class Relay(ABC):
                 if not seat.is_slow:
                     seat.reader.end(answer)
         else:
-            self._seats = []
-            for seat in seats:
+            for seat in seats.copy():
                 seat.reader.answer(answer)
         return answer
+
+    def dismiss(self) -> None:
+        """Let the readers of a whole answer go."""
+        if not self.is_stream:
+            seats, self._seats = self._seats, []
+            for seat in seats:
+                seat.reader.done()
 
     def _fail(self, error: HeadraceError) -> None:
         self.failed()

@@ -65,10 +65,16 @@ class Listener:
     def placed(self, source: Source) -> None:
         self.source = source
 
+    def prepare(self, answer: Answer) -> None:
+        """There is nothing to word."""
+
     def answer(self, answer: Answer, age_s: float | None = None) -> None:  # noqa: ARG002
         self._came()
         self.given = answer
         self._end(answer.status)
+
+    def done(self) -> None:
+        """Nothing is left to do."""
 
     def begin(self, status: int, headers: Headers) -> None:  # noqa: ARG002
         self._came()

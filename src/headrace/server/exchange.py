@@ -54,6 +54,7 @@ class Exchange:
         "_is_paused",
         "_seat",
         "_service",
+        "_worded",
         "answer_given",
         "bytes_in",
         "bytes_out",
@@ -88,6 +89,7 @@ class Exchange:
         self._seat: Seat | None = None
         self.is_over = False
         self._is_paused = False
+        self._worded = b""  # the whole answer, about to be written
 
     # What the connection says.
 
@@ -133,14 +135,29 @@ class Exchange:
     def placed(self, source: Source) -> None:
         self.source = source
 
+    def prepare(self, answer: Answer) -> None:
+        """Word the answer; the writing of many follows in one go, which is cheaper."""
+        if not self.is_over:
+            self.answer_given = answer
+            lines = header_lines(answer.headers)
+            if (cost_usd := self.cost_usd) is not None:
+                lines += b"x-headrace-cost-usd: %b\r\n" % dollars(cost_usd)
+            self._worded = self._word(answer.status, lines, answer.body)
+
     def answer(self, answer: Answer, age_s: float | None = None) -> None:
-        self.answer_given = answer
-        lines = header_lines(answer.headers)
         if age_s is not None:
-            lines += b"x-headrace-cost-usd: 0\r\nage: %d\r\n" % age_s
-        elif (cost_usd := self.cost_usd) is not None:
-            lines += b"x-headrace-cost-usd: %b\r\n" % dollars(cost_usd)
-        self.send(answer.status, lines, answer.body)
+            self.answer_given = answer
+            lines = b"x-headrace-cost-usd: 0\r\nage: %d\r\n" % age_s
+            self._worded = self._word(
+                answer.status, header_lines(answer.headers) + lines, answer.body
+            )
+        elif not self._worded:
+            self.prepare(answer)
+        self._write_worded()
+
+    def done(self) -> None:
+        if not self.is_over:
+            self._finish(keep_alive=True)
 
     def begin(self, status: int, headers: Headers) -> None:
         self.is_stream = True
@@ -188,14 +205,9 @@ class Exchange:
         """Answer with header lines, each ending in CRLF, and a whole body."""
         if self.is_over:  # the client went while its answer was made
             return
-        if status != 204:
-            lines += b"content-length: %d\r\n" % len(body)
-        head = self._head_bytes(status, lines)
-        if self.head.method == b"HEAD":
-            body = b""
-        self.bytes_out += len(body)
-        self.line.write(head + body)
-        self._finish(keep_alive=True)
+        self._worded = self._word(status, lines, body)
+        self._write_worded()
+        self.done()
 
     @property
     def cost_usd(self) -> float | None:
@@ -207,6 +219,20 @@ class Exchange:
         return self.answer_given.cost_usd
 
     # The inside.
+
+    def _word(self, status: int, lines: bytes, body: bytes) -> bytes:
+        if status != 204:
+            lines += b"content-length: %d\r\n" % len(body)
+        if self.head.method == b"HEAD":
+            body = b""
+        self.bytes_out += len(body)
+        return self._head_bytes(status, lines) + body
+
+    def _write_worded(self) -> None:
+        if self.is_over:  # the client went while its answer was made
+            return
+        worded, self._worded = self._worded, b""
+        self.line.write(worded)
 
     def _head_bytes(self, status: int, lines: bytes) -> bytes:
         service, head, source = self._service, self.head, self.source

@@ -5,8 +5,7 @@ from typing import Protocol
 
 from headrace.dialects.base import Dialect
 from headrace.limits import UPSTREAM_HEAD_MEMO_ENTRIES_MAX
-from headrace.upstream.h1 import Sink
-from headrace.upstream.pool import Pool, PoolLimits, PoolMeter, Spawn, UpstreamCall
+from headrace.upstream.pool import Pool, PoolLimits, PoolMeter, Spawn
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -25,7 +24,7 @@ class Address(Protocol):
 
 
 class Endpoint:
-    """Sends requests to one provider over its pool.
+    """Words requests to one provider; its pool sends them.
 
     Args:
         name: the provider's name in the settings.
@@ -65,24 +64,21 @@ class Endpoint:
             name, address.host, address.port, tls=tls, limits=limits, meter=meter, spawn=spawn
         )
 
-    def send(
-        self, method: bytes, path: str, forwarded: Headers, body: bytes | None, sink: Sink
-    ) -> UpstreamCall:
-        """Make a call; see `Pool.send`.
+    def request(
+        self, method: bytes, path: str, forwarded: Headers, body: bytes | None = None
+    ) -> bytes:
+        """The bytes of a request.
 
         Args:
             method: HTTP method.
             path: path below the provider's base URL.
             forwarded: the caller's own headers that go along.
             body: JSON, if there is a body.
-            sink: where the answer goes.
         """
         head = self._head(method, path, forwarded)
         if body is None:
-            request = head + b"\r\n"
-        else:
-            request = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
-        return self.pool.send(request, sink)
+            return head + b"\r\n"
+        return b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
 
     def _head(self, method: bytes, path: str, forwarded: Headers) -> bytes:
         memo = (method, path, forwarded)

@@ -43,7 +43,7 @@ async def fetch(endpoint: Endpoint, path: str, headers: Headers = ()) -> tuple[i
         HeadraceError: the provider could not be reached or its answer broke off.
     """
     whole = _Whole()
-    call = endpoint.send(b"GET", path, headers, None, whole)
+    call = endpoint.pool.send(endpoint.request(b"GET", path, headers), whole)
     try:
         await whole.done
     except asyncio.CancelledError:

@@ -219,6 +219,8 @@ class H1Connection(asyncio.Protocol):
                 self._fail("cut" if self._head_done else "garbage")
                 return
             self._keep_alive = False  # the answer is whole, but something follows that is not
+        if not self._head_done:  # a head in pieces is bounded as the body is
+            self._body_bytes += len(data)
         if self._head_due:
             self._head_due = False
             sink.on_head(self._parser.get_status_code(), self._headers)
@@ -249,6 +251,8 @@ class H1Connection(asyncio.Protocol):
             raise httptools.HttpParserError("a second answer to one request")
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._head_done:  # a trailer: never merged into the head (RFC 9110, 6.5.1)
+            return
         name = name.lower()
         if name == b"content-length" or name == b"transfer-encoding":
             self._framed = True

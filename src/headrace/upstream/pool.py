@@ -96,6 +96,7 @@ class Pool:
         self._spawn = spawn
         self._active: dict[H1Connection, UpstreamCall] = {}
         self._opening = 0
+        self._granted = 0  # waiters that were given a connection, or leave, and do not know yet
         self._waiters: deque[asyncio.Future[H1Connection | None]] = deque()
         self._closed = False
 
@@ -106,8 +107,8 @@ class Pool:
 
     @property
     def active(self) -> int:
-        """Connections that carry a call, or are being opened for one."""
-        return len(self._active) + self._opening
+        """Connections that carry a call, or are about to."""
+        return len(self._active) + self._opening + self._granted
 
     def send(self, request: bytes, sink: Sink) -> UpstreamCall:
         """Make one call; its answer, or why there is none, goes to `sink`.
@@ -123,7 +124,6 @@ class Pool:
         if connection is None:
             call.opening = self._spawn(self._carry_when_open(call, self._acquire))
         else:
-            call.may_retry = connection.served > 0
             self._carry(call, connection)
         return call
 
@@ -145,13 +145,11 @@ class Pool:
             self._idle.pop(0).abort()
 
     def close(self) -> None:
-        """Close what idles; calls under way end first."""
+        """Close what idles; calls under way, and those that wait for a connection, end first."""
         self._closed = True
         for connection in self._idle:
             connection.abort()
         self._idle.clear()
-        for waiter in self._waiters:
-            waiter.cancel()
 
     # What connections say.
 
@@ -180,6 +178,7 @@ class Pool:
     # The inside.
 
     def _carry(self, call: UpstreamCall, connection: H1Connection) -> None:
+        call.may_retry = connection.served > 0
         self._active[connection] = call
         call.connection = connection
         connection.send(call.request, call.sink)
@@ -222,7 +221,7 @@ class Pool:
         self._waiters.append(waiter)
         try:
             async with asyncio.timeout(self._limits.connect_timeout_s):
-                connection = await waiter
+                connection = await self._await(waiter)
         except TimeoutError:
             raise Overloaded(
                 f"No connection to provider '{self._provider}' came free in time; try again "
@@ -230,14 +229,23 @@ class Pool:
                 code="pool_exhausted",
                 retry_after_s=1,
             ) from None
-        except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
-                self._pass_on(waiter.result())
-            raise
         finally:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
-        return connection or await self._open()
+        if connection is None or connection.is_lost:
+            return await self._open()
+        return connection
+
+    async def _await(self, waiter: asyncio.Future[H1Connection | None]) -> H1Connection | None:
+        try:
+            connection = await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():  # just given what it cannot take
+                self._granted -= 1
+                self._pass_on(waiter.result())
+            raise
+        self._granted -= 1
+        return connection
 
     async def _open(self) -> H1Connection:
         loop = asyncio.get_running_loop()
@@ -278,10 +286,10 @@ class Pool:
         )
 
     def _put_idle(self, connection: H1Connection) -> None:
-        if self._closed:
-            connection.abort()
-        elif self._waiters:
+        if self._waiters:
             self._pass_on(connection)
+        elif self._closed:
+            connection.abort()
         else:
             self._idle.append(connection)
 
@@ -291,6 +299,7 @@ class Pool:
             waiter = self._waiters.popleft()
             if not waiter.done():
                 waiter.set_result(connection)
+                self._granted += 1
                 return
         if connection is not None:
             self._put_idle(connection)

@@ -34,3 +34,7 @@ def test_content_type_in_lower_case():
 def test_what_counts_as_encoded(value: bytes, encoded: bool):
     assert is_encoded(((b"content-encoding", value),)) is encoded
     assert not is_encoded(())
+
+
+def test_a_provider_does_not_decide_whose_pages_may_read():
+    assert end_to_end([(b"access-control-allow-origin", b"*")]) == ()

@@ -65,6 +65,12 @@ class Reader:
     def placed(self, source: Source) -> None:
         self.said.append("placed")
 
+    def done(self) -> None:
+        self.is_done = True
+
+    def prepare(self, answer: Answer) -> None:
+        self.prepared = answer
+
     def answer(self, answer: Answer, age_s: float | None = None) -> None:
         self.got.append(answer.body)
         self.said.append("answer")
