@@ -6,6 +6,9 @@ import msgspec
 
 Decoded = TypeVar("Decoded")
 
+# No answer has as many; a number beyond it would not fit the counters.
+TOKENS_MAX = 2**40
+
 
 def decode_all(
     payloads: list[bytes],
@@ -48,4 +51,4 @@ def decode_or_none(body: bytes, decoder: "msgspec.json.Decoder[Decoded]") -> Dec
 
 def as_count(value: object) -> int:
     """A token count as the provider sent it; anything but a count is 0."""
-    return value if type(value) is int and value > 0 else 0
+    return value if type(value) is int and 0 < value <= TOKENS_MAX else 0

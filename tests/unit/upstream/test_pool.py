@@ -54,7 +54,7 @@ class Sink:
         self.attempts += 1
 
     def on_head(self, status: int, headers: RawHeaders) -> None:
-        self.status = status
+        self.status, self.headers = status, headers
 
     def on_body(self, chunk: bytes) -> None:
         self.body += chunk
