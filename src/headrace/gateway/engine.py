@@ -77,7 +77,9 @@ class Engine:
         )
         plan = self._plan(settings)
         self.catalogue = Catalogue(plan, clock)
-        self.pipeline = Pipeline(plan, cache=self.cache, clock=clock, metrics=metrics)
+        self.pipeline = Pipeline(
+            plan, cache=self.cache, clock=clock, metrics=metrics, on_bug=on_bug
+        )
 
     @property
     def calls(self) -> int:

@@ -23,6 +23,7 @@ class Tower(Protocol):
     def landed(self, flight: "Flight") -> None: ...
     def closed(self, flight: "Flight") -> None: ...
     def now_s(self) -> float: ...
+    def on_bug(self, bug: BaseException) -> None: ...
 
 
 class Flight(Relay):
@@ -69,6 +70,9 @@ class Flight(Relay):
     def closed(self) -> None:
         self._tower.closed(self)
 
+    def on_bug(self, bug: BaseException) -> None:
+        self._tower.on_bug(bug)
+
     def abandoned(self) -> None:
         call, self.call = self.call, None
         self._tower.landed(self)
@@ -83,6 +87,7 @@ class Flight(Relay):
             return
         if is_encoded(self.headers):  # unasked for and unread: passed on, never stored
             return
+        order.way.meter.failed("cut")
         raise UpstreamFault("cut", order.way.endpoint.name, received=True)
 
     def _read_whole(self) -> None:
@@ -96,6 +101,7 @@ class Flight(Relay):
         try:
             msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            order.way.meter.failed("garbage")
             raise UpstreamFault("garbage", order.way.endpoint.name, received=True) from None
 
 

@@ -8,6 +8,7 @@ request, so it happens where that is read, and its outcome is part of the `Call`
 """
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 
@@ -36,9 +37,18 @@ class Pipeline:
         cache: the memory tier.
         clock: tells the time.
         metrics: counts.
+        on_bug: told of an exception that no one expected; whoever waits is told by a 500.
     """
 
-    def __init__(self, plan: Plan, *, cache: MemoryCache, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        cache: MemoryCache,
+        clock: Clock,
+        metrics: Metrics,
+        on_bug: Callable[[BaseException], None],
+    ) -> None:
         self._plan = plan
         self._cache = cache
         self._metrics = metrics
@@ -53,6 +63,7 @@ class Pipeline:
             self._send,
         )
         self.now_s = clock.monotonic_s
+        self.on_bug = on_bug
 
     @property
     def plan(self) -> Plan:
@@ -125,7 +136,10 @@ class Pipeline:
                 try:
                     goes_on = stage(order)
                 except HeadraceError as error:
-                    order.error = error
+                    _stop(order, error)
+                except Exception as bug:  # noqa: BLE001  # it is told, and holds up nobody else
+                    self.on_bug(bug)
+                    _stop(order, HeadraceError("The gateway failed; its log says how."))
                 else:
                     if goes_on:
                         under_way.append(order)
@@ -215,10 +229,11 @@ class Pipeline:
         return True
 
     def _send(self, order: Order) -> bool:
-        relay, order.relay = order.relay, None
+        relay = order.relay
         assert relay is not None  # noqa: S101  # only leaders come this far
         request, order.body = order.body, b""
         relay.call = order.way.endpoint.pool.send(request, relay)
+        order.relay = None
         return False
 
     # What flights say.
@@ -292,6 +307,14 @@ class Pipeline:
             answer.cost_usd or 0.0,
             seconds,
         )
+
+
+def _stop(order: Order, error: HeadraceError) -> None:
+    """A request goes no further; who joined the call it was to lead is told too."""
+    order.error = error
+    relay, order.relay = order.relay, None
+    if relay is not None:
+        relay.on_fault(error)
 
 
 _NO_USAGE = Usage()

@@ -172,6 +172,10 @@ class Relay(ABC):
         """The answer has grown too long for anybody to join."""
 
     @abstractmethod
+    def on_bug(self, bug: BaseException) -> None:
+        """What came was too much for the code that reads it."""
+
+    @abstractmethod
     def abandoned(self) -> None:
         """Nobody waits any more."""
 
@@ -220,6 +224,9 @@ class Relay(ABC):
             self._conclusion = self.concluded()
         except HeadraceError as error:
             self._conclusion = error
+        except Exception as bug:  # noqa: BLE001  # it is told, and nobody hangs on it
+            self._conclusion = HeadraceError("The gateway failed; its log says how.")
+            self.on_bug(bug)
 
     def prepare(self) -> None:
         """Let every reader get ready for the conclusion."""

@@ -19,6 +19,7 @@ Value = str | int | float | bool | None
 PERIOD_S = 10.0
 _SAID_PER_PERIOD_MAX = 6
 _TOPICS_MAX = 256
+_RANKS: Mapping[str, int] = {"info": 0, "warning": 1, "error": 2}
 _COLOURS: Mapping[str, str] = {"info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[31m"}
 _RESET = "\x1b[0m"
 
@@ -89,6 +90,7 @@ class EventLog:
         clock: the time.
         dropped: counts lines lost because the writer could not keep up.
         write_errors: counts failed writes.
+        level: events below it are not said.
     """
 
     def __init__(
@@ -99,7 +101,9 @@ class EventLog:
         *,
         dropped: Counter,
         write_errors: Counter,
+        level: Level = "info",
     ) -> None:
+        self._rank = _RANKS[level]
         self._writer = writer
         self._format = format
         self._clock = clock
@@ -117,6 +121,8 @@ class EventLog:
             about: what it happened to, such as the provider; told apart from others.
             fields: what else there is to know; never a secret.
         """
+        if _RANKS[level] < self._rank:
+            return
         left_out = self._repetition.admit(event, about, level, self._clock.monotonic_s())
         if left_out is not None:
             self._write(level, event, about, left_out, fields)

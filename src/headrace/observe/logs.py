@@ -53,7 +53,14 @@ def open_logs(settings: LogSettings, metrics: Metrics, clock: Clock) -> Logs:
     format_: LogFormat = "console" if settings.format == "console" else "json"
     if settings.format in ("auto", "off") and settings.file is None and sys.stderr.isatty():
         format_ = "console"
-    events = EventLog(_writer(settings), format_, clock, dropped=dropped, write_errors=failed)
+    events = EventLog(
+        _writer(settings),
+        format_,
+        clock,
+        dropped=dropped,
+        write_errors=failed,
+        level="info" if settings.level == "debug" else settings.level,
+    )
     if is_off:
         return Logs(None, events)
     access = AccessLog(_writer(settings), format_, dropped=dropped, write_errors=failed)

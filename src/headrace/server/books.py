@@ -19,11 +19,15 @@ class Books:
         metrics: where they are counted.
         log: where they are logged, or `None` for no log.
         clock: the time.
+        status_min: requests that ended with a lower status are counted, but not logged.
     """
 
-    def __init__(self, metrics: Metrics, log: AccessLog | None, clock: Clock) -> None:
+    def __init__(
+        self, metrics: Metrics, log: AccessLog | None, clock: Clock, *, status_min: int = 0
+    ) -> None:
         self._metrics = metrics
         self._log = log
+        self._status_min = status_min
         self._clock = clock
         self._noted: list[Noted] = []
         self._stages = {stage: metrics.stages.at(stage) for stage in STAGE.values}
@@ -56,5 +60,7 @@ class Books:
                 observe(stage_index[stage], time_ms * 0.001)
             line.time += offset_s  # type: ignore[operator]  # not yet spelled out
         if log is not None:
+            status_min = self._status_min
             for line, _, _ in noted:
-                log.record(line)
+                if line.status >= status_min:
+                    log.record(line)

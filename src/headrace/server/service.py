@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from headrace.cache.entry import Answer, Shape
 from headrace.clock import Clock
 from headrace.errors import HeadraceError, Overloaded
 from headrace.gateway.order import Order
@@ -164,31 +165,11 @@ class Service:
             b"\r\n" if head.keep_alive else b"connection: close\r\n\r\n",
             answer.body,
         )
-        took_ms = took_s * 1000
-        self._books.note(
-            AccessLine(
-                now_s,
-                request_id,
-                "POST",
-                head.path,
-                head.place.route.value,
-                answer.status,
-                call.tenant,
-                head.principal.key_name if head.principal else None,
-                connection.peer,
-                answer.provider,
-                answer.model,
-                "l1",
-                answer.shape != 0,
-                0,
-                took_ms,
-                took_ms,
-                body_bytes,
-                len(reply),
-            ),
-            _LOOK_UP,
-            (took_ms,),
-        )
+        line = self._hit_line(connection, head, answer, request_id)
+        line.time = now_s
+        line.duration_ms = line.ttfb_ms = took_s * 1000
+        line.bytes_in = body_bytes
+        self._books.note(line, _LOOK_UP, (line.duration_ms,))
         return reply
 
     def start(self, exchange: Exchange, body: bytes) -> None:
@@ -286,6 +267,30 @@ class Service:
             for exchange in exchanges:
                 exchange.fail(HeadraceError("The gateway failed; its log says how."))
 
+    def _hit_line(
+        self, connection: Connection, head: RequestHead, answer: Answer, request_id: str
+    ) -> AccessLine:
+        principal, usage = head.principal, answer.usage
+        return AccessLine(
+            0.0,
+            request_id,
+            "POST",
+            head.path,
+            head.place.route.value,
+            answer.status,
+            principal.tenant if principal else None,
+            principal.key_name if principal else None,
+            connection.peer,
+            answer.provider,
+            answer.model,
+            "l1",
+            answer.shape is not Shape.WHOLE,
+            bytes_out=len(answer.body),
+            input_tokens=usage.input_tokens if usage else None,
+            output_tokens=usage.output_tokens if usage else None,
+            cost_usd=0.0,
+        )
+
     def _line(self, exchange: Exchange) -> AccessLine:
         head, source, answer = exchange.head, exchange.source, exchange.answer_given
         began_s, now_s = exchange.watch.began_s, self.clock.monotonic_s()
@@ -305,7 +310,7 @@ class Service:
             source.provider if source else None,
             source.model if source else None,
             source.cache.value if source else None,
-            exchange.is_stream,
+            exchange.is_stream or (answer is not None and answer.shape is not Shape.WHOLE),
             source.attempts if source else 0,
             (now_s - began_s) * 1000.0,
             (first_byte_s - began_s) * 1000.0 if first_byte_s else None,

@@ -41,6 +41,9 @@ DRAIN_POLL_S = 0.02
 # Most objects of a request die young by reference count; collecting less often costs nothing.
 GC_THRESHOLDS = (50_000, 20, 20)
 
+# The lowest status of a request that is worth a line at each level.
+_STATUS_MIN: Mapping[str, int] = {"debug": 0, "info": 0, "warning": 400, "error": 500}
+
 Load = Callable[[], Settings]
 Status = Callable[[], dict[str, Any]]
 
@@ -103,7 +106,9 @@ class Worker:
             on_bug=self._tell_bug,
             on_unreachable=self._tell_unreachable,
         )
-        self._books = Books(metrics, self._logs.access, clock)
+        self._books = Books(
+            metrics, self._logs.access, clock, status_min=_STATUS_MIN[settings.log.level]
+        )
         self._service = Service(
             bounds=settings.listen,
             desk=self._desk(settings),

@@ -72,6 +72,8 @@ def notices(settings: Settings) -> tuple[str, ...]:
         idle.append("store.url")
     if settings.store.replicas:
         idle.append("store.replicas")
+    if settings.data_dir is not None:
+        idle.append("data_dir")
     for name, model in settings.models.items():
         idle.extend(_idle_of_model(name, model))
     return tuple(f"{what} has no effect in this version." for what in idle)
