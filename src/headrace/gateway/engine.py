@@ -200,13 +200,14 @@ class Engine:
             self._on_unreachable(lane.endpoint.name, error)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        # First, so that nothing that goes wrong below ends the keeping of time.
+        self._sweeper = loop.call_later(SWEEP_INTERVAL_S, self._sweep, loop)
         now_s = loop.time()
         for _, lane in self._lanes.values():
             lane.endpoint.pool.sweep(now_s)
         for pool in self._retired:
             pool.sweep(now_s)
         self._retired = [pool for pool in self._retired if pool.active]
-        self._sweeper = loop.call_later(SWEEP_INTERVAL_S, self._sweep, loop)
 
     def _count_removal(self, reason: str) -> None:
         evictions = self.metrics.cache_evictions

@@ -25,6 +25,7 @@ from headrace.gateway.flight import Flight
 from headrace.gateway.order import Order
 from headrace.gateway.plan import Plan
 from headrace.gateway.relay import Reader, Seat, Source
+from headrace.gateway.tasks import attempt
 from headrace.model import CacheResult, Price, RequestView, Usage
 from headrace.observe.metrics import Metrics
 
@@ -133,16 +134,11 @@ class Pipeline:
         ):
             under_way = []
             for order in orders:
-                try:
-                    goes_on = stage(order)
-                except HeadraceError as error:
-                    _stop(order, error)
-                except Exception as bug:  # noqa: BLE001  # it is told, and holds up nobody else
-                    self.on_bug(bug)
-                    _stop(order, HeadraceError("The gateway failed; its log says how."))
-                else:
-                    if goes_on:
-                        under_way.append(order)
+                goes_on = attempt(stage, order, self.on_bug)
+                if isinstance(goes_on, HeadraceError):
+                    _stop(order, goes_on)
+                elif goes_on:
+                    under_way.append(order)
             orders = under_way
 
     def _validate(self, order: Order) -> bool:

@@ -13,6 +13,7 @@ from typing import Protocol
 from headrace.cache.entry import Answer, Headers
 from headrace.errors import HeadraceError
 from headrace.gateway.headers import content_type, end_to_end
+from headrace.gateway.tasks import attempt
 from headrace.limits import RELAY_BYTES_MAX
 from headrace.model import CacheResult
 from headrace.upstream.h1 import Flow, RawHeaders
@@ -220,13 +221,7 @@ class Relay(ABC):
 
     def conclude(self) -> None:
         """Make up one's mind about what came."""
-        try:
-            self._conclusion = self.concluded()
-        except HeadraceError as error:
-            self._conclusion = error
-        except Exception as bug:  # noqa: BLE001  # it is told, and nobody hangs on it
-            self._conclusion = HeadraceError("The gateway failed; its log says how.")
-            self.on_bug(bug)
+        self._conclusion = attempt(type(self).concluded, self, self.on_bug)
 
     def prepare(self) -> None:
         """Let every reader get ready for the conclusion."""

@@ -1,11 +1,28 @@
-"""The home of background tasks: each is held, and none fails unheard."""
+"""Background tasks and other work that may fail: each is held, and none fails unheard."""
 
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
+from headrace.errors import HeadraceError
+
+Subject = TypeVar("Subject")
+Outcome = TypeVar("Outcome")
 OnBug = Callable[[BaseException], None]
+
+
+def attempt(
+    work: Callable[[Subject], Outcome], subject: Subject, report: OnBug
+) -> Outcome | HeadraceError:
+    """Do what others wait for: a bug in it is told, and becomes an error like any other."""
+    try:
+        return work(subject)
+    except HeadraceError as error:
+        return error
+    except Exception as bug:  # noqa: BLE001  # or whoever waits would never hear of it
+        report(bug)
+        return HeadraceError("The gateway failed; its log says how.")
 
 
 class Tasks:

@@ -96,6 +96,7 @@ class Exchange:
     def seated(self, seat: Seat) -> None:
         """The answer comes from a call under way."""
         if self.is_over:  # it came at once, or failed
+            seat.leave()
             return
         self._seat = seat
         if self._is_paused:

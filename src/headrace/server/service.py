@@ -9,6 +9,7 @@ from headrace.clock import Clock
 from headrace.errors import HeadraceError, Overloaded
 from headrace.gateway.order import Order
 from headrace.gateway.pipeline import Pipeline
+from headrace.gateway.tasks import attempt
 from headrace.limits import HEAD_MEMO_BYTES_MAX, HEAD_MEMO_ENTRIES_MAX
 from headrace.observe.access_log import AccessLine
 from headrace.observe.event_log import EventLog
@@ -184,7 +185,9 @@ class Service:
                 self._answer_options(exchange)
             else:
                 handler = self._handlers[exchange.head.place.route]
-                self._run([exchange], lambda: handler(exchange, body))
+                outcome = attempt(lambda body: handler(exchange, body), body, self._tell_bug)
+                if outcome is not None:
+                    raise outcome
         except HeadraceError as error:
             exchange.fail(error)
 
@@ -249,23 +252,15 @@ class Service:
             if call is not None and not exchange.is_over:  # the client may be gone already
                 exchanges.append(exchange)
                 orders.append(Order(call, body, exchange, exchange.watch, exchange.digest))
-        self._run(exchanges, lambda: self._pipeline.handle_all(orders))
+        self._pipeline.handle_all(orders)
         for exchange, order in zip(exchanges, orders, strict=True):
             if order.error is not None:
                 exchange.fail(order.error)
             elif order.seat is not None:
                 exchange.seated(order.seat)
 
-    def _run(self, exchanges: list[Exchange], work: Callable[[], None]) -> None:
-        """Do what others wrote: a bug of theirs is told, and leaves nobody without an answer."""
-        try:
-            work()
-        except HeadraceError:
-            raise
-        except Exception as bug:  # noqa: BLE001  # it is logged, and each client is told
-            self._events.say("error", "bug", about=type(bug).__name__, detail=repr(bug))
-            for exchange in exchanges:
-                exchange.fail(HeadraceError("The gateway failed; its log says how."))
+    def _tell_bug(self, bug: BaseException) -> None:
+        self._events.say("error", "bug", about=type(bug).__name__, detail=repr(bug))
 
     def _hit_line(
         self, connection: Connection, head: RequestHead, answer: Answer, request_id: str

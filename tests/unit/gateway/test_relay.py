@@ -36,6 +36,8 @@ class TestRelay(Relay):
         self.said.append("ended")
 
     def concluded(self) -> Answer:
+        if self.body == b"bug":
+            raise ZeroDivisionError
         if self.body == b"bad":
             raise UpstreamFault("cut", "p", received=True)
         return Answer(self.status, self.headers, self.body, Shape.EVENTS, "p", "m")
@@ -45,6 +47,9 @@ class TestRelay(Relay):
 
     def closed(self) -> None:
         self.said.append("closed")
+
+    def on_bug(self, bug: BaseException) -> None:
+        self.said.append(type(bug).__name__)
 
     def abandoned(self) -> None:
         self.said.append("abandoned")
@@ -217,6 +222,14 @@ def test_what_ends_well_but_is_no_answer_is_a_fault():
     relay.finish()
     assert one.said == ["begin", "fail upstream_cut"]
     assert relay.said == ["ended", "failed"]
+
+
+def test_a_bug_in_reading_what_came_leaves_nobody_waiting():
+    relay, _, (one,), _ = begun()
+    relay.on_body(b"bug")
+    relay.finish()
+    assert one.said == ["begin", "fail internal_error"]
+    assert relay.said == ["ended", "ZeroDivisionError", "failed"]
 
 
 def long_stream(relay: TestRelay, mib: int) -> None:

@@ -1,7 +1,6 @@
 """Who waits for a connection, and what becomes of it when the connection or the time is gone."""
 
 import asyncio
-import time
 from collections.abc import Callable
 
 import pytest
@@ -75,7 +74,8 @@ def test_a_connection_that_comes_too_late_goes_to_somebody_else():
             assert connection is not None
             # The connection comes free and the time runs out in one turn of the loop.
             loop.call_later(0.1, connection.data_received, ANSWER)
-            loop.call_soon(time.sleep, 0.3)
+            now = loop.time
+            loop.time = lambda: now() + 1.0  # type: ignore[method-assign]
             await second.wait()
             assert first.body == b"ok"
             assert second.error is not None
