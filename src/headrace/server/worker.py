@@ -225,9 +225,10 @@ class Worker:
             self._stopping.set()  # nobody would restart or stop this worker any more
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._service.sweep(self._clock.monotonic_s())
+        # First, so that nothing that goes wrong below ends the keeping of time.
         if not self._stopping.is_set() or self._service.connections:
             loop.call_later(SWEEP_INTERVAL_S, self._sweep, loop)
+        self._service.sweep(self._clock.monotonic_s())
 
     async def _drain(self) -> None:
         """Finish what runs, up to the limit; a second signal ends it at once."""
@@ -249,10 +250,11 @@ class Worker:
         self._logs.reopen()
         try:
             settings = self._load()
+            desk = self._desk(settings)  # first: what is refused changes nothing
             if self._post.supervisor_pid is None:
                 self._post.board.slots.assign(list(settings.providers))
             self._engine.reload(settings)
-            self._service.adopt(settings.listen, self._desk(settings))
+            self._service.adopt(settings.listen, desk)
         except HeadraceError as error:
             self._say_reload("error", "reload_refused", detail=error.message)
             return
