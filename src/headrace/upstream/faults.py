@@ -1,5 +1,8 @@
 """What can go wrong on the way to a provider, as errors a caller can act on."""
 
+import os
+import socket
+import ssl
 from collections.abc import Mapping
 from typing import Literal
 
@@ -59,11 +62,28 @@ class UpstreamFault(UpstreamBroken):
         kind: what happened.
         provider: the provider's name in the settings.
         received: whether any byte of an answer had come.
+        why: the reason in the system's words, where it gave one; callers read it.
     """
 
-    def __init__(self, kind: FaultKind, provider: str, *, received: bool = False) -> None:
+    def __init__(
+        self, kind: FaultKind, provider: str, *, received: bool = False, why: str = ""
+    ) -> None:
         what, advice = _TELLS[kind]
-        super().__init__(f"Provider '{provider}' {what}; {advice}.", code=f"upstream_{kind}")
+        reason = f" ({why})" if why else ""
+        super().__init__(
+            f"Provider '{provider}' {what}{reason}; {advice}.", code=f"upstream_{kind}"
+        )
         self.kind: FaultKind = kind
         self.received = received
         self.status = 504 if kind.startswith("timeout") else 502
+
+
+def why_unreachable(error: OSError) -> str:
+    """What the system says of a connection that could not be made, without any address in it."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message.rstrip(".")
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or "").replace("_", " ").lower()
+    if isinstance(error, socket.gaierror):
+        return error.strerror or ""
+    return os.strerror(error.errno) if error.errno else ""

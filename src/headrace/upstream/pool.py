@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from headrace.errors import HeadraceError, Overloaded
 from headrace.limits import POOL_WAITERS_MAX
-from headrace.upstream.faults import FaultKind, UpstreamFault
+from headrace.upstream.faults import FaultKind, UpstreamFault, why_unreachable
 from headrace.upstream.h1 import H1Connection, Sink, Timeouts
 
 
@@ -262,9 +262,9 @@ class Pool:
         except TimeoutError:
             raise self._not_opened("timeout_connect") from None
         except ssl.SSLError as error:
-            raise self._not_opened("tls") from error
+            raise self._not_opened("tls", why_unreachable(error)) from error
         except OSError as error:
-            raise self._not_opened("connect") from error
+            raise self._not_opened("connect", why_unreachable(error)) from error
         except asyncio.CancelledError:
             self._pass_on(None)
             raise
@@ -273,9 +273,9 @@ class Pool:
         self._meter.connected()
         return connection
 
-    def _not_opened(self, kind: FaultKind) -> UpstreamFault:
+    def _not_opened(self, kind: FaultKind, why: str = "") -> UpstreamFault:
         self._pass_on(None)  # whoever waits for a connection tries on its own
-        return UpstreamFault(kind, self._provider)
+        return UpstreamFault(kind, self._provider, why=why)
 
     def _make_connection(self) -> H1Connection:
         return H1Connection(
