@@ -11,6 +11,7 @@ from headrace.clock import SystemClock
 from headrace.console.app import make_console
 from headrace.observe.cells import Cells, SharedCells
 from headrace.observe.layout import Layout
+from headrace.server.descriptors import raise_descriptor_limit
 from headrace.server.listener import bind, server_tls
 from headrace.server.supervisor import Supervisor
 from headrace.server.worker import Load, Post, Worker
@@ -30,6 +31,10 @@ def serve(settings: Settings, load: Load) -> int:
     Raises:
         SettingsInvalid: the address cannot be had, or a file named in the settings not be used.
     """
+    upstream = [provider.connections_max for provider in settings.providers.values()]
+    shortage = raise_descriptor_limit([settings.listen.connections_max, *upstream])
+    if shortage:
+        _say(shortage)
     if settings.listen.workers == 1:
         sock = bind(settings.listen, shared=False)
         layout = Layout()
