@@ -54,7 +54,10 @@ def server_tls(settings: TlsSettings | None) -> ssl.SSLContext | None:
     try:
         context.load_cert_chain(settings.cert, settings.key)
     except OSError as error:
-        raise SettingsInvalid(f"listen.tls cannot be used: {error}") from error
+        raise SettingsInvalid(
+            f"listen.tls cannot be used: {settings.cert} and {settings.key} have to be the PEM "
+            f"files of a certificate and of the key that belongs to it ({error})"
+        ) from error
     return context
 
 

@@ -142,6 +142,16 @@ def test_config_check_refuses_what_serve_would(tmp_path: Path) -> None:
     assert done.stderr.startswith(f"{path}: listen.host is '0.0.0.0'")
 
 
+def test_config_check_refuses_a_certificate_that_serve_could_not_use(tmp_path: Path) -> None:
+    path = tmp_path / "h.yaml"
+    cert = tmp_path / "cert.pem"
+    cert.write_text("no certificate")
+    path.write_text(GOOD + f"listen: {{tls: {{cert: {cert}, key: {cert}}}}}\n")
+    done = run("config", "check", path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"{path}: listen.tls cannot be used: {cert} and {cert}")
+
+
 def test_keys_digest_reads_standard_input() -> None:
     wanted = blake2b(b"app-key", digest_size=32).hexdigest()
     assert run("keys", "digest", stdin="app-key\n").stdout == f"{wanted}\n"
