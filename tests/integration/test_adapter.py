@@ -343,7 +343,7 @@ def test_the_gateway_finds_what_the_library_stored(sim: ThreadedSim) -> None:
             cors_origins=frozenset(),
             body_bytes_max=1 << 20,
         )
-        headers = [(b"host", b"x"), (b"content-length", b"%d" % len(body))]
+        headers = [(b"host", b"localhost"), (b"content-length", b"%d" % len(body))]
         raw = RawHead(b"POST", b"/v1/chat/completions", "1.1", True, headers)
         head = read_head(raw, desk)
         assert head.call is not None

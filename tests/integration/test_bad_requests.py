@@ -246,7 +246,7 @@ def test_declared_length_of_many_digits(strict: StrictHouse):
     for digits in ("9" * 18, "9" * 25):
         with connect(strict.gateway.url) as wire:
             wire.send(
-                b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: %b\r\n\r\n"
+                b"POST /v1/messages HTTP/1.1\r\nhost: localhost\r\ncontent-length: %b\r\n\r\n"
                 % digits.encode()
             )
             assert wire.response().status in (400, 413)
@@ -311,7 +311,7 @@ UNFINISHED = encode_request(OPENAI.path, body=b"x" * 999, headers=bearer(USER_KE
 @pytest.mark.parametrize(
     ("start", "piece", "what"),
     [
-        (b"POST /v1/messages HTTP/1.1\r\nhost: x\r\n", b"x-a: b\r\n", "headers"),
+        (b"POST /v1/messages HTTP/1.1\r\nhost: localhost\r\n", b"x-a: b\r\n", "headers"),
         (b"POST /v1/mess", b"a", "headers"),
         (UNFINISHED, b"x", "body"),
     ],

@@ -64,7 +64,7 @@ def encode_request(
     if body is None and document is not None:
         body = json.dumps(document).encode()
     method = method or ("GET" if body is None else "POST")
-    lines = [f"{method} {path} HTTP/{version}", "host: gateway"]
+    lines = [f"{method} {path} HTTP/{version}", "host: localhost"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     if body is not None:
         lines += ["content-type: application/json", f"content-length: {len(body)}"]

@@ -251,20 +251,21 @@ class Pipeline:
     def _settle_all(self) -> None:
         """Conclude, relay and settle the calls that ended in this turn of the loop."""
         ended, self._ended = self._ended, []
-        for flight in ended:
-            flight.conclude()
-        for flight in ended:
-            flight.prepare()
-        answers = [flight.deliver() for flight in ended]
-        for flight, answer in zip(ended, answers, strict=True):
-            if answer is not None:
-                self._settle(flight, answer)
-        for flight in ended:
-            flight.dismiss()
+        for step in (
+            Flight.conclude,
+            Flight.prepare,
+            Flight.deliver,
+            self._settle,
+            Flight.dismiss,
+        ):
+            for flight in ended:
+                attempt(step, flight, self.on_bug)
 
-    def _settle(self, flight: Flight, answer: Answer) -> None:
+    def _settle(self, flight: Flight) -> None:
         """Nobody joins any more; the answer is booked and, where it may be, stored."""
-        order = flight.order
+        order, answer = flight.order, flight.delivered
+        if answer is None:
+            return
         self._flights.land(order.flight_key, flight)
         meter = order.way.meter
         meter.done(answer.status, answer.seconds)

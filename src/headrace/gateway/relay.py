@@ -122,7 +122,6 @@ class Relay(ABC):
     """
 
     __slots__ = (
-        "_answer",
         "_bytes",
         "_chunks",
         "_conclusion",
@@ -131,6 +130,7 @@ class Relay(ABC):
         "_seats",
         "attempts",
         "call",
+        "delivered",
         "headers",
         "is_over",
         "is_stream",
@@ -144,7 +144,7 @@ class Relay(ABC):
         self._bytes = 0
         self._flow: Flow | None = None
         self._conclusion: Answer | HeadraceError
-        self._answer: Answer | None = None  # as it was delivered
+        self.delivered: Answer | None = None
         self.call: Cancellable | None = None
         self.attempts = 0
         self.status = 0
@@ -230,13 +230,13 @@ class Relay(ABC):
             for seat in self._seats:
                 seat.reader.prepare(answer)
 
-    def deliver(self) -> Answer | None:
-        """Give the conclusion to every reader; returns the answer, if it is one."""
+    def deliver(self) -> None:
+        """Give the conclusion to every reader."""
         answer = self._conclusion
         if isinstance(answer, HeadraceError):
             self._fail(answer)
-            return None
-        seats, self._answer = self._seats, answer
+            return
+        seats, self.delivered = self._seats, answer
         if self.is_stream:
             self._seats = [seat for seat in seats if seat.is_slow]
             for seat in seats:
@@ -245,7 +245,6 @@ class Relay(ABC):
         else:
             for seat in seats.copy():
                 seat.reader.answer(answer)
-        return answer
 
     def dismiss(self) -> None:
         """Let the readers of a whole answer go."""
@@ -326,10 +325,10 @@ class Relay(ABC):
             seat.reader.feed(self._chunks[index])
         if seat.is_slow:
             return
-        if self._answer is not None:
+        if self.delivered is not None:
             if seat in self._seats:
                 self._seats.remove(seat)
-                seat.reader.end(self._answer)
+                seat.reader.end(self.delivered)
         elif self._flow and not self.is_over:
             self._flow.resume()
 

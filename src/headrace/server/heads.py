@@ -22,6 +22,7 @@ from headrace.gateway.call import Call, Hints, make_call
 from headrace.identity.keys import KeyRing, Principal, presented_key
 from headrace.limits import NUMBER_DIGITS_MAX
 from headrace.model import DialectName
+from headrace.server.visitors import check_visitor
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -157,6 +158,8 @@ def read_head(raw: RawHead, desk: Desk) -> RequestHead:
         body_bytes = _body_bytes(raw, fields, desk.body_bytes_max)
         _check_target(raw, fields)
         is_framed = True
+        if desk.keys.is_open:
+            check_visitor(fields, desk.cors_origins)
         if raw.method != b"OPTIONS":
             principal = _authenticate(place, fields, desk.keys)
             _check_place(place, raw.method, path)

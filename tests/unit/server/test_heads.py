@@ -35,7 +35,7 @@ def read(
     version: str = "1.1",
     keys: tuple[str, ...] = (),
 ) -> RequestHead:
-    raw = RawHead(method, target, version, True, [(b"host", b"x"), *headers])
+    raw = RawHead(method, target, version, True, [(b"host", b"localhost"), *headers])
     return read_head(raw, desk(*keys))
 
 

@@ -105,7 +105,7 @@ class Client:
         self.connection.connection_made(self.transport)
 
     def ask(self, path: str, *lines: str) -> None:
-        request = "\r\n".join([f"GET {path} HTTP/1.1", "host: a", *lines]) + "\r\n\r\n"
+        request = "\r\n".join([f"GET {path} HTTP/1.1", "host: localhost", *lines]) + "\r\n\r\n"
         self.connection.data_received(request.encode())
 
     def wait(self, seconds: float) -> None:
@@ -153,14 +153,14 @@ def test_an_idle_client_that_left_an_answer_lying_is_cut():
 def test_a_client_that_is_not_read_from_is_not_slow():
     client = Client()
     client.ask("/v1/models")
-    second = b"GET /v1/models HTTP/1.1\r\nhost: a\r\n\r\n"
+    second = b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n"
     client.connection.data_received(second + b"GET /healthz HTTP/1.1\r\nho")
     assert not client.transport.is_reading
     client.wait(LISTEN.header_timeout_s * 2)
     client.waiting.pop().send(200, b"", b"one")
     assert client.transport.is_reading
     client.wait(LISTEN.header_timeout_s - SOON_S)
-    client.connection.data_received(b"st: a\r\n\r\n")
+    client.connection.data_received(b"st: localhost\r\n\r\n")
     client.waiting.pop().send(200, b"", b"two")
     assert client.transport.held.count(b"HTTP/1.1 200") == 3
     assert b"408" not in client.transport.held
@@ -169,7 +169,7 @@ def test_a_client_that_is_not_read_from_is_not_slow():
 def test_a_client_that_is_read_from_again_has_the_time_it_had():
     client = Client()
     client.ask("/v1/models")
-    second = b"GET /v1/models HTTP/1.1\r\nhost: a\r\n\r\n"
+    second = b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n"
     client.connection.data_received(second + b"GET /healthz HTTP/1.1\r\nho")
     client.waiting.pop().send(200, b"", b"one")
     client.wait(LISTEN.header_timeout_s)
@@ -179,12 +179,12 @@ def test_a_client_that_is_read_from_again_has_the_time_it_had():
 
 def test_any_number_of_requests_may_come_at_once():
     client = Client()
-    client.connection.data_received(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n" * 2000)
+    client.connection.data_received(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n" * 2000)
     assert client.transport.held.count(b"HTTP/1.1 200") == 2000
 
 
 def test_a_tunnel_is_refused_once():
     client = Client()
-    client.connection.data_received(b"CONNECT * HTTP/1.1\r\nhost: a\r\n\r\n")
+    client.connection.data_received(b"CONNECT * HTTP/1.1\r\nhost: localhost\r\n\r\n")
     assert client.transport.held.startswith(b"HTTP/1.1 400")
     assert client.transport.held.count(b"HTTP/1.1") == 1
