@@ -124,14 +124,7 @@ class Pipeline:
         "Using Cohort Scheduling to Enhance Server Performance", USENIX 2002). What went wrong
         with a request is in its `error`.
         """
-        for stage in (
-            self._validate,
-            self._route,
-            self._look_up,
-            self._join,
-            self._prepare,
-            self._send,
-        ):
+        for stage in self._stages:
             under_way = []
             for order in orders:
                 goes_on = attempt(stage, order, self.on_bug)
