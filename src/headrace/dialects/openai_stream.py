@@ -165,7 +165,7 @@ def _deltas(message: Json, logprobs: Any) -> Iterator[tuple[Json, Any]]:
     }
     opening = {field: "" if field in streamed else value for field, value in message.items()}
     content = streamed.pop("content", "")
-    pieces = list(_content_pieces(content, logprobs))
+    pieces = list(_content_pieces(content, logprobs)) if content else []
     # Logprobs that no piece of content carries go with the opening.
     yield opening, logprobs if not pieces else None
     for field, text in streamed.items():
