@@ -164,8 +164,9 @@ def _deltas(message: Json, logprobs: Any) -> Iterator[tuple[Json, Any]]:
         if isinstance(value, str) and value and field not in _NEVER_CUT
     }
     opening = {field: "" if field in streamed else value for field, value in message.items()}
+    has_content = "content" in streamed
     content = streamed.pop("content", "")
-    pieces = list(_content_pieces(content, logprobs)) if content else []
+    pieces = list(_content_pieces(content, logprobs)) if has_content else []
     # Logprobs that no piece of content carries go with the opening.
     yield opening, logprobs if not pieces else None
     for field, text in streamed.items():

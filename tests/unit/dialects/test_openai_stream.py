@@ -345,19 +345,6 @@ def test_logprobs_travel_with_their_tokens() -> None:
     assert [part["logprobs"]["content"][0]["token"] for part in parts] == ["Par", "is", "", "."]
 
 
-def test_logprobs_of_an_empty_token_do_not_make_content_of_none() -> None:
-    body = whole(
-        {
-            "index": 0,
-            "message": {"role": "assistant", "content": None},
-            "finish_reason": "stop",
-            "logprobs": {"content": [{"token": "", "logprob": 0}]},
-        }
-    )
-    events = DIALECT.disassemble(CHAT, msgspec.json.encode(body), include_usage=False)
-    assert msgspec.json.decode(DIALECT.assemble(CHAT, events)) == body
-
-
 def test_only_the_usage_event_is_dropped() -> None:
     azure = write_event(b'{"choices":[],"prompt_filter_results":[],"usage":null}')
     spoken = azure + b": ping\n\n" + SPOKEN + chunk({"content": '"usage":{}'}, usage={"a": 1})
