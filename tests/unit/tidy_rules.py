@@ -112,7 +112,7 @@ _TELLING_CALLS: Final = re.compile(
 _VAGUE_NAME: Final = re.compile("common|helpers?|misc|stuff|tools|utils?")
 _LATER: Final = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "X" + "XX")) + r")\b")
 _REGISTRIES: Final = re.compile(
-    r"\b(pypi\.org|pythonhosted\.org|npmjs\.(org|com)|yarnpkg\.com|docker\.(io|com)/|ghcr\.io|quay\.io"
+    r"\b(py[p]i\.org|python[h]osted\.org|npm[j]s\.(org|com)|yarnpkg\.com|docker\.(io|com)/|ghcr\.io|quay\.io"
     r"|crates\.io|proxy\.golang\.org|conda\.anaconda\.org)\b"
 )
 _HOMES: Final = re.compile(r"(?<![\w.:/}\]-])/(home|root|Users)/\w")
