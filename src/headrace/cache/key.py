@@ -41,6 +41,8 @@ def decode_document(body: bytes) -> dict[str, Any]:
     Raises:
         InvalidRequest: the body is not a JSON object, or holds what JSON cannot carry.
     """
+    if not body:
+        raise _invalid(body, "it is empty", "send one JSON object")
     try:
         return _DECODER.decode(body)
     except UnicodeDecodeError:

@@ -18,7 +18,7 @@ def key(body: bytes, scope: bytes = SCOPE, uncounted: frozenset[str] = NOTHING) 
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        (b"", "truncated"),
+        (b"", "empty"),
         (b"{", "truncated"),
         (b'{"a":}', "byte 5"),
         (b'{"a":1} x', "byte 9"),
