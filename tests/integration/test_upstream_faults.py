@@ -61,7 +61,7 @@ def test_refused_connection(house: House, speech: Speech, stream: bool):
     model = house.model(speech.lane("refused"))
     response = house.ask(speech, speech.document(model, stream=stream))
     assert_told(speech, response, 502, "upstream_connect")
-    assert response.headers["x-headrace-attempts"] == "0"
+    assert response.headers["x-headrace-attempts"] == "1"
 
 
 @speeches

@@ -9,7 +9,7 @@ from headrace.gateway.headers import content_type, is_encoded
 from headrace.gateway.order import Order
 from headrace.gateway.relay import Relay
 from headrace.model import Price, ReplyFacts
-from headrace.upstream.faults import UpstreamFault
+from headrace.upstream.faults import UpstreamFault, speaks_tls, wants_tls
 
 # Longer than the last event of any dialect.
 FINAL_EVENT_BYTES = 512
@@ -45,6 +45,8 @@ class Flight(Relay):
             self._read_stream()
         elif self.status == 200:
             self._read_whole()
+        elif self.status == 400:
+            self._read_refusal()
         usage = self.facts.usage
         price = self._tower.price_of(order) if usage else None
         return Answer(
@@ -103,6 +105,14 @@ class Flight(Relay):
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             order.way.meter.failed("garbage")
             raise UpstreamFault("garbage", order.way.endpoint.name, received=True) from None
+
+    def _read_refusal(self) -> None:
+        endpoint = self.order.way.endpoint
+        if endpoint.is_tls or content_type(self.headers).startswith(b"application/json"):
+            return
+        if wants_tls(self.body):
+            self.order.way.meter.failed("tls")
+            raise speaks_tls(endpoint.name)
 
 
 _NO_FACTS = ReplyFacts()

@@ -16,6 +16,7 @@ from headrace.gateway.headers import content_type, end_to_end
 from headrace.gateway.tasks import attempt
 from headrace.limits import RELAY_BYTES_MAX
 from headrace.model import CacheResult
+from headrace.upstream.faults import UpstreamFault
 from headrace.upstream.h1 import Flow, RawHeaders
 
 _CACHE_VALUES: Mapping[CacheResult, bytes] = {c: c.value.encode() for c in CacheResult}
@@ -215,6 +216,8 @@ class Relay(ABC):
     def on_fault(self, error: HeadraceError) -> None:
         if not self.is_over:
             self.is_over = True
+            if isinstance(error, UpstreamFault) and error.is_unsent:
+                self.attempts += 1  # as much of an attempt as one that failed later
             self._fail(error)
 
     # The end.

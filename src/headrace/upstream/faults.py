@@ -22,7 +22,9 @@ FaultKind = Literal[
     "shutdown",
 ]
 
-_TELLS: Mapping[FaultKind, tuple[str, str]] = {
+Tells = tuple[str, str]  # what happened, and what to do about it
+
+_TELLS: Mapping[FaultKind, Tells] = {
     "connect": (
         "could not be reached",
         "check its base_url and that it is up",
@@ -54,6 +56,37 @@ _TELLS: Mapping[FaultKind, tuple[str, str]] = {
     "too_large": ("gave an answer above answer_mb_max", "ask for less, or raise answer_mb_max"),
 }
 
+# Where the port and base_url do not agree about TLS.
+_SPEAKS_PLAIN: Tells = (
+    "does not speak TLS at its port, and its base_url says https://",
+    "write http:// in its base_url, or the port where it speaks TLS",
+)
+_SPEAKS_TLS: Tells = (
+    "speaks TLS at its port, and its base_url says http://",
+    "write https:// in its base_url, or the port where it speaks plain HTTP",
+)
+_CLOSED_IN_HANDSHAKE: Tells = (
+    "closed the connection before TLS was agreed on",
+    "try again, or write http:// in its base_url if it speaks plain HTTP at its port",
+)
+_CLOSED_PLAIN: Tells = (
+    _TELLS["reset"][0],
+    "try again, or write https:// in its base_url if it speaks TLS at its port",
+)
+
+# How OpenSSL calls an answer that is not TLS; the last one since 3.2 (urllib3 looks for the same).
+_NOT_TLS_REASONS = frozenset({"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
+
+_TLS_ALERT = b"\x15\x03"  # content type and major version of the record (RFC 8446, 5.1)
+
+# What servers write in plain HTTP when a port of theirs that speaks TLS is asked in plain HTTP.
+_WANT_TLS = (
+    b"plain HTTP request was sent to HTTPS port",  # nginx
+    b"HTTP request to an HTTPS server",  # Go
+    b"plain HTTP to an SSL-enabled server port",  # Apache
+    b"host and port requires TLS",  # Tomcat
+)
+
 
 class UpstreamFault(UpstreamBroken):
     """A call to a provider failed on the way; 502, or 504 where a time limit passed.
@@ -63,12 +96,19 @@ class UpstreamFault(UpstreamBroken):
         provider: the provider's name in the settings.
         received: whether any byte of an answer had come.
         why: the reason in the system's words, where it gave one; callers read it.
+        tells: what happened and what to do, where more is known than the kind says.
     """
 
     def __init__(
-        self, kind: FaultKind, provider: str, *, received: bool = False, why: str = ""
+        self,
+        kind: FaultKind,
+        provider: str,
+        *,
+        received: bool = False,
+        why: str = "",
+        tells: Tells | None = None,
     ) -> None:
-        what, advice = _TELLS[kind]
+        what, advice = tells or _TELLS[kind]
         reason = f" ({why})" if why else ""
         super().__init__(
             f"Provider '{provider}' {what}{reason}; {advice}.", code=f"upstream_{kind}"
@@ -77,13 +117,63 @@ class UpstreamFault(UpstreamBroken):
         self.received = received
         self.status = 504 if kind.startswith("timeout") else 502
 
+    @property
+    def is_unsent(self) -> bool:
+        """Whether there was no connection that the call could have been sent over."""
+        return self.kind in ("connect", "timeout_connect") or (
+            self.kind == "tls" and not self.received
+        )
 
-def why_unreachable(error: OSError) -> str:
-    """What the system says of a connection that could not be made, without any address in it."""
+
+def unreachable(provider: str, error: OSError, *, is_tls: bool) -> UpstreamFault:
+    """A connection could not be made; what the system says of it is told without any address.
+
+    Args:
+        provider: the provider's name in the settings.
+        error: what the system said.
+        is_tls: whether TLS was to be spoken.
+    """
     if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message.rstrip(".")
+        return UpstreamFault("tls", provider, why=error.verify_message.rstrip("."))
     if isinstance(error, ssl.SSLError):
-        return (error.reason or "").replace("_", " ").lower()
+        if error.reason in _NOT_TLS_REASONS:
+            return UpstreamFault("tls", provider, tells=_SPEAKS_PLAIN)
+        why = (error.reason or "").replace("_", " ").lower()
+        return UpstreamFault("tls", provider, why=why)
+    if is_tls and isinstance(error, ConnectionResetError):
+        return UpstreamFault("tls", provider, tells=_CLOSED_IN_HANDSHAKE)
+    return UpstreamFault("connect", provider, why=_why(error))
+
+
+def broken(
+    kind: FaultKind, provider: str, *, received: bool, is_plain: bool, data: bytes = b""
+) -> UpstreamFault:
+    """An open connection failed in the middle of a call.
+
+    Args:
+        kind: what happened.
+        provider: the provider's name in the settings.
+        received: whether any byte of an answer had come.
+        is_plain: whether plain HTTP was spoken.
+        data: what came and was not understood.
+    """
+    if is_plain and kind == "garbage" and data.startswith(_TLS_ALERT):
+        return speaks_tls(provider)
+    tells = _CLOSED_PLAIN if is_plain and kind == "reset" else None
+    return UpstreamFault(kind, provider, received=received, tells=tells)
+
+
+def speaks_tls(provider: str) -> UpstreamFault:
+    """A provider was asked in plain HTTP where it speaks TLS."""
+    return UpstreamFault("tls", provider, received=True, tells=_SPEAKS_TLS)
+
+
+def wants_tls(body: bytes) -> bool:
+    """Whether the body of a 400 says that plain HTTP is not spoken at this port."""
+    return any(told in body for told in _WANT_TLS)
+
+
+def _why(error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return error.strerror or ""
     return os.strerror(error.errno) if error.errno else ""

@@ -13,7 +13,7 @@ import httptools
 
 from headrace.errors import HeadraceError
 from headrace.upstream.chunks import payload_start
-from headrace.upstream.faults import FaultKind, UpstreamFault
+from headrace.upstream.faults import FaultKind, UpstreamFault, broken
 
 NEVER_S = float("inf")
 
@@ -216,7 +216,7 @@ class H1Connection(asyncio.Protocol):
                 self._is_between_chunks = False
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             if not self._complete:
-                self._fail("cut" if self._head_done else "garbage")
+                self._fail("cut" if self._head_done else "garbage", data)
                 return
             self._keep_alive = False  # the answer is whole, but something follows that is not
         if not self._head_done:  # a head in pieces is bounded as the body is
@@ -297,10 +297,11 @@ class H1Connection(asyncio.Protocol):
             else:
                 self._transport.close()
 
-    def _fail(self, kind: FaultKind) -> None:
+    def _fail(self, kind: FaultKind, data: bytes = b"") -> None:
         sink = cast(Sink, self._sink)
         self._sink = None
         self.deadline_s = NEVER_S
         self._transport.abort()
-        fault = UpstreamFault(kind, self._provider, received=self._received)
+        is_plain = self._transport.get_extra_info("sslcontext") is None
+        fault = broken(kind, self._provider, received=self._received, is_plain=is_plain, data=data)
         self._owner.has_failed(self, sink, fault)

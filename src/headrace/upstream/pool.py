@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from headrace.errors import HeadraceError, Overloaded
 from headrace.limits import POOL_WAITERS_MAX
-from headrace.upstream.faults import FaultKind, UpstreamFault, why_unreachable
+from headrace.upstream.faults import FaultKind, UpstreamFault, unreachable
 from headrace.upstream.h1 import H1Connection, Sink, Timeouts
 
 
@@ -260,11 +260,10 @@ class Pool:
                     server_hostname=self._host if self._tls else None,
                 )
         except TimeoutError:
-            raise self._not_opened("timeout_connect") from None
-        except ssl.SSLError as error:
-            raise self._not_opened("tls", why_unreachable(error)) from error
+            raise self._not_opened(UpstreamFault("timeout_connect", self._provider)) from None
         except OSError as error:
-            raise self._not_opened("connect", why_unreachable(error)) from error
+            is_tls = self._tls is not None
+            raise self._not_opened(unreachable(self._provider, error, is_tls=is_tls)) from error
         except asyncio.CancelledError:
             self._pass_on(None)
             raise
@@ -273,9 +272,9 @@ class Pool:
         self._meter.connected()
         return connection
 
-    def _not_opened(self, kind: FaultKind, why: str = "") -> UpstreamFault:
+    def _not_opened(self, fault: UpstreamFault) -> UpstreamFault:
         self._pass_on(None)  # whoever waits for a connection tries on its own
-        return UpstreamFault(kind, self._provider, why=why)
+        return fault
 
     def _make_connection(self) -> H1Connection:
         return H1Connection(

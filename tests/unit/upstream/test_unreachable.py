@@ -110,3 +110,29 @@ def test_a_certificate_that_is_not_trusted_says_why(runner: asyncio.Runner) -> N
     fault = runner.run(ask(serving))
     assert fault.code == "upstream_tls"
     assert "unable to get local issuer certificate" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak TLS at its port"),
+        (b"", "before TLS was agreed on; try again, or write http://"),
+    ],
+    ids=["plain HTTP", "nothing"],
+)
+def test_a_port_that_does_not_speak_tls(runner: asyncio.Runner, answer: bytes, told: str) -> None:
+    async def ask() -> UpstreamFault:
+        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(100)
+            writer.write(answer)
+            writer.close()
+
+        server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            return await unreachable("127.0.0.1", port, ssl.create_default_context())
+
+    fault = runner.run(ask())
+    assert fault.code == "upstream_tls"
+    assert told in fault.message
+    assert "certificate" not in fault.message
