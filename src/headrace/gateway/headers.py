@@ -1,6 +1,6 @@
-"""Which of a provider's response headers go on to the caller."""
+"""Which headers go on: a provider's to the caller, and a caller's to the provider."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from headrace.cache.entry import Headers
 from headrace.upstream.h1 import RawHeaders
@@ -29,6 +29,13 @@ DROPPED = frozenset(
     }
 )
 
+# What `connection` usually says, none of which names a header.
+_ORDINARY = frozenset({b"keep-alive", b"close"})
+
+# What says how a body is to be read is no connection's own, whatever a sender claims: without it
+# the very bytes would mean something else.
+_OF_THE_BODY = frozenset({b"content-type", b"content-encoding"})
+
 # The gateway's to say: whose pages may read its answers is a matter of its settings.
 OURS = (b"x-headrace-", b"access-control-")
 
@@ -45,9 +52,30 @@ def end_to_end(headers: RawHeaders) -> Headers:
     for pair in headers:
         name = pair[0]
         if name in DROPPED or name.startswith(OURS):
+            if name == b"connection" and pair[1].lower() not in _ORDINARY:
+                return end_to_end(_without_named(headers))
             continue
         kept.append((RENAMED[name], pair[1]) if name in RENAMED else pair)
     return tuple(kept)
+
+
+def named_by_connection(values: Iterable[bytes]) -> frozenset[bytes]:
+    """The headers that only the next hop is to see (RFC 9110, 7.6.1).
+
+    Args:
+        values: of the `connection` headers.
+
+    Returns:
+        Their names in lower case; some may be options that are no header.
+    """
+    options = b",".join(values).lower().split(b",")
+    return frozenset(option.strip() for option in options) - _OF_THE_BODY
+
+
+def _without_named(headers: RawHeaders) -> RawHeaders:
+    values = [value for name, value in headers if name == b"connection"]
+    gone = named_by_connection(values) | {b"connection"}
+    return [pair for pair in headers if pair[0] not in gone]
 
 
 def is_encoded(headers: Headers) -> bool:

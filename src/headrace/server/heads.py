@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from headrace.cache.entry import Headers
 from headrace.dialects.base import Dialect, Operation
 from headrace.errors import (
     BodyTooLarge,
@@ -19,6 +20,7 @@ from headrace.errors import (
     NotFound,
 )
 from headrace.gateway.call import Call, Hints, make_call
+from headrace.gateway.headers import named_by_connection
 from headrace.identity.keys import KeyRing, Principal, presented_key
 from headrace.limits import NUMBER_DIGITS_MAX
 from headrace.model import DialectName
@@ -169,11 +171,7 @@ def read_head(raw: RawHead, desk: Desk) -> RequestHead:
                 place.operation,
                 principal.tenant,
                 read_hints(fields),
-                tuple(
-                    pair
-                    for pair in raw.headers
-                    if pair[0] in FORWARDED or pair[0] in dialect.variant_headers
-                ),
+                _forwarded(raw.headers, dialect),
             )
     except HeadraceError as refused:
         error = refused
@@ -254,6 +252,15 @@ def _fields(headers: RawHeaders) -> dict[bytes, bytes]:
         values = [value for name, value in headers if name == b"cache-control"]
         fields[b"cache-control"] = b",".join(values)
     return fields
+
+
+def _forwarded(headers: RawHeaders, dialect: Dialect) -> Headers:
+    named = named_by_connection(value for name, value in headers if name == b"connection")
+    return tuple(
+        pair
+        for pair in headers
+        if (pair[0] in FORWARDED or pair[0] in dialect.variant_headers) and pair[0] not in named
+    )
 
 
 def _split(target: bytes) -> tuple[str, bytes]:

@@ -23,6 +23,27 @@ def test_what_belongs_to_the_connection_stays_behind():
     )
 
 
+@pytest.mark.parametrize(
+    "connection",
+    [[b"X-Hop, keep-alive ,x-request-id"], [b"keep-alive", b"x-hop", b"close,X-Request-Id"]],
+    ids=["one", "several"],
+)
+def test_what_connection_names_stays_behind(connection: list[bytes]):
+    given = [
+        (b"x-hop", b"secret"),
+        (b"x-end", b"stays"),
+        *((b"connection", value) for value in connection),
+        (b"x-request-id", b"r"),
+        (b"x-hop", b"again"),
+    ]
+    assert end_to_end(given) == ((b"x-end", b"stays"),)
+
+
+def test_connection_does_not_change_what_a_body_is():
+    body = ((b"content-type", b"application/json"), (b"content-encoding", b"gzip"))
+    assert end_to_end([*body, (b"connection", b"content-type, content-encoding")]) == body
+
+
 def test_content_type_in_lower_case():
     assert content_type(((b"a", b"b"), (b"content-type", b"Text/HTML"))) == b"text/html"
     assert content_type(()) == b""

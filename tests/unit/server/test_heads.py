@@ -176,6 +176,15 @@ def test_what_goes_along_to_the_provider():
     }
 
 
+def test_what_connection_names_does_not_go_along():
+    given = ((b"traceparent", b"t"), (b"idempotency-key", b"k"), (b"openai-beta", b"b"))
+    for value in (b"TraceParent, OpenAI-Beta", b"close,openai-beta , traceparent"):
+        call = read(*given, (b"connection", value)).call
+        assert call is not None
+        assert call.forwarded == ((b"idempotency-key", b"k"),)
+        assert call.scope == read().call.scope  # type: ignore[union-attr]  # no variant is left
+
+
 def test_the_dialect_of_errors_on_shared_routes():
     assert read(method=b"GET", target=b"/v1/models").dialect.name == "openai"
     version = (b"anthropic-version", b"2023-06-01")
