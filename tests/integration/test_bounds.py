@@ -3,12 +3,15 @@
 import contextlib
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
+from tests.support.gateway import Gateway
 from tests.support.house import ANTHROPIC, OPENAI, House
+from tests.support.provider import scripted, streamed
 from tests.support.waiting import eventually
-from tests.support.wire import connect, encode_request
+from tests.support.wire import Wire, connect, encode_request
 
 from headrace.sim.faults import FaultKind
 from headrace.sim.options import SimOptions
@@ -110,6 +113,39 @@ def test_a_slow_reader_gets_all(narrow: House):
         stream = wire.read_to_end()
     assert stream.count(b"data:") == 4003
     assert stream.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+
+
+def read_stream(wire: Wire, size: int) -> int:
+    """Read at least `size` bytes; returns how many came."""
+    taken = 0
+    while taken < size and (data := wire.read_some()):
+        taken += len(data)
+    return taken
+
+
+def test_who_comes_late_and_does_not_read_gets_no_more_than_its_buffer_holds(tmp_path: Path):
+    """Twelve of the sixteen MiB that a stream can be joined for are there before they come."""
+    event = b"data: " + b"x" * 65_000 + b"\n\n"
+    size = 12 * MIB
+    settings = {"providers": {"p": {"dialect": "openai"}}}
+    request = encode_request(OPENAI.path, OPENAI.document("p/m", stream=True))
+    with scripted() as provider, contextlib.ExitStack() as stack:
+        provider.closes = False
+        provider.answers.append(streamed(*[event] * (size // len(event) + 1), ends=False))
+        settings["providers"]["p"]["base_url"] = provider.url
+        gateway = stack.enter_context(Gateway(tmp_path, settings))
+        first = stack.enter_context(connect(gateway.url))
+        first.send(request)
+        assert read_stream(first, size) >= size
+        process = psutil.Process(gateway.process.pid)
+        before = process.memory_info().rss
+        late = [stack.enter_context(connect(gateway.url, receive_bytes=8192)) for _ in range(6)]
+        for wire in late:
+            wire.send(request)
+            assert wire.sock.recv(10)
+        assert gateway.metrics()["headrace_flights_joined_total"] == len(late)
+        assert process.memory_info().rss - before < 12 * MIB
+        assert read_stream(late[0], size) >= size  # and all of it, who reads
 
 
 def test_a_slow_follower_does_not_hold_up_the_leader(narrow: House):

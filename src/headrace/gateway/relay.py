@@ -66,6 +66,10 @@ class Reader(Protocol):
         """The whole answer was given: time for what the reader does not wait for."""
         ...
 
+    def seated(self, seat: "Seat") -> None:
+        """Its place in a stream under way, for pausing before all that it missed has come."""
+        ...
+
     def begin(self, status: int, headers: Headers) -> None:
         """A stream begins."""
         ...
@@ -293,10 +297,14 @@ class Relay(ABC):
         return b"".join(reversed(parts))
 
     def join(self, reader: Reader) -> Seat:
-        """Wait for the answer too; of a stream, what has come so far comes at once."""
+        """Wait for the answer too; of a stream, what has come so far comes first.
+
+        It comes as fast as the reader takes it: who pauses its seat lags like any other.
+        """
         seat = Seat(self, reader)
         self._seats.append(seat)
         if self.is_stream:
+            reader.seated(seat)
             reader.begin(self.status, self.headers)
             self.caught_up(seat)
         return seat

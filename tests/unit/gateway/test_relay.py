@@ -2,7 +2,7 @@
 
 from headrace.cache.entry import Answer, Headers, Shape
 from headrace.errors import HeadraceError
-from headrace.gateway.relay import Relay, Source
+from headrace.gateway.relay import Relay, Seat, Source
 from headrace.limits import RELAY_BYTES_MAX
 from headrace.upstream.faults import UpstreamFault
 
@@ -73,6 +73,9 @@ class Reader:
     def done(self) -> None:
         self.is_done = True
 
+    def seated(self, seat: Seat) -> None:
+        self.seat = seat
+
     def prepare(self, answer: Answer) -> None:
         self.prepared = answer
 
@@ -132,6 +135,30 @@ def test_who_comes_late_gets_what_was_missed_and_then_the_rest():
     relay.finish()
     assert late.got == one.got == [b"a", b"b"]
     assert late.said == ["begin", "end"]
+
+
+def test_who_comes_late_takes_what_was_missed_at_its_own_pace():
+    class Sipping(Reader):
+        def feed(self, chunk: bytes, framed: bytes | None = None) -> None:
+            super().feed(chunk, framed)
+            self.seat.pause()
+
+    relay, flow, (one,), _ = begun()
+    for chunk in (b"a", b"b", b"c"):
+        relay.on_body(chunk)
+    late = Sipping()
+    seat = relay.join(late)
+    assert late.got == [b"a"]
+    assert not flow.is_paused  # the other one keeps up
+    relay.on_body(b"d")
+    relay.finish()
+    assert (one.got, one.said[-1]) == ([b"a", b"b", b"c", b"d"], "end")
+    for count in (2, 3, 4):
+        assert late.said == ["begin"]
+        seat.resume()
+        assert len(late.got) == count
+    seat.resume()
+    assert (late.got, late.said) == (one.got, ["begin", "end"])
 
 
 def test_a_slow_reader_lags_and_catches_up_even_after_the_end():
