@@ -35,6 +35,9 @@ RELAY_BYTES_MAX: Final = 16 * 1024 * 1024
 # Model lists of providers are asked for at most this often.
 CATALOGUE_TTL_S: Final = 60.0
 
+# A provider that could not list its models is asked again after this, however many callers ask.
+CATALOGUE_RETRY_S: Final = 1.0
+
 # Header values Headrace reads numbers from; a longer one is not a number anyone means.
 NUMBER_DIGITS_MAX: Final = 12
 

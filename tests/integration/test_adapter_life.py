@@ -10,7 +10,7 @@ import pytest
 import uvloop
 from tests.support.adapter import CHAT, Loop, play, settings_for, soon
 
-from headrace import Adapter, Completion, NotRunning, SettingsInvalid
+from headrace import Adapter, Completion, NotRunning, SettingsInvalid, UpstreamBroken
 from headrace.settings import load_settings
 from headrace.sim.faults import Fault, FaultKind
 from headrace.sim.options import SimOptions
@@ -81,6 +81,19 @@ def test_a_provider_that_is_down_does_not_keep_it_from_starting(
 
     asyncio.run(live())
     assert "could not be reached" in caplog.text
+
+
+def test_models_are_those_of_whoever_can_say(sim: ThreadedSim) -> None:
+    both = settings_for(sim.url)["providers"]
+    down = settings_for("http://127.0.0.1:1")["providers"]
+
+    async def models(**providers: Any) -> tuple[str, ...]:
+        async with Adapter({"providers": providers}) as adapter:
+            return await adapter.models()
+
+    assert CHAT in asyncio.run(models(openai=both["openai"], anthropic=down["anthropic"]))
+    with pytest.raises(UpstreamBroken, match="No provider could say"):
+        asyncio.run(models(**down))
 
 
 def test_the_end_waits_for_calls_under_way(loop: Loop, sim: ThreadedSim) -> None:

@@ -1,36 +1,52 @@
 """Which models callers may name: the configured ones, or else what the providers list."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
 
 from headrace.clock import Clock
-from headrace.errors import HeadraceError, NotFound
+from headrace.errors import HeadraceError, NotFound, UpstreamBroken
 from headrace.gateway.plan import Lane, Plan
-from headrace.limits import CATALOGUE_TTL_S
+from headrace.limits import CATALOGUE_RETRY_S, CATALOGUE_TTL_S
 from headrace.model import DialectName
+from headrace.routing.directory import Directory
+from headrace.upstream.faults import UpstreamFault
 from headrace.upstream.fetch import fetch
 
 Item = dict[str, Any]
+Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+
+
+class _Page(msgspec.Struct):
+    """A list of models as both dialects give it."""
+
+    data: list[Any]
 
 
 class Catalogue:
-    """The model list of one plan; what providers say is remembered for a minute.
+    """The model lists of one plan; what each provider says is remembered for a minute.
+
+    Whoever asks while a provider is being asked waits for that very answer. A provider that
+    cannot say is asked again soon; meanwhile what it said before still holds.
 
     Args:
         plan: whose models to list.
         clock: the time.
+        spawn: starts the task that asks a provider.
     """
 
-    def __init__(self, plan: Plan, clock: Clock) -> None:
-        self._plan = plan
-        self._clock = clock
-        self._listed: dict[DialectName, tuple[float, list[Item]]] = {}
+    def __init__(self, plan: Plan, clock: Clock, spawn: Spawn) -> None:
+        self._directory = plan.directory
+        self._shelves = [_Shelf(lane, plan.directory, clock, spawn) for lane in plan.lanes.values()]
 
     async def page(self, dialect: DialectName) -> bytes:
-        """The list as `GET /v1/models` answers it in a dialect."""
+        """The list as `GET /v1/models` answers it in a dialect.
+
+        Raises:
+            UpstreamBroken: no provider of the dialect can say, or ever could.
+        """
         items = await self._items(dialect)
         if dialect == "openai":
             return msgspec.json.encode({"object": "list", "data": items})
@@ -45,6 +61,7 @@ class Catalogue:
 
         Raises:
             NotFound: it is not in the list.
+            UpstreamBroken: as for `page`.
         """
         for item in await self._items(dialect):
             if item["id"] == model:
@@ -56,42 +73,87 @@ class Catalogue:
         )
 
     async def _items(self, dialect: DialectName) -> list[Item]:
-        names = self._plan.directory.names_for(dialect)
+        names = self._directory.names_for(dialect)
         if names is not None:
             return [_item(dialect, name) for name in names]
-        now_s = self._clock.monotonic_s()
-        listed_s, items = self._listed.get(dialect, (-CATALOGUE_TTL_S, []))
-        if now_s - listed_s >= CATALOGUE_TTL_S:
-            items = await self._ask_providers(dialect)
-            self._listed[dialect] = (now_s, items)
-        return items
-
-    async def _ask_providers(self, dialect: DialectName) -> list[Item]:
-        lanes = {
-            name: lane
-            for name, lane in self._plan.lanes.items()
-            if lane.endpoint.dialect.name == dialect
-        }
-        lists = await asyncio.gather(*(_ask(lane) for lane in lanes.values()))
+        shelves = [shelf for shelf in self._shelves if shelf.dialect == dialect]
+        asking = [task for shelf in shelves if (task := shelf.asked()) is not None]
+        if asking:  # not awaited one by one: who leaves would take the answer from the others
+            await asyncio.wait(asking)
         items: dict[str, Item] = {}
-        for provider, listed in zip(lanes, lists, strict=True):
-            for item in listed:
-                name = self._plan.directory.shortest_name(provider, item["id"], dialect)
-                items.setdefault(name, {**item, "id": name})
+        for shelf in shelves:
+            for item in shelf.items or ():
+                items.setdefault(item["id"], item)
+        if shelves and all(shelf.items is None for shelf in shelves):
+            raise _nothing_listed([shelf.fault for shelf in shelves])
         return list(items.values())
 
 
-async def _ask(lane: Lane) -> list[Item]:
-    """What one provider lists; nothing where it cannot say."""
+class _Shelf:
+    """What one provider lists.
+
+    Attributes:
+        items: the last list, with names that lead here; `None` as long as there was none.
+        fault: why there is none, or no newer one.
+    """
+
+    def __init__(self, lane: Lane, directory: Directory, clock: Clock, spawn: Spawn) -> None:
+        self.dialect = lane.endpoint.dialect.name
+        self.items: list[Item] | None = None
+        self.fault: HeadraceError = UpstreamFault("shutdown", lane.endpoint.name)
+        self._endpoint = lane.endpoint
+        self._directory = directory
+        self._now = clock.monotonic_s
+        self._spawn = spawn
+        self._due_s = self._now()
+        self._asking: asyncio.Task[None] | None = None
+
+    def asked(self) -> asyncio.Task[None] | None:
+        """The task that asks the provider, where the list is too old."""
+        if self._asking is not None and not self._asking.done():
+            return self._asking
+        if self._now() < self._due_s:
+            return None
+        self._asking = self._spawn(self._ask())
+        return self._asking
+
+    async def _ask(self) -> None:
+        try:
+            listed = _listed(self._endpoint.name, *await fetch(self._endpoint, "/models"))
+        except HeadraceError as fault:
+            self.fault = fault
+            self._due_s = self._now() + CATALOGUE_RETRY_S
+        else:
+            self.items = [{**item, "id": self._name(item["id"])} for item in listed]
+            self._due_s = self._now() + CATALOGUE_TTL_S
+
+    def _name(self, model: str) -> str:
+        return self._directory.shortest_name(self._endpoint.name, model, self.dialect)
+
+
+def _listed(provider: str, status: int, body: bytes) -> list[Item]:
+    """The models of a provider's answer.
+
+    Raises:
+        UpstreamBroken: it is no list of models.
+    """
+    if status != 200:
+        raise UpstreamBroken(f"Provider '{provider}' answered {status}.")
     try:
-        status, body = await fetch(lane.endpoint, "/models")
-        page: Mapping[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
-    except (HeadraceError, msgspec.DecodeError):
-        return []
-    listed = page.get("data") if status == 200 else None
-    if not isinstance(listed, list):
-        return []
-    return [item for item in listed if isinstance(item, dict) and isinstance(item.get("id"), str)]
+        page = msgspec.json.decode(body, type=_Page)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise UpstreamBroken(f"Provider '{provider}' answered with no list of models.") from None
+    items = [item for item in page.data if isinstance(item, dict)]
+    return [item for item in items if isinstance(item.get("id"), str)]
+
+
+def _nothing_listed(faults: list[HeadraceError]) -> UpstreamBroken:
+    told = " ".join(fault.message for fault in faults)
+    return UpstreamBroken(
+        f"No provider could say which models it has: {told} What is named under `models` in the "
+        "settings is listed without asking.",
+        code="models_unavailable",
+    )
 
 
 def _item(dialect: DialectName, name: str) -> Item:

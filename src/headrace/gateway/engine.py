@@ -76,7 +76,7 @@ class Engine:
             on_removal=self._count_removal,
         )
         plan = self._plan(settings)
-        self.catalogue = Catalogue(plan, clock)
+        self.catalogue = Catalogue(plan, clock, self._tasks.spawn)
         self.pipeline = Pipeline(
             plan, cache=self.cache, clock=clock, metrics=metrics, on_bug=on_bug
         )
@@ -115,7 +115,7 @@ class Engine:
         before = {id(lane): lane for _, lane in self._lanes.values()}
         plan = self._plan(settings)
         self.settings = settings
-        self.catalogue = Catalogue(plan, self._clock)
+        self.catalogue = Catalogue(plan, self._clock, self._tasks.spawn)
         self.cache.resize(
             bytes_max=settings.cache.memory_mb << 20, entries_max=settings.cache.entries_max
         )

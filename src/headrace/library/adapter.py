@@ -13,7 +13,7 @@ import msgspec
 
 from headrace.cache.key import repeat_key
 from headrace.clock import SystemClock
-from headrace.errors import HeadraceError, InvalidRequest, NotRunning
+from headrace.errors import HeadraceError, InvalidRequest, NotRunning, UpstreamBroken
 from headrace.gateway.call import Hints, make_call
 from headrace.gateway.engine import Engine
 from headrace.gateway.relay import Source
@@ -260,6 +260,7 @@ class Adapter:
         """The names of models that `generate` takes: the configured ones, or the providers' own.
 
         Raises:
+            UpstreamBroken: no provider can say.
             NotRunning: the adapter is not running here.
         """
         engine = self._running()
@@ -268,9 +269,16 @@ class Adapter:
         dialects: dict[DialectName, None] = {
             provider.dialect: None for provider in self._settings.providers.values()
         }
+        faults: list[HeadraceError] = []
         for dialect in dialects:
-            page = msgspec.json.decode(await engine.catalogue.page(dialect))
-            names += (_unmistakable(item["id"], dialect, directory) for item in page["data"])
+            try:
+                page = msgspec.json.decode(await engine.catalogue.page(dialect))
+            except UpstreamBroken as fault:
+                faults.append(fault)
+            else:
+                names += (_unmistakable(item["id"], dialect, directory) for item in page["data"])
+        if len(faults) == len(dialects):
+            raise faults[0]
         return tuple(dict.fromkeys(names))
 
     # What it tells.
