@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from headrace.dialects.duplicates import find_duplicate, has_duplicates
 from headrace.errors import InvalidRequest
 
 _SCOPE_BYTES = 32
@@ -33,18 +34,22 @@ def _read_float(text: str) -> float | int:
 
 _DECODER = msgspec.json.Decoder(dict[str, Any], float_hook=_read_float)
 _encode = msgspec.json.Encoder(order="deterministic").encode
+_encode_in_order = msgspec.json.Encoder().encode
 
 
 def decode_document(body: bytes) -> dict[str, Any]:
     """Decode a request body; `1`, `1.0` and `1e0` decode alike.
 
     Raises:
-        InvalidRequest: the body is not a JSON object, or holds what JSON cannot carry.
+        InvalidRequest: the body is not a JSON object, holds what JSON cannot carry, or the same
+            name twice in one object.
     """
     if not body:
         raise _invalid(body, "it is empty", "send one JSON object")
     try:
-        return _DECODER.decode(body)
+        document = _DECODER.decode(body)
+        if has_duplicates(body, _encode_in_order(document)):
+            raise _doubled(body)
     except UnicodeDecodeError:
         raise _invalid(body, _describe_utf8(body), "encode it as UTF-8") from None
     except RecursionError:
@@ -53,6 +58,7 @@ def decode_document(body: bytes) -> dict[str, Any]:
         raise _invalid(body, _without_path(str(error)), "send one JSON object") from None
     except msgspec.DecodeError as error:
         raise _invalid(body, str(error), "send one JSON object") from None
+    return document
 
 
 def scope_digest(*parts: bytes) -> bytes:
@@ -101,6 +107,17 @@ def _invalid(body: bytes, found: str, remedy: str) -> InvalidRequest:
     size = f" of {len(body)} bytes" if body else ""
     return InvalidRequest(
         f"The body{size} cannot be read: {found}. Correct it: {remedy}.", code="invalid_json"
+    )
+
+
+def _doubled(body: bytes) -> InvalidRequest:
+    path = find_duplicate(body)
+    what = "A name" if path is None else f"`{path}`"
+    return InvalidRequest(
+        f"{what} is written twice in one object, and readers differ in which value they take. "
+        "Correct it: write each name once.",
+        param=path,
+        code="invalid_json",
     )
 
 
