@@ -9,6 +9,7 @@ import uvloop
 
 from headrace.clock import SystemClock
 from headrace.console.app import make_console
+from headrace.gateway.lanes import Trust
 from headrace.observe.cells import Cells, SharedCells
 from headrace.observe.layout import Layout
 from headrace.server.descriptors import raise_descriptor_limit
@@ -43,8 +44,20 @@ def serve(settings: Settings, load: Load) -> int:
     return _supervise(settings, load)
 
 
+def check_files(settings: Settings) -> None:
+    """Try the certificates that the settings name.
+
+    Raises:
+        SettingsInvalid: one cannot be used.
+    """
+    server_tls(settings.listen.tls)
+    trust = Trust()
+    for name, provider in settings.providers.items():
+        trust.context(name, provider)
+
+
 def _supervise(settings: Settings, load: Load) -> int:
-    server_tls(settings.listen.tls)  # told once, before there are workers to tell it each
+    check_files(settings)  # told once, before there are workers to tell it each
     with bind(settings.listen, shared=False) as claim:  # fails if somebody else listens there
         port = claim.getsockname()[1]
     reserved = bind(settings.listen, shared=True, port=port)
@@ -61,7 +74,13 @@ def _supervise(settings: Settings, load: Load) -> int:
         reserved.close()
         _run_worker(current, load, post, sock)
 
-    return Supervisor(settings, load, posts, run_worker, _say, SystemClock()).run()
+    def load_usable() -> Settings:
+        # What workers would refuse must not be what their successors start with.
+        current = load()
+        check_files(current)
+        return current
+
+    return Supervisor(settings, load_usable, posts, run_worker, _say, SystemClock()).run()
 
 
 def _run_worker(settings: Settings, load: Load, post: Post, sock: socket.socket) -> None:

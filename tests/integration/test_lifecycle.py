@@ -20,6 +20,8 @@ from headrace.sim.thread import ThreadedSim, running
 
 Build = Callable[..., House]
 
+ACTIVE_TRICKLE = 'headrace_upstream_connections{provider="trickle",state="active"}'
+
 speeches = pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
 
 
@@ -217,9 +219,16 @@ def test_a_stream_outlives_the_reload_that_takes_its_provider_away(build: Build,
         begun = begin(house, OPENAI, wire, house.model("trickle"))
         house.gateway.write_settings({"providers": kept})
         assert house.gateway.reload()["event"] == "reloaded"
+        status = house.gateway.status()
+        assert "trickle" not in status["providers"]
+        assert [(p["name"], p["active"]) for p in status["retired_providers"]] == [("trickle", 1)]
+        assert status["upstream_calls"] == 1
+        assert house.gateway.metrics()[ACTIVE_TRICKLE] == 1
         rest = wire.read_until(b"\r\n0\r\n\r\n")
         assert OPENAI.final.encode() in begun + rest
         wire.send(encode_request(OPENAI.path, OPENAI.document(house.model("trickle"))))
         assert wire.response().status == 404
+    eventually(lambda: house.gateway.status()["retired_providers"] == [])
+    assert house.gateway.metrics()[ACTIVE_TRICKLE] == 0
     house.assert_sound()
     house.gateway.stop()

@@ -295,6 +295,23 @@ def test_a_second_supervisor_on_the_port_refuses(
     assert {chat(gateway).status for _ in range(MANY)} == {200}
 
 
+def test_an_authority_that_cannot_be_read_is_refused_for_workers_to_come_too(
+    gateway: Gateway, sim: ThreadedSim, tmp_path: Path
+) -> None:
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_text("no certificate")
+    broken = settings(sim)
+    url = "https://127.0.0.1:9"
+    broken["providers"]["tls"] = {"dialect": "openai", "base_url": url, "ca_file": str(ca_file)}
+    victim = pids(gateway)[0]
+    gateway.write_settings(broken)
+    gateway.signal(signal.SIGHUP)
+    eventually(lambda: "reload refused: providers.tls.ca_file" in gateway.stderr, TIMEOUT_S)
+    kill_workers(victim)
+    eventually(lambda: pids(gateway)[0] != victim, TIMEOUT_S)
+    assert chat(gateway).status == 200
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [("no certificate", "listen.tls cannot be used"), (None, "listen.tls.cert: no such file")],

@@ -28,7 +28,7 @@ def check(
     Problems go to standard error as file:line:column: message, and the exit
     code is 1. Variables that the file reads must be set, as for serve.
     """
-    from headrace.server.listener import server_tls
+    from headrace.app import check_files
     from headrace.settings import check_listen, load_settings, notices
 
     try:
@@ -38,7 +38,7 @@ def check(
         raise typer.Exit(1) from None
     try:
         check_listen(settings)
-        server_tls(settings.listen.tls)
+        check_files(settings)
     except SettingsInvalid as error:
         typer.echo(f"{file}: {error.message}", err=True)
         raise typer.Exit(1) from None

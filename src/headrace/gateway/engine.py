@@ -4,11 +4,9 @@ The gateway and the library both run this; only what stands in front of it diffe
 """
 
 import asyncio
-import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from headrace.cache.key import scope_digest
 from headrace.cache.memory import MemoryCache
 from headrace.cache.policy import LruPolicy
 from headrace.cache.rules import StoreRules
@@ -16,8 +14,9 @@ from headrace.clock import Clock
 from headrace.dialects.anthropic import AnthropicDialect
 from headrace.dialects.base import Dialect
 from headrace.dialects.openai import OpenAIDialect
-from headrace.errors import HeadraceError, SettingsInvalid
+from headrace.errors import HeadraceError
 from headrace.gateway.catalogue import Catalogue
+from headrace.gateway.lanes import Lanes
 from headrace.gateway.pipeline import Pipeline
 from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.tasks import Tasks
@@ -26,9 +25,7 @@ from headrace.model import DialectName, Price
 from headrace.observe.metrics import Metrics
 from headrace.routing.directory import Directory
 from headrace.routing.prices import PriceTable
-from headrace.settings import ProviderSettings, Settings
-from headrace.upstream.endpoint import Endpoint, tls_context
-from headrace.upstream.pool import Pool
+from headrace.settings import Settings
 
 OnBug = Callable[[BaseException], None]
 OnUnreachable = Callable[[str, HeadraceError], None]
@@ -63,8 +60,7 @@ class Engine:
         self._on_unreachable = on_unreachable
         self._tasks = Tasks(on_bug)
         self._prices = PriceTable.load()
-        self._lanes: dict[str, tuple[ProviderSettings, Lane]] = {}
-        self._retired: list[Pool] = []
+        self._lanes = Lanes(self.dialects, metrics, self._tasks.spawn)
         self._sweeper: asyncio.TimerHandle | None = None
         self._warming: list[asyncio.Task[None]] = []
         self.settings = settings
@@ -84,7 +80,12 @@ class Engine:
     @property
     def calls(self) -> int:
         """Calls to providers under way."""
-        return sum(lane.endpoint.pool.active for _, lane in self._lanes.values())
+        return self._lanes.calls
+
+    @property
+    def retired(self) -> list[Lane]:
+        """Lanes that a reload took away and that still carry calls."""
+        return self._lanes.retired
 
     @property
     def tasks(self) -> int:
@@ -95,9 +96,9 @@ class Engine:
         """Begin to keep time and open connections ahead of the first call."""
         self._sweep(asyncio.get_running_loop())
         self._warming = [
-            self._tasks.spawn(self._warm(lane, settings.warm_connections))
-            for settings, lane in self._lanes.values()
-            if settings.warm_connections
+            self._tasks.spawn(self._warm(lane, connections))
+            for name, lane in self.pipeline.plan.lanes.items()
+            if (connections := self.settings.providers[name].warm_connections)
         ]
 
     async def warm_up(self, timeout_s: float) -> None:
@@ -112,7 +113,6 @@ class Engine:
         Raises:
             SettingsInvalid: they cannot be used; the old ones stay.
         """
-        before = {id(lane): lane for _, lane in self._lanes.values()}
         plan = self._plan(settings)
         self.settings = settings
         self.catalogue = Catalogue(plan, self._clock, self._tasks.spawn)
@@ -120,36 +120,28 @@ class Engine:
             bytes_max=settings.cache.memory_mb << 20, entries_max=settings.cache.entries_max
         )
         self.pipeline.adopt(plan)
-        for kept in plan.lanes.values():
-            before.pop(id(kept), None)
-        for lane in before.values():
-            lane.endpoint.pool.close()
-            self._retired.append(lane.endpoint.pool)
 
     async def close(self) -> None:
         """End what runs and close every connection."""
         if self._sweeper:
             self._sweeper.cancel()
-        for _, lane in self._lanes.values():
-            lane.endpoint.pool.close()
+        self._lanes.close()
         await self._tasks.close()
 
     def refresh_gauges(self) -> None:
         """Bring the gauges that nobody pushes up to date."""
         self.metrics.cache_entries.set(len(self.cache))
         self.metrics.cache_bytes.set(self.cache.bytes_held)
-        for _, lane in self._lanes.values():
-            pool = lane.endpoint.pool
-            lane.meter.pool_is(pool.idle, pool.active)
+        self._lanes.refresh_gauges()
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run something in the background until the engine closes."""
         self._tasks.spawn(coroutine)
 
     def _plan(self, settings: Settings) -> Plan:
-        lanes = {name: self._lane(name, provider) for name, provider in settings.providers.items()}
+        lanes = self._lanes.change(settings.providers)
         cache = settings.cache
-        plan = Plan(
+        return Plan(
             directory=Directory(
                 {name: provider.dialect for name, provider in settings.providers.items()},
                 {name: model.targets for name, model in settings.models.items()},
@@ -165,33 +157,6 @@ class Engine:
             ttl_s_max=cache.ttl_s_max,
             answer_bytes_max=cache.entry_kb_max << 10,
         )
-        self._lanes = {name: (settings.providers[name], lane) for name, lane in lanes.items()}
-        return plan
-
-    def _lane(self, name: str, settings: ProviderSettings) -> Lane:
-        known = self._lanes.get(name)
-        if known and known[0] == settings:
-            return known[1]
-        dialect = self.dialects[settings.dialect]
-        meter = self.metrics.provider(name)
-        headers = tuple(
-            (header.lower().encode(), value.reveal().encode())
-            for header, value in settings.headers.items()
-        )
-        if settings.api_key is not None:
-            headers += dialect.credential_headers(settings.api_key.reveal())
-        endpoint = Endpoint(
-            name,
-            dialect,
-            settings.origin,
-            headers=headers,
-            defaults=dialect.default_headers,
-            limits=settings,
-            tls=_tls(name, settings),
-            meter=meter,
-            spawn=self._tasks.spawn,
-        )
-        return Lane(endpoint, meter, scope_digest(name.encode(), endpoint.base_url.encode()))
 
     async def _warm(self, lane: Lane, connections: int) -> None:
         try:
@@ -202,12 +167,7 @@ class Engine:
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         # First, so that nothing that goes wrong below ends the keeping of time.
         self._sweeper = loop.call_later(SWEEP_INTERVAL_S, self._sweep, loop)
-        now_s = loop.time()
-        for _, lane in self._lanes.values():
-            lane.endpoint.pool.sweep(now_s)
-        for pool in self._retired:
-            pool.sweep(now_s)
-        self._retired = [pool for pool in self._retired if pool.active]
+        self._lanes.sweep(loop.time())
 
     def _count_removal(self, reason: str) -> None:
         evictions = self.metrics.cache_evictions
@@ -220,12 +180,3 @@ def _own_prices(settings: Settings) -> dict[str, Price]:
         for model in settings.models.values()
         if model.price is not None
     }
-
-
-def _tls(name: str, settings: ProviderSettings) -> ssl.SSLContext | None:
-    if not settings.origin.is_tls:
-        return None
-    try:
-        return tls_context(verify=settings.verify, ca_file=settings.ca_file)
-    except OSError as error:
-        raise SettingsInvalid(f"providers.{name}.ca_file cannot be used: {error}") from error

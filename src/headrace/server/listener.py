@@ -61,6 +61,36 @@ def server_tls(settings: TlsSettings | None) -> ssl.SSLContext | None:
     return context
 
 
+class Certificate:
+    """The server's certificate, which may be replaced while clients are accepted.
+
+    Args:
+        settings: where it is; `None` for plain HTTP, which stays plain.
+
+    Attributes:
+        context: what to accept clients with; the same through every replacement.
+
+    Raises:
+        SettingsInvalid: it cannot be used.
+    """
+
+    def __init__(self, settings: TlsSettings | None) -> None:
+        self.context = self._current = server_tls(settings)
+        if self.context is not None:
+            self.context.sni_callback = self._present
+
+    def replace(self, context: ssl.SSLContext | None) -> None:
+        """Present another one, if there is one, from the next handshake on."""
+        if context is not None:
+            self._current = context
+
+    # OpenSSL asks at each handshake, whether the client names a server or not. Another context as
+    # a whole: loaded into the old one, a key of another type would leave the old certificate there.
+    def _present(self, connection: ssl.SSLObject, _name: str | None, _: ssl.SSLContext) -> None:
+        if self._current is not None:
+            connection.context = self._current
+
+
 async def listen_on(
     sock: socket.socket,
     make_connection: Callable[[], asyncio.Protocol],

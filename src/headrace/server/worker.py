@@ -14,6 +14,7 @@ import msgspec
 from headrace.clock import Clock
 from headrace.errors import HeadraceError
 from headrace.gateway.engine import Engine
+from headrace.gateway.plan import Lane
 from headrace.identity.keys import KeyRing
 from headrace.limits import SWEEP_INTERVAL_S
 from headrace.observe.cells import Board
@@ -28,7 +29,7 @@ from headrace.server.asgi import App, AsgiBridge
 from headrace.server.books import Books
 from headrace.server.heads import Desk, Route
 from headrace.server.http import HttpConnection
-from headrace.server.listener import listen_on, server_tls
+from headrace.server.listener import Certificate, listen_on, server_tls
 from headrace.server.operations import Handler, Operations
 from headrace.server.service import Service
 from headrace.settings import Settings
@@ -74,6 +75,9 @@ class Worker:
         sock: bound, not yet listening.
         make_console: makes the console's ASGI app from what tells the worker's status.
         clock: the time.
+
+    Raises:
+        SettingsInvalid: a file named in the settings cannot be used.
     """
 
     def __init__(
@@ -91,6 +95,7 @@ class Worker:
         self._sock = sock
         self._clock = clock
         self._settings = settings
+        self._certificate = Certificate(settings.listen.tls)
         self._stopping = asyncio.Event()
         self._started_s = clock.monotonic_s()
         if post.supervisor_pid is None:
@@ -124,18 +129,15 @@ class Worker:
         self._lag = LoopLag(metrics.loop_lag, clock, on_tick=self._tick)
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, then finish what runs and close everything.
-
-        Raises:
-            SettingsInvalid: the certificate cannot be used.
-        """
-        tls = server_tls(self._settings.listen.tls)
+        """Serve until SIGTERM or SIGINT, then finish what runs and close everything."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the supervisor starts workers with some
-        server = await listen_on(self._sock, lambda: HttpConnection(self._service), tls)
+        server = await listen_on(
+            self._sock, lambda: HttpConnection(self._service), self._certificate.context
+        )
         self._engine.start()
         self._lag.start()
         sweeper = loop.call_soon(self._sweep, loop)
@@ -161,7 +163,6 @@ class Worker:
         """How this worker does, as plain data without secrets."""
         service, engine = self._service, self._engine
         plan = engine.pipeline.plan
-        pools = {name: lane.endpoint.pool for name, lane in plan.lanes.items()}
         return {
             "version": __version__,
             "worker": self._post.index,
@@ -173,15 +174,10 @@ class Worker:
             "upstream_calls": engine.calls,
             "tasks": engine.tasks,
             "cache": {"entries": len(engine.cache), "bytes": engine.cache.bytes_held},
-            "providers": {
-                name: {
-                    "dialect": plan.lanes[name].endpoint.dialect.name,
-                    "base_url": plan.lanes[name].endpoint.base_url,
-                    "idle": pool.idle,
-                    "active": pool.active,
-                }
-                for name, pool in pools.items()
-            },
+            "providers": {name: _lane_told(lane) for name, lane in plan.lanes.items()},
+            "retired_providers": [
+                {"name": lane.endpoint.name, **_lane_told(lane)} for lane in engine.retired
+            ],
         }
 
     def _handlers(self, make_console: Callable[[Status], App]) -> Mapping[Route, Handler]:
@@ -251,6 +247,7 @@ class Worker:
         try:
             settings = self._load()
             desk = self._desk(settings)  # first: what is refused changes nothing
+            certificate = server_tls(settings.listen.tls)
             if self._post.supervisor_pid is None:
                 self._post.board.slots.assign(list(settings.providers))
             self._engine.reload(settings)
@@ -258,6 +255,7 @@ class Worker:
         except HeadraceError as error:
             self._say_reload("error", "reload_refused", detail=error.message)
             return
+        self._certificate.replace(certificate)
         self._settings = settings
         self._say_reload("info", "reloaded")
 
@@ -279,3 +277,13 @@ class Worker:
         self._logs.events.say(
             "warning", "provider_unreachable", about=provider, detail=error.message
         )
+
+
+def _lane_told(lane: Lane) -> dict[str, Any]:
+    endpoint = lane.endpoint
+    return {
+        "dialect": endpoint.dialect.name,
+        "base_url": endpoint.base_url,
+        "idle": endpoint.pool.idle,
+        "active": endpoint.pool.active,
+    }

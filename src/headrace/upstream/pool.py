@@ -151,6 +151,18 @@ class Pool:
             connection.abort()
         self._idle.clear()
 
+    def trust(self, tls: ssl.SSLContext | None) -> None:
+        """Verify connections yet to be opened by `tls`."""
+        self._tls = tls
+
+    def end(self) -> None:
+        """Close everything; calls under way are told."""
+        self.close()
+        for connection, call in list(self._active.items()):
+            connection.abort()
+            if not call.is_cancelled:
+                call.sink.on_fault(UpstreamFault("shutdown", self._provider))
+
     # What connections say.
 
     def became_idle(self, connection: H1Connection) -> None:

@@ -152,6 +152,18 @@ def test_config_check_refuses_a_certificate_that_serve_could_not_use(tmp_path: P
     assert done.stderr.startswith(f"{path}: listen.tls cannot be used: {cert} and {cert}")
 
 
+def test_config_check_refuses_an_authority_that_serve_could_not_use(tmp_path: Path) -> None:
+    path = tmp_path / "h.yaml"
+    authority = tmp_path / "ca.pem"
+    authority.write_text("no certificate")
+    path.write_text(
+        f"providers: {{p: {{dialect: openai, base_url: https://h, ca_file: {authority}}}}}\n"
+    )
+    done = run("config", "check", path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"{path}: providers.p.ca_file cannot be used: ")
+
+
 def test_keys_digest_reads_standard_input() -> None:
     wanted = blake2b(b"app-key", digest_size=32).hexdigest()
     assert run("keys", "digest", stdin="app-key\n").stdout == f"{wanted}\n"

@@ -3,11 +3,15 @@
 import asyncio
 from typing import Any
 
-from headrace import Adapter
+import pytest
+from tests.support.waiting import eventually
+
+from headrace import Adapter, UpstreamBroken
 from headrace.settings import read_settings
+from headrace.sim.faults import Fault, FaultKind
 from headrace.sim.options import SimOptions
 from headrace.sim.pace import Profile
-from headrace.sim.thread import running
+from headrace.sim.thread import ThreadedSim, running
 
 
 def _settings(url: str, target: str, **cache: Any) -> dict[str, Any]:
@@ -45,3 +49,25 @@ def test_nothing_is_kept_once_the_cache_is_off() -> None:
 
     with running(SimOptions(port=0, profile=Profile.FAST)) as sim:
         assert asyncio.run(scenario(sim.url)) == "bypass"
+
+
+def test_the_end_of_the_engine_ends_calls_over_lanes_that_a_reload_took_away() -> None:
+    async def scenario(sim: ThreadedSim) -> None:
+        settings = _settings(sim.url, "old/sim-small")
+        async with asyncio.timeout(10), Adapter(settings) as adapter:
+            stream = adapter.stream("Why?", model="fast")
+            await anext(stream)
+            engine = adapter._running()
+            del settings["providers"]["old"]
+            settings["models"]["fast"]["targets"] = ["new/sim-small"]
+            engine.reload(read_settings(settings))
+            assert (engine.calls, len(engine.retired)) == (1, 1)
+            await engine.close()
+            with pytest.raises(UpstreamBroken, match="shutting down"):
+                async for _ in stream:
+                    pass
+
+    with running(SimOptions(port=0)) as sim:
+        sim.script(Fault(kind=FaultKind.STALL_MID, after_chunks=2))
+        asyncio.run(scenario(sim))
+        eventually(lambda: sim.stats().connections_open == 0)

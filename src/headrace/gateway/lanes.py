@@ -1,0 +1,148 @@
+"""The ways to the providers: those in force, and those that only finish the calls they carry."""
+
+import ssl
+from collections.abc import Iterator, Mapping
+
+from headrace.cache.key import scope_digest
+from headrace.dialects.base import Dialect
+from headrace.errors import SettingsInvalid
+from headrace.gateway.plan import Lane
+from headrace.model import DialectName
+from headrace.observe.metrics import Metrics
+from headrace.settings import ProviderSettings
+from headrace.upstream.endpoint import Endpoint, tls_context
+from headrace.upstream.pool import Spawn
+
+
+class Lanes:
+    """The lanes of one engine, through reloads.
+
+    Args:
+        dialects: the grammars, by name.
+        metrics: counts.
+        spawn: starts the task that opens a connection.
+
+    Attributes:
+        retired: lanes that a reload took away and that still carry calls.
+    """
+
+    def __init__(
+        self, dialects: Mapping[DialectName, Dialect], metrics: Metrics, spawn: Spawn
+    ) -> None:
+        self.retired: list[Lane] = []
+        self._dialects = dialects
+        self._metrics = metrics
+        self._spawn = spawn
+        self._in_force: dict[str, tuple[ProviderSettings, Lane]] = {}
+
+    def __iter__(self) -> Iterator[Lane]:
+        for _, lane in self._in_force.values():
+            yield lane
+        yield from self.retired
+
+    @property
+    def calls(self) -> int:
+        """Calls under way."""
+        return sum(lane.endpoint.pool.active for lane in self)
+
+    def change(self, providers: Mapping[str, ProviderSettings]) -> dict[str, Lane]:
+        """Go by other settings; lanes whose settings are the same keep their connections.
+
+        Files of authorities are read again, and count for connections yet to be opened.
+
+        Returns:
+            The lanes in force, by the provider's name.
+
+        Raises:
+            SettingsInvalid: a file of authorities cannot be used; nothing has changed.
+        """
+        trust = Trust()
+        contexts = {name: trust.context(name, settings) for name, settings in providers.items()}
+        before, self._in_force = self._in_force, {}
+        for name, settings in providers.items():
+            known = before.get(name)
+            if known is not None and known[0] == settings:
+                known[1].endpoint.pool.trust(contexts[name])
+                self._in_force[name] = before.pop(name)
+            else:
+                self._in_force[name] = (settings, self._lane(name, settings, contexts[name]))
+        for _, lane in before.values():
+            lane.endpoint.pool.close()
+            self.retired.append(lane)
+        self._let_go()
+        return {name: lane for name, (_, lane) in self._in_force.items()}
+
+    def sweep(self, now_s: float) -> None:
+        """Keep the time limits of calls, and let go of what has nothing left to do."""
+        for lane in self:
+            lane.endpoint.pool.sweep(now_s)
+        if self.retired:
+            self._let_go()
+
+    def close(self) -> None:
+        """End every call and close every connection."""
+        for lane in self:
+            lane.endpoint.pool.end()
+
+    def refresh_gauges(self) -> None:
+        """Count the connections to each provider, by whichever lane."""
+        counts: dict[str, tuple[int, int]] = {}
+        for lane in self:
+            pool, name = lane.endpoint.pool, lane.endpoint.name
+            idle, active = counts.get(name, (0, 0))
+            counts[name] = (idle + pool.idle, active + pool.active)
+        for lane in self:
+            lane.meter.pool_is(*counts[lane.endpoint.name])
+
+    def _let_go(self) -> None:
+        for lane in self.retired:
+            if not lane.endpoint.pool.active:
+                lane.meter.pool_is(0, 0)
+        self.retired = [lane for lane in self.retired if lane.endpoint.pool.active]
+
+    def _lane(self, name: str, settings: ProviderSettings, tls: ssl.SSLContext | None) -> Lane:
+        dialect = self._dialects[settings.dialect]
+        meter = self._metrics.provider(name)
+        headers = tuple(
+            (header.lower().encode(), value.reveal().encode())
+            for header, value in settings.headers.items()
+        )
+        if settings.api_key is not None:
+            headers += dialect.credential_headers(settings.api_key.reveal())
+        endpoint = Endpoint(
+            name,
+            dialect,
+            settings.origin,
+            headers=headers,
+            defaults=dialect.default_headers,
+            limits=settings,
+            tls=tls,
+            meter=meter,
+            spawn=self._spawn,
+        )
+        return Lane(endpoint, meter, scope_digest(name.encode(), endpoint.base_url.encode()))
+
+
+class Trust:
+    """How to verify providers; those that trust the same authorities share one context."""
+
+    def __init__(self) -> None:
+        self._contexts: dict[tuple[bool, str | None], ssl.SSLContext] = {}
+
+    def context(self, name: str, settings: ProviderSettings) -> ssl.SSLContext | None:
+        """How to verify a provider, `None` for plain HTTP.
+
+        Raises:
+            SettingsInvalid: its file of authorities cannot be used.
+        """
+        if not settings.origin.is_tls:
+            return None
+        key = (settings.verify, settings.ca_file)
+        if key not in self._contexts:
+            try:
+                self._contexts[key] = tls_context(verify=key[0], ca_file=key[1])
+            except OSError as error:
+                raise SettingsInvalid(
+                    f"providers.{name}.ca_file cannot be used: {error}"
+                ) from error
+        return self._contexts[key]
