@@ -8,7 +8,7 @@ from headrace.cache.entry import Shape
 from headrace.errors import HeadraceError
 from headrace.gateway.call import Call, Stopwatch
 from headrace.gateway.plan import Lane, Plan
-from headrace.gateway.relay import Reader, Relay, Seat
+from headrace.gateway.relay import Reader, Relay
 from headrace.model import RequestView
 
 _UNREAD = RequestView(model="")
@@ -20,7 +20,7 @@ class Order(msgspec.Struct, eq=False):
     Attributes:
         call: what the head of the request says.
         body: its JSON; let go of once it is sent.
-        reader: who waits for the answer.
+        reader: who waits for the answer; gone once it has a seat.
         watch: times the stages.
         digest: key of the raw body.
         document: the body, decoded; let go of once it is routed.
@@ -34,7 +34,6 @@ class Order(msgspec.Struct, eq=False):
         cacheable: whether its answer may be stored.
         looks_up: whether a stored answer, or one under way, will do.
         relay: the call it leads.
-        seat: the reader's place in a call under way.
         error: why it goes no further.
     """
 
@@ -54,7 +53,6 @@ class Order(msgspec.Struct, eq=False):
     cacheable: bool = False
     looks_up: bool = False
     relay: Relay | None = None
-    seat: Seat | None = None
     error: HeadraceError | None = None
 
     @property

@@ -24,7 +24,7 @@ from headrace.gateway.call import Call, Stopwatch
 from headrace.gateway.flight import Flight
 from headrace.gateway.order import Order
 from headrace.gateway.plan import Plan
-from headrace.gateway.relay import Reader, Seat, Source
+from headrace.gateway.relay import Reader, Source
 from headrace.gateway.tasks import attempt
 from headrace.model import CacheResult, Price, RequestView, Usage
 from headrace.observe.metrics import Metrics
@@ -95,7 +95,7 @@ class Pipeline:
         self._count_saved(answer, answer.seconds)
         return answer
 
-    def handle(self, call: Call, body: bytes, reader: Reader, watch: Stopwatch) -> Seat | None:
+    def handle(self, call: Call, body: bytes, reader: Reader, watch: Stopwatch) -> None:
         """The whole way of one request whose body is not known.
 
         Args:
@@ -104,9 +104,6 @@ class Pipeline:
             reader: who waits for the answer.
             watch: times the stages.
 
-        Returns:
-            The reader's place in a call under way, or `None` where it was answered at once.
-
         Raises:
             HeadraceError: the request is wrong, or cannot be served.
         """
@@ -114,7 +111,6 @@ class Pipeline:
         self.handle_all([order])
         if order.error is not None:
             raise order.error
-        return order.seat
 
     def handle_all(self, orders: list[Order]) -> None:
         """The whole way of requests that came together, stage by stage.
@@ -204,7 +200,8 @@ class Pipeline:
             if joins:
                 self._flights.start(order.flight_key, flight)
         order.reader.placed(Source(cache, order.way.endpoint.name, order.model, flight))
-        order.seat = flight.join(order.reader)
+        flight.join(order.reader)
+        del order.reader  # a cycle by way of the flight would be left to the garbage collector
         order.watch.passed("join")
         return order.relay is not None
 

@@ -67,7 +67,7 @@ class Reader(Protocol):
         ...
 
     def seated(self, seat: "Seat") -> None:
-        """Its place in a stream under way, for pausing before all that it missed has come."""
+        """Its place in a call under way; called once, before anything of the answer comes."""
         ...
 
     def begin(self, status: int, headers: Headers) -> None:
@@ -296,18 +296,17 @@ class Relay(ABC):
                 break
         return b"".join(reversed(parts))
 
-    def join(self, reader: Reader) -> Seat:
+    def join(self, reader: Reader) -> None:
         """Wait for the answer too; of a stream, what has come so far comes first.
 
         It comes as fast as the reader takes it: who pauses its seat lags like any other.
         """
         seat = Seat(self, reader)
         self._seats.append(seat)
+        reader.seated(seat)
         if self.is_stream:
-            reader.seated(seat)
             reader.begin(self.status, self.headers)
             self.caught_up(seat)
-        return seat
 
     def leave(self, seat: Seat) -> None:
         """Wait no longer. Leaving twice does nothing."""

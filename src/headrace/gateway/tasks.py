@@ -19,7 +19,8 @@ def attempt(
     try:
         return work(subject)
     except HeadraceError as error:
-        return error
+        # Its trace leads to whoever keeps the error: a cycle, left to the garbage collector.
+        return error.with_traceback(None)
     except Exception as bug:  # noqa: BLE001  # or whoever waits would never hear of it
         report(bug)
         return HeadraceError("The gateway failed; its log says how.")

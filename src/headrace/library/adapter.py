@@ -319,11 +319,9 @@ class Adapter:
             listener.answer(answer)
             return listener
         try:
-            seat = engine.pipeline.handle(call, question.body, listener, listener.watch)
+            engine.pipeline.handle(call, question.body, listener, listener.watch)
         except HeadraceError as error:
             listener.fail(error)
-        else:
-            listener.seated(seat)
         return listener
 
     def _over(self, listener: Listener) -> None:

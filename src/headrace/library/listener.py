@@ -65,6 +65,9 @@ class Listener:
     def placed(self, source: Source) -> None:
         self.source = source
 
+    def seated(self, seat: Seat) -> None:
+        self._seat = seat
+
     def prepare(self, answer: Answer) -> None:
         """There is nothing to word."""
 
@@ -106,14 +109,6 @@ class Listener:
     def bytes_held(self) -> int:
         """What came and was not taken yet."""
         return self._bytes
-
-    def seated(self, seat: Seat | None) -> None:
-        """The answer comes from a call under way."""
-        if seat is None or self.is_over:
-            return
-        self._seat = seat
-        if self.is_paused:
-            seat.pause()
 
     def take(self) -> bytes | None:
         """The next piece, `None` where none has come yet."""

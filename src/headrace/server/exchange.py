@@ -93,15 +93,6 @@ class Exchange:
 
     # What the connection says.
 
-    def seated(self, seat: Seat) -> None:
-        """The answer comes from a call under way."""
-        if self.is_over:  # it came at once, or failed
-            seat.leave()
-            return
-        self._seat = seat
-        if self._is_paused:
-            seat.pause()
-
     def pause(self) -> None:
         """The client does not keep up."""
         self._is_paused = True
@@ -121,20 +112,23 @@ class Exchange:
         self.is_over = True
         self.status = self.status or CLIENT_GONE
         self.error = "client_gone"
-        if self._seat:
-            self._seat.leave()
+        self._leave()
         self._service.settled(self, aborted=True)
 
     def expire(self) -> None:
         """The caller's own deadline passed."""
-        if self._seat:
-            self._seat.leave()
+        self._leave()
         self.fail(DeadlineExceeded("The deadline of x-headrace-deadline-ms has passed."))
 
     # What the pipeline and the relay say.
 
     def placed(self, source: Source) -> None:
         self.source = source
+
+    def seated(self, seat: Seat) -> None:
+        self._seat = seat
+        if self._is_paused:
+            seat.pause()
 
     def prepare(self, answer: Answer) -> None:
         """Word the answer; the writing of many follows in one go, which is cheaper."""
@@ -190,6 +184,7 @@ class Exchange:
             # What came may have broken off within an event, which a blank line ends.
             self.feed(b"\n\n" + dialect.error_event(error, self.request_id))
             self.is_over = True
+            self._seat = None
             self.line.broken()
             self._service.settled(self)
             return
@@ -266,6 +261,11 @@ class Exchange:
             if head.keep_alive and not service.is_draining
             else b"connection: close\r\n\r\n",
         )
+
+    def _leave(self) -> None:
+        seat, self._seat = self._seat, None
+        if seat:
+            seat.leave()
 
     def _finish(self, *, keep_alive: bool) -> None:
         self.is_over = True

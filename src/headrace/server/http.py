@@ -115,6 +115,7 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._is_deaf = True
+        del self._parser  # a cycle, which would be left to the garbage collector
         self._pending.clear()
         self._read_deadline_s = self._write_deadline_s = NEVER_S
         self._answer_deadline_s = self._flush_deadline_s = NEVER_S

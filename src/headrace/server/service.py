@@ -254,8 +254,6 @@ class Service:
         for exchange, order in zip(exchanges, orders, strict=True):
             if order.error is not None:
                 exchange.fail(order.error)
-            elif order.seat is not None:
-                exchange.seated(order.seat)
 
     def _tell_bug(self, bug: BaseException) -> None:
         self._events.say("error", "bug", about=type(bug).__name__, detail=repr(bug))

@@ -243,6 +243,7 @@ class H1Connection(asyncio.Protocol):
             else:
                 self._fail("cut" if self._received else "reset")
         self._owner.was_lost(self)
+        del self._parser  # a cycle, which would be left to the garbage collector
 
     # What the parser says: collect, nothing else.
 

@@ -51,8 +51,8 @@ def test_a_bug_fails_its_own_request_and_who_joined_it(monkeypatch: pytest.Monke
             return Order(call, BODY % text, Reader(), Stopwatch(clock.monotonic_s, 0.0))
 
         orders = [order(b"bad"), order(b"bad"), order(b"good")]
-        pipeline.handle_all(orders)
         readers = [each.reader for each in orders]
+        pipeline.handle_all(orders)
         assert [reader.said[-1] for reader in readers[:2]] == ["fail internal_error"] * 2  # type: ignore[attr-defined]
         assert isinstance(orders[0].error, HeadraceError)
         assert (len(sent), orders[2].error) == (1, None)

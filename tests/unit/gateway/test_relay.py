@@ -99,7 +99,9 @@ class Reader:
 def begun(headers: list[tuple[bytes, bytes]] = EVENTS, readers: int = 1):  # type: ignore[no-untyped-def]
     relay, flow = TestRelay(), Flow()
     joined = [Reader() for _ in range(readers)]
-    seats = [relay.join(reader) for reader in joined]
+    for reader in joined:
+        relay.join(reader)
+    seats = [reader.seat for reader in joined]
     relay.on_attempt(flow)
     relay.on_head(200, headers)
     return relay, flow, joined, seats
@@ -147,7 +149,8 @@ def test_who_comes_late_takes_what_was_missed_at_its_own_pace():
     for chunk in (b"a", b"b", b"c"):
         relay.on_body(chunk)
     late = Sipping()
-    seat = relay.join(late)
+    relay.join(late)
+    seat = late.seat
     assert late.got == [b"a"]
     assert not flow.is_paused  # the other one keeps up
     relay.on_body(b"d")
