@@ -3,12 +3,10 @@
 import asyncio
 import copy
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
-import uvloop
 from tests.support.adapter import (
     CHAT,
     MESSAGES,
@@ -31,29 +29,10 @@ from headrace.library.listener import Listener
 from headrace.model import CacheResult
 from headrace.server.heads import Desk, RawHead, read_head
 from headrace.sim.faults import Fault, FaultKind
-from headrace.sim.options import SimOptions
-from headrace.sim.thread import ThreadedSim, running
+from headrace.sim.thread import ThreadedSim
 
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
 MESSAGE_TOOL = {"name": "weather", "input_schema": {"type": "object"}}
-
-
-@pytest.fixture(scope="module")
-def shared_sim() -> Iterator[ThreadedSim]:
-    with running(SimOptions()) as sim:
-        yield sim
-
-
-@pytest.fixture
-def sim(shared_sim: ThreadedSim) -> ThreadedSim:
-    shared_sim.reset()
-    return shared_sim
-
-
-@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def loop(request: pytest.FixtureRequest) -> Loop:
-    made: Loop = request.param
-    return made
 
 
 @pytest.mark.parametrize("model", MODELS)

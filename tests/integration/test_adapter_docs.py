@@ -4,23 +4,15 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from headrace.sim.options import SimOptions
-from headrace.sim.thread import ThreadedSim, running
+from headrace.sim.thread import ThreadedSim
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "library.md").read_text("utf-8")
 EXAMPLES = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-
-
-@pytest.fixture(scope="module")
-def sim() -> Iterator[ThreadedSim]:
-    with running(SimOptions()) as sim:
-        yield sim
 
 
 def test_every_example_is_found() -> None:

@@ -2,37 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 from tests.support.adapter import CHAT, Loop, play, settings_for, soon
 
 from headrace import Adapter, Completion, NotRunning, SettingsInvalid, UpstreamBroken
 from headrace.settings import load_settings
 from headrace.sim.faults import Fault, FaultKind
-from headrace.sim.options import SimOptions
-from headrace.sim.thread import ThreadedSim, running
-
-
-@pytest.fixture(scope="module")
-def shared_sim() -> Iterator[ThreadedSim]:
-    with running(SimOptions()) as sim:
-        yield sim
-
-
-@pytest.fixture
-def sim(shared_sim: ThreadedSim) -> ThreadedSim:
-    shared_sim.reset()
-    return shared_sim
-
-
-@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def loop(request: pytest.FixtureRequest) -> Loop:
-    made: Loop = request.param
-    return made
+from headrace.sim.thread import ThreadedSim
 
 
 def test_it_is_used_where_it_runs_only(sim: ThreadedSim) -> None:

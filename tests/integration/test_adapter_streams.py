@@ -1,11 +1,9 @@
 """Streams of the library face: in order, complete or an error, as fast as they are read."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import uvloop
 from tests.support.adapter import CHAT, MODELS, Loop, play, settings_for, soon
 from tests.support.provider import ScriptedProvider, scripted, sized, streamed
 
@@ -20,29 +18,10 @@ from headrace import (
 from headrace.library import Stream
 from headrace.limits import WRITE_BUFFER_BYTES_HIGH
 from headrace.sim.faults import Fault, FaultKind
-from headrace.sim.options import SimOptions
-from headrace.sim.thread import ThreadedSim, running
+from headrace.sim.thread import ThreadedSim
 
 PIECE_BYTES_MAX = 1 << 20
 """More than any loop reads at once."""
-
-
-@pytest.fixture(scope="module")
-def shared_sim() -> Iterator[ThreadedSim]:
-    with running(SimOptions()) as sim:
-        yield sim
-
-
-@pytest.fixture
-def sim(shared_sim: ThreadedSim) -> ThreadedSim:
-    shared_sim.reset()
-    return shared_sim
-
-
-@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def loop(request: pytest.FixtureRequest) -> Loop:
-    made: Loop = request.param
-    return made
 
 
 async def collect(stream: Stream) -> list[StreamEvent]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import inspect
 import os
 import signal
 import subprocess
@@ -15,20 +16,21 @@ import pytest
 from tests.support.adapter import CHAT, MODELS, settings_for
 from tests.support.waiting import eventually
 
-from headrace import InvalidRequest, NotRunning, SyncAdapter, UpstreamBroken, UpstreamRefused
+from headrace import (
+    Adapter,
+    InvalidRequest,
+    NotRunning,
+    SyncAdapter,
+    UpstreamBroken,
+    UpstreamRefused,
+)
+from headrace.library import Stream
 from headrace.sim.faults import Fault, FaultKind
-from headrace.sim.options import SimOptions
-from headrace.sim.thread import ThreadedSim, running
+from headrace.sim.thread import ThreadedSim
 
 ROOT = Path(__file__).resolve().parents[2]
 THREADS = 8
 ROUNDS = 20
-
-
-@pytest.fixture(scope="module")
-def shared_sim() -> Iterator[ThreadedSim]:
-    with running(SimOptions()) as sim:
-        yield sim
 
 
 @pytest.fixture
@@ -61,6 +63,15 @@ def test_it_does_what_the_adapter_does(sim: ThreadedSim, adapter: SyncAdapter, m
     assert adapter.clear_cache() == 2
     with pytest.raises(InvalidRequest):
         adapter.generate("Hello", model="who-knows")
+
+
+@pytest.mark.parametrize("name", ["generate", "stream", "embed", "models"])
+def test_it_takes_what_the_adapter_takes(name: str) -> None:
+    told = [inspect.signature(getattr(face, name)) for face in (Adapter, SyncAdapter)]
+    assert told[0].parameters == told[1].parameters
+    returned = (told[0].return_annotation, told[1].return_annotation)
+    assert returned[0] == returned[1] or returned == (Stream, "SyncStream")
+    assert inspect.getdoc(getattr(SyncAdapter, name))
 
 
 def test_threads_share_calls_and_cache(sim: ThreadedSim, adapter: SyncAdapter) -> None:

@@ -1,6 +1,7 @@
 """The library face for code without asyncio: an adapter on a thread of its own."""
 
 import asyncio
+import functools
 import os
 import threading
 import weakref
@@ -8,18 +9,34 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from headrace.errors import NotRunning
 from headrace.library.adapter import Adapter
 from headrace.library.events import StreamEvent
 from headrace.library.listener import current_loop
-from headrace.library.question import Prompt, Texts
-from headrace.library.results import Completion, Embeddings
+from headrace.library.question import Prompt
+from headrace.library.results import Completion
 from headrace.library.stream import Stream
 from headrace.settings import SettingsSource
 
+Asked = ParamSpec("Asked")
 Result = TypeVar("Result")
+
+
+def _waits(
+    ask: Callable[Concatenate[Adapter, Asked], Coroutine[Any, Any, Result]],
+) -> Callable[Concatenate["SyncAdapter", Asked], Result]:
+    """The same question, whose answer the calling thread waits for.
+
+    Parameters, types and words are the adapter's own, for type checkers as at run time.
+    """
+
+    @functools.wraps(ask)
+    def wait(self: "SyncAdapter", /, *args: Asked.args, **fields: Asked.kwargs) -> Result:
+        return self._running().run(ask(self._adapter, *args, **fields))
+
+    return wait
 
 
 class SyncAdapter:
@@ -106,30 +123,14 @@ class SyncAdapter:
 
     # What it is asked.
 
-    def generate(
-        self,
-        prompt: Prompt,
-        /,
-        *,
-        model: str | None = None,
-        use_cache: bool = True,
-        use_batching: bool = True,
-        tenant: str = "default",
-        ttl_s: float | None = None,
-        **fields: Any,
-    ) -> Completion:
-        """The whole answer of a model; see `Adapter.generate`."""
-        return self._running().run(
-            self._adapter.generate(
-                prompt,
-                model=model,
-                use_cache=use_cache,
-                use_batching=use_batching,
-                tenant=tenant,
-                ttl_s=ttl_s,
-                **fields,
-            )
-        )
+    generate = _waits(Adapter.generate)
+    """The whole answer of a model; see `Adapter.generate`."""
+
+    embed = _waits(Adapter.embed)
+    """The vectors of one text or several, in their order; see `Adapter.embed`."""
+
+    models = _waits(Adapter.models)
+    """The names of models that `generate` takes; see `Adapter.models`."""
 
     def stream(
         self,
@@ -160,35 +161,6 @@ class SyncAdapter:
         stream = SyncStream(thread.run(begin()), thread.run)
         self._streams.add(stream)
         return stream
-
-    def embed(
-        self,
-        texts: Texts,
-        /,
-        *,
-        model: str | None = None,
-        use_cache: bool = True,
-        use_batching: bool = True,
-        tenant: str = "default",
-        ttl_s: float | None = None,
-        **fields: Any,
-    ) -> Embeddings:
-        """The vectors of texts; see `Adapter.embed`."""
-        return self._running().run(
-            self._adapter.embed(
-                texts,
-                model=model,
-                use_cache=use_cache,
-                use_batching=use_batching,
-                tenant=tenant,
-                ttl_s=ttl_s,
-                **fields,
-            )
-        )
-
-    def models(self) -> tuple[str, ...]:
-        """The names of models; see `Adapter.models`."""
-        return self._running().run(self._adapter.models())
 
     # What it tells.
 
