@@ -306,7 +306,7 @@ def test_an_authority_that_cannot_be_read_is_refused_for_workers_to_come_too(
     victim = pids(gateway)[0]
     gateway.write_settings(broken)
     gateway.signal(signal.SIGHUP)
-    eventually(lambda: "reload refused: providers.tls.ca_file" in gateway.stderr, TIMEOUT_S)
+    eventually(lambda: "providers.tls.ca_file: no certificate" in gateway.stderr, TIMEOUT_S)
     kill_workers(victim)
     eventually(lambda: pids(gateway)[0] != victim, TIMEOUT_S)
     assert chat(gateway).status == 200

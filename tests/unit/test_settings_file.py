@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import trustme
 
 from headrace.errors import SettingsInvalid
 from headrace.model import Price
@@ -74,7 +75,8 @@ def test_every_problem_is_reported_at_once_with_its_place() -> None:
     assert problems(text) == [
         "f.yaml:2:3: listen: unknown key 'prt'; did you mean port?",
         "f.yaml:3:12: listen.workers: expected a whole number, found 'many'",
-        "f.yaml:5:16: providers.a.dialect: expected one of anthropic, openai, found 'opnai'",
+        "f.yaml:5:16: providers.a.dialect: expected one of anthropic, openai, found 'opnai'; "
+        "did you mean openai?",
         "f.yaml:6:6: providers.b: the key dialect is missing: expected one of anthropic, openai",
         "f.yaml:6:17: providers.b.base_url: expected a URL that begins with http:// or https://",
         "f.yaml:8:17: models.m.targets[0]: unknown provider 'c'; "
@@ -145,8 +147,6 @@ def test_a_mistake_is_told_with_line_and_expectation(line: str, place: str, word
     [
         ("", "f.yaml:1:1: the key providers is missing: expected a mapping of names"),
         ("providers:\n", "f.yaml:1:11: providers: expected at least 1 entry"),
-        ("a: [1", "f.yaml:1:6: not valid YAML: expected ',' or ']', but got '<stream end>'"),
-        ("a: *sesame1", "f.yaml:1:4: not valid YAML: found undefined alias"),
         ("a: b\n---\nc: d\n", "f.yaml:2:1: not valid YAML: but found another document"),
         ("a: \x00", "f.yaml:1:4: a character that YAML does not allow"),
         ('a: "\\UFFFFFFFF"', "f.yaml:1:1: holds a number or an escape out of range"),
@@ -155,6 +155,54 @@ def test_a_mistake_is_told_with_line_and_expectation(line: str, place: str, word
 )
 def test_a_document_that_cannot_be_used_is_one_problem(text: str, message: str) -> None:
     assert problem(text) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ("a:\n\tb: 1\n", "2:1", "this line is indented with a tab"),
+        ("a:\n  b: 1\n  \tc: 1\n", "3:3", "put spaces in its place"),
+        ("a: {\n\tb: 1}", "2:1", "this line is indented with a tab"),
+        ("a:\tb", "1:3", "put a space in its place"),
+        ('a: "b\nc:\n  d: 1\n', "1:4", "the quote that opens here is never closed"),
+        ("a: 1\nb: [{c: 'd, e: f}]\n", "2:9", "put the same quote behind the text"),
+        ("a: 'b\n---\nc'\n", "1:4", "the quote that opens here is never closed"),
+        ('a: 1\nb: "c\nd: {e: "f"}\n', "2:4", "here is closed on line 3 only"),
+        ('a: [{b: "c}]\nd:\n  e: "f"\n', "1:9", "put the same quote where the text ends"),
+        ('a: "b\nc: {d: e"}\n', "1:4", "here is closed on line 2 only"),
+        ("a: 'it's'\n", "1:8", "the text is over where its quote closes"),
+        ('a: "C:\\dir"', "1:8", "a backslash in double quotes begins an escape"),
+        ("a: [1", "1:6", "expected a comma or ] here, since the [ of line 1 is still open"),
+        ("a: {b: 1\nc: 2\n", "2:2", "since the { of line 1 is still open"),
+        ("a: b: c", "1:5", "give every key a colon and a space"),
+        ("a:\n  b:1\n  c: 2\n", "3:4", "indent this line and the one above it alike"),
+        ("a\nb: 1\n", "2:2", "give every key a colon and a space"),
+        ("a: 1\nbcd\n", "3:1", "write it as `key: value`"),
+        ("a:\n  b: 1\n c: 2\n", "3:2", "indent it as they are"),
+        ("a: @b", "1:4", "put quotes around the text"),
+        ("a: *sesame1", "1:4", "an alias, which begins with *, of nothing above it"),
+    ],
+)
+def test_what_is_no_yaml_is_told_in_plain_words(text: str, place: str, words: str) -> None:
+    message = problem(text)
+    assert message.startswith(f"f.yaml:{place}: ")
+    assert words in message
+    assert "sesame" not in message
+    assert not any(word in message for word in ("token", "scalar", "block end", "stream"))
+
+
+@pytest.mark.parametrize(
+    ("line", "near"),
+    [
+        ("log: {level: warn}", "; did you mean warning?"),
+        ("log: {format: jsonl}", "; did you mean json?"),
+        ("log: {format: Console}", "; did you mean console?"),
+        ("log: {format: sesame}", "found 'sesame'"),
+        ("log: {format: [json]}", "found a list"),
+    ],
+)
+def test_the_nearest_right_word_is_offered(line: str, near: str) -> None:
+    assert problem(ONE_PROVIDER + line).endswith(near)
 
 
 @pytest.mark.parametrize(
@@ -195,6 +243,20 @@ def test_files_that_are_there_are_accepted(tmp_path: Path) -> None:
     settings = read(ONE_PROVIDER + f"listen: {{tls: {{cert: {pem}, key: {pem}}}}}")
     assert settings.listen.tls is not None
     assert settings.listen.tls.cert == str(pem)
+
+
+def test_authorities_are_certificates(tmp_path: Path) -> None:
+    pem = tmp_path / "ca.pem"
+    text = f"providers: {{a: {{dialect: openai, base_url: 'https://h', ca_file: {pem}}}}}"
+    authority = trustme.CA()
+    good, key = authority.cert_pem.bytes(), authority.private_key_pem.bytes()
+    pem.write_bytes(key + b"A comment.\n" + good)
+    assert read(text).providers["a"].ca_file == str(pem)
+    for content in (b"", b"no certificate", key):
+        pem.write_bytes(content)
+        assert "providers.a.ca_file: no certificate in this file" in problem(text)
+    pem.write_bytes(good[:100] + good[-100:])
+    assert "cannot be read as certificates in PEM" in problem(text)
 
 
 def test_plain_scalars_are_read_as_what_is_wanted_there() -> None:

@@ -32,7 +32,7 @@ def check(
     from headrace.settings import check_listen, load_settings, notices
 
     try:
-        settings = load_settings(file)
+        settings = load_settings(file, for_serving=True)
     except SettingsInvalid as error:
         typer.echo(error.message, err=True)
         raise typer.Exit(1) from None

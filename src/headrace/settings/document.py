@@ -1,12 +1,12 @@
 """A settings file as YAML nodes that know their line and column, and the problems found in it."""
 
-import re
 from typing import Final
 
 import msgspec
 import yaml
 
 from headrace.settings import references
+from headrace.settings.plain_words import explained
 
 _MERGE_KEY: Final = "<<"
 
@@ -43,11 +43,12 @@ def compose(text: str) -> yaml.Node:
     """
     try:
         # The safe loader knows no tag that could run code, and composing builds no objects.
-        node = yaml.compose(references.mask(text), Loader=yaml.SafeLoader)
+        masked = references.mask(text)
+        node = yaml.compose(masked, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        mark, message = explained(error, masked)
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise Unreadable(Problem(*place, _without_quotes(error))) from None
+        raise Unreadable(Problem(*place, message)) from None
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         place = (before.count("\n") + 1, error.position - before.rfind("\n"))
@@ -121,9 +122,3 @@ class Mappings:
 def shown(text: str, length_max: int = 60) -> str:
     """`text` as a message shows it: quoted, escaped and cut."""
     return repr(text if len(text) <= length_max else text[:length_max] + "…")
-
-
-def _without_quotes(error: yaml.MarkedYAMLError) -> str:
-    """What the parser says, without the text of the file, which may be a credential."""
-    problem = re.sub(r""" (?:'[^'<]{2,}'|"[^"]{2,}")""", "", error.problem or "cannot be read")
-    return f"not valid YAML: {references.unmask(problem)}"

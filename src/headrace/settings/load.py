@@ -10,7 +10,7 @@ from msgspec import inspect
 from headrace.errors import SettingsInvalid
 from headrace.settings.document import Problem, Unreadable, compose
 from headrace.settings.reader import Reader
-from headrace.settings.rules import apply_rules
+from headrace.settings.rules import apply_rules, apply_serving_rules
 from headrace.settings.schema import Settings
 
 # Larger than any settings file; keeps a wrong path such as a log or a device from being parsed.
@@ -18,13 +18,17 @@ FILE_BYTES_MAX: Final = 1_048_576
 
 
 def load_settings(
-    path: str | os.PathLike[str], environment: Mapping[str, str] | None = None
+    path: str | os.PathLike[str],
+    environment: Mapping[str, str] | None = None,
+    *,
+    for_serving: bool = False,
 ) -> Settings:
     """Read a settings file.
 
     Args:
         path: the YAML file.
         environment: what `${NAME}` reads; the process's own by default.
+        for_serving: whether to try the files, too, that only a server opens.
 
     Raises:
         SettingsInvalid: the file cannot be read or used; the message holds every problem, each
@@ -46,16 +50,24 @@ def load_settings(
         before = body[: error.start]
         place = Problem(before.count(b"\n") + 1, error.start - before.rfind(b"\n"), "not UTF-8")
         raise _invalid(name, {place}) from None
-    return parse_settings(text, os.environ if environment is None else environment, name)
+    variables = os.environ if environment is None else environment
+    return parse_settings(text, variables, name, for_serving=for_serving)
 
 
-def parse_settings(text: str, environment: Mapping[str, str], name: str = "settings") -> Settings:
+def parse_settings(
+    text: str,
+    environment: Mapping[str, str],
+    name: str = "settings",
+    *,
+    for_serving: bool = False,
+) -> Settings:
     """Read the text of a settings file.
 
     Args:
         text: YAML.
         environment: what `${NAME}` reads.
         name: what problems call the text.
+        for_serving: as for `load_settings`.
 
     Raises:
         SettingsInvalid: as `load_settings` does.
@@ -67,6 +79,8 @@ def parse_settings(text: str, environment: Mapping[str, str], name: str = "setti
     reader = Reader(environment)
     settings = reader.read(inspect.type_info(Settings), document)
     apply_rules(reader)
+    if for_serving:
+        apply_serving_rules(reader)
     if reader.problems or not isinstance(settings, Settings):
         raise _invalid(name, reader.problems)
     return settings

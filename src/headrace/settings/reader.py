@@ -180,7 +180,11 @@ class Reader:
         self._complain(node, path, message)
 
     def _wrong(self, kind: inspect.Type, node: yaml.Node, path: Path) -> Any:
-        self._complain(node, path, f"{wanted(kind)}, found {self._shown(kind, node)}")
+        message = f"{wanted(kind)}, found {self._shown(kind, node)}"
+        if isinstance(kind, inspect.LiteralType) and isinstance(node, yaml.ScalarNode):
+            near = get_close_matches(node.value.lower(), map(str, kind.values), n=1)
+            message += f"; did you mean {near[0]}?" if near else ""
+        self._complain(node, path, message)
         return UNSET
 
     def _shown(self, kind: inspect.Type, node: yaml.Node) -> str:

@@ -2,12 +2,12 @@
 
 import ipaddress
 import math
-import pathlib
 from difflib import get_close_matches
 
 from headrace.errors import SettingsInvalid
 from headrace.model import Price
 from headrace.settings.document import shown
+from headrace.settings.files import authorities_problem, file_problem, log_problem
 from headrace.settings.reader import Path, Reader
 from headrace.settings.schema import (
     CacheSettings,
@@ -34,14 +34,21 @@ def apply_rules(reader: Reader) -> None:
                         f"expected at most connections_max ({provider.connections_max})",
                     )
             case ("providers", str(), "ca_file"), str(name):
-                _check_file(reader, path, name)
+                _report(reader, path, authorities_problem(name))
             case ("listen", "tls", "cert" | "key"), str(name):
-                _check_file(reader, path, name)
+                _report(reader, path, file_problem(name))
             case ("cache",), CacheSettings() as cache:
                 _check_cache(reader, cache)
             case _:
                 pass
     _check_keys(reader)
+
+
+def apply_serving_rules(reader: Reader) -> None:
+    """Report what only keeps a server from starting, not the library."""
+    log_file = reader.found.get(("log", "file"))
+    if log_file is not None and log_file.value is not None:
+        _report(reader, ("log", "file"), log_problem(log_file.value))
 
 
 def check_listen(settings: Settings) -> None:
@@ -107,14 +114,9 @@ def _check_price(reader: Reader, path: Path, price: Price) -> None:
             reader.complain((*path, name), f"expected at least 0, found {value}")
 
 
-def _check_file(reader: Reader, path: Path, name: str) -> None:
-    try:
-        is_file = pathlib.Path(name).is_file()
-    except OSError:
-        is_file = False
-    if not is_file:
-        # The name may come from the environment, so it is not repeated.
-        reader.complain(path, "no such file, or not readable; paths begin where headrace starts")
+def _report(reader: Reader, path: Path, problem: str | None) -> None:
+    if problem is not None:
+        reader.complain(path, problem)
 
 
 def _check_cache(reader: Reader, cache: CacheSettings) -> None:

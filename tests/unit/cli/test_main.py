@@ -1,11 +1,13 @@
 """The command line as a user meets it: in a process of its own."""
 
+import ctypes
 import os
 import pty
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 
@@ -19,11 +21,22 @@ KEPT = {name: value for name, value in os.environ.items() if name in ("PATH", "P
 GOOD = "providers: {a: {dialect: openai, base_url: 'http://127.0.0.1:9/v1', api_key: sesame}}\n"
 
 
+def give_up_root() -> None:
+    """Be bound by the owners and modes of files, which root is not (capabilities(7))."""
+    drop_from_bounds, dac_override, dac_read_search = 24, 1, 2
+    for capability in (dac_override, dac_read_search):
+        ctypes.CDLL(None).prctl(drop_from_bounds, capability, 0, 0, 0)
+
+
 def run(
-    *arguments: str | Path, stdin: str = "", **environment: str
+    *arguments: str | Path,
+    stdin: str = "",
+    before: Callable[[], None] | None = None,
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         (*MAIN, *arguments),
+        preexec_fn=before,
         input=stdin,
         env={**KEPT, "COLUMNS": "120", **environment},
         capture_output=True,
@@ -161,7 +174,45 @@ def test_config_check_refuses_an_authority_that_serve_could_not_use(tmp_path: Pa
     )
     done = run("config", "check", path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"{path}: providers.p.ca_file cannot be used: ")
+    assert done.stderr.startswith(f"{path}:1:64: providers.p.ca_file: no certificate in this file")
+    assert "-----BEGIN CERTIFICATE-----" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("missing/h.log", "its directory does not exist; create it"),
+        ("h.yaml/h.log", "its directory does not exist"),
+        (".", "a directory; name a file in it"),
+    ],
+)
+def test_config_check_tries_the_log(tmp_path: Path, name: str, words: str) -> None:
+    path = tmp_path / "h.yaml"
+    path.write_text(GOOD + f"log:\n  file: {tmp_path / name}\n")
+    done = run("config", "check", path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"{path}:3:9: log.file: ")
+    assert words in done.stderr
+    path.write_text(GOOD + f"log:\n  file: {tmp_path / 'h.log'}\n")
+    assert run("config", "check", path).returncode == 0
+    assert not (tmp_path / "h.log").exists()  # checking leaves nothing behind
+
+
+@pytest.mark.parametrize("is_there", [False, True], ids=["directory", "file"])
+def test_config_check_wants_a_log_it_may_write(tmp_path: Path, is_there: bool) -> None:
+    path, folder = tmp_path / "h.yaml", tmp_path / "logs"
+    folder.mkdir()
+    log = folder / "h.log"
+    path.write_text(GOOD + f"log:\n  file: {log}\n")
+    if is_there:
+        log.touch()
+        log.chmod(0o444)
+    else:
+        folder.chmod(0o555)
+    done = run("config", "check", path, before=give_up_root)
+    assert done.stderr.startswith(f"{path}:3:9: log.file: ")
+    assert "not writable for who asks; change" in done.stderr
+    assert (done.returncode, done.stdout) == (1, "")
 
 
 def test_keys_digest_reads_standard_input() -> None:
