@@ -22,6 +22,9 @@ LINGER_S: Final = 2.0
 # Callers waiting for a connection to one provider, beyond which they are refused at once.
 POOL_WAITERS_MAX: Final = 4096
 
+# Connections kept open ahead of calls, while the number of calls at once grows.
+POOL_SPARES_MAX: Final = 32
+
 # Raw bodies that lead to one cache entry without being parsed.
 REPEATS_PER_ENTRY_MAX: Final = 4
 

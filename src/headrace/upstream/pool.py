@@ -1,7 +1,8 @@
 """Connections to one provider, kept alive and bounded.
 
 All state changes happen here: a connection is opening, active, idle or gone. The most recently
-used idle connection goes out first, so that the rest can expire.
+used idle connection goes out first, so that the rest can expire. While more and more calls run at
+once, spare connections are opened ahead of them, so that a call need not wait for its own.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from headrace.errors import HeadraceError, Overloaded
-from headrace.limits import POOL_WAITERS_MAX
+from headrace.limits import POOL_SPARES_MAX, POOL_WAITERS_MAX
 from headrace.upstream.faults import FaultKind, UpstreamFault, unreachable
 from headrace.upstream.h1 import H1Connection, Sink, Timeouts
 
@@ -98,6 +99,7 @@ class Pool:
         self._opening = 0
         self._granted = 0  # waiters that were given a connection, or leave, and do not know yet
         self._waiters: deque[asyncio.Future[H1Connection | None]] = deque()
+        self._spares_opening = 0
         self._closed = False
 
     @property
@@ -125,6 +127,9 @@ class Pool:
             call.opening = self._spawn(self._carry_when_open(call, self._acquire))
         else:
             self._carry(call, connection)
+        # A quarter of what is in use; from half of that on there is time to open the rest.
+        if 2 * len(self._idle) < min(len(self._active) // 4, POOL_SPARES_MAX):
+            self._open_spares()
         return call
 
     async def warm(self, connections: int) -> None:
@@ -258,6 +263,23 @@ class Pool:
             raise
         self._granted -= 1
         return connection
+
+    def _open_spares(self) -> None:
+        """Open connections that nobody waits for yet."""
+        if self._spares_opening or self._closed:
+            return
+        self._spares_opening = min(len(self._active) // 4, POOL_SPARES_MAX) - len(self._idle)
+        for _ in range(self._spares_opening):
+            self._spawn(self._open_spare())
+
+    async def _open_spare(self) -> None:
+        try:
+            if len(self._idle) + self.active < self._limits.connections_max:
+                self._put_idle(await self._open())
+        except UpstreamFault:
+            pass  # a call that needs a connection will find out, and be told
+        finally:
+            self._spares_opening -= 1
 
     async def _open(self) -> H1Connection:
         loop = asyncio.get_running_loop()
