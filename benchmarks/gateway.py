@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from benchmarks import processes, workload
 
 KEY = "hr-bench-6d1f0c7a52e94b3f8e"
+PROGRAM = ("headrace.cli.main",)
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -30,16 +31,34 @@ class Gateway(msgspec.Struct, frozen=True):
 
 @contextlib.contextmanager
 def serving(
-    name: str, directory: Path, upstream_port: int, *, cache_mb: int = 64
+    name: str,
+    directory: Path,
+    upstream_port: int,
+    *,
+    cache_mb: int = 64,
+    warm_connections: int = 1,
+    program: Sequence[str] = PROGRAM,
 ) -> Iterator[Gateway]:
-    """A gateway with everything on: keys, cache, single-flight, metrics, a JSON log on disk."""
+    """A gateway with everything on: keys, cache, single-flight, metrics, a JSON log on disk.
+
+    Args:
+        name: names its files.
+        directory: where they go.
+        upstream_port: the provider's loopback port.
+        cache_mb: the size of its cache.
+        warm_connections: connections to the provider opened at its start.
+        program: module and arguments before the command, in place of Headrace's own.
+    """
     port = processes.free_port()
     log = directory / f"{name}.log"
     settings = directory / f"{name}.yaml"
     # JSON is YAML: no writer of our own is needed.
-    settings.write_text(json.dumps(_settings(port, upstream_port, cache_mb, log), indent=2))
-    arguments = [sys.executable, "-m", "headrace.cli.main", "serve", "--config", str(settings)]
-    with processes.running(name, arguments, directory, environment=environment()) as child:
+    values = _settings(port, upstream_port, log, cache_mb, warm_connections)
+    settings.write_text(json.dumps(values, indent=2))
+    arguments = [sys.executable, "-m", *program, "serve", "--config", str(settings)]
+    with processes.running(
+        name, arguments, directory, environment=environment(), working_directory=ROOT
+    ) as child:
         child.wait_ready(port, "/readyz")
         yield Gateway(child, port, log)
 
@@ -50,11 +69,17 @@ def environment() -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
 
 
-def _settings(port: int, upstream_port: int, cache_mb: int, log: Path) -> dict[str, object]:
+def _settings(
+    port: int, upstream_port: int, log: Path, cache_mb: int, warm_connections: int
+) -> dict[str, object]:
     return {
         "listen": {"host": "127.0.0.1", "port": port, "workers": 1},
         "providers": {
-            "mock": {"dialect": "openai", "base_url": f"http://127.0.0.1:{upstream_port}/v1"}
+            "mock": {
+                "dialect": "openai",
+                "base_url": f"http://127.0.0.1:{upstream_port}/v1",
+                "warm_connections": warm_connections,
+            }
         },
         "models": {workload.MODEL: {"targets": [f"mock/{workload.MODEL}"]}},
         "cache": {"memory_mb": cache_mb},

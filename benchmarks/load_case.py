@@ -61,18 +61,26 @@ def measure(
     """Load every target in every round, in random order, and pair each with the baseline."""
     steps.start("hit and miss", len(targets) * (plan.rounds + 1))
     for target in targets:
-        _one_round(target, mock_port, plan.warm_up_s, directory)
+        one_round(target, mock_port, plan.warm_up_s, directory)
         steps.done(target.name)
     rounds: dict[str, list[LoadRound]] = {target.name: [] for target in targets}
     for _ in range(plan.rounds):
         for target in dice.sample(targets, len(targets)):
-            rounds[target.name].append(_one_round(target, mock_port, plan.round_s, directory))
+            rounds[target.name].append(one_round(target, mock_port, plan.round_s, directory))
             steps.done(target.name)
     base = [one.cpu_us for one in rounds[baseline]]
     return [_row(target, rounds[target.name], base) for target in targets]
 
 
-def _one_round(target: LoadTarget, mock_port: int, seconds: float, directory: Path) -> LoadRound:
+def one_round(target: LoadTarget, mock_port: int, seconds: float, directory: Path) -> LoadRound:
+    """Load one target once and account its process tree.
+
+    Args:
+        target: what is loaded.
+        mock_port: the mock upstream behind it.
+        seconds: how long.
+        directory: where the request's parts are written.
+    """
     # A word of its own for every round of misses: nothing sent before can be remembered.
     template = chat_request(target.call, target.nonce if target.remembers else new_nonce())
     _check_answer(target, template.request(0))

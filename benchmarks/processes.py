@@ -81,6 +81,10 @@ class Child:
             time.sleep(0.02)
         raise ChildFailed(f"{self.name} ended or never said what was waited for:\n{self.tail()}")
 
+    def signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        self._process.send_signal(number)
+
     def stop(self) -> None:
         """End it and whatever it started: first politely, then for certain."""
         if self.alive:

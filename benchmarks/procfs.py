@@ -6,6 +6,8 @@ same sum cut to ticks of 10 ms, which is 1 % of a one-second round, so it is use
 """
 
 import os
+import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -57,6 +59,27 @@ def parse_smaps_rollup(text: str) -> Memory:
         if name in {"Rss", "Pss"}
     }
     return Memory(rss_mib=kib["Rss"] / 1024, pss_mib=kib["Pss"] / 1024)
+
+
+class Scheduled(msgspec.Struct, frozen=True):
+    """How a thread fared up to one moment.
+
+    Attributes:
+        at_s: the moment, on the machine's monotonic clock.
+        on_cpu_ns: nanoseconds it was on a processor.
+        waiting_ns: nanoseconds it could have run, but waited for one.
+    """
+
+    at_s: float
+    on_cpu_ns: int
+    waiting_ns: int
+
+
+def this_thread() -> Scheduled:
+    """How the calling thread fared so far."""
+    text = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat").read_text()
+    on_cpu, waiting, _ = text.split()
+    return Scheduled(time.perf_counter(), int(on_cpu), int(waiting))
 
 
 class MachineTime(msgspec.Struct, frozen=True):

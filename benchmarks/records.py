@@ -76,6 +76,7 @@ class StreamRun(msgspec.Struct, frozen=True):
         window_cpu_us: CPU microseconds of the watched process tree in the window.
         errors: streams that failed.
         error_samples: what went wrong, the first few.
+        sent_s: when each request was sent, on the machine's monotonic clock; where asked for.
     """
 
     ttft_ms: list[float]
@@ -87,6 +88,7 @@ class StreamRun(msgspec.Struct, frozen=True):
     window_cpu_us: float
     errors: int
     error_samples: list[str]
+    sent_s: list[float | None] = []
 
 
 class StreamRow(msgspec.Struct, frozen=True):
@@ -180,6 +182,88 @@ class StartUp(msgspec.Struct, frozen=True):
         return self.import_s.median - self.bare_python_s.median
 
 
+class Share(msgspec.Struct, frozen=True):
+    """One part of a whole: its name and its figure over the rounds."""
+
+    name: str
+    figure: Spread
+
+
+class CostRow(msgspec.Struct, frozen=True):
+    """What one kind of request costs and where, in CPU microseconds per request.
+
+    Attributes:
+        name: the kind.
+        parts: what each part takes, in the watched gateway, its watching taken out.
+        parts_sum_us: all parts together.
+        watched_us: what a request costs in the watched gateway, watching included.
+        measured_us: what it costs in the gateway that nobody watches.
+        rest_us: `measured_us` less `parts_sum_us` of the same round: what is unexplained, or
+            below zero what watching costs beyond what could be taken out.
+        waiting_share: share of its time the watched loop wanted a processor and had none; it is
+            taken out of all parts alike, which is wrong for each where it is much.
+        void: why the row cannot be used.
+    """
+
+    name: str
+    parts: list[Share]
+    parts_sum_us: Spread
+    watched_us: Spread
+    measured_us: Spread
+    rest_us: Spread
+    waiting_share: Spread
+    void: str | None
+
+
+class BeginRow(msgspec.Struct, frozen=True):
+    """Where streams that begin under load spend the time to their first token.
+
+    Attributes:
+        name: what the gateway had of connections.
+        streams: streams that begin.
+        legs_ms: the way in legs: their means over all streams.
+        legs_slow_ms: the same over the slowest twentieth; either sums up to its own mean TTFT.
+        ttft_p50_ms: as the client saw it.
+        ttft_p99_ms: the same.
+        turn_p50_ms: length of a turn of the loop while streams began.
+        turn_met_p50_ms: the turn that half of the time passes in longer ones than.
+        turn_p99_ms: 99th percentile of the lengths.
+        callbacks_p99: the same of the callbacks in a turn.
+        on_cpu_share: share of that time the loop's thread was on a processor.
+        waiting_share: share it had work, but no processor.
+    """
+
+    name: str
+    streams: int
+    legs_ms: list[Share]
+    legs_slow_ms: list[Share]
+    ttft_p50_ms: Spread
+    ttft_p99_ms: Spread
+    turn_p50_ms: Spread
+    turn_met_p50_ms: Spread
+    turn_p99_ms: Spread
+    callbacks_p99: Spread
+    on_cpu_share: Spread
+    waiting_share: Spread
+
+
+class Breakdown(msgspec.Struct, frozen=True):
+    """Where the gateway's time goes.
+
+    Attributes:
+        bare_us: CPU microseconds per request of a server that only reads and writes.
+        woken_us: the same of one that thinks first, its thinking taken out: each write finds its
+            client asleep.
+        costs: hit and miss.
+        begins: streams that begin.
+    """
+
+    bare_us: Spread
+    woken_us: Spread
+    costs: list[CostRow]
+    begins: list[BeginRow]
+
+
 class Bar(msgspec.Struct, frozen=True):
     """One promise about speed or size and what was measured for it."""
 
@@ -214,5 +298,6 @@ class Report(msgspec.Struct, frozen=True):
     open_loop: list[OpenLoopRow] = []
     footprint: Footprint | None = None
     start_up: StartUp | None = None
+    breakdown: Breakdown | None = None
     bars: list[Bar] = []
     notes: list[str] = []

@@ -1,6 +1,6 @@
 """A run as tables on the terminal and as a JSON file."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -9,6 +9,8 @@ from rich.table import Table
 
 from benchmarks.records import (
     Bar,
+    BeginRow,
+    Breakdown,
     Footprint,
     LoadRow,
     OpenLoopRow,
@@ -64,6 +66,8 @@ def _tables(report: Report) -> Iterator[Table]:
         yield _open_loop_table(report.open_loop)
     if report.footprint is not None or report.start_up is not None:
         yield _footprint_table(report.footprint, report.start_up)
+    if report.breakdown is not None:
+        yield from _breakdown_tables(report.breakdown)
     if report.bars:
         yield _bar_table(report.bars)
 
@@ -145,6 +149,58 @@ def _footprint_table(footprint: Footprint | None, start_up: StartUp | None) -> T
         table.add_row("import headrace", f"{_shown(start_up.import_s, 3)} s")
         table.add_row("headrace --help", f"{_shown(start_up.help_s, 3)} s")
     return table
+
+
+def _breakdown_tables(breakdown: Breakdown) -> Iterator[Table]:
+    for cost in breakdown.costs:
+        table = _table(
+            f"What a {cost.name} is made of, CPU µs per request, medians (range) over rounds",
+            "part|CPU µs|",
+        )
+        for part in cost.parts:
+            table.add_row(part.name, _shown(part.figure, 1))
+        for name, figure in (
+            ("sum of the parts", cost.parts_sum_us),
+            ("measured without watching", cost.measured_us),
+            ("unexplained rest", cost.rest_us),
+            ("measured while watching", cost.watched_us),
+            ("a bare server on this loop: one read, one write", breakdown.bare_us),
+            ("the same where the write has to wake the client", breakdown.woken_us),
+        ):
+            table.add_row(f"[bold]{name}[/]", _shown(figure, 1), _void(cost.void))
+        table.add_row("watched loop waiting for a processor, share", _shown(cost.waiting_share, 2))
+        yield table
+    yield _begin_table(breakdown.begins)
+
+
+def _begin_table(rows: Sequence[BeginRow]) -> Table:
+    table = Table(
+        title=f"Streams that begin ({rows[0].streams} over 2 s), ms, medians (range) over rounds",
+        title_justify="left",
+    )
+    table.add_column("mean of a leg; connections:")
+    for row in rows:
+        for of in ("all", "slowest 5 %"):
+            table.add_column(f"{row.name}: {of}", justify="right")
+    for number, leg in enumerate(rows[0].legs_ms):
+        figures = [legs[number].figure for row in rows for legs in (row.legs_ms, row.legs_slow_ms)]
+        table.add_row(leg.name, *(_shown(figure, 2) for figure in figures))
+    for name, read, digits in _BEGIN_LINES:
+        cells = [cell for row in rows for cell in (_shown(read(row), digits), "")]
+        table.add_row(f"[bold]{name}[/]", *cells)
+    return table
+
+
+_BEGIN_LINES: tuple[tuple[str, Callable[[BeginRow], Spread], int], ...] = (
+    ("TTFT p50", lambda row: row.ttft_p50_ms, 2),
+    ("TTFT p99", lambda row: row.ttft_p99_ms, 1),
+    ("turn of the loop p50", lambda row: row.turn_p50_ms, 2),
+    ("turn met by who comes, p50", lambda row: row.turn_met_p50_ms, 2),
+    ("turn p99", lambda row: row.turn_p99_ms, 2),
+    ("callbacks in a turn p99", lambda row: row.callbacks_p99, 0),
+    ("loop's thread on a processor, share", lambda row: row.on_cpu_share, 2),
+    ("waiting for one, share", lambda row: row.waiting_share, 2),
+)
 
 
 def _bar_table(bars: Sequence[Bar]) -> Table:

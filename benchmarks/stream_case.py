@@ -110,7 +110,7 @@ def measure(
     rss: dict[str, float] = {}
     for _ in range(mix.rounds):
         for target in dice.sample(everything, len(everything)):
-            runs[target.name].append(_one_run(target, mix, directory))
+            runs[target.name].append(one_run(target, mix, directory))
             rss[target.name] = procfs.tree_memory(target.child.pid).rss_mib
             steps.done(target.name)
     return [
@@ -119,7 +119,17 @@ def measure(
     ]
 
 
-def _one_run(target: StreamTarget, mix: StreamMix, directory: Path) -> StreamRun:
+def one_run(
+    target: StreamTarget, mix: StreamMix, directory: Path, *, keeps_times: bool = False
+) -> StreamRun:
+    """Let a client of its own open the streams of one target once.
+
+    Args:
+        target: what relays.
+        mix: the streams.
+        directory: where the plan is written.
+        keeps_times: whether the run tells when each request was sent.
+    """
     plan = StreamPlan(
         call=target.call,
         nonce=new_nonce(),
@@ -132,6 +142,7 @@ def _one_run(target: StreamTarget, mix: StreamMix, directory: Path) -> StreamRun
         window_s=mix.window_s,
         watched_pid=target.child.pid,
         events_off_max=target.events_off_max,
+        keeps_times=keeps_times,
     )
     written = directory / "stream-plan.json"
     written.write_bytes(msgspec.json.encode(plan))

@@ -46,6 +46,7 @@ class StreamPlan(msgspec.Struct, frozen=True):
         window_s: length of the steady window; 0 for none.
         events_off_max: how many events a stream may have more or fewer than the mock sent.
         watched_pid: whose process tree's CPU time is read around the window.
+        keeps_times: whether the run tells when each request was sent.
     """
 
     call: Call
@@ -59,6 +60,7 @@ class StreamPlan(msgspec.Struct, frozen=True):
     window_s: float
     watched_pid: int
     events_off_max: int = 0
+    keeps_times: bool = False
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -113,7 +115,7 @@ class Stream(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._tail = b""
         self._events = 0
-        self._sent_s: float | None = None
+        self.sent_s: float | None = None
         self._over = False
         self.ttft_s: float | None = None
         self.error: str | None = None
@@ -129,7 +131,7 @@ class Stream(asyncio.Protocol):
             return
         self._tally.open_now += 1
         self._tally.open_max = max(self._tally.open_max, self._tally.open_now)
-        self._sent_s = time.perf_counter()
+        self.sent_s = time.perf_counter()
         self._transport.write(request)
 
     def abandon(self, reason: str) -> None:
@@ -154,7 +156,7 @@ class Stream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Closed: an error unless the stream is over."""
         self._transport = None
-        if self._sent_s is not None:
+        if self.sent_s is not None:
             self._end(f"closed after {self._events} events: {exc}")
 
     def on_headers_complete(self) -> None:
@@ -167,8 +169,8 @@ class Stream(asyncio.Protocol):
         """Count the events; one may be cut by a read, never counted twice."""
         if self._over:
             return
-        if self.ttft_s is None and self._sent_s is not None:
-            self.ttft_s = time.perf_counter() - self._sent_s
+        if self.ttft_s is None and self.sent_s is not None:
+            self.ttft_s = time.perf_counter() - self.sent_s
             self._tally.one_started()
         seen = self._tail + body
         found = seen.count(EVENT)
@@ -189,7 +191,7 @@ class Stream(asyncio.Protocol):
             return
         self._over = True
         self.error = error
-        if self._sent_s is not None:
+        if self.sent_s is not None:
             self._tally.open_now -= 1
         if self.ttft_s is None:
             self._tally.one_started()
@@ -217,7 +219,7 @@ async def run(plan: StreamPlan) -> StreamRun:
             stream.abandon("not over in time")
     for stream in streams:
         stream.close()
-    return _summary(streams, tally, window)
+    return _summary(streams, tally, window, keeps_times=plan.keeps_times)
 
 
 async def _connect(plan: StreamPlan, tally: Tally) -> list[Stream]:
@@ -265,7 +267,9 @@ async def _watch(plan: StreamPlan, tally: Tally) -> Window:
     )
 
 
-def _summary(streams: list[Stream], tally: Tally, window: Window) -> StreamRun:
+def _summary(
+    streams: list[Stream], tally: Tally, window: Window, *, keeps_times: bool
+) -> StreamRun:
     errors = [stream.error for stream in streams if stream.error is not None]
     return StreamRun(
         ttft_ms=[stream.ttft_s * 1000 for stream in streams if stream.ttft_s is not None],
@@ -277,6 +281,7 @@ def _summary(streams: list[Stream], tally: Tally, window: Window) -> StreamRun:
         window_cpu_us=window.cpu_us,
         errors=len(errors),
         error_samples=errors[:ERROR_SAMPLES],
+        sent_s=[stream.sent_s for stream in streams] if keeps_times else [],
     )
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from benchmarks import (
     bars,
+    breakdown_case,
     environment,
     footprint_case,
     gateway,
@@ -29,6 +30,7 @@ from benchmarks import (
 )
 from benchmarks.progress import Steps
 from benchmarks.records import (
+    Breakdown,
     Footprint,
     LoadRow,
     OpenLoopRow,
@@ -40,6 +42,7 @@ from benchmarks.records import (
 from benchmarks.workload import Call, new_nonce
 
 CASES = ("load", "stream", "open-loop", "memory", "start-up")
+BREAKDOWN = "breakdown"  # tells where time goes, holds no bar: run when asked for
 RESULTS = gateway.ROOT / "benchmarks" / "results"
 BASELINE = bars.YARDSTICK
 CONTROL = "nginx, A/A"
@@ -55,6 +58,7 @@ class Effort(msgspec.Struct, frozen=True):
     open_loop_rounds: int
     flat_requests: int
     start_up_rounds: int
+    breakdown: breakdown_case.Plan
 
 
 def _mixes(rounds: int, window_s: float) -> tuple[stream_case.StreamMix, ...]:
@@ -66,8 +70,12 @@ def _mixes(rounds: int, window_s: float) -> tuple[stream_case.StreamMix, ...]:
     )
 
 
-FULL = Effort(load_case.LoadPlan(7, 3.0, 1.0), _mixes(5, 3.0), 10.0, 3, 100_000, 11)
-QUICK = Effort(load_case.LoadPlan(3, 1.0, 1.0), _mixes(1, 1.5), 3.0, 1, 20_000, 5)
+def _plan(rounds: int, round_s: float) -> breakdown_case.Plan:
+    return breakdown_case.Plan(rounds, round_s, bars.STREAMS)
+
+
+FULL = Effort(load_case.LoadPlan(7, 3.0, 1.0), _mixes(5, 3.0), 10.0, 3, 100_000, 11, _plan(5, 2.0))
+QUICK = Effort(load_case.LoadPlan(3, 1.0, 1.0), _mixes(1, 1.5), 3.0, 1, 20_000, 5, _plan(2, 1.0))
 
 
 class Bench:
@@ -168,6 +176,13 @@ class Bench:
             return None
         return footprint_case.start_up(self._effort.start_up_rounds, self._steps)
 
+    def breakdown(self) -> Breakdown | None:
+        """Where the gateway's time goes."""
+        if not self._with_gateway:
+            return None
+        directory = self._section(BREAKDOWN)
+        return breakdown_case.measure(self._effort.breakdown, directory, self._dice, self._steps)
+
     def _section(self, name: str) -> Path:
         directory = self._directory / name
         directory.mkdir()
@@ -203,7 +218,7 @@ def main(arguments: Sequence[str]) -> int:
     processes.raise_descriptor_limit()
     try:
         nginx.require()
-        if "load" in options.cases:
+        if {"load", BREAKDOWN} & set(options.cases):
             wrk.require()
     except processes.ChildFailed as error:
         console.print(f"benchmark stopped: {error}", style="red", markup=False)
@@ -244,6 +259,7 @@ def _measure(options: argparse.Namespace, console: Console) -> tuple[Report, boo
         open_loop: list[OpenLoopRow] = section("open-loop", bench.open_loop, [])
         footprint = section("memory", bench.memory, None)
         start_up = section("start-up", bench.start_up, None)
+        breakdown = section(BREAKDOWN, bench.breakdown, None)
     stolen = procfs.stolen_share(time_before, procfs.machine_time())
     made = Report(
         started=started,
@@ -255,6 +271,7 @@ def _measure(options: argparse.Namespace, console: Console) -> tuple[Report, boo
         open_loop=open_loop,
         footprint=footprint,
         start_up=start_up,
+        breakdown=breakdown,
         bars=bars.judge(load, streams, open_loop, footprint, start_up),
         notes=[*environment.doubts(machine.load_average, stolen), *failures],
     )
@@ -270,10 +287,10 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--cases",
         nargs="+",
-        choices=CASES,
+        choices=(*CASES, BREAKDOWN),
         default=list(CASES),
         metavar="CASE",
-        help=f"only these: {', '.join(CASES)}",
+        help=f"only these: {', '.join(CASES)}; or {BREAKDOWN}: where the time goes",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures are written")
     parser.add_argument("--check", action="store_true", help="exit 1 when a bar is missed")
