@@ -341,6 +341,8 @@ def test_a_value_from_the_environment_is_not_repeated() -> None:
         "store: sesame1",
         "cache: {shared: {sesame1}}",
         "sesame1",
+        "log: {format: sesame1}",
+        "providers: {a: {dialect: sesame-1, base_url: 'http://h'}}",
         "keys: [{key: *sesame1}]",
         "keys: [{key: !sesame!1 x}]",
         "keys: [{key: 'sesame1]",

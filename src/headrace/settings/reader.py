@@ -195,7 +195,10 @@ class Reader:
         if self._is_null(node):
             return "nothing"
         # The source is shown, never what the environment holds.
-        return "a text" if holds_secret(kind) else shown(references.unmask(node.value))
+        source = references.unmask(node.value)
+        is_word = _SETTING_NAME.fullmatch(source) is not None
+        hides = holds_secret(kind) or (isinstance(kind, inspect.LiteralType) and not is_word)
+        return "a text" if hides else shown(source)
 
     def _keep(self, value: Any, node: yaml.Node, path: Path) -> Any:
         self.found[path] = Found(value, node)
