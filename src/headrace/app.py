@@ -12,6 +12,7 @@ from headrace.console.app import make_console
 from headrace.gateway.lanes import Trust
 from headrace.observe.cells import Cells, SharedCells
 from headrace.observe.layout import Layout
+from headrace.observe.logs import open_direct_log
 from headrace.server.descriptors import raise_descriptor_limit
 from headrace.server.listener import bind, server_tls
 from headrace.server.supervisor import Supervisor
@@ -80,7 +81,9 @@ def _supervise(settings: Settings, load: Load) -> int:
         check_files(current)
         return current
 
-    return Supervisor(settings, load_usable, posts, run_worker, _say, SystemClock()).run()
+    clock = SystemClock()
+    events = open_direct_log(settings.log, clock)
+    return Supervisor(settings, load_usable, posts, run_worker, events, clock).run()
 
 
 def _run_worker(settings: Settings, load: Load, post: Post, sock: socket.socket) -> None:

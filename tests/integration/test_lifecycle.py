@@ -82,6 +82,7 @@ def test_sigterm_finishes_what_runs(build: Build):
     assert gateway.wait_for_exit() == 0
     assert gateway.bugs() == []
     assert [line["status"] for line in gateway.requests()].count(200) >= 3
+    assert gateway.log_lines()[-1].get("event") == "stopped"  # behind the last of the requests
 
 
 def stalled_stream(house: House, speech: Speech, stack: contextlib.ExitStack) -> Wire:

@@ -3,7 +3,7 @@
 An event that keeps happening is said once per period, with the number of times it was left out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import msgspec
@@ -11,8 +11,9 @@ import msgspec
 from headrace.clock import Clock
 from headrace.observe.access_log import LogFormat
 from headrace.observe.handles import Counter
-from headrace.observe.log_text import TimeText, cleaned
+from headrace.observe.log_text import TimeText, cleaned, detailed
 from headrace.observe.log_writer import LogWriter
+from headrace.observe.sinks import Sink
 
 Level = Literal["info", "warning", "error"]
 Value = str | int | float | bool | None
@@ -119,7 +120,8 @@ class EventLog:
             level: how bad it is; a change of it is said at once.
             event: its stable name, such as `provider_unreachable`.
             about: what it happened to, such as the provider; told apart from others.
-            fields: what else there is to know; never a secret.
+            fields: what else there is to know; never a secret. `detail` may be long, and of several
+                lines; others are cut short.
         """
         if _RANKS[level] < self._rank:
             return
@@ -146,22 +148,77 @@ class EventLog:
     def _write(
         self, level: Level, event: str, about: str, left_out: int, fields: dict[str, Value]
     ) -> None:
-        time = self._times.spell(self._clock.wall_s())
-        details = {
-            name: cleaned(value) if isinstance(value, str) else value
-            for name, value in (("about", about or None), *fields.items())
-            if value is not None
-        }
         if left_out:
-            details["left_out"] = left_out
-        if self._format == "json":
-            # The fixed names come last, so that no detail can take their place.
-            line = {"time": time, **details} | {"time": time, "level": level, "event": event}
-            data = msgspec.json.encode(line) + b"\n"
-        else:
-            data = event_line(time, level, event, details, self._writer.is_terminal).encode()
-        if not self._writer.put(data):
+            fields = {**fields, "left_out": left_out}
+        time, coloured = self._times.spell(self._clock.wall_s()), self._writer.is_terminal
+        if not self._writer.put(
+            event_bytes(self._format, time, level, event, about, fields, coloured=coloured)
+        ):
             self._dropped.increment()
+
+
+class DirectEventLog:
+    """Says events at once and without a thread, for a process that forks.
+
+    Args:
+        open_sink: where to; opened for each event, so that nothing is inherited or kept open.
+        format: as for `EventLog`.
+        clock: the time.
+        level: events below it are not said.
+    """
+
+    def __init__(
+        self,
+        open_sink: Callable[[], Sink],
+        format: LogFormat,  # noqa: A002  # the settings call it so
+        clock: Clock,
+        *,
+        level: Level = "info",
+    ) -> None:
+        self._open_sink = open_sink
+        self._format = format
+        self._clock = clock
+        self._rank = _RANKS[level]
+
+    def say(self, level: Level, event: str, about: str = "", **fields: Value) -> None:
+        """Log an event; may block, never raises. The arguments are those of `EventLog.say`."""
+        if _RANKS[level] < self._rank:
+            return
+        time = TimeText().spell(self._clock.wall_s())
+        sink = self._open_sink()
+        coloured = sink.is_terminal
+        line = event_bytes(self._format, time, level, event, about, fields, coloured=coloured)
+        try:
+            sink.write(memoryview(line))
+        except OSError:
+            return  # whoever says it has better things to do than to try again
+        finally:
+            sink.close()
+
+
+def event_bytes(
+    format_: LogFormat,
+    time: str,
+    level: Level,
+    event: str,
+    about: str,
+    fields: Mapping[str, Value],
+    *,
+    coloured: bool,
+) -> bytes:
+    """An event as a line; what comes from outside is cleaned."""
+    details = {
+        name: (detailed if name == "detail" else cleaned)(value)
+        if isinstance(value, str)
+        else value
+        for name, value in (("about", about or None), *fields.items())
+        if value is not None
+    }
+    if format_ == "json":
+        # The fixed names come last, so that no detail can take their place.
+        line = {"time": time, **details} | {"time": time, "level": level, "event": event}
+        return msgspec.json.encode(line) + b"\n"
+    return event_line(time, level, event, details, coloured).encode()
 
 
 def event_line(

@@ -3,6 +3,7 @@
 import time
 
 FIELD_CHARS_MAX = 256
+DETAIL_CHARS_MAX = 4096
 _MILLIS_PER_S = 1000
 
 
@@ -29,7 +30,12 @@ class TimeText:
         return self._text
 
 
-def cleaned(text: str) -> str:
-    """`text` cut to `FIELD_CHARS_MAX`, without control characters and what cannot be encoded."""
-    bounded = text[:FIELD_CHARS_MAX]
+def cleaned(text: str, chars_max: int = FIELD_CHARS_MAX) -> str:
+    """`text` cut to `chars_max`, without control characters and what cannot be encoded."""
+    bounded = text[:chars_max]
     return bounded if bounded.isprintable() else "".join(filter(str.isprintable, bounded))
+
+
+def detailed(text: str) -> str:
+    """An explanation of several lines, such as the problems of a file, as one."""
+    return cleaned(text.replace("\n", "; "), DETAIL_CHARS_MAX)

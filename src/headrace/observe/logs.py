@@ -8,10 +8,10 @@ import msgspec
 from headrace.clock import Clock
 from headrace.errors import SettingsInvalid
 from headrace.observe.access_log import AccessLog, LogFormat
-from headrace.observe.event_log import EventLog
+from headrace.observe.event_log import DirectEventLog, EventLog, Level, Value
 from headrace.observe.log_writer import LogWriter
 from headrace.observe.metrics import Metrics
-from headrace.observe.sinks import FileSink, StreamSink
+from headrace.observe.sinks import FileSink, Sink, StreamSink
 from headrace.settings.schema import LogSettings
 
 STDERR = 2
@@ -35,10 +35,11 @@ class Logs(msgspec.Struct, frozen=True):
             self.access.reopen()
         self.events.reopen()
 
-    def close(self) -> None:
-        """Write all."""
+    def close(self, last_event: str, **fields: Value) -> None:
+        """Write all; `last_event`, with `fields`, stands behind everything else."""
         if self.access:
             self.access.close()
+        self.events.say("info", last_event, "", **fields)
         self.events.close()
 
 
@@ -49,28 +50,49 @@ def open_logs(settings: LogSettings, metrics: Metrics, clock: Clock) -> Logs:
         SettingsInvalid: the file cannot be opened.
     """
     dropped, failed = metrics.log_lines_dropped, metrics.log_write_errors
-    is_off = settings.format == "off"
-    format_: LogFormat = "console" if settings.format == "console" else "json"
-    if settings.format in ("auto", "off") and settings.file is None and sys.stderr.isatty():
-        format_ = "console"
+    format_ = _event_format(settings)
     events = EventLog(
         _writer(settings),
         format_,
         clock,
         dropped=dropped,
         write_errors=failed,
-        level="info" if settings.level == "debug" else settings.level,
+        level=_event_level(settings),
     )
-    if is_off:
+    if settings.format == "off":
         return Logs(None, events)
     access = AccessLog(_writer(settings), format_, dropped=dropped, write_errors=failed)
     return Logs(access, events)
 
 
+def open_direct_log(settings: LogSettings, clock: Clock) -> DirectEventLog:
+    """The log of events for a process that forks: the same lines in the same place."""
+
+    def open_sink() -> Sink:
+        try:
+            return _sink(settings)
+        except OSError:  # perhaps the very thing to be told
+            return StreamSink(STDERR)
+
+    return DirectEventLog(open_sink, _event_format(settings), clock, level=_event_level(settings))
+
+
+def _event_format(settings: LogSettings) -> LogFormat:
+    if settings.format in ("auto", "off") and settings.file is None and sys.stderr.isatty():
+        return "console"
+    return "console" if settings.format == "console" else "json"
+
+
+def _event_level(settings: LogSettings) -> Level:
+    return "info" if settings.level == "debug" else settings.level
+
+
 def _writer(settings: LogSettings) -> LogWriter:
-    if settings.file is None:
-        return LogWriter(StreamSink(STDERR))
     try:
-        return LogWriter(FileSink(Path(settings.file)))
+        return LogWriter(_sink(settings))
     except OSError as error:
         raise SettingsInvalid(f"log.file cannot be opened: {error}") from error
+
+
+def _sink(settings: LogSettings) -> Sink:
+    return StreamSink(STDERR) if settings.file is None else FileSink(Path(settings.file))

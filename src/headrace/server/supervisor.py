@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from headrace.clock import Clock
 from headrace.errors import HeadraceError
+from headrace.observe.event_log import DirectEventLog
 from headrace.observe.metrics import zero_gauges
 from headrace.server.worker import Load, Post
 from headrace.settings import Settings
@@ -26,7 +27,6 @@ FAILED_TO_START = 78  # EX_CONFIG
 WATCHED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 RunWorker = Callable[[Settings, Post], None]
-Say = Callable[[str], None]
 
 
 class Supervisor:
@@ -37,7 +37,7 @@ class Supervisor:
         load: reads the settings again, for SIGHUP.
         posts: where each worker stands.
         run_worker: runs one worker to its end, in the child.
-        say: tells what happens, on standard error.
+        events: where to say what happens.
         clock: the time.
     """
 
@@ -47,14 +47,14 @@ class Supervisor:
         load: Load,
         posts: list[Post],
         run_worker: RunWorker,
-        say: Say,
+        events: DirectEventLog,
         clock: Clock,
     ) -> None:
         self._settings = settings
         self._load = load
         self._posts = posts
         self._run_worker = run_worker
-        self._say = say
+        self._events = events
         self._clock = clock
         self._workers: dict[int, tuple[Post, float]] = {}  # by pid: post, start
         self._due: list[tuple[float, Post]] = []
@@ -101,7 +101,7 @@ class Supervisor:
             self._run_worker(self._settings, post)
             status = 0
         except HeadraceError as error:
-            sys.stderr.write(f"headrace: {error.message}\n")
+            self._events.say("error", "start_refused", worker=post.index, detail=error.message)
             status = FAILED_TO_START
         except BaseException:  # noqa: BLE001  # a child must not return into the parent's code
             traceback.print_exc()
@@ -131,7 +131,14 @@ class Supervisor:
             self._pause_s = (
                 RESTART_PAUSE_S_MIN if sound else min(self._pause_s * 2, RESTART_PAUSE_S_MAX)
             )
-            self._say(f"worker {post.index} (pid {pid}) ended with {code}; restarting it")
+            self._events.say(
+                "warning",
+                "worker_ended",
+                worker=post.index,
+                pid=pid,
+                exit_code=code,
+                restart_s=pause_s,
+            )
             self._due.append((now_s + pause_s, post))
         return failed
 
@@ -151,7 +158,7 @@ class Supervisor:
         try:
             settings = self._load()
         except HeadraceError as error:
-            self._say(f"reload refused: {error.message}")
+            self._events.say("error", "reload_refused", pid=os.getpid(), detail=error.message)
             return
         # Slots are assigned before any worker looks for them.
         self._posts[0].board.slots.assign(list(settings.providers))

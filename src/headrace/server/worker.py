@@ -156,9 +156,8 @@ class Worker:
             sweeper.cancel()
             self._lag.stop()
             await self._engine.close()
-            self._logs.events.say("info", "stopped", pid=os.getpid())
             self._books.balance()
-            self._logs.close()
+            self._logs.close("stopped", pid=os.getpid())
 
     def status(self) -> dict[str, Any]:
         """How this worker does, as plain data without secrets."""

@@ -153,3 +153,15 @@ def test_lines_there_is_no_room_for_are_counted() -> None:
     bench.log.say("info", "started")
     assert bench.text() == ""
     assert bench.board.rows()[0][bench.metrics.log_lines_dropped.at()] == 1.0
+
+
+def test_every_problem_of_a_file_is_told_on_one_line() -> None:
+    bench = Bench()
+    problems = [
+        f"h.yaml:{line}:1: listen: unknown key 'prt'; did you mean port?" for line in range(9)
+    ]
+    bench.log.say("error", "reload_refused", detail="\n".join(problems))
+    bench.log.say("error", "bug", detail="x" * 100_000)
+    refused, bug = bench.lines()
+    assert refused["detail"] == "; ".join(problems)
+    assert len(bug["detail"]) == 4096
