@@ -5,14 +5,12 @@ thing to whoever stores its answer and another to the provider.
 """
 
 import json
-import re
 from typing import Any
 
 # Finding out which name it is takes far longer than finding out that there is one.
 NAMED_BYTES_MAX = 1024 * 1024
 _PATH_CHARS_MAX = 200
 _NAME_CHARS_MAX = 60
-_ESCAPE = re.compile(rb"\\(?:(u003[aA])|.)", re.DOTALL)
 
 # Where a value stands: the same of what holds it, and its name or its number in there.
 _Trail = tuple[Any, "str | int"] | None
@@ -31,7 +29,8 @@ def has_duplicates(body: bytes, written: bytes) -> bool:
     # any: what is missing went with a name that was replaced by its second.
     colons = body.count(b":")
     if b"\\" in body and b"\\u003" in body:  # the first is found far faster, and mostly missing
-        colons += sum(1 for escape in _ESCAPE.finditer(body) if escape[1])
+        escapes = body.replace(b"\\\\", b"")  # without escaped backslashes, every other begins one
+        colons += escapes.count(b"\\u003a") + escapes.count(b"\\u003A")
     return colons > written.count(b":")
 
 
