@@ -76,8 +76,8 @@ def measure(plan: Plan, directory: Path, dice: random.Random, steps: Steps) -> B
     """
     costs, bare, thinking = _costs(plan, directory, dice, steps)
     begins = [
-        _begins("none idle", 1, plan, directory, steps),
-        _begins("opened before", plan.streams, plan, directory, steps),
+        _begins("opened as needed", 1, plan, directory, steps),
+        _begins("all opened before", plan.streams, plan, directory, steps),
     ]
     return Breakdown(
         bare_us=spread([one.cpu_us for one in bare]),

@@ -165,7 +165,7 @@ def _breakdown_tables(breakdown: Breakdown) -> Iterator[Table]:
             ("unexplained rest", cost.rest_us),
             ("measured while watching", cost.watched_us),
             ("a bare server on this loop: one read, one write", breakdown.bare_us),
-            ("the same where the write has to wake the client", breakdown.woken_us),
+            ("the same, its client given time to fall asleep", breakdown.woken_us),
         ):
             table.add_row(f"[bold]{name}[/]", _shown(figure, 1), _void(cost.void))
         table.add_row("watched loop waiting for a processor, share", _shown(cost.waiting_share, 2))
