@@ -26,7 +26,7 @@ class MemoryCache:
     """
 
     def __init__(
-        self, *, bytes_max: int, entries_max: int, policy: Policy, on_removal: OnRemoval
+        self, *, bytes_max: int, entries_max: int, policy: Policy[bytes], on_removal: OnRemoval
     ) -> None:
         self._bytes_max = bytes_max
         self._entries_max = entries_max
@@ -90,7 +90,7 @@ class MemoryCache:
         entry = Entry(key, now_s, now_s + ttl_s)
         entry.hold(answer)
         self._entries[key] = entry
-        self._policy.insert(key, weight)
+        self._policy.insert(key, weight, answer.cost_usd or 0.0)
         if digest not in self._repeats:
             entry.repeats = (digest,)
             self._repeats[digest] = answer
