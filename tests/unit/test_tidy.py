@@ -39,6 +39,14 @@ ENTRY_POINTS: Final = (
 )
 """Where imports start: everything else in src/ has to be reached from here."""
 
+UNWIRED: Final = frozenset(
+    {
+        "src/headrace/cache/record.py",
+        "src/headrace/cache/tier.py",
+    }
+)
+"""Parts that are built and tested, and that the whole does not use yet. Only ever gets smaller."""
+
 FOLDERS: Final = ("src/headrace", "tests", "benchmarks")
 DOCUMENTS: Final = (
     ".ci/run",
@@ -122,7 +130,9 @@ def test_no_import_cycle() -> None:
 
 
 def test_no_dead_module() -> None:
-    say(f"{path}: no entry point reaches it" for path in rules.unreachable(shipped(), ENTRY_POINTS))
+    dead = set(rules.unreachable(shipped(), ENTRY_POINTS))
+    say(f"{path}: no entry point reaches it" for path in sorted(dead - UNWIRED))
+    say(f"{path}: is used now, take it out of UNWIRED" for path in sorted(UNWIRED - dead))
 
 
 def test_nothing_belongs_to_one_machine() -> None:

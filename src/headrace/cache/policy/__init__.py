@@ -3,4 +3,4 @@
 from headrace.cache.policy.base import Policy
 from headrace.cache.policy.lru import LruPolicy
 
-__all__ = ["LruPolicy", "Policy"]
+__all__ = ("LruPolicy", "Policy")
