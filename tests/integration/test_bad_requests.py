@@ -326,6 +326,32 @@ def test_target_above_the_bound(strict: StrictHouse):
         assert_refused(wire.response(), 431)
 
 
+BEGUN = encode_request(
+    OPENAI.path, method="POST", headers={**bearer(USER_KEY), "transfer-encoding": "chunked"}
+)
+
+
+@pytest.mark.parametrize(
+    ("start", "endless"),
+    [
+        (b"1;a=", b"x" * 8),
+        (b"", b"0" * 8),
+        (b"", b"1;%b\r\nx\r\n" % (b"x" * 50)),
+        (b"0\r\n", b"x-a: b\r\n"),
+        (b"0\r\nx-a: ", b"x" * 8),
+    ],
+    ids=["one-extension", "one-size", "many-extensions", "many-trailers", "one-trailer"],
+)
+def test_chunks_with_more_around_them_than_in_them(
+    strict: StrictHouse, start: bytes, endless: bytes
+):
+    with connect(strict.gateway.url) as wire:
+        wire.send(BEGUN + start)
+        wire.send(endless * 1000)
+        assert_refused(wire.response(), 431, "headers_too_large")
+        assert wire.is_ended
+
+
 # How fast.
 
 

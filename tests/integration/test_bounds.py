@@ -13,6 +13,7 @@ from tests.support.provider import scripted, streamed
 from tests.support.waiting import eventually
 from tests.support.wire import Wire, connect, encode_request
 
+from headrace.server.service import REFUSED_MAX
 from headrace.sim.faults import FaultKind
 from headrace.sim.options import SimOptions
 from headrace.sim.thread import running
@@ -56,6 +57,22 @@ def test_connections_above_the_bound_are_sent_away(narrow: House):
             assert (response.status, response.error["code"]) == (503, "too_many_connections")
             assert int(response.headers["retry-after"]) >= 1
             assert wire.is_ended
+        kept[0].send(encode_request("/healthz"))
+        assert kept[0].response().status == 200
+    narrow.gateway.wait_until_quiet()
+
+
+def test_nobody_is_told_where_many_are_being_sent_away(narrow: House):
+    with contextlib.ExitStack() as stack:
+        kept = [stack.enter_context(connect(narrow.gateway.url)) for _ in range(CONNECTIONS_MAX)]
+        for wire in kept:
+            wire.send(encode_request("/healthz"))
+            assert wire.response().status == 200
+        crowd = [stack.enter_context(connect(narrow.gateway.url)) for _ in range(5 * REFUSED_MAX)]
+        told = [wire.read_to_end() for wire in crowd]  # who is told stays, which takes a socket
+        refusals = sum(answer.startswith(b"HTTP/1.1 503 ") for answer in told)
+        assert 0 < refusals < len(crowd)
+        assert told.count(b"") == len(crowd) - refusals
         kept[0].send(encode_request("/healthz"))
         assert kept[0].response().status == 200
     narrow.gateway.wait_until_quiet()
@@ -146,6 +163,26 @@ def test_who_comes_late_and_does_not_read_gets_no_more_than_its_buffer_holds(tmp
         assert gateway.metrics()["headrace_flights_joined_total"] == len(late)
         assert process.memory_info().rss - before < 12 * MIB
         assert read_stream(late[0], size) >= size  # and all of it, who reads
+
+
+@pytest.mark.parametrize("headers", [{}, {"connection": "close"}], ids=str)
+def test_who_reads_one_big_answer_slowly_is_not_cut(narrow: House, headers: dict[str, str]):
+    """Nothing that all buffers together could take, so that it stands in the gateway's."""
+    gateway = narrow.gateway
+    document = OPENAI.document(
+        narrow.model("flood"), max_tokens=8000, logprobs=True, top_logprobs=20
+    )
+    steps = 8
+    with connect(gateway.url, receive_bytes=8192) as wire:
+        wire.send(encode_request(OPENAI.path, document, headers=headers))
+        started_s = gateway.status()["uptime_s"]
+        for step in range(1, steps + 1):
+            taken = 0
+            while taken < 65_536:
+                taken += len(wire.sock.recv(65_536 - taken))
+            due_s = started_s + step * 2.5 * WRITE_TIMEOUT_S / steps
+            eventually(lambda due_s=due_s: gateway.status()["uptime_s"] >= due_s)
+        assert gateway.left_behind()["connections"] == 1
 
 
 def test_a_slow_follower_does_not_hold_up_the_leader(narrow: House):

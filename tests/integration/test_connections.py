@@ -227,6 +227,31 @@ def test_tunnels_are_not_dug(house: House):
         assert wire.response().status == 400
 
 
+@pytest.mark.parametrize("pieces", [1, 2], ids=["whole", "in-pieces"])
+def test_http_2_is_told_what_is_spoken_here(house: House, pieces: int):
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9)
+    with connect(house.gateway.url) as wire:
+        for piece in (preface[:10], preface[10:]) if pieces == 2 else (preface,):
+            wire.send(piece)
+        response = wire.response()
+        assert (response.status, response.headers["connection"]) == (400, "close")
+        assert "This port speaks HTTP/1.1" in response.error["message"]
+        assert wire.is_ended
+
+
+def test_https_on_an_http_port_is_told_to_both_sides(house: House):
+    with connect(house.gateway.url) as wire, pytest.raises(ssl.SSLError):
+        ssl.create_default_context().wrap_socket(wire.sock, server_hostname="localhost")
+    told = [line for line in house.gateway.events() if line["event"] == "tls_on_plain_port"]
+    assert told[-1]["level"] == "warning"
+    assert told[-1]["peer"] == "127.0.0.1"
+    assert "https" in told[-1]["detail"]
+    with connect(house.gateway.url) as wire:
+        wire.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+        assert "use http://" in wire.response().error["message"]
+        assert wire.is_ended
+
+
 def test_absolute_targets_are_refused(house: House):
     with connect(house.gateway.url) as wire:
         wire.send(b"GET http://example.com/v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n")

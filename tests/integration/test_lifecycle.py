@@ -160,6 +160,38 @@ def test_keys_come_and_go_with_a_reload(build: Build, sim: ThreadedSim):
     house.gateway.stop()
 
 
+def test_open_connections_go_by_the_bounds_of_a_reload(build: Build, sim: ThreadedSim):
+    house = build()
+    many = {f"x-{number}": "x" for number in range(20)}
+    long = {"x-long": "x" * 2000}
+    chunked = encode_request(OPENAI.path, method="POST", headers={"transfer-encoding": "chunked"})
+    asked = [
+        (encode_request("/healthz", headers=many), 200, 431),
+        (encode_request("/healthz", headers=long), 200, 431),
+        (chunked + b"400\r\n%b\r\n0\r\n\r\n" % (b"x" * 1024), 400, 413),
+        (encode_request("/healthz")[:-2], None, 408),
+    ]
+    bounds = {
+        "header_count_max": 10,
+        "header_bytes_max": 1024,
+        "body_bytes_max": 1000,
+        "header_timeout_s": 0.1,
+    }
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(connect(house.gateway.url)) for _ in asked]
+        for wire, (request, before, _) in zip(wires, asked, strict=True):
+            wire.send(request if before else encode_request("/healthz"))
+            assert wire.response().status == (before or 200)
+        house.gateway.write_settings({"providers": lanes(sim.url), "listen": bounds})
+        assert house.gateway.reload()["event"] == "reloaded"
+        for wire, (request, _, after) in zip(wires, asked, strict=True):
+            wire.send(request)
+            assert wire.response().status == after
+            assert wire.is_ended
+    house.gateway.wait_until_quiet()
+    house.gateway.stop()
+
+
 def answer_of(house: House, speech: Speech, document: object, model: str) -> Response | None:
     """The answer, once `model` gives it."""
     response = ask(house.gateway.url, encode_request(speech.path, document))

@@ -3,8 +3,11 @@
 import resource
 from collections.abc import Iterable
 
-# Log, listening socket, event loop, certificates and what the interpreter opens by itself.
-SPARE = 64
+from headrace.server.service import REFUSED_MAX
+
+# Log, listening socket, event loop, certificates, what the interpreter opens by itself, and
+# clients that are being sent away.
+SPARE = 64 + REFUSED_MAX
 
 
 def raise_descriptor_limit(connections: Iterable[int]) -> str | None:

@@ -3,6 +3,7 @@
 Implements the relay's `Reader`, for a client over HTTP.
 """
 
+import enum
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
@@ -40,8 +41,26 @@ class Line(Protocol):
     def broken(self) -> None: ...
 
 
+class State(enum.IntEnum):
+    """How far an answer is."""
+
+    WAITING = 0  # nothing of it is there
+    WORDED = 1  # all of it is ready, none of it is written
+    STREAMING = 2  # its head is written, and more will follow
+    WRITTEN = 3  # all of it is written
+    OVER = 4  # counted and logged
+
+
+# Finding a member of an enum costs more than comparing with it.
+_WAITING, _WORDED, _STREAMING, _WRITTEN, _OVER = State
+
+
 class Exchange:
     """One request and its answer.
+
+    An answer is whole (`prepare`, `answer`, `done`, or `send` for all of them), or it is a stream
+    (`begin`, `feed`, `end`); either may `fail` instead. What no longer fits its state does nothing:
+    nobody is answered twice, and a client that is gone not at all.
 
     Args:
         line: the connection it came over.
@@ -62,11 +81,11 @@ class Exchange:
         "error",
         "first_byte_s",
         "head",
-        "is_over",
         "is_stream",
         "line",
         "request_id",
         "source",
+        "state",
         "status",
         "watch",
     )
@@ -76,6 +95,7 @@ class Exchange:
         self.head = head
         self.request_id = service.next_request_id()
         self.watch = Stopwatch(service.clock.monotonic_s, began_s)
+        self.state = _WAITING
         self.source: Source | None = None
         self.answer_given: Answer | None = None
         self.bytes_in = 0
@@ -87,7 +107,6 @@ class Exchange:
         self.error: str | None = None
         self._service = service
         self._seat: Seat | None = None
-        self.is_over = False
         self._is_paused = False
         self._worded = b""  # the whole answer, about to be written
 
@@ -107,9 +126,9 @@ class Exchange:
 
     def client_gone(self) -> None:
         """The connection is lost."""
-        if self.is_over:
+        if self.state is _OVER:
             return
-        self.is_over = True
+        self.state = _OVER
         self.status = self.status or CLIENT_GONE
         self.error = "client_gone"
         self._leave()
@@ -132,29 +151,28 @@ class Exchange:
 
     def prepare(self, answer: Answer) -> None:
         """Word the answer; the writing of many follows in one go, which is cheaper."""
-        if not self.is_over:
+        if self.state is _WAITING:
             self.answer_given = answer
             lines = header_lines(answer.headers)
             if (cost_usd := self.cost_usd) is not None:
                 lines += b"x-headrace-cost-usd: %b\r\n" % dollars(cost_usd)
-            self._worded = self._word(answer.status, lines, answer.body)
+            self._word(answer.status, lines, answer.body)
 
     def answer(self, answer: Answer, age_s: float | None = None) -> None:
-        if age_s is not None:
+        if age_s is None:
+            self.prepare(answer)
+        elif self.state is _WAITING:
             self.answer_given = answer
             lines = b"x-headrace-cost-usd: 0\r\nage: %d\r\n" % age_s
-            self._worded = self._word(
-                answer.status, header_lines(answer.headers) + lines, answer.body
-            )
-        elif not self._worded:
-            self.prepare(answer)
+            self._word(answer.status, header_lines(answer.headers) + lines, answer.body)
         self._write_worded()
 
     def done(self) -> None:
-        if not self.is_over:
+        if self.state is _WRITTEN:
             self._finish(keep_alive=True)
 
     def begin(self, status: int, headers: Headers) -> None:
+        self.state = _STREAMING
         self.is_stream = True
         framing = b"" if self.head.is_http10 else b"transfer-encoding: chunked\r\n"
         self.line.write(self._head_bytes(status, header_lines(headers) + framing))
@@ -174,36 +192,30 @@ class Exchange:
 
     def fail(self, error: HeadraceError) -> None:
         """Tell the client; in the middle of a stream by an event and a broken connection."""
-        if self.is_over:
+        if self.state is _OVER:
+            return
+        if self.state is _WRITTEN:  # too late to tell: the client has its answer
+            self.done()
             return
         self.error = error.code
         if 400 <= error.status < 500:
             self._service.refused(error)
-        dialect = self.head.dialect
-        if self.is_stream:
-            # What came may have broken off within an event, which a blank line ends.
-            self.feed(b"\n\n" + dialect.error_event(error, self.request_id))
-            self.is_over = True
-            self._seat = None
-            self.line.broken()
-            self._service.settled(self)
+        if self.state is _STREAMING:
+            self._break(error)
             return
-        lines = JSON_LINE
-        if error.retry_after_s is not None:
-            lines += b"retry-after: %d\r\n" % max(1, math.ceil(error.retry_after_s))
-        if error.status == 405:
-            lines += allow_line(self.head.place.methods)
-        if self.source and self.source.attempts > 1:
-            lines += b"x-should-retry: false\r\n"
-        self.send(error.status, lines, dialect.error_body(error, self.request_id))
+        self._unword()
+        self.send(
+            error.status,
+            self._error_lines(error),
+            self.head.dialect.error_body(error, self.request_id),
+        )
 
     def send(self, status: int, lines: bytes, body: bytes) -> None:
         """Answer with header lines, each ending in CRLF, and a whole body."""
-        if self.is_over:  # the client went while its answer was made
-            return
-        self._worded = self._word(status, lines, body)
-        self._write_worded()
-        self.done()
+        if self.state is _WAITING:
+            self._word(status, lines, body)
+            self._write_worded()
+            self.done()
 
     @property
     def cost_usd(self) -> float | None:
@@ -216,19 +228,45 @@ class Exchange:
 
     # The inside.
 
-    def _word(self, status: int, lines: bytes, body: bytes) -> bytes:
+    def _word(self, status: int, lines: bytes, body: bytes) -> None:
         if status != 204:
             lines += b"content-length: %d\r\n" % len(body)
         if self.head.method == b"HEAD":
             body = b""
         self.bytes_out += len(body)
-        return self._head_bytes(status, lines) + body
+        self._worded = self._head_bytes(status, lines) + body
+        self.state = _WORDED
 
     def _write_worded(self) -> None:
-        if self.is_over:  # the client went while its answer was made
-            return
-        worded, self._worded = self._worded, b""
-        self.line.write(worded)
+        if self.state is _WORDED:
+            self.state = _WRITTEN
+            worded, self._worded = self._worded, b""
+            self.line.write(worded)
+
+    def _unword(self) -> None:
+        """Let go of an answer that was made ready in vain."""
+        self.state = _WAITING
+        self.answer_given = None
+        self.bytes_out = 0
+        self._worded = b""
+
+    def _error_lines(self, error: HeadraceError) -> bytes:
+        lines = JSON_LINE
+        if error.retry_after_s is not None:
+            lines += b"retry-after: %d\r\n" % max(1, math.ceil(error.retry_after_s))
+        if error.status == 405:
+            lines += allow_line(self.head.place.methods)
+        if self.source and self.source.attempts > 1:
+            lines += b"x-should-retry: false\r\n"
+        return lines
+
+    def _break(self, error: HeadraceError) -> None:
+        # What came may have broken off within an event, which a blank line ends.
+        self.feed(b"\n\n" + self.head.dialect.error_event(error, self.request_id))
+        self.state = _OVER
+        self._seat = None
+        self.line.broken()
+        self._service.settled(self)
 
     def _head_bytes(self, status: int, lines: bytes) -> bytes:
         service, head, source = self._service, self.head, self.source
@@ -268,7 +306,7 @@ class Exchange:
             seat.leave()
 
     def _finish(self, *, keep_alive: bool) -> None:
-        self.is_over = True
+        self.state = _OVER
         self._seat = None
         service = self._service
         service.settled(self)

@@ -187,7 +187,9 @@ def read_head(raw: RawHead, desk: Desk) -> RequestHead:
         # HTTP/1.0 keeps connections by a header of its own, which nobody needs any more.
         keep_alive=raw.keep_alive and is_framed and raw.version != "1.0",
         is_http10=raw.version == "1.0",
-        expects_continue=fields.get(b"expect", b"").lower() == b"100-continue",
+        # In HTTP/1.0 it means nothing (RFC 9110, 10.1.1).
+        expects_continue=raw.version != "1.0"
+        and fields.get(b"expect", b"").lower() == b"100-continue",
         extra=cors_lines(fields.get(b"origin"), desk.cors_origins),
         is_framed=is_framed,
         headers=tuple(raw.headers) if place is _ADMIN else (),

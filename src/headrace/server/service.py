@@ -15,12 +15,16 @@ from headrace.observe.access_log import AccessLine
 from headrace.observe.event_log import EventLog
 from headrace.observe.metrics import Metrics
 from headrace.server.books import Books
-from headrace.server.exchange import Exchange
+from headrace.server.exchange import Exchange, State
 from headrace.server.heads import Desk, RawHead, RequestHead, Route, read_head, unread_head
 from headrace.server.replies import hit_head, http_date, preflight_lines
 from headrace.settings.schema import ListenSettings
 
 Handler = Callable[[Exchange, bytes], None]
+
+
+# Clients above the bound that are told so; a client more is cut without a word.
+REFUSED_MAX = 64
 
 
 class Connection(Protocol):
@@ -70,6 +74,7 @@ class Service:
         self.is_draining = False
         self.known_heads: dict[bytes, RequestHead] = {}
         self.connections: set[Connection] = set()
+        self._refused: set[Connection] = set()  # those of them that are being sent away
         self.inflight = 0
         self.unread_head = unread_head(desk.dialects["openai"])
         self.date_line = http_date(clock.wall_s())
@@ -97,11 +102,20 @@ class Service:
     # What connections ask for.
 
     def connected(self, connection: Connection) -> HeadraceError | None:
-        """A client came; the error is why it has to go again."""
-        self.connections.add(connection)
-        if len(self.connections) <= self.bounds.connections_max and not self.is_draining:
+        """A client came; the error is why it has to go again.
+
+        It is cut at once where many are being sent away: telling it takes a socket as well.
+        """
+        welcome = len(self.connections) - len(self._refused)
+        if welcome < self.bounds.connections_max and not self.is_draining:
+            self.connections.add(connection)
             return None
         self._metrics.connections_refused.increment()
+        if len(self._refused) < REFUSED_MAX:
+            self.connections.add(connection)
+            self._refused.add(connection)
+        else:
+            connection.abort()
         return Overloaded(
             "Too many connections; try again later, or raise listen.connections_max.",
             code="too_many_connections",
@@ -111,6 +125,7 @@ class Service:
     def disconnected(self, connection: Connection) -> None:
         """A client went."""
         self.connections.discard(connection)
+        self._refused.discard(connection)
 
     def read_head(self, raw: RawHead) -> RequestHead:
         """What the head of a request says."""
@@ -194,6 +209,16 @@ class Service:
         bad_requests = self._metrics.bad_requests
         bad_requests.add(bad_requests.at(_REASONS.get(error.code, "other")))
 
+    def tls_was_tried(self, peer: str) -> None:
+        """Tell the operator of a client that spoke TLS where there is none."""
+        self._events.say(
+            "warning",
+            "tls_on_plain_port",
+            peer=peer,
+            detail="a client spoke https on this port, which speaks http: give it an http:// URL, "
+            "or set listen.tls",
+        )
+
     def settled(self, exchange: Exchange, *, aborted: bool = False) -> None:
         """An exchange is over: count it and log it."""
         if exchange.head is not self.unread_head:
@@ -247,7 +272,7 @@ class Service:
         orders: list[Order] = []
         for exchange, body in arrived:
             call = exchange.head.call
-            if call is not None and not exchange.is_over:  # the client may be gone already
+            if call is not None and exchange.state is not _OVER:  # the client may be gone already
                 exchanges.append(exchange)
                 orders.append(Order(call, body, exchange, exchange.watch, exchange.digest))
         self._pipeline.handle_all(orders)
@@ -324,7 +349,9 @@ class Service:
 
 
 _LOOK_UP = ("look_up",)
-_WHOLE = Shape.WHOLE  # finding a member of an enum costs more than comparing with it
+# Finding a member of an enum costs more than comparing with it.
+_WHOLE = Shape.WHOLE
+_OVER = State.OVER
 
 # What clients do wrong, by the code they are told, as the metric names it.
 _REASONS: Mapping[str, str] = {

@@ -1,118 +1,13 @@
 """A connection against a transport and a clock that move only when told to."""
 
-import asyncio
-from typing import Any, cast
+from tests.support.connection import LISTEN, Client
 
-from headrace.clock import ManualClock
-from headrace.dialects.anthropic import AnthropicDialect
-from headrace.dialects.openai import OpenAIDialect
-from headrace.gateway.pipeline import Pipeline
-from headrace.identity.keys import KeyRing
-from headrace.limits import LINGER_S, WRITE_BUFFER_BYTES_HIGH
-from headrace.observe.cells import Cells
-from headrace.observe.event_log import EventLog
-from headrace.observe.layout import Layout
-from headrace.observe.metrics import Metrics
-from headrace.server.books import Books
-from headrace.server.exchange import Exchange
-from headrace.server.heads import Desk, Route
-from headrace.server.http import HttpConnection
-from headrace.server.service import Service
-from headrace.settings.schema import ListenSettings
+from headrace.limits import LINGER_S, SWEEP_INTERVAL_S
+from headrace.server.reading import READ_AHEAD_BYTES_MAX
 
-LISTEN = ListenSettings()
-BIG = b"x" * (WRITE_BUFFER_BYTES_HIGH + 1)
-SOON_S = 0.1
-
-
-class Transport(asyncio.Transport):
-    """Holds what is written until the client takes it."""
-
-    def __init__(self, *, can_write_eof: bool = True) -> None:
-        super().__init__()
-        self.protocol: HttpConnection
-        self.held = b""
-        self.is_reading = True
-        self.is_aborted = self._is_closing = False
-        self._can_write_eof = can_write_eof
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
-
-    def get_write_buffer_size(self) -> int:
-        return len(self.held)
-
-    def write(self, data: Any) -> None:
-        before = len(self.held)
-        self.held += data
-        if before <= WRITE_BUFFER_BYTES_HIGH < len(self.held):
-            self.protocol.pause_writing()
-
-    def take(self, left: int = 0) -> None:
-        """The client reads all but `left` bytes."""
-        was_full = len(self.held) > WRITE_BUFFER_BYTES_HIGH
-        self.held = self.held[len(self.held) - left :]
-        if was_full:
-            self.protocol.resume_writing()
-
-    def can_write_eof(self) -> bool:
-        return self._can_write_eof
-
-    def write_eof(self) -> None: ...
-
-    def is_closing(self) -> bool:
-        return self._is_closing
-
-    def close(self) -> None:
-        self._is_closing = True
-
-    def abort(self) -> None:
-        self.is_aborted = self._is_closing = True
-
-    def pause_reading(self) -> None:
-        self.is_reading = False
-
-    def resume_reading(self) -> None:
-        self.is_reading = True
-
-
-class Client:
-    """One connection to a service whose `/healthz` says little and `/metrics` very much."""
-
-    def __init__(self, *, can_write_eof: bool = True) -> None:
-        self.clock = ManualClock()
-        layout = Layout()
-        cells = Cells(layout.size)
-        metrics = Metrics(layout, cells.row(), cells.slots, self.clock)
-        dialects = {"openai": OpenAIDialect(), "anthropic": AnthropicDialect()}
-        self.waiting: list[Exchange] = []
-        service = Service(
-            bounds=LISTEN,
-            desk=Desk(KeyRing(()), dialects, frozenset(), 1000),  # type: ignore[arg-type]
-            pipeline=cast(Pipeline, None),  # no request of these goes there
-            handlers={
-                Route.HEALTH: lambda exchange, _: exchange.send(200, b"", b"ok"),
-                Route.METRICS: lambda exchange, _: exchange.send(200, b"", BIG),
-                Route.MODELS: lambda exchange, _: self.waiting.append(exchange),
-            },
-            clock=self.clock,
-            metrics=metrics,
-            books=Books(metrics, None, self.clock),
-            events=cast(EventLog, None),
-            worker_tag="t",
-        )
-        self.transport = Transport(can_write_eof=can_write_eof)
-        self.connection = self.transport.protocol = HttpConnection(service)
-        self.connection.connection_made(self.transport)
-
-    def ask(self, path: str, *lines: str) -> None:
-        request = "\r\n".join([f"GET {path} HTTP/1.1", "host: localhost", *lines]) + "\r\n\r\n"
-        self.connection.data_received(request.encode())
-
-    def wait(self, seconds: float) -> None:
-        """Time passes, and deadlines are looked at as often as the service does."""
-        self.clock.advance(seconds)
-        if self.connection.deadline_s <= self.clock.monotonic_s():
-            self.connection.expire(self.clock.monotonic_s())
+SOON_S = SWEEP_INTERVAL_S
+HEALTH = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"
+FAR_AHEAD = HEALTH * (READ_AHEAD_BYTES_MAX // len(HEALTH) + 1)
 
 
 def test_the_last_answer_is_not_cut_while_the_client_takes_it():
@@ -150,31 +45,116 @@ def test_an_idle_client_that_left_an_answer_lying_is_cut():
     assert client.transport.is_aborted
 
 
-def test_a_client_that_is_not_read_from_is_not_slow():
+def begun_far_ahead() -> Client:
+    """A client that is not read from any more, in the middle of a head."""
     client = Client()
     client.ask("/v1/models")
-    second = b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n"
-    client.connection.data_received(second + b"GET /healthz HTTP/1.1\r\nho")
-    assert not client.transport.is_reading
-    client.wait(LISTEN.header_timeout_s * 2)
-    client.waiting.pop().send(200, b"", b"one")
+    client.ask("/v1/models")
     assert client.transport.is_reading
+    client.connection.data_received(FAR_AHEAD + b"GET /healthz HTTP/1.1\r\nho")
+    assert not client.transport.is_reading
+    return client
+
+
+def answer_both(client: Client) -> None:
+    for _ in range(2):
+        client.waiting.pop().send(200, b"", b"here")
+    assert client.transport.is_reading
+
+
+def test_a_client_that_is_not_read_from_is_not_slow():
+    client = begun_far_ahead()
+    client.wait(LISTEN.header_timeout_s * 2)
+    answer_both(client)
     client.wait(LISTEN.header_timeout_s - SOON_S)
     client.connection.data_received(b"st: localhost\r\n\r\n")
-    client.waiting.pop().send(200, b"", b"two")
-    assert client.transport.held.count(b"HTTP/1.1 200") == 3
-    assert b"408" not in client.transport.held
+    assert client.transport.held.count(b"HTTP/1.1 200") == 3 + FAR_AHEAD.count(HEALTH)
+    assert b"HTTP/1.1 408" not in client.transport.held
 
 
 def test_a_client_that_is_read_from_again_has_the_time_it_had():
+    client = begun_far_ahead()
+    client.wait(LISTEN.header_timeout_s)
+    answer_both(client)
+    client.wait(LISTEN.header_timeout_s)
+    assert b"HTTP/1.1 408" in client.transport.held
+
+
+def test_a_client_that_sends_a_little_ahead_is_read_from_and_timed():
     client = Client()
     client.ask("/v1/models")
-    second = b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n"
-    client.connection.data_received(second + b"GET /healthz HTTP/1.1\r\nho")
-    client.waiting.pop().send(200, b"", b"one")
+    client.ask("/v1/models")
+    client.connection.data_received(b"GET /healthz HTTP/1.1\r\nho")
     client.wait(LISTEN.header_timeout_s)
-    client.waiting.pop().send(200, b"", b"two")
+    assert client.transport.is_reading
+    assert client.transport.held == b""
+    for _ in range(2):
+        client.waiting.pop().send(200, b"", b"here")
+    assert client.transport.held.count(b"HTTP/1.1 200") == 2
+    assert client.transport.held.count(b"HTTP/1.1 408") == 1
+
+
+def test_what_is_sent_behind_an_error_is_held_back_too():
+    client = Client()
+    client.ask("/v1/models")
+    client.connection.data_received(b"nonsense\r\n\r\n")
+    assert client.transport.is_reading
+    client.connection.data_received(FAR_AHEAD)
+    assert not client.transport.is_reading
+    client.waiting.pop().send(200, b"", b"here")
+    assert client.transport.is_reading  # so that the refusal arrives
+    assert client.transport.held.count(b"HTTP/1.1 ") == 2
+
+
+def test_a_client_that_leaves_is_let_go_although_it_never_took_its_answer():
+    client = Client()
+    client.ask("/healthz")
+    client.ask("/v1/models")
+    client.connection.eof_received()
+    assert client.waiting.pop().error == "client_gone"
+    assert not client.transport.is_aborted
+    client.wait(LISTEN.write_timeout_s)
+    assert client.transport.is_aborted
+
+
+def test_who_takes_an_answer_slowly_is_not_cut_until_it_stops():
+    for line in ("connection: close", "connection: keep-alive"):
+        client = Client()
+        client.ask("/metrics", line)
+        for _ in range(5):
+            client.wait(LISTEN.write_timeout_s - SOON_S)
+            assert not client.transport.is_aborted
+            client.transport.take(left=len(client.transport.held) - 1)
+            client.wait(SOON_S)
+        client.wait(LISTEN.write_timeout_s - SOON_S)
+        assert not client.transport.is_aborted
+        client.wait(SOON_S)
+        assert client.transport.is_aborted
+
+
+def test_a_body_is_timed_from_the_leave_to_send_it():
+    client = Client()
+    client.ask("/v1/models")
+    client.ask("/healthz", "expect: 100-continue", "content-length: 2")
+    client.wait(LISTEN.body_timeout_s * 2)
+    assert client.transport.held == b""
+    client.waiting.pop().send(200, b"", b"here")
+    assert client.transport.held.endswith(b"HTTP/1.1 100 Continue\r\n\r\n")
+    client.wait(LISTEN.body_timeout_s - SOON_S)
+    assert b"HTTP/1.1 408" not in client.transport.held
+    client.wait(SOON_S)
     assert b"HTTP/1.1 408" in client.transport.held
+
+
+def test_who_does_not_wait_for_leave_is_given_none():
+    client = Client()
+    client.ask("/v1/models")
+    client.ask("/healthz", "expect: 100-continue", "content-length: 2")
+    client.connection.data_received(b"x")
+    client.waiting.pop().send(200, b"", b"here")
+    client.connection.data_received(b"x")
+    assert b"100 Continue" not in client.transport.held
+    assert client.transport.held.count(b"HTTP/1.1 200") == 2
 
 
 def test_any_number_of_requests_may_come_at_once():
