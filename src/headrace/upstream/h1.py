@@ -210,15 +210,17 @@ class H1Connection(asyncio.Protocol):
             if self._body_bytes > self._body_bytes_max:
                 self._fail("too_large")
             return
+        is_cut = False
         try:
             self._parser.feed_data(data)
             if not data.endswith(b"\r\n"):  # inside a chunk, or inside the size of the next
                 self._is_between_chunks = False
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            if not self._complete:
-                self._fail("cut" if self._head_done else "garbage", data)
+            if not self._head_done:
+                self._fail("garbage", data)
                 return
-            self._keep_alive = False  # the answer is whole, but something follows that is not
+            is_cut = not self._complete
+            self._keep_alive = False  # even where the answer is whole, what follows it is not
         if not self._head_done:  # a head in pieces is bounded as the body is
             self._body_bytes += len(data)
         if self._head_due:
@@ -229,6 +231,8 @@ class H1Connection(asyncio.Protocol):
             sink.on_body(parts[0] if len(parts) == 1 else b"".join(parts))
         if self._body_bytes > self._body_bytes_max:
             self._fail("too_large")
+        elif is_cut:  # what was good of it has been handed on
+            self._fail("cut")
         elif self._complete:
             self._finish()
 

@@ -397,3 +397,16 @@ def test_a_spare_that_cannot_be_opened_is_nobodys_trouble():
             assert set(meter.said) == {"connected"}
 
     run(test)
+
+
+def test_what_was_good_of_a_broken_answer_is_handed_on():
+    async def test() -> None:
+        async with pooled() as (pool, provider, meter):
+            head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+            provider.answers = [head + b"4\r\ngood\r\n" + b"zz\r\n"]  # one read
+            sink = await call(pool)
+            assert (sink.status, sink.body) == (200, b"good")
+            assert isinstance(sink.error, UpstreamFault)
+            assert meter.said == ["connected", "cut"]
+
+    run(test)
