@@ -213,8 +213,8 @@ class H1Connection(asyncio.Protocol):
         is_cut = False
         try:
             self._parser.feed_data(data)
-            if not data.endswith(b"\r\n"):  # inside a chunk, or inside the size of the next
-                self._is_between_chunks = False
+            # Else inside a chunk, or inside the size of the next.
+            self._is_between_chunks &= data.endswith(b"\r\n")
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             if not self._head_done:
                 self._fail("garbage", data)
@@ -229,10 +229,8 @@ class H1Connection(asyncio.Protocol):
         if self._parts:
             parts, self._parts = self._parts, []
             sink.on_body(parts[0] if len(parts) == 1 else b"".join(parts))
-        if self._body_bytes > self._body_bytes_max:
-            self._fail("too_large")
-        elif is_cut:  # what was good of it has been handed on
-            self._fail("cut")
+        if self._body_bytes > self._body_bytes_max or is_cut:
+            self._fail("cut" if is_cut else "too_large")
         elif self._complete:
             self._finish()
 
