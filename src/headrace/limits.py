@@ -25,6 +25,13 @@ POOL_WAITERS_MAX: Final = 4096
 # Connections kept open ahead of calls, while the number of calls at once grows.
 POOL_SPARES_MAX: Final = 32
 
+# What waits to be written to one cache tier; beyond it the oldest is dropped.
+TIER_QUEUE_BYTES_MAX: Final = 64 * 1024 * 1024
+TIER_BATCH_ITEMS_MAX: Final = 256
+
+# Nobody waits for a write, so it may take longer than a look-up.
+TIER_WRITE_TIMEOUT_S: Final = 2.0
+
 # Raw bodies that lead to one cache entry without being parsed.
 REPEATS_PER_ENTRY_MAX: Final = 4
 
@@ -40,6 +47,9 @@ CATALOGUE_TTL_S: Final = 60.0
 
 # A provider that could not list its models is asked again after this, however many callers ask.
 CATALOGUE_RETRY_S: Final = 1.0
+
+# Names one answer can be purged by.
+TAGS_MAX: Final = 16
 
 # Header values Headrace reads numbers from; a longer one is not a number anyone means.
 NUMBER_DIGITS_MAX: Final = 12

@@ -12,6 +12,9 @@ class CacheResult(enum.StrEnum):
     """Where an answer came from, as `x-headrace-cache` says it."""
 
     L1 = "l1"
+    L2 = "l2"
+    L3 = "l3"
+    SEMANTIC = "semantic"
     JOINED = "joined"
     MISS = "miss"
     BYPASS = "bypass"

@@ -196,7 +196,12 @@ def test_what_happened_is_counted(loop: Loop, sim: ThreadedSim) -> None:
         with pytest.raises(InvalidRequest):
             await adapter.generate("Count me", model=CHAT, temperature="hot")
         told = adapter.metrics()
-        assert told["requests"] == {"l1": 2, "joined": 0, "miss": 1, "bypass": 1, "none": 1}
+        assert {cache: count for cache, count in told["requests"].items() if count} == {
+            "l1": 2,
+            "miss": 1,
+            "bypass": 1,
+            "none": 1,
+        }
         assert told["failed"] == 1
         assert answer.usage is not None
         assert told["saved"]["calls"] == 2

@@ -4,12 +4,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from headrace.cache.entry import Answer, Entry, Shape
+from headrace.cache.entry import Answer, Entry, Shape, Terms
 from headrace.cache.memory import MemoryCache
 from headrace.cache.policy import LruPolicy
+from headrace.cache.purges import PurgeLedger
 from headrace.limits import ENTRY_OVERHEAD_BYTES, REPEAT_OVERHEAD_BYTES
 
 KEYS = st.sampled_from([b"%d" % number for number in range(8)])
+TAGS = {b"%d" % number: "odd" if number % 2 else "even" for number in range(8)}
 DIGESTS = st.sampled_from([b"d%d" % number for number in range(30)])
 SIZES = st.integers(0, 4000)
 BYTES = st.integers(1, 30_000)
@@ -29,25 +31,29 @@ class Books(RuleBasedStateMachine):
         self.bytes_max, self.entries_max = 20_000, 5
         self.removed = 0
         self.stored = 0
+        self.ledger = PurgeLedger()
         self.newest: dict[bytes, Answer] = {}
         self.meaning: dict[bytes, set[bytes]] = {}
         self.cache = MemoryCache(
             bytes_max=self.bytes_max,
             entries_max=self.entries_max,
             policy=LruPolicy(),
+            ledger=self.ledger,
             on_removal=self.count,
         )
 
     def count(self, reason: str) -> None:
-        assert reason in ("capacity", "expired", "removed")
+        assert reason in ("capacity", "expired", "purged", "removed")
         self.removed += 1
 
     @rule(key=KEYS, size=SIZES, ttl_s=st.floats(-1, 20), digest=DIGESTS)
     def store(self, key: bytes, size: int, ttl_s: float, digest: bytes) -> None:
         given = answer(size)
-        is_held = self.cache.store(key, given, digest=digest, now_s=self.now_s, ttl_s=ttl_s)
+        end_s = self.now_s + ttl_s
+        terms = Terms("t", (TAGS[key],), self.ledger.latest, self.now_s, end_s, end_s, end_s)
+        is_held = self.cache.store(key, given, digest=digest, worth_usd=0.0, terms=terms)
         if not is_held:
-            assert ttl_s <= 0 or size + ENTRY_OVERHEAD_BYTES > self.bytes_max
+            assert end_s <= self.now_s or size + ENTRY_OVERHEAD_BYTES > self.bytes_max
             self.newest.pop(key, None)
             return
         self.stored += 1
@@ -58,7 +64,7 @@ class Books(RuleBasedStateMachine):
     def use(self, key: bytes, digest: bytes) -> None:
         entry = self.cache.find(key, self.now_s)
         if entry is not None:
-            assert self.now_s < entry.expires_s
+            assert self.now_s < entry.terms.expires_s
             assert entry.answer(Shape.WHOLE) is self.newest[key]
             self.remember(digest, entry, self.newest[key])
 
@@ -74,7 +80,19 @@ class Books(RuleBasedStateMachine):
         if found is not None:
             assert found.key in self.meaning[digest]
             assert found is self.newest[found.key]
-            assert self.now_s < found.expires_s
+            assert self.now_s < found.careful_s
+
+    @rule(tag=st.sampled_from(("even", "odd")))
+    def purge(self, tag: str) -> None:
+        self.ledger.apply(f"tag:{tag}", self.ledger.latest + 1)
+        for key in [key for key in self.newest if TAGS[key] == tag]:
+            del self.newest[key]
+            assert self.cache.find(key, self.now_s) is None
+
+    @rule(digest=DIGESTS)
+    def nothing_purged_is_repeated(self, digest: bytes) -> None:
+        found = self.cache.repeat(digest, self.now_s)
+        assert found is None or found.key in self.newest
 
     @rule(seconds=st.floats(0, 15))
     def wait(self, seconds: float) -> None:

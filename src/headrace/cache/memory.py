@@ -8,8 +8,9 @@ repeats with it.
 
 from collections.abc import Callable
 
-from headrace.cache.entry import Answer, Entry
+from headrace.cache.entry import Answer, Entry, Terms
 from headrace.cache.policy import Policy
+from headrace.cache.purges import PurgeLedger
 from headrace.limits import ENTRY_OVERHEAD_BYTES, REPEAT_OVERHEAD_BYTES, REPEATS_PER_ENTRY_MAX
 
 OnRemoval = Callable[[str], None]
@@ -22,15 +23,23 @@ class MemoryCache:
         bytes_max: bound on what is held, payloads and a stated overhead per entry, in bytes.
         entries_max: bound on the number of entries.
         policy: which entry leaves when a bound is reached.
-        on_removal: told why an entry left: `capacity`, `expired` or `removed`.
+        ledger: what has been purged; an entry is held against it before it is given.
+        on_removal: told why an entry left: `capacity`, `expired`, `purged` or `removed`.
     """
 
     def __init__(
-        self, *, bytes_max: int, entries_max: int, policy: Policy[bytes], on_removal: OnRemoval
+        self,
+        *,
+        bytes_max: int,
+        entries_max: int,
+        policy: Policy[bytes],
+        ledger: PurgeLedger,
+        on_removal: OnRemoval,
     ) -> None:
         self._bytes_max = bytes_max
         self._entries_max = entries_max
         self._policy = policy
+        self._ledger = ledger
         self._touch = policy.touch
         self._on_removal = on_removal
         self._entries: dict[bytes, Entry] = {}
@@ -46,52 +55,57 @@ class MemoryCache:
         return self._bytes
 
     def repeat(self, digest: bytes, now_s: float) -> Answer | None:
-        """The answer that this very body got before, if it is still fresh."""
+        """The answer that this very body got before, where nothing else has to be looked at."""
         answer = self._repeats.get(digest)
         if answer is None:
             return None
-        if now_s >= answer.expires_s:
-            self._remove(self._entries[answer.key], "expired")
+        if now_s >= answer.careful_s:
+            return None
+        if answer.seq < self._ledger.latest and not self._has_survived(self._entries[answer.key]):
             return None
         self._touch(answer.key)
         return answer
 
     def find(self, key: bytes, now_s: float) -> Entry | None:
-        """The fresh entry of a canonical key."""
+        """The entry of a canonical key, fresh or stale."""
         entry = self._entries.get(key)
         if entry is None:
             return None
-        if now_s >= entry.expires_s:
+        if now_s >= entry.terms.expires_s:
             self._remove(entry, "expired")
+            return None
+        if entry.seq < self._ledger.latest and not self._has_survived(entry):
             return None
         self._touch(key)
         return entry
 
     def store(
-        self, key: bytes, answer: Answer, *, digest: bytes, now_s: float, ttl_s: float
+        self, key: bytes, answer: Answer, *, digest: bytes, worth_usd: float, terms: Terms
     ) -> bool:
-        """Hold `answer` for `ttl_s` seconds in place of whatever `key` held.
+        """Hold `answer` in place of whatever `key` held.
 
         Args:
             key: canonical key of what was asked.
             answer: what came; belongs to the cache from now on.
-            digest: key of the raw body that asked for it.
-            now_s: monotonic seconds.
-            ttl_s: seconds.
+            digest: key of the raw body that asked for it; empty where there is none.
+            worth_usd: dollars that its next use saves.
+            terms: how long, and what it may be purged by.
 
         Returns:
-            Whether it is held: an answer above the bound is not.
+            Whether it is held: an answer above the bound is not, nor one purged meanwhile.
         """
         if (stale := self._entries.get(key)) is not None:
             self._remove(stale, "removed")
         weight = len(answer.body) + ENTRY_OVERHEAD_BYTES
-        if weight > self._bytes_max or ttl_s <= 0:
+        if weight > self._bytes_max or terms.expires_s <= terms.stored_s:
             return False
-        entry = Entry(key, now_s, now_s + ttl_s)
+        entry = Entry(key, terms, terms.seq)
         entry.hold(answer)
+        if terms.seq < self._ledger.latest and not self._outlives(entry):
+            return False
         self._entries[key] = entry
-        self._policy.insert(key, weight, answer.cost_usd or 0.0)
-        if digest not in self._repeats:
+        self._policy.insert(key, weight, worth_usd)
+        if digest and digest not in self._repeats:
             entry.repeats = (digest,)
             self._repeats[digest] = answer
             weight += REPEAT_OVERHEAD_BYTES
@@ -121,6 +135,14 @@ class MemoryCache:
         entry.repeats += (digest,)
         self._repeats[digest] = answer
 
+    def purge_key(self, key: bytes) -> bool:
+        """Drop one key; says whether it was held."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return False
+        self._remove(entry, "purged")
+        return True
+
     def forget_repeats(self) -> None:
         """Make every body be read again, because what it would be sent to may have changed."""
         for entry in self._entries.values():
@@ -141,6 +163,20 @@ class MemoryCache:
         for entry in list(self._entries.values()):
             self._remove(entry, "removed")
         return dropped
+
+    def _has_survived(self, entry: Entry) -> bool:
+        """Hold an entry against the purges it has not seen; one that falls leaves."""
+        if self._outlives(entry):
+            return True
+        self._remove(entry, "purged")
+        return False
+
+    def _outlives(self, entry: Entry) -> bool:
+        latest = self._ledger.latest
+        if not self._ledger.is_valid(entry.seq, entry.scopes):
+            return False
+        entry.survived(latest)
+        return True
 
     def _grow(self, entry: Entry, weight: int) -> None:
         entry.weight += weight

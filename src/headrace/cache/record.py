@@ -2,7 +2,7 @@
 
 import msgspec
 
-from headrace.cache.entry import Headers
+from headrace.cache.entry import Headers, purge_scopes
 from headrace.model import Usage
 
 
@@ -48,5 +48,4 @@ class Record(msgspec.Struct, frozen=True, gc=False, array_like=True):
     @property
     def scopes(self) -> tuple[str, ...]:
         """What it may be purged by, besides its key."""
-        names = (f"tenant:{self.tenant}", f"model:{self.provider}/{self.model}")
-        return names + tuple(f"tag:{tag}" for tag in self.tags)
+        return purge_scopes(self.tenant, self.provider, self.model, self.tags)

@@ -20,6 +20,7 @@ class Hints(msgspec.Struct, frozen=True):
         age_s_max: oldest stored answer that will do, in seconds.
         ttl_s: how long to store the answer, in seconds; `None` is the configured time.
         deadline_s: the caller waits no longer than this, in seconds.
+        tags: names the answer can be purged by.
     """
 
     looks_up: bool = True
@@ -29,6 +30,7 @@ class Hints(msgspec.Struct, frozen=True):
     age_s_max: float | None = None
     ttl_s: float | None = None
     deadline_s: float | None = None
+    tags: tuple[str, ...] = ()
 
 
 class Call(msgspec.Struct, frozen=True):

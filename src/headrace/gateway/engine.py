@@ -4,17 +4,20 @@ The gateway and the library both run this; only what stands in front of it diffe
 """
 
 import asyncio
+import random
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from headrace.cache.memory import MemoryCache
 from headrace.cache.policy import LruPolicy
+from headrace.cache.purges import PurgeLedger
 from headrace.cache.rules import StoreRules
 from headrace.clock import Clock
 from headrace.dialects.anthropic import AnthropicDialect
 from headrace.dialects.base import Dialect
 from headrace.dialects.openai import OpenAIDialect
 from headrace.errors import HeadraceError
+from headrace.gateway.answers import Answers
 from headrace.gateway.catalogue import Catalogue
 from headrace.gateway.lanes import Lanes
 from headrace.gateway.pipeline import Pipeline
@@ -65,16 +68,32 @@ class Engine:
         self._warming: list[asyncio.Task[None]] = []
         self.settings = settings
         cache = settings.cache
+        self.ledger = PurgeLedger()
         self.cache = MemoryCache(
             bytes_max=cache.memory_mb << 20,
             entries_max=cache.entries_max,
             policy=LruPolicy(),
+            ledger=self.ledger,
             on_removal=self._count_removal,
         )
         plan = self._plan(settings)
+        self.answers = Answers(
+            memory=self.cache,
+            tiers=None,
+            ledger=self.ledger,
+            clock=clock,
+            metrics=metrics,
+            plan=lambda: self.pipeline.plan,
+            uniform=random.random,
+        )
         self.catalogue = Catalogue(plan, clock, self._tasks.spawn)
         self.pipeline = Pipeline(
-            plan, cache=self.cache, clock=clock, metrics=metrics, on_bug=on_bug
+            plan,
+            answers=self.answers,
+            clock=clock,
+            metrics=metrics,
+            spawn=self._tasks.spawn,
+            on_bug=on_bug,
         )
 
     @property
@@ -155,6 +174,9 @@ class Engine:
             rules=StoreRules(tool_calls=cache.tool_calls),
             ttl_s=cache.ttl_s,
             ttl_s_max=cache.ttl_s_max,
+            stale_s=cache.stale_s,
+            stale_if_error_s=cache.stale_if_error_s,
+            second_usd=cache.second_usd,
             answer_bytes_max=cache.entry_kb_max << 10,
         )
 

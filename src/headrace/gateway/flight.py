@@ -5,10 +5,12 @@ from typing import Protocol
 import msgspec
 
 from headrace.cache.entry import Answer, Shape
+from headrace.errors import HeadraceError, UpstreamBroken
 from headrace.gateway.headers import content_type, is_encoded
 from headrace.gateway.order import Order
+from headrace.gateway.reader import Stale
 from headrace.gateway.relay import Relay
-from headrace.model import Price, ReplyFacts
+from headrace.model import CacheResult, Price, ReplyFacts
 from headrace.upstream.faults import UpstreamFault, speaks_tls, wants_tls
 
 # Longer than the last event of any dialect.
@@ -41,6 +43,9 @@ class Flight(Relay):
 
     def concluded(self) -> Answer:
         order = self.order
+        if self.status >= 500 and order.stale is not None:
+            order.way.meter.done(self.status, self._tower.now_s() - self._began_s)
+            raise UpstreamBroken(f"Provider '{order.way.endpoint.name}' answered {self.status}.")
         if self.is_stream:
             self._read_stream()
         elif self.status == 200:
@@ -60,6 +65,15 @@ class Flight(Relay):
             price.cost_usd(usage) if price and usage else None,
             self._tower.now_s() - self._began_s,
         )
+
+    def consoled(self, error: HeadraceError) -> bool:  # noqa: ARG002
+        stale = self.order.stale
+        if stale is None:
+            return False
+        self.failed()
+        self.stale = Stale.ERROR
+        self.give(stale, self._tower.now_s() - stale.stored_s, CacheResult.L1)
+        return True
 
     def ended(self) -> None:
         self.call = None

@@ -4,11 +4,12 @@ from typing import Any
 
 import msgspec
 
-from headrace.cache.entry import Shape
+from headrace.cache.entry import Answer, Shape
 from headrace.errors import HeadraceError
 from headrace.gateway.call import Call, Stopwatch
 from headrace.gateway.plan import Lane, Plan
-from headrace.gateway.relay import Reader, Relay
+from headrace.gateway.reader import Reader
+from headrace.gateway.relay import Relay
 from headrace.model import RequestView
 
 _UNREAD = RequestView(model="")
@@ -34,6 +35,8 @@ class Order(msgspec.Struct, eq=False):
         cacheable: whether its answer may be stored.
         looks_up: whether a stored answer, or one under way, will do.
         relay: the call it leads.
+        stale: a stored answer whose time is over, given where the provider fails.
+        purge_seq: number of the last purge that was known when it was looked up.
         error: why it goes no further.
     """
 
@@ -53,6 +56,8 @@ class Order(msgspec.Struct, eq=False):
     cacheable: bool = False
     looks_up: bool = False
     relay: Relay | None = None
+    stale: Answer | None = None
+    purge_seq: int = 0
     error: HeadraceError | None = None
 
     @property

@@ -1,10 +1,13 @@
 """The one place where the order of the stages is written.
 
-    authenticate -> validate -> route -> look up -> join -> prepare -> send -> relay -> settle
+    authenticate -> validate -> route -> look up -> join -> seek
+        -> prepare -> send -> relay -> settle
 
 `repeat` is the fast path: a body that was seen before is answered by its digest, before any JSON
-is parsed and without a task. `handle` is the whole way. Authentication needs only the head of a
-request, so it happens where that is read, and its outcome is part of the `Call`.
+is parsed and without a task. `handle` is the whole way. Looking up is done in memory, at once;
+seeking, in the tiers below it, takes time, and is done once for all who wait for the same.
+Authentication needs only the head of a request, so it happens where that is read, and its outcome
+is part of the `Call`.
 """
 
 import asyncio
@@ -12,21 +15,21 @@ from collections.abc import Callable
 
 import msgspec
 
-from headrace.cache.entry import Answer, Shape
+from headrace.cache.entry import Shape
 from headrace.cache.key import canonical_key, decode_document, repeat_key
-from headrace.cache.memory import MemoryCache
-from headrace.cache.rules import request_cacheable, store_refusal
-from headrace.cache.shapes import reshape
+from headrace.cache.rules import request_cacheable
+from headrace.cache.tiers import TierStack
 from headrace.clock import Clock
 from headrace.errors import DeadlineExceeded, HeadraceError
 from headrace.flow.singleflight import SingleFlight
+from headrace.gateway.answers import Answers, Held
 from headrace.gateway.call import Call, Stopwatch
 from headrace.gateway.flight import Flight
 from headrace.gateway.order import Order
 from headrace.gateway.plan import Plan
-from headrace.gateway.relay import Reader, Source
-from headrace.gateway.tasks import attempt
-from headrace.model import CacheResult, Price, RequestView, Usage
+from headrace.gateway.reader import Nobody, Reader, Source, Stale
+from headrace.gateway.tasks import Spawn, attempt
+from headrace.model import CacheResult, Price, RequestView
 from headrace.observe.metrics import Metrics
 
 
@@ -35,9 +38,10 @@ class Pipeline:
 
     Args:
         plan: what the settings say; replaced as a whole by `adopt`.
-        cache: the memory tier.
+        answers: what is stored.
         clock: tells the time.
         metrics: counts.
+        spawn: starts the task of a request that has to wait for more than its provider.
         on_bug: told of an exception that no one expected; whoever waits is told by a 500.
     """
 
@@ -45,21 +49,26 @@ class Pipeline:
         self,
         plan: Plan,
         *,
-        cache: MemoryCache,
+        answers: Answers,
         clock: Clock,
         metrics: Metrics,
+        spawn: Spawn,
         on_bug: Callable[[BaseException], None],
     ) -> None:
         self._plan = plan
-        self._cache = cache
+        self._answers = answers
         self._metrics = metrics
+        self._spawn = spawn
+        self.repeat = answers.repeat
         self._flights: SingleFlight[Flight] = SingleFlight()
         self._ended: list[Flight] = []
+        self._due: list[Order] = []
         self._stages = (
             self._validate,
             self._route,
             self._look_up,
             self._join,
+            self._seek,
             self._prepare,
             self._send,
         )
@@ -74,26 +83,7 @@ class Pipeline:
     def adopt(self, plan: Plan) -> None:
         """Go by other settings from the next request on."""
         self._plan = plan
-        self._cache.forget_repeats()
-
-    def repeat(self, call: Call, digest: bytes, now_s: float) -> Answer | None:
-        """The fast path: the stored answer to this very body, found without parsing it.
-
-        Args:
-            call: what the head of the request says.
-            digest: `repeat_key` of the call's scope and the body.
-            now_s: monotonic seconds.
-        """
-        hints = call.hints
-        if not hints.looks_up:
-            return None
-        answer = self._cache.repeat(digest, now_s)
-        if answer is None:
-            return None
-        if hints.age_s_max is not None and now_s - answer.stored_s > hints.age_s_max:
-            return None
-        self._count_saved(answer, answer.seconds)
-        return answer
+        self._answers.memory.forget_repeats()
 
     def handle(self, call: Call, body: bytes, reader: Reader, watch: Stopwatch) -> None:
         """The whole way of one request whose body is not known.
@@ -129,6 +119,8 @@ class Pipeline:
                 elif goes_on:
                     under_way.append(order)
             orders = under_way
+        if self._due:
+            self._refresh_due()
 
     def _validate(self, order: Order) -> bool:
         call = order.call
@@ -159,36 +151,32 @@ class Pipeline:
         return True
 
     def _look_up(self, order: Order) -> bool:
-        answer = self._find(order) if order.looks_up else None
+        held = self._answers.find(order) if order.looks_up else None
         order.watch.passed("look_up")
-        if answer is not None:
-            order.reader.placed(Source(CacheResult.L1, answer.provider, answer.model))
-            order.reader.answer(answer, self.now_s() - answer.stored_s)
-            order.reader.done()
-            return False
-        if order.call.hints.cached_only:
-            raise DeadlineExceeded("The answer is not in the cache.", code="not_cached")
+        if held is not None:
+            if held.is_given:
+                self._give(order, held)
+                return False
+            order.stale = held.answer
+        if order.call.hints.cached_only and self._answers.tiers is None:
+            raise _not_cached()
         return True
 
-    def _find(self, order: Order) -> Answer | None:
-        now_s, call = self.now_s(), order.call
-        entry = self._cache.find(order.key, now_s)
-        if entry is None:
-            return None
-        age_s_max = call.hints.age_s_max
-        if age_s_max is not None and now_s - entry.stored_s > age_s_max:
-            return None
-        answer = reshape(call.dialect, call.grammar.operation, entry, order.shape)
-        if answer is None:
-            return None
-        self._cache.add_shape(entry, answer)
-        self._cache.add_repeat(order.digest, entry, answer)
-        self._count_saved(answer, answer.seconds)
-        return answer
+    def _give(self, order: Order, held: Held) -> None:
+        answer = held.answer
+        stale = Stale.REVALIDATING if held.is_stale else None
+        order.reader.placed(Source(CacheResult.L1, answer.provider, answer.model, stale=stale))
+        order.reader.answer(answer, self.now_s() - answer.stored_s)
+        order.reader.done()
+        self._answers.count_saved(answer, answer.seconds, CacheResult.L1)
+        if held.is_due:
+            del order.reader
+            self._due.append(order)
 
     def _join(self, order: Order) -> bool:
         """Join the call under way for the same, or lead one; only leaders go on."""
-        joins = order.looks_up and order.call.hints.joins
+        hints = order.call.hints
+        joins = order.looks_up and hints.joins and not hints.cached_only
         flight = self._flights.find(order.flight_key) if joins else None
         if flight is not None:
             flight.followers += 1
@@ -196,6 +184,7 @@ class Pipeline:
             cache = CacheResult.JOINED
         else:
             flight = order.relay = Flight(order, self)
+            order.purge_seq = self._answers.purge_seq
             cache = CacheResult.MISS if order.looks_up else CacheResult.BYPASS
             if joins:
                 self._flights.start(order.flight_key, flight)
@@ -204,6 +193,62 @@ class Pipeline:
         del order.reader  # a cycle by way of the flight would be left to the garbage collector
         order.watch.passed("join")
         return order.relay is not None
+
+    def _seek(self, order: Order) -> bool:
+        """Let requests go on to their provider only when no tier has an answer."""
+        tiers = self._answers.tiers
+        if tiers is None or not order.looks_up:
+            return True
+        assert isinstance(order.relay, Flight)  # noqa: S101  # only leaders come this far
+        self._spawn(self._seek_below(order, order.relay, tiers))
+        return False
+
+    async def _seek_below(self, order: Order, flight: Flight, tiers: TierStack) -> None:
+        found = await tiers.find(order.key)
+        order.watch.passed("tiers")
+        if flight.is_over:  # nobody waits any more
+            return
+        held = self._answers.take_in(order, found) if found is not None else None
+        if held is not None and found is not None and held.is_given:
+            self._end_with(order, flight, held, CacheResult(found.tier))
+            return
+        order.stale = held.answer if held is not None else order.stale
+        self._go_on(order)
+
+    def _end_with(self, order: Order, flight: Flight, held: Held, tier: CacheResult) -> None:
+        """Answer everybody who waits with what was found below."""
+        answer, order.relay = held.answer, None
+        self.landed(flight)
+        for _ in range(1 + flight.followers):
+            self._answers.count_saved(answer, answer.seconds, tier)
+        flight.stale = Stale.REVALIDATING if held.is_stale else None
+        flight.give(answer, self.now_s() - answer.stored_s, tier)
+        if held.is_due:
+            self._due.append(order)
+            self._refresh_due()
+
+    def _go_on(self, order: Order) -> None:
+        """Send what nothing was found for."""
+        if order.call.hints.cached_only:
+            _stop(order, _not_cached())
+            return
+        for stage in (self._prepare, self._send):
+            outcome = attempt(stage, order, self.on_bug)
+            if isinstance(outcome, HeadraceError):
+                _stop(order, outcome)
+                return
+
+    def _refresh_due(self) -> None:
+        """Ask again, in the background, for what was given although its time is over."""
+        due, self._due = self._due, []
+        for order in due:
+            if self._flights.find(order.flight_key) is None:
+                order.watch = Stopwatch(self.now_s, self.now_s())
+                flight = order.relay = Flight(order, self)
+                order.purge_seq = self._answers.purge_seq
+                self._flights.start(order.flight_key, flight)
+                flight.join(Nobody())
+                self._go_on(order)
 
     def _prepare(self, order: Order) -> bool:
         """Put the request together; the body goes on as it came, but for the model's name."""
@@ -263,37 +308,10 @@ class Pipeline:
             meter.spent(answer.usage, answer.cost_usd or 0.0)
         if answer.status == 200:
             for _ in range(flight.followers):
-                self._count_saved(answer, 0.0)
+                self._answers.count_saved(answer, 0.0, CacheResult.JOINED)
         # After a reload the same body may mean another answer, or none that is stored.
         if order.cacheable and order.call.hints.stores and order.plan is self._plan:
-            self._store(flight, answer)
-
-    def _store(self, flight: Flight, answer: Answer) -> None:
-        order, plan = flight.order, self._plan
-        refusal: str | None = store_refusal(flight.facts, answer.status, plan.rules)
-        if refusal is None and not _fits(flight, answer, plan.answer_bytes_max):
-            refusal = "too_large"
-        if refusal is None and flight.is_stream != order.view.stream:
-            refusal = "shape"
-        if refusal is not None:
-            refusals = self._metrics.cache_refusals
-            refusals.add(refusals.at(refusal))
-            return
-        # What the provider said of this one call (limits, ids, times) is not true of the next.
-        answer.headers = tuple([pair for pair in answer.headers if pair[0] == b"content-type"])
-        now_s, ttl_s = self.now_s(), plan.ttl(order.call.hints.ttl_s)
-        if self._cache.store(order.key, answer, digest=order.digest, now_s=now_s, ttl_s=ttl_s):
-            self._metrics.cache_stores.increment()
-
-    def _count_saved(self, answer: Answer, seconds: float) -> None:
-        usage = answer.usage or _NO_USAGE
-        self._metrics.hit(
-            usage.input_tokens,
-            usage.output_tokens,
-            usage.cached_tokens,
-            answer.cost_usd or 0.0,
-            seconds,
-        )
+            self._answers.store(flight, answer)
 
 
 def _stop(order: Order, error: HeadraceError) -> None:
@@ -304,12 +322,11 @@ def _stop(order: Order, error: HeadraceError) -> None:
         relay.on_fault(error)
 
 
-_NO_USAGE = Usage()
+def _not_cached() -> HeadraceError:
+    return DeadlineExceeded("The answer is not in the cache.", code="not_cached")
+
+
 _SHAPE_SUFFIX = tuple(bytes((shape,)) for shape in Shape)
-
-
-def _fits(flight: Flight, answer: Answer, bytes_max: int) -> bool:
-    return flight.is_intact and len(answer.body) <= bytes_max
 
 
 def _shape(view: RequestView) -> Shape:

@@ -34,9 +34,12 @@ class Plan(msgspec.Struct, frozen=True):
         cache_enabled: whether answers are looked up and stored at all.
         temperature_max: requests above it are not cached; `None` caches every temperature.
         rules: which answers may be stored.
-        ttl_s: how long an answer is stored, in seconds.
+        ttl_s: how long an answer is fresh, in seconds.
         ttl_s_max: longest time a caller may ask for.
+        stale_s: how long after that it is given while it is asked for again, in seconds.
+        stale_if_error_s: how long after that it is given where the provider fails, in seconds.
         answer_bytes_max: largest answer that is stored.
+        second_usd: what a second that nobody waits is worth, in US dollars.
     """
 
     directory: Directory
@@ -49,7 +52,10 @@ class Plan(msgspec.Struct, frozen=True):
     rules: StoreRules
     ttl_s: float
     ttl_s_max: float
+    stale_s: float
+    stale_if_error_s: float
     answer_bytes_max: int
+    second_usd: float
 
     def price(self, lane: Lane, model: str) -> Price | None:
         """What `model` costs at a provider, where that is known."""

@@ -7,84 +7,17 @@ when the last one leaves, the upstream call ends.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from typing import Protocol
 
 from headrace.cache.entry import Answer, Headers
 from headrace.errors import HeadraceError
 from headrace.gateway.headers import content_type, end_to_end
+from headrace.gateway.reader import Reader, Stale
 from headrace.gateway.tasks import attempt
 from headrace.limits import RELAY_BYTES_MAX
 from headrace.model import CacheResult
 from headrace.upstream.faults import UpstreamFault
 from headrace.upstream.h1 import Flow, RawHeaders
-
-_CACHE_VALUES: Mapping[CacheResult, bytes] = {c: c.value.encode() for c in CacheResult}
-
-
-class Source:
-    """Where one reader's answer comes from."""
-
-    __slots__ = ("_relay", "cache", "cache_value", "model", "provider")
-
-    def __init__(
-        self, cache: CacheResult, provider: str, model: str, relay: "Relay | None" = None
-    ) -> None:
-        self.cache = cache
-        self.cache_value = _CACHE_VALUES[cache]
-        self.provider = provider
-        self.model = model
-        self._relay = relay
-
-    @property
-    def attempts(self) -> int:
-        """Calls made to the provider so far."""
-        return self._relay.attempts if self._relay else 0
-
-    @property
-    def is_free(self) -> bool:
-        """Whether somebody else pays for the answer, or has paid."""
-        return self.cache in (CacheResult.L1, CacheResult.JOINED)
-
-
-class Reader(Protocol):
-    """Someone who waits for an answer."""
-
-    def placed(self, source: Source) -> None:
-        """It is known where the answer comes from; called once, before anything of it comes."""
-        ...
-
-    def prepare(self, answer: Answer) -> None:
-        """The whole answer comes next: make ready what can be made ready."""
-        ...
-
-    def answer(self, answer: Answer, age_s: float | None = None) -> None:
-        """The whole answer; `age_s` is how long it was stored, where it was."""
-        ...
-
-    def done(self) -> None:
-        """The whole answer was given: time for what the reader does not wait for."""
-        ...
-
-    def seated(self, seat: "Seat") -> None:
-        """Its place in a call under way; called once, before anything of the answer comes."""
-        ...
-
-    def begin(self, status: int, headers: Headers) -> None:
-        """A stream begins."""
-        ...
-
-    def feed(self, chunk: bytes, framed: bytes | None = None) -> None:
-        """The next bytes of the stream; `framed` is the same as one HTTP chunk, if it is there."""
-        ...
-
-    def end(self, answer: Answer) -> None:
-        """The stream is over, and complete; `answer` is the whole of it."""
-        ...
-
-    def fail(self, error: HeadraceError) -> None:
-        """There will be no answer, or no more of it."""
-        ...
 
 
 class Cancellable(Protocol):
@@ -136,9 +69,11 @@ class Relay(ABC):
         "attempts",
         "call",
         "delivered",
+        "found_in",
         "headers",
         "is_over",
         "is_stream",
+        "stale",
         "status",
     )
 
@@ -150,6 +85,8 @@ class Relay(ABC):
         self._flow: Flow | None = None
         self._conclusion: Answer | HeadraceError
         self.delivered: Answer | None = None
+        self.found_in: CacheResult | None = None
+        self.stale: Stale | None = None
         self.call: Cancellable | None = None
         self.attempts = 0
         self.status = 0
@@ -168,6 +105,10 @@ class Relay(ABC):
         Raises:
             UpstreamFault: what came is not an answer.
         """
+
+    @abstractmethod
+    def consoled(self, error: HeadraceError) -> bool:
+        """Give readers something better than this error; says whether there was anything."""
 
     @abstractmethod
     def failed(self) -> None:
@@ -222,7 +163,8 @@ class Relay(ABC):
             self.is_over = True
             if isinstance(error, UpstreamFault) and error.is_unsent:
                 self.attempts += 1  # as much of an attempt as one that failed later
-            self._fail(error)
+            if self.is_stream or not self.consoled(error):
+                self._fail(error)
 
     # The end.
 
@@ -241,7 +183,8 @@ class Relay(ABC):
         """Give the conclusion to every reader."""
         answer = self._conclusion
         if isinstance(answer, HeadraceError):
-            self._fail(answer)
+            if self.is_stream or not self.consoled(answer):
+                self._fail(answer)
             return
         seats, self.delivered = self._seats, answer
         if self.is_stream:
@@ -259,6 +202,16 @@ class Relay(ABC):
             seats, self._seats = self._seats, []
             for seat in seats:
                 seat.reader.done()
+
+    def give(self, answer: Answer, age_s: float, found_in: CacheResult) -> None:
+        """End with an answer that was not the provider's."""
+        self.is_over = True
+        self.found_in = found_in
+        seats, self._seats = self._seats, []
+        for seat in seats:
+            seat.reader.answer(answer, age_s)
+        for seat in seats:
+            seat.reader.done()
 
     def _fail(self, error: HeadraceError) -> None:
         self.failed()

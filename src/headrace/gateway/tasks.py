@@ -10,6 +10,7 @@ from headrace.errors import HeadraceError
 Subject = TypeVar("Subject")
 Outcome = TypeVar("Outcome")
 OnBug = Callable[[BaseException], None]
+Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
 
 def attempt(

@@ -16,7 +16,7 @@ from headrace.clock import SystemClock
 from headrace.errors import HeadraceError, InvalidRequest, NotRunning, UpstreamBroken
 from headrace.gateway.call import Hints, make_call
 from headrace.gateway.engine import Engine
-from headrace.gateway.relay import Source
+from headrace.gateway.reader import Source
 from headrace.library.counts import Counts
 from headrace.library.listener import Listener, current_loop
 from headrace.library.question import Prompt, Question, Texts, ask_embeddings, ask_model

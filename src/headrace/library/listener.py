@@ -8,7 +8,7 @@ from typing import Any
 from headrace.cache.entry import Answer, Headers
 from headrace.errors import HeadraceError
 from headrace.gateway.call import Call, Stopwatch
-from headrace.gateway.relay import Seat, Source
+from headrace.gateway.reader import Place, Source
 from headrace.limits import WRITE_BUFFER_BYTES_HIGH, WRITE_BUFFER_BYTES_LOW
 
 GIVEN_UP = 499  # nginx's number for a client that went away
@@ -55,7 +55,7 @@ class Listener:
         self._keeps = keeps
         self._on_over = on_over
         self._error: HeadraceError | None = None
-        self._seat: Seat | None = None
+        self._seat: Place | None = None
         self._pieces: deque[bytes] = deque()
         self._bytes = 0
         self._changed = asyncio.Event()
@@ -65,7 +65,7 @@ class Listener:
     def placed(self, source: Source) -> None:
         self.source = source
 
-    def seated(self, seat: Seat) -> None:
+    def seated(self, seat: Place) -> None:
         self._seat = seat
 
     def prepare(self, answer: Answer) -> None:

@@ -12,7 +12,7 @@ from headrace.dialects.base import Dialect, Operation
 from headrace.dialects.decoding import decode_or_none
 from headrace.errors import UpstreamBroken, UpstreamRefused
 from headrace.gateway.headers import is_encoded
-from headrace.gateway.relay import Source
+from headrace.gateway.reader import Source
 from headrace.limits import NUMBER_DIGITS_MAX
 from headrace.model import CacheResult, Usage
 

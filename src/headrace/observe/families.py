@@ -57,11 +57,11 @@ STATUS = Label(
         *("500", "502", "503", "504", OTHER),
     ),
 )
-CACHE = Label("cache", ("l1", "joined", "miss", "bypass", "none"))
+CACHE = Label("cache", ("l1", "l2", "l3", "semantic", "joined", "miss", "bypass", "none"))
 STAGE = Label(
     "stage",
     (
-        *("authenticate", "validate", "route", "prepare", "look_up"),
+        *("authenticate", "validate", "route", "prepare", "look_up", "tiers"),
         *("join", "schedule", "send", "relay", "settle"),
     ),
 )
@@ -76,7 +76,7 @@ UPSTREAM_ERROR = Label(
 )
 CONNECTION_STATE = Label("state", ("idle", "active"))
 TOKEN_TYPE = Label("type", ("input", "output", "cached"))
-EVICTION = Label("reason", ("capacity", "expired", "removed"))
+EVICTION = Label("reason", ("capacity", "expired", "purged", "removed"))
 REFUSAL = Label(
     "reason",
     (

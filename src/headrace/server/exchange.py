@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Protocol
 from headrace.cache.entry import Answer, Headers
 from headrace.errors import DeadlineExceeded, HeadraceError
 from headrace.gateway.call import Stopwatch
-from headrace.gateway.relay import Seat, Source
+from headrace.gateway.reader import Place, Source
 from headrace.server.heads import RequestHead
 from headrace.server.replies import (
     JSON_LINE,
     LAST_CHUNK,
+    STALE_LINES,
     allow_line,
     chunk,
     dollars,
@@ -106,7 +107,7 @@ class Exchange:
         self.is_stream = False
         self.error: str | None = None
         self._service = service
-        self._seat: Seat | None = None
+        self._seat: Place | None = None
         self._is_paused = False
         self._worded = b""  # the whole answer, about to be written
 
@@ -144,7 +145,7 @@ class Exchange:
     def placed(self, source: Source) -> None:
         self.source = source
 
-    def seated(self, seat: Seat) -> None:
+    def seated(self, seat: Place) -> None:
         self._seat = seat
         if self._is_paused:
             seat.pause()
@@ -281,6 +282,8 @@ class Exchange:
                 attempts,
                 source_lines(source.provider, source.model),
             )
+            if (stale := source.stale) is not None:
+                from_whom += STALE_LINES[stale]
         self.first_byte_s = service.clock.monotonic_s()
         watch = self.watch
         request_id = self.request_id.encode()

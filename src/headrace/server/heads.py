@@ -5,6 +5,7 @@ outcome for a head it has seen before.
 """
 
 import enum
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -22,7 +23,7 @@ from headrace.errors import (
 from headrace.gateway.call import Call, Hints, make_call
 from headrace.gateway.headers import named_by_connection
 from headrace.identity.keys import KeyRing, Principal, presented_key
-from headrace.limits import NUMBER_DIGITS_MAX
+from headrace.limits import NUMBER_DIGITS_MAX, TAGS_MAX
 from headrace.model import DialectName
 from headrace.server.visitors import check_visitor
 
@@ -234,6 +235,7 @@ def read_hints(fields: Mapping[bytes, bytes]) -> Hints:
         age_s_max=age_s_max,
         ttl_s=ttl_s,
         deadline_s=None if deadline_ms is None else deadline_ms / 1000,
+        tags=_tags(fields.get(b"x-headrace-tags", b"")),
     )
 
 
@@ -244,7 +246,8 @@ def cors_lines(origin: bytes | None, allowed: frozenset[bytes]) -> bytes:
     return (
         b"access-control-allow-origin: %b\r\nvary: origin\r\n"
         b"access-control-expose-headers: x-request-id, x-headrace-cache, x-headrace-provider, "
-        b"x-headrace-model, x-headrace-attempts, x-headrace-cost-usd, server-timing\r\n" % origin
+        b"x-headrace-model, x-headrace-attempts, x-headrace-cost-usd, x-headrace-stale, "
+        b"server-timing\r\n" % origin
     )
 
 
@@ -327,6 +330,19 @@ def _check_place(place: Place, method: bytes, path: str) -> None:
     if method not in place.methods:
         allowed = ", ".join(sorted(name.decode() for name in place.methods))
         raise MethodNotAllowed(f"{path} takes {allowed}, not {method.decode('latin-1')}.")
+
+
+def _tags(value: bytes) -> tuple[str, ...]:
+    names = [part.strip() for part in value.split(b",")] if value else []
+    if len(names) > TAGS_MAX or not all(map(_TAG.fullmatch, names)):
+        raise InvalidRequest(
+            f"x-headrace-tags takes up to {TAGS_MAX} names between commas, each of up to 64 "
+            "letters, digits, '.', '_', ':' or '-'."
+        )
+    return tuple(sorted({name.decode() for name in names}))
+
+
+_TAG = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 
 
 def _optional(fields: Mapping[bytes, bytes], name: bytes) -> float | None:

@@ -6,6 +6,7 @@ from email.utils import formatdate
 from functools import lru_cache
 
 from headrace.cache.entry import Answer, Headers
+from headrace.gateway.reader import Stale
 
 STATUS_LINES: Mapping[int, bytes] = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
@@ -13,6 +14,9 @@ STATUS_LINES: Mapping[int, bytes] = {
 }
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
+STALE_LINES: Mapping[str, bytes] = {
+    stale: b"x-headrace-stale: %b\r\n" % stale.value.encode() for stale in Stale
+}
 JSON_LINE = b"content-type: application/json\r\n"
 
 

@@ -15,6 +15,7 @@ from headrace.settings.values import Origin, Secret
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
+Duration = Annotated[float, Meta(ge=0, le=31_536_000)]
 Filled = Annotated[str, Meta(extra={"check": values.filled_problem})]
 BaseUrl = Annotated[str, Meta(extra={"check": values.base_url_problem})]
 ProviderName = Annotated[str, Meta(extra={"check": values.provider_name_problem})]
@@ -120,6 +121,9 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         memory_mb: room of the memory cache, in MiB.
+        stale_s: how long after its time an answer is given while it is asked for again.
+        stale_if_error_s: how long after its time an answer is given where the provider fails.
+        second_usd: what a second that nobody waits is worth, in US dollars, beside the price.
         temperature_max: requests above it are not cached; `None` caches every temperature.
         tool_calls: whether answers that call tools are cached.
         ignore: request fields that do not count in the key, besides the built-in ones.
@@ -131,6 +135,9 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
     entries_max: Count = 1_000_000
     ttl_s: Seconds = 3600.0
     ttl_s_max: Seconds = 86400.0
+    stale_s: Duration = 0.0
+    stale_if_error_s: Duration = 0.0
+    second_usd: Annotated[float, Meta(ge=0, le=1000)] = 0.0001
     entry_kb_max: Annotated[int, Meta(ge=1, le=4_194_304)] = 4096
     temperature_max: Annotated[float, Meta(ge=0, le=1000)] | None = None
     tool_calls: bool = True

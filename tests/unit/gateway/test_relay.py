@@ -2,7 +2,8 @@
 
 from headrace.cache.entry import Answer, Headers, Shape
 from headrace.errors import HeadraceError
-from headrace.gateway.relay import Relay, Seat, Source
+from headrace.gateway.reader import Place, Source
+from headrace.gateway.relay import Relay
 from headrace.limits import RELAY_BYTES_MAX
 from headrace.upstream.faults import UpstreamFault
 
@@ -42,6 +43,9 @@ class TestRelay(Relay):
             raise UpstreamFault("cut", "p", received=True)
         return Answer(self.status, self.headers, self.body, Shape.EVENTS, "p", "m")
 
+    def consoled(self, error: HeadraceError) -> bool:
+        return False
+
     def failed(self) -> None:
         self.said.append("failed")
 
@@ -73,7 +77,7 @@ class Reader:
     def done(self) -> None:
         self.is_done = True
 
-    def seated(self, seat: Seat) -> None:
+    def seated(self, seat: Place) -> None:
         self.seat = seat
 
     def prepare(self, answer: Answer) -> None:

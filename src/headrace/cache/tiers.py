@@ -1,0 +1,257 @@
+"""The tiers below memory as one: asked from the nearest down, written behind the answers' backs.
+
+A tier may fail, hang or lie, and no request suffers for it: each question has a time limit and a
+breaker, what is to be written waits in a bounded queue, and what comes back is checked before it
+counts. Whatever a tier cannot say is a miss.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from headrace.cache.breaker import Breaker
+from headrace.cache.codec import decode, encode
+from headrace.cache.entry import key_scope
+from headrace.cache.purges import PurgeLedger
+from headrace.cache.record import Record
+from headrace.cache.tier import Item, Tier, TierFault
+from headrace.clock import Clock
+from headrace.limits import TIER_BATCH_ITEMS_MAX, TIER_QUEUE_BYTES_MAX, TIER_WRITE_TIMEOUT_S
+
+Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+
+
+class TierMeter(Protocol):
+    """Told how tiers do."""
+
+    def asked(self, tier: str, outcome: str, seconds: float) -> None:
+        """`outcome` is `hit`, `miss`, `fault` or `invalid`."""
+        ...
+
+    def written(self, tier: str, records: int, *, faulty: bool) -> None: ...
+    def dropped(self, tier: str) -> None: ...
+
+
+class Found(NamedTuple):
+    """What a tier had.
+
+    Attributes:
+        tier: its name, `l2` or `l3`.
+    """
+
+    record: Record
+    tier: str
+
+
+OnState = Callable[[str, bool, str], None]
+
+
+class TierStack:
+    """The tiers of one worker. Belongs to one event loop.
+
+    Args:
+        tiers: the nearest first.
+        ledger: what has been purged.
+        clock: the time.
+        timeout_s: how long one tier may take over one question, in seconds.
+        compress_above_bytes: records above it are compressed on their way down.
+        spawn: starts the task that writes.
+        meter: told what happens.
+        on_state: told once when a tier is left alone, and once when it is back, and why.
+    """
+
+    def __init__(
+        self,
+        tiers: Sequence[Tier],
+        *,
+        ledger: PurgeLedger,
+        clock: Clock,
+        timeout_s: float,
+        compress_above_bytes: int,
+        spawn: Spawn,
+        meter: TierMeter,
+        on_state: OnState,
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._compress_above_bytes = compress_above_bytes
+        self._meter = meter
+        self._shelves = [
+            Shelf(tier, clock=clock, spawn=spawn, meter=meter, on_state=on_state) for tier in tiers
+        ]
+
+    @property
+    def states(self) -> dict[str, str]:
+        """How each tier is: `up`, or `down` while it is left alone."""
+        return {
+            shelf.tier.name: "down" if shelf.breaker.is_open else "up" for shelf in self._shelves
+        }
+
+    @property
+    def waiting(self) -> int:
+        """Records that wait to be written."""
+        return sum(shelf.waiting for shelf in self._shelves)
+
+    async def find(self, key: bytes) -> Found | None:
+        """The record of a key, from the nearest tier that has one that counts.
+
+        What a lower tier has is put into those above it.
+        """
+        for number, shelf in enumerate(self._shelves):
+            value = await shelf.get(key, self._timeout_s)
+            if value is None:
+                continue
+            record = self._checked(key, value, shelf.tier.name)
+            if record is not None:
+                for above in self._shelves[:number]:
+                    above.put(_item(record, value))
+                return Found(record, shelf.tier.name)
+        return None
+
+    def put(self, record: Record) -> None:
+        """Write a record to every tier, soon."""
+        if not self._shelves:
+            return
+        value = encode(record, compress_above_bytes=self._compress_above_bytes)
+        item = _item(record, value)
+        for shelf in self._shelves:
+            shelf.put(item)
+
+    async def remove(self, keys: Sequence[bytes]) -> None:
+        """Drop keys from every tier; a tier that fails is checked against the ledger anyway."""
+        for shelf in self._shelves:
+            await shelf.remove(keys, TIER_WRITE_TIMEOUT_S)
+
+    async def flush(self) -> None:
+        """Wait until everything that waits was written, or could not be."""
+        for shelf in self._shelves:
+            await shelf.flush()
+
+    async def close(self) -> None:
+        """Write what waits, for a bounded time, and let go of the tiers."""
+        try:
+            async with asyncio.timeout(TIER_WRITE_TIMEOUT_S):
+                await self.flush()
+        except TimeoutError:
+            pass  # what is lost is only a cache
+        for shelf in self._shelves:
+            await shelf.tier.close()
+
+    def _checked(self, key: bytes, value: bytes, tier: str) -> Record | None:
+        record = decode(value)
+        if record is None or record.key != key or record.expires_s <= self._clock.wall_s():
+            self._meter.asked(tier, "invalid", 0.0)
+            return None
+        if not self._ledger.is_valid(record.seq, (*record.scopes, key_scope(key))):
+            self._meter.asked(tier, "invalid", 0.0)
+            return None
+        return record
+
+
+class Shelf:
+    """One tier with what keeps it from hurting anybody: time limit, breaker, bounded queue."""
+
+    def __init__(
+        self, tier: Tier, *, clock: Clock, spawn: Spawn, meter: TierMeter, on_state: OnState
+    ) -> None:
+        self.tier = tier
+        self.breaker = Breaker()
+        self._clock = clock
+        self._spawn = spawn
+        self._meter = meter
+        self._on_state = on_state
+        self._queue: deque[Item] = deque()
+        self._queue_bytes = 0
+        self._writing: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Records that wait to be written."""
+        return len(self._queue)
+
+    async def get(self, key: bytes, timeout_s: float) -> bytes | None:
+        """What the tier holds of a key, or `None` where it says nothing in time."""
+        began_s = self._clock.monotonic_s()
+        if not self.breaker.allows(began_s):
+            return None
+        value = None
+        try:
+            async with asyncio.timeout(timeout_s):
+                value = await self.tier.get(key)
+        except (TierFault, TimeoutError) as fault:
+            self._failed(fault, timeout_s)
+            outcome = "fault"
+        else:
+            self._succeeded()
+            outcome = "miss" if value is None else "hit"
+        self._meter.asked(self.tier.name, outcome, self._clock.monotonic_s() - began_s)
+        return value
+
+    def put(self, item: Item) -> None:
+        """Write an item soon; where too much waits already, the oldest goes."""
+        self._queue.append(item)
+        self._queue_bytes += len(item.value)
+        while self._queue_bytes > TIER_QUEUE_BYTES_MAX and len(self._queue) > 1:
+            self._queue_bytes -= len(self._queue.popleft().value)
+            self._meter.dropped(self.tier.name)
+        if self._writing is None:
+            self._writing = self._spawn(self._write())
+
+    async def remove(self, keys: Sequence[bytes], timeout_s: float) -> None:
+        """Drop keys, those that wait to be written too."""
+        gone = set(keys)
+        kept = [item for item in self._queue if item.key not in gone]
+        self._queue = deque(kept)
+        self._queue_bytes = sum(len(item.value) for item in kept)
+        if not self.breaker.allows(self._clock.monotonic_s()):
+            return
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.tier.remove(keys)
+        except (TierFault, TimeoutError) as fault:
+            self._failed(fault, timeout_s)
+        else:
+            self._succeeded()
+
+    async def flush(self) -> None:
+        """Wait until nothing waits any more."""
+        while self._writing is not None:
+            await asyncio.wait([self._writing])
+
+    async def _write(self) -> None:
+        try:
+            while self._queue:
+                await self._write_batch()
+        finally:
+            self._writing = None
+
+    async def _write_batch(self) -> None:
+        size = min(len(self._queue), TIER_BATCH_ITEMS_MAX)
+        batch = [self._queue.popleft() for _ in range(size)]
+        self._queue_bytes -= sum(len(item.value) for item in batch)
+        is_written = False
+        if self.breaker.allows(self._clock.monotonic_s()):
+            try:
+                async with asyncio.timeout(TIER_WRITE_TIMEOUT_S):
+                    await self.tier.put(batch)
+            except (TierFault, TimeoutError) as fault:
+                self._failed(fault, TIER_WRITE_TIMEOUT_S)
+            else:
+                is_written = True
+                self._succeeded()
+        self._meter.written(self.tier.name, len(batch), faulty=not is_written)
+
+    def _succeeded(self) -> None:
+        if self.breaker.succeeded():
+            self._on_state(self.tier.name, True, "it answers again")
+
+    def _failed(self, fault: TierFault | TimeoutError, timeout_s: float) -> None:
+        if self.breaker.failed(self._clock.monotonic_s()):
+            why = fault.why if isinstance(fault, TierFault) else f"no answer in {timeout_s:g} s"
+            self._on_state(self.tier.name, False, why)
+
+
+def _item(record: Record, value: bytes) -> Item:
+    return Item(record.key, value, record.expires_s, record.scopes, record.cost_usd or 0.0)

@@ -1,0 +1,247 @@
+"""Stored answers as the pipeline sees them: found, judged fresh or stale, taken in, stored, purged.
+
+Memory answers at once; the tiers below it take time, so they are asked by whoever leads a call.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from headrace.cache.entry import Answer, Entry, Shape, Terms
+from headrace.cache.freshness import EarlyRefresh, Freshness, freshness, gone_at_s
+from headrace.cache.memory import MemoryCache
+from headrace.cache.purges import PurgeLedger
+from headrace.cache.record import Record
+from headrace.cache.rules import store_refusal
+from headrace.cache.shapes import reshape
+from headrace.cache.tiers import Found, TierStack
+from headrace.clock import Clock
+from headrace.gateway.call import Call
+from headrace.gateway.flight import Flight
+from headrace.gateway.order import Order
+from headrace.gateway.plan import Plan
+from headrace.model import CacheResult, Usage
+from headrace.observe.metrics import Metrics
+
+
+class Held(msgspec.Struct, frozen=True, gc=False):
+    """An answer that was found.
+
+    Attributes:
+        is_stale: its time is over; it may be given only on terms.
+        is_due: it should be asked for again in the background.
+        is_given: it may be given now; otherwise only where the provider fails.
+    """
+
+    answer: Answer
+    is_stale: bool = False
+    is_due: bool = False
+    is_given: bool = True
+
+
+class Answers:
+    """Everything stored. Belongs to one event loop.
+
+    Args:
+        memory: the nearest tier.
+        tiers: those below it.
+        ledger: what has been purged.
+        clock: tells the time.
+        metrics: counts.
+        plan: what the settings say at the moment.
+        uniform: draws from [0, 1).
+    """
+
+    def __init__(
+        self,
+        *,
+        memory: MemoryCache,
+        tiers: TierStack | None,
+        ledger: PurgeLedger,
+        clock: Clock,
+        metrics: Metrics,
+        plan: Callable[[], Plan],
+        uniform: Callable[[], float],
+    ) -> None:
+        self.memory = memory
+        self.tiers = tiers
+        self._ledger = ledger
+        self._clock = clock
+        self._metrics = metrics
+        self._plan = plan
+        self._early = EarlyRefresh(uniform=uniform)
+
+    @property
+    def purge_seq(self) -> int:
+        """Number of the last purge that is known."""
+        return self._ledger.latest
+
+    def repeat(self, call: Call, digest: bytes, now_s: float) -> Answer | None:
+        """The answer to this very body, where nothing has to be weighed.
+
+        Args:
+            call: what the head of the request says.
+            digest: key of its scope and body.
+            now_s: monotonic seconds.
+        """
+        hints = call.hints
+        if not hints.looks_up:
+            return None
+        answer = self.memory.repeat(digest, now_s)
+        if answer is None:
+            return None
+        if hints.age_s_max is not None and now_s - answer.stored_s > hints.age_s_max:
+            return None
+        self.count_saved(answer, answer.seconds, CacheResult.L1)
+        return answer
+
+    def find(self, order: Order) -> Held | None:
+        """What memory holds for a request whose body was read."""
+        now_s = self._clock.monotonic_s()
+        entry = self.memory.find(order.key, now_s)
+        return self._judge(order, entry, now_s) if entry is not None else None
+
+    def take_in(self, order: Order, found: Found) -> Held | None:
+        """Bring up what a tier had, and judge it as if it had been here."""
+        record = found.record
+        now_s = self._clock.monotonic_s()
+        ahead_s = now_s - self._clock.wall_s()
+        answer = Answer(
+            record.status,
+            record.headers,
+            record.body,
+            Shape(record.shape),
+            record.provider,
+            record.model,
+            record.usage,
+            record.cost_usd,
+            record.seconds,
+        )
+        fresh_until_s = record.fresh_until_s + ahead_s
+        # One that seems to come from the future was stored by a clock that is a little ahead.
+        stored_s = min(record.stored_s + ahead_s, now_s)
+        terms = Terms(
+            record.tenant,
+            record.tags,
+            record.seq,
+            stored_s,
+            fresh_until_s,
+            record.expires_s + ahead_s,
+            self._early.careful_s(stored_s, fresh_until_s, record.seconds),
+        )
+        if not self._hold(order, answer, terms):
+            return None
+        entry = self.memory.find(order.key, now_s)
+        if entry is None:  # no room for it, but it can be given all the same
+            entry = Entry(order.key, terms, terms.seq)
+            entry.hold(answer)
+        return self._judge(order, entry, now_s)
+
+    def store(self, flight: Flight, answer: Answer) -> None:
+        """Store what came, where it may be stored."""
+        order, plan = flight.order, self._plan()
+        refusal: str | None = store_refusal(flight.facts, answer.status, plan.rules)
+        if refusal is None and not _fits(flight, answer, plan.answer_bytes_max):
+            refusal = "too_large"
+        if refusal is None and flight.is_stream != order.view.stream:
+            refusal = "shape"
+        if refusal is not None:
+            refusals = self._metrics.cache_refusals
+            refusals.add(refusals.at(refusal))
+            return
+        # What the provider said of this one call (limits, ids, times) is not true of the next.
+        answer.headers = tuple([pair for pair in answer.headers if pair[0] == b"content-type"])
+        now_s, ttl_s = self._clock.monotonic_s(), plan.ttl(order.call.hints.ttl_s)
+        fresh_until_s = now_s + ttl_s
+        expires_s = now_s
+        if ttl_s > 0:
+            expires_s = gone_at_s(fresh_until_s, plan.stale_s, plan.stale_if_error_s)
+        terms = Terms(
+            order.call.tenant,
+            order.call.hints.tags,
+            order.purge_seq,
+            now_s,
+            fresh_until_s,
+            expires_s,
+            self._early.careful_s(now_s, fresh_until_s, answer.seconds),
+        )
+        if self._hold(order, answer, terms):
+            self._metrics.cache_stores.increment()
+            if self.tiers is not None:
+                self.tiers.put(_record(order.key, answer, terms, self._clock))
+
+    def count_saved(self, answer: Answer, seconds: float, by: CacheResult) -> None:  # noqa: ARG002
+        """Book what an answer saved that no provider was asked for."""
+        usage = answer.usage or _NO_USAGE
+        self._metrics.hit(
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cached_tokens,
+            answer.cost_usd or 0.0,
+            seconds,
+        )
+
+    def _hold(self, order: Order, answer: Answer, terms: Terms) -> bool:
+        worth_usd = (answer.cost_usd or 0.0) + answer.seconds * self._plan().second_usd
+        return self.memory.store(
+            order.key, answer, digest=order.digest, worth_usd=worth_usd, terms=terms
+        )
+
+    def _judge(self, order: Order, entry: Entry, now_s: float) -> Held | None:
+        call, plan, terms = order.call, self._plan(), entry.terms
+        age_s_max = call.hints.age_s_max
+        if age_s_max is not None and now_s - terms.stored_s > age_s_max:
+            return None
+        answer = reshape(call.dialect, call.grammar.operation, entry, order.shape)
+        if answer is None:
+            return None
+        self.memory.add_shape(entry, answer)
+        self.memory.add_repeat(order.digest, entry, answer)
+        state = freshness(
+            now_s, terms.stored_s, terms.fresh_until_s, plan.stale_s, plan.stale_if_error_s
+        )
+        if state is Freshness.FRESH:
+            return Held(answer, is_due=self._is_due(entry, answer, now_s))
+        if state is Freshness.STALE_WHILE_REVALIDATE:
+            return Held(answer, is_stale=True, is_due=True)
+        if state is Freshness.STALE_IF_ERROR:
+            return Held(answer, is_stale=True, is_given=False)
+        return None
+
+    def _is_due(self, entry: Entry, answer: Answer, now_s: float) -> bool:
+        terms = entry.terms
+        if now_s < terms.careful_s:
+            return False
+        entry.late_uses += 1
+        return self._early.is_due(
+            now_s, terms.careful_s, terms.fresh_until_s, answer.seconds, entry.late_uses
+        )
+
+
+def _record(key: bytes, answer: Answer, terms: Terms, clock: Clock) -> Record:
+    ahead_s = clock.wall_s() - clock.monotonic_s()
+    return Record(
+        key,
+        terms.tenant,
+        answer.provider,
+        answer.model,
+        terms.tags,
+        answer.shape,
+        answer.status,
+        answer.headers,
+        answer.body,
+        answer.usage,
+        answer.cost_usd,
+        answer.seconds,
+        terms.stored_s + ahead_s,
+        terms.fresh_until_s + ahead_s,
+        terms.expires_s + ahead_s,
+        terms.seq,
+    )
+
+
+def _fits(flight: Flight, answer: Answer, bytes_max: int) -> bool:
+    return flight.is_intact and len(answer.body) <= bytes_max
+
+
+_NO_USAGE = Usage()

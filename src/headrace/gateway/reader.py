@@ -1,0 +1,154 @@
+"""Who waits for an answer, and what it is told of where the answer comes from."""
+
+import enum
+from collections.abc import Mapping
+from typing import Protocol
+
+from headrace.cache.entry import Answer, Headers
+from headrace.errors import HeadraceError
+from headrace.model import CacheResult
+
+_CACHE_VALUES: Mapping[CacheResult, bytes] = {c: c.value.encode() for c in CacheResult}
+
+
+class Stale(enum.StrEnum):
+    """Why an answer is given although its time is over (RFC 5861)."""
+
+    REVALIDATING = "while-revalidate"
+    ERROR = "if-error"
+
+
+class Outcome(Protocol):
+    """A call as those who wait for it see it."""
+
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def found_in(self) -> CacheResult | None: ...
+    @property
+    def stale(self) -> "Stale | None": ...
+
+
+class Place(Protocol):
+    """A reader's place in a call under way."""
+
+    def pause(self) -> None:
+        """The reader cannot take more for now."""
+        ...
+
+    def resume(self) -> None:
+        """The reader can take more again."""
+        ...
+
+    def leave(self) -> None:
+        """The reader is gone."""
+        ...
+
+
+class Source:
+    """Where one reader's answer comes from."""
+
+    __slots__ = ("_cache", "_call", "_stale", "model", "provider")
+
+    def __init__(
+        self,
+        cache: CacheResult,
+        provider: str,
+        model: str,
+        call: "Outcome | None" = None,
+        stale: Stale | None = None,
+    ) -> None:
+        self._cache = cache
+        self._stale = stale
+        self.provider = provider
+        self.model = model
+        self._call = call
+
+    @property
+    def cache(self) -> CacheResult:
+        """How the cache answered; a miss in memory may turn out to be elsewhere."""
+        if self._call and self._call.found_in and self._cache is CacheResult.MISS:
+            return self._call.found_in
+        return self._cache
+
+    @property
+    def stale(self) -> Stale | None:
+        """Why a stale answer is given, where it is stale."""
+        return self._call.stale if self._call else self._stale
+
+    @property
+    def cache_value(self) -> bytes:
+        """The same as it stands in a header."""
+        return _CACHE_VALUES[self.cache]
+
+    @property
+    def attempts(self) -> int:
+        """Calls made to the provider so far."""
+        return self._call.attempts if self._call else 0
+
+    @property
+    def is_free(self) -> bool:
+        """Whether somebody else pays for the answer, or has paid."""
+        return self.cache not in (CacheResult.MISS, CacheResult.BYPASS)
+
+
+class Reader(Protocol):
+    """Someone who waits for an answer."""
+
+    def placed(self, source: Source) -> None:
+        """It is known where the answer comes from; called once, before anything of it comes."""
+        ...
+
+    def prepare(self, answer: Answer) -> None:
+        """The whole answer comes next: make ready what can be made ready."""
+        ...
+
+    def answer(self, answer: Answer, age_s: float | None = None) -> None:
+        """The whole answer; `age_s` is how long it was stored, where it was."""
+        ...
+
+    def done(self) -> None:
+        """The whole answer was given: time for what the reader does not wait for."""
+        ...
+
+    def seated(self, seat: "Place") -> None:
+        """Its place in a call under way; called once, before anything of the answer comes."""
+        ...
+
+    def begin(self, status: int, headers: Headers) -> None:
+        """A stream begins."""
+        ...
+
+    def feed(self, chunk: bytes, framed: bytes | None = None) -> None:
+        """The next bytes of the stream; `framed` is the same as one HTTP chunk, if it is there."""
+        ...
+
+    def end(self, answer: Answer) -> None:
+        """The stream is over, and complete; `answer` is the whole of it."""
+        ...
+
+    def fail(self, error: HeadraceError) -> None:
+        """There will be no answer, or no more of it."""
+        ...
+
+
+class Nobody:
+    """Reads what is asked for in the background, for the sake of those who ask next."""
+
+    def placed(self, source: Source) -> None: ...
+
+    def prepare(self, answer: Answer) -> None: ...
+
+    def answer(self, answer: Answer, age_s: float | None = None) -> None: ...
+
+    def done(self) -> None: ...
+
+    def seated(self, seat: Place) -> None: ...
+
+    def begin(self, status: int, headers: Headers) -> None: ...
+
+    def feed(self, chunk: bytes, framed: bytes | None = None) -> None: ...
+
+    def end(self, answer: Answer) -> None: ...
+
+    def fail(self, error: HeadraceError) -> None: ...

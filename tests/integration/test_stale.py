@@ -1,0 +1,95 @@
+"""Answers whose time is over: given while they are asked for again, or where asking fails."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.gateway import Gateway
+from tests.support.provider import ScriptedProvider, scripted, sized
+from tests.support.waiting import eventually
+from tests.support.wire import Response
+
+PATH = "/v1/chat/completions"
+DOCUMENT = {"model": "p/m", "messages": [{"role": "user", "content": "How is the water?"}]}
+BROKEN = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 2\r\n\r\nno"
+
+
+def reply(text: str) -> bytes:
+    message = {"role": "assistant", "content": text}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    return sized(json.dumps({"object": "chat.completion", "choices": [choice]}).encode())
+
+
+def text_of(response: Response) -> str:
+    return str(response.json()["choices"][0]["message"]["content"])
+
+
+@pytest.fixture
+def provider() -> Iterator[ScriptedProvider]:
+    with scripted() as provider:
+        yield provider
+
+
+def gateway(provider: ScriptedProvider, folder: Path, **cache: Any) -> Gateway:
+    lane = {"dialect": "openai", "base_url": f"{provider.url}/v1"}
+    return Gateway(folder, {"providers": {"p": lane}, "cache": {"ttl_s": 0.2, **cache}})
+
+
+def test_a_stale_answer_is_given_while_it_is_asked_for_again(
+    provider: ScriptedProvider, tmp_path: Path
+):
+    provider.answers = [reply("low"), reply("high")]
+    with gateway(provider, tmp_path, stale_s=60) as running:
+        assert running.post(PATH, DOCUMENT).cache == "miss"
+        stale = eventually(lambda: stale_only(running.post(PATH, DOCUMENT)))
+        assert (text_of(stale), stale.cache) == ("low", "l1")
+        assert stale.headers["x-headrace-stale"] == "while-revalidate"
+        fresh = eventually(lambda: new_only(running.post(PATH, DOCUMENT), "high"))
+        assert fresh.cache == "l1"
+        assert fresh.headers["x-headrace-cost-usd"] == "0"
+
+
+def test_many_at_once_ask_again_only_once(provider: ScriptedProvider, tmp_path: Path):
+    provider.answers = [reply("low"), reply("high")]
+    with gateway(provider, tmp_path, ttl_s=1, stale_s=60) as running:
+        running.post(PATH, DOCUMENT)
+        eventually(lambda: stale_only(running.post(PATH, DOCUMENT)))
+        for _ in range(5):
+            assert running.post(PATH, DOCUMENT).cache == "l1"
+        eventually(lambda: new_only(running.post(PATH, DOCUMENT), "high"))
+        assert len(provider.bodies) == 2
+
+
+@pytest.mark.parametrize("trouble", [BROKEN, b"nonsense\r\n\r\n"], ids=["status", "garbage"])
+def test_a_stale_answer_is_given_where_the_provider_fails(
+    provider: ScriptedProvider, tmp_path: Path, trouble: bytes
+):
+    provider.answers = [reply("low"), trouble]
+    with gateway(provider, tmp_path, stale_if_error_s=60) as running:
+        assert running.post(PATH, DOCUMENT).cache == "miss"
+        stale = eventually(lambda: stale_only(running.post(PATH, DOCUMENT)))
+        assert stale.headers["x-headrace-stale"] == "if-error"
+        assert (stale.status, text_of(stale)) == (200, "low")
+        provider.answers = [reply("high")]
+        assert text_of(running.post(PATH, DOCUMENT)) == "high"
+
+
+def test_without_leave_nothing_stale_is_given(provider: ScriptedProvider, tmp_path: Path):
+    provider.answers = [reply("low"), BROKEN]
+    with gateway(provider, tmp_path) as running:
+        assert running.post(PATH, DOCUMENT).cache == "miss"
+        assert eventually(lambda: failed_only(running.post(PATH, DOCUMENT))).status == 503
+
+
+def stale_only(response: Response) -> Response | None:
+    return response if "x-headrace-stale" in response.headers else None
+
+
+def failed_only(response: Response) -> Response | None:
+    return response if response.status != 200 else None
+
+
+def new_only(response: Response, text: str) -> Response | None:
+    return response if text_of(response) == text else None
