@@ -1,0 +1,269 @@
+"""Which answers that are about to expire are asked for again before anybody asks for them.
+
+A prefetched answer never costs less than one asked for on demand: it is paid for whether it is
+used or not, and moves waiting out of a caller's sight. So it is off by default, has a budget in
+dollars an hour, uses idle capacity only, and its waste is counted. Pure: time is handed in.
+"""
+
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+from typing import Final
+
+import msgspec
+
+# The bucket holds this much of an hour's budget at most: a quiet night is not spent in a minute.
+_BURST_SHARE: Final = 0.1
+_SECONDS_PER_HOUR: Final = 3600.0
+
+
+class Budget:
+    """Dollars an hour, in a bucket that fills evenly and begins full.
+
+    Args:
+        usd_per_hour: what may be spent.
+        now_s: the moment, monotonic seconds.
+    """
+
+    __slots__ = ("_left_usd", "_usd_max", "_usd_per_s", "_when_s")
+
+    def __init__(self, usd_per_hour: float, now_s: float) -> None:
+        self._usd_per_s = usd_per_hour / _SECONDS_PER_HOUR
+        self._usd_max = usd_per_hour * _BURST_SHARE
+        self._left_usd = self._usd_max
+        self._when_s = now_s
+
+    def left_usd(self, now_s: float) -> float:
+        """What may be spent at this moment."""
+        if now_s > self._when_s:
+            filled_usd = self._left_usd + (now_s - self._when_s) * self._usd_per_s
+            self._left_usd = min(self._usd_max, filled_usd)
+            self._when_s = now_s
+        return self._left_usd
+
+    def take(self, usd: float, now_s: float) -> bool:
+        """Spend, where that much is left."""
+        if usd > self.left_usd(now_s):
+            return False
+        self._left_usd -= usd
+        return True
+
+    def correct(self, usd: float) -> None:
+        """It cost `usd` more than was taken; negative where it cost less."""
+        self._left_usd = min(self._usd_max, self._left_usd - usd)
+
+
+class Expiring(msgspec.Struct, frozen=True, gc=False):
+    """An answer that is held and will expire.
+
+    Attributes:
+        key: what it is found by.
+        expires_s: when it is of no use any more, monotonic seconds.
+        life_s: how long a new one would be fresh, seconds.
+        cost_usd: what asking again costs.
+        seconds: how long a caller would wait for it.
+    """
+
+    key: bytes
+    expires_s: float
+    life_s: float
+    cost_usd: float
+    seconds: float
+
+
+class PrefetchReport(msgspec.Struct, frozen=True):
+    """What came of prefetching.
+
+    Attributes:
+        planned: answers that were asked for ahead.
+        used: of these, used before they expired.
+        wasted: of these, never used.
+        spent_usd: what they cost.
+        wasted_usd: what those cost that were never used.
+        seconds_saved: waiting that callers were spared.
+        refused_budget: good ones left out because the budget was used up.
+        refused_value: left out because they were expected to cost more than they bring.
+        missed: expired while the upstream was busy.
+    """
+
+    planned: int = 0
+    used: int = 0
+    wasted: int = 0
+    spent_usd: float = 0.0
+    wasted_usd: float = 0.0
+    seconds_saved: float = 0.0
+    refused_budget: int = 0
+    refused_value: int = 0
+    missed: int = 0
+
+    @property
+    def wasted_share(self) -> float:
+        """Share of the prefetched answers with a known end that nobody used."""
+        ended = self.used + self.wasted
+        return self.wasted / ended if ended else 0.0
+
+
+class _Paid(msgspec.Struct, gc=False):
+    cost_usd: float
+    seconds: float
+    end_s: float
+
+
+class PrefetchPlanner:
+    """Chooses what to ask for ahead, dearest saving per dollar first.
+
+    The expected value in dollars is `p * seconds * usd_per_second - (1 - p) * cost_usd`, where `p`
+    is the chance that it is used within its new life: where it is, the call would have been paid
+    for anyhow.
+
+    Args:
+        usd_per_hour: budget; 0 plans nothing.
+        usd_per_second: what a second of a caller's waiting is worth.
+        reuse: the chance that a key is used within so many seconds from now.
+        is_idle: whether the upstream has nothing better to do.
+        now_s: the moment, monotonic seconds.
+        ahead_s: how long before it expires an answer is considered, seconds.
+        expiring_max: answers that are kept in mind.
+        paid_max: prefetched answers whose use is waited for.
+    """
+
+    def __init__(
+        self,
+        *,
+        usd_per_hour: float,
+        usd_per_second: float,
+        reuse: Callable[[bytes, float], float],
+        is_idle: Callable[[], bool],
+        now_s: float,
+        ahead_s: float = 10.0,
+        expiring_max: int = 4096,
+        paid_max: int = 4096,
+    ) -> None:
+        self._is_on = usd_per_hour > 0.0
+        self._budget = Budget(usd_per_hour, now_s)
+        self._usd_per_second = usd_per_second
+        self._reuse = reuse
+        self._is_idle = is_idle
+        self._ahead_s = ahead_s
+        self._expiring_max = expiring_max
+        self._paid_max = paid_max
+        self._expiring: dict[bytes, Expiring] = {}
+        # May name what was replaced or forgotten since: `_expiring` decides.
+        self._order: list[tuple[float, bytes]] = []
+        self._paid: dict[bytes, _Paid] = {}
+        self._ends: list[tuple[float, bytes]] = []
+        self._report = PrefetchReport()
+
+    def __len__(self) -> int:
+        return len(self._expiring)
+
+    @property
+    def report(self) -> PrefetchReport:
+        """What came of it so far."""
+        return self._report
+
+    def watch(self, answer: Expiring) -> None:
+        """An answer was stored, or stored anew. Beyond the bound it is not kept in mind."""
+        if not self._is_on:
+            return
+        if answer.key not in self._expiring and len(self._expiring) >= self._expiring_max:
+            return
+        self._expiring[answer.key] = answer
+        heappush(self._order, (answer.expires_s, answer.key))
+        if len(self._order) > 2 * self._expiring_max:
+            self._order = [(each.expires_s, each.key) for each in self._expiring.values()]
+            heapify(self._order)
+
+    def forget(self, key: bytes) -> None:
+        """An answer left the cache."""
+        self._expiring.pop(key, None)
+
+    def plan(self, now_s: float, answers_max: int = 8) -> list[Expiring]:
+        """Answers to ask for now, their cost taken from the budget. Call once in a while.
+
+        Args:
+            now_s: the moment.
+            answers_max: chosen at most.
+        """
+        self._end_unused(now_s)
+        if not self._is_on or not self._is_idle():
+            return []
+        worthy = []
+        for answer in self._soon(now_s):
+            value_usd = self._value_usd(answer)
+            if value_usd > 0.0:
+                worthy.append((value_usd / max(answer.cost_usd, 1e-9), answer))
+            else:
+                self._count(refused_value=1)
+        worthy.sort(key=lambda pair: pair[0], reverse=True)
+        return self._chosen([answer for _, answer in worthy], now_s, answers_max)
+
+    def settle(self, key: bytes, cost_usd: float) -> None:
+        """A prefetched answer came, and this is what it really cost; 0 where it failed."""
+        paid = self._paid.get(key)
+        if paid is not None:
+            self._budget.correct(cost_usd - paid.cost_usd)
+            self._count(spent_usd=cost_usd - paid.cost_usd)
+            paid.cost_usd = cost_usd
+
+    def used(self, key: bytes) -> None:
+        """A key was used. Costs one look-up for what was not prefetched."""
+        paid = self._paid.pop(key, None)
+        if paid is not None:
+            self._count(used=1, seconds_saved=paid.seconds)
+
+    def _soon(self, now_s: float) -> list[Expiring]:
+        """Those that expire soon, taken out; those that have expired are counted."""
+        soon = []
+        while self._order and self._order[0][0] <= now_s + self._ahead_s:
+            expires_s, key = heappop(self._order)
+            answer = self._expiring.get(key)
+            if answer is None or answer.expires_s != expires_s:
+                continue
+            del self._expiring[key]
+            if expires_s <= now_s:
+                self._count(missed=1)
+            else:
+                soon.append(answer)
+        return soon
+
+    def _value_usd(self, answer: Expiring) -> float:
+        chance = self._reuse(answer.key, answer.life_s)
+        waiting_usd = answer.seconds * self._usd_per_second
+        return chance * waiting_usd - (1.0 - chance) * answer.cost_usd
+
+    def _chosen(self, worthy: list[Expiring], now_s: float, answers_max: int) -> list[Expiring]:
+        chosen: list[Expiring] = []
+        for answer in worthy:
+            has_room = len(chosen) < answers_max and len(self._paid) < self._paid_max
+            if not has_room:
+                self.watch(answer)  # it may still come next time
+            elif not self._budget.take(answer.cost_usd, now_s):
+                self._count(refused_budget=1)
+            else:
+                chosen.append(answer)
+                self._pay(answer)
+        return chosen
+
+    def _pay(self, answer: Expiring) -> None:
+        if answer.key in self._paid:
+            self._waste(answer.key)  # nobody used the one before
+        end_s = answer.expires_s + answer.life_s
+        self._paid[answer.key] = _Paid(answer.cost_usd, answer.seconds, end_s)
+        heappush(self._ends, (end_s, answer.key))
+        self._count(planned=1, spent_usd=answer.cost_usd)
+
+    def _end_unused(self, now_s: float) -> None:
+        while self._ends and self._ends[0][0] <= now_s:
+            end_s, key = heappop(self._ends)
+            paid = self._paid.get(key)
+            if paid is not None and paid.end_s == end_s:
+                self._waste(key)
+
+    def _waste(self, key: bytes) -> None:
+        self._count(wasted=1, wasted_usd=self._paid.pop(key).cost_usd)
+
+    def _count(self, **added: float) -> None:
+        before = self._report
+        self._report = msgspec.structs.replace(
+            before, **{name: getattr(before, name) + amount for name, amount in added.items()}
+        )

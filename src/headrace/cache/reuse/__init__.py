@@ -1,0 +1,1 @@
+"""Will it be used again before it expires? Learned while it goes on, and held against baselines."""

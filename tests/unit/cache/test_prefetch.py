@@ -1,0 +1,172 @@
+"""Prefetching spends its budget on what is worth it, and owns up to its waste."""
+
+import pytest
+
+from headrace.cache.prefetch import Budget, Expiring, PrefetchPlanner
+
+
+class Upstream:
+    """Busy or not."""
+
+    def __init__(self) -> None:
+        self.is_idle = True
+
+    def __call__(self) -> bool:
+        return self.is_idle
+
+
+def planner(
+    upstream: Upstream | None = None,
+    chances: dict[bytes, float] | None = None,
+    *,
+    usd_per_hour: float = 36.0,
+    **bounds: int,
+) -> PrefetchPlanner:
+    known = chances or {}
+    return PrefetchPlanner(
+        usd_per_hour=usd_per_hour,
+        usd_per_second=0.01,
+        reuse=lambda key, _life_s: known.get(key, 1.0),
+        is_idle=upstream or Upstream(),
+        now_s=0.0,
+        **bounds,
+    )
+
+
+def expiring(name: str, expires_s: float = 100.0, cost_usd: float = 0.01) -> Expiring:
+    return Expiring(name.encode(), expires_s, 1000.0, cost_usd, 2.0)
+
+
+def keys(chosen: list[Expiring]) -> list[bytes]:
+    return [each.key for each in chosen]
+
+
+def test_what_expires_soon_is_asked_for_once() -> None:
+    plan = planner()
+    plan.watch(expiring("soon", 100.0))
+    plan.watch(expiring("later", 500.0))
+    assert keys(plan.plan(80.0)) == []
+    assert keys(plan.plan(95.0)) == [b"soon"]
+    assert keys(plan.plan(96.0)) == []
+
+
+def test_without_a_budget_nothing_is_planned_or_kept() -> None:
+    plan = planner(usd_per_hour=0.0)
+    plan.watch(expiring("a"))
+    assert len(plan) == 0
+    assert plan.plan(95.0) == []
+
+
+def test_a_busy_upstream_is_left_alone_and_what_expires_meanwhile_is_counted() -> None:
+    upstream = Upstream()
+    plan = planner(upstream)
+    plan.watch(expiring("a", 100.0))
+    plan.watch(expiring("b", 110.0))
+    upstream.is_idle = False
+    assert plan.plan(95.0) == []
+    upstream.is_idle = True
+    assert keys(plan.plan(105.0)) == [b"b"]
+    assert plan.report.missed == 1
+
+
+def test_what_is_expected_to_cost_more_than_it_brings_is_left_out() -> None:
+    # A second is worth 1 cent, so 2 s saved are worth 2 cents, and a call costs 1.
+    plan = planner(chances={b"a": 0.32, b"b": 0.35})
+    plan.watch(expiring("a"))
+    plan.watch(expiring("b"))
+    assert keys(plan.plan(95.0)) == [b"b"]
+    assert plan.report.refused_value == 1
+
+
+def test_the_best_for_its_money_comes_first() -> None:
+    plan = planner(chances={b"a": 0.5, b"b": 0.9, b"c": 0.7})
+    for name in "abc":
+        plan.watch(expiring(name))
+    assert keys(plan.plan(95.0, answers_max=2)) == [b"b", b"c"]
+    assert keys(plan.plan(96.0, answers_max=2)) == [b"a"]
+
+
+def test_the_budget_holds_over_hours() -> None:
+    plan = planner(usd_per_hour=0.36, expiring_max=100_000)
+    for number in range(20_000):
+        plan.watch(Expiring(b"%d" % number, float(number), 1000.0, 0.01, 2.0))
+    for second in range(0, 20_000, 5):
+        plan.plan(float(second))
+    hours = 20_000 / 3600
+    assert plan.report.spent_usd <= 0.36 * (hours + 0.1) + 1e-9
+    assert plan.report.spent_usd >= 0.36 * hours * 0.95
+    assert plan.report.refused_budget > 0
+
+
+def test_uses_and_waste_are_told() -> None:
+    plan = planner()
+    for name in "abc":
+        plan.watch(expiring(name))
+    plan.plan(95.0)
+    plan.used(b"a")
+    plan.used(b"a")
+    plan.used(b"never prefetched")
+    plan.plan(2000.0)
+    report = plan.report
+    assert (report.planned, report.used, report.wasted) == (3, 1, 2)
+    assert report.wasted_share == pytest.approx(2 / 3)
+    assert report.wasted_usd == pytest.approx(0.02)
+    assert report.seconds_saved == 2.0
+
+
+def test_what_it_really_cost_counts() -> None:
+    plan = planner()
+    plan.watch(expiring("a"))
+    plan.watch(expiring("b"))
+    plan.plan(95.0)
+    plan.settle(b"a", 0.03)
+    plan.settle(b"b", 0.0)
+    assert plan.report.spent_usd == pytest.approx(0.03)
+
+
+def test_an_answer_stored_anew_is_considered_at_its_new_end_only() -> None:
+    plan = planner()
+    plan.watch(expiring("a", 100.0))
+    plan.watch(expiring("a", 300.0))
+    assert keys(plan.plan(95.0)) == []
+    assert keys(plan.plan(295.0)) == [b"a"]
+
+
+def test_what_left_the_cache_is_forgotten() -> None:
+    plan = planner()
+    plan.watch(expiring("a"))
+    plan.forget(b"a")
+    plan.forget(b"a")
+    assert plan.plan(95.0) == []
+
+
+def test_a_second_prefetch_of_what_nobody_used_counts_the_first_as_waste() -> None:
+    plan = planner()
+    for end_s in (100.0, 200.0):
+        plan.watch(expiring("a", end_s))
+        plan.plan(end_s - 5.0)
+    plan.used(b"a")
+    assert (plan.report.planned, plan.report.used, plan.report.wasted) == (2, 1, 1)
+
+
+def test_what_is_kept_in_mind_is_bounded() -> None:
+    plan = planner(expiring_max=10, paid_max=5)
+    for number in range(1000):
+        plan.watch(expiring(str(number), 100.0 + number))
+    for number in range(1000):
+        plan.watch(expiring("0", 100.0 + number))
+    assert len(plan) == 10
+    assert len(plan._order) <= 20
+    plan.plan(95.0)
+    assert len(plan.plan(1095.0, answers_max=100)) <= 5
+
+
+def test_a_budget_fills_evenly_up_to_its_bucket_and_never_backwards() -> None:
+    budget = Budget(36.0, 0.0)
+    assert budget.take(3.6, 0.0)
+    assert not budget.take(0.02, 1.0)
+    assert budget.take(0.01, 1.0)
+    assert budget.left_usd(0.5) == pytest.approx(0.0)
+    assert budget.left_usd(1e6) == pytest.approx(3.6)
+    budget.correct(4.0)
+    assert not budget.take(0.0, 1e6)
