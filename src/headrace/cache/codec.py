@@ -34,9 +34,6 @@ _HEADER_BYTES: Final = _LEAD.size + _CHECKSUM_BYTES
 DECODED_BYTES_MAX: Final = 128 * 1024 * 1024
 """No answer within the default bounds comes near it; without it a few bytes could fill memory."""
 
-# The frame's own bound on what is looked back to; larger ones are made by special options only.
-_WINDOW_BYTES_MAX: Final = 8 * 1024 * 1024
-
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(Record)
 
@@ -113,8 +110,7 @@ def _expand(payload: memoryview, size: int) -> bytes | None:
         # Checked before: the decompressor makes room for as much as the frame says.
         if get_frame_parameters(payload).content_size != size:
             return None
-        decompressor = ZstdDecompressor(max_window_size=_WINDOW_BYTES_MAX)
-        expanded = decompressor.decompress(payload, allow_extra_data=False)
+        expanded = ZstdDecompressor().decompress(payload, allow_extra_data=False)
     except ZstdError:
         return None
     return expanded if len(expanded) == size else None
