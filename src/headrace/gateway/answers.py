@@ -20,7 +20,7 @@ from headrace.gateway.call import Call
 from headrace.gateway.flight import Flight
 from headrace.gateway.order import Order
 from headrace.gateway.plan import Plan
-from headrace.model import CacheResult, Usage
+from headrace.model import Usage
 from headrace.observe.metrics import Metrics
 
 
@@ -92,7 +92,7 @@ class Answers:
             return None
         if hints.age_s_max is not None and now_s - answer.stored_s > hints.age_s_max:
             return None
-        self.count_saved(answer, answer.seconds, CacheResult.L1)
+        self.count_saved("l1", answer, answer.seconds)
         return answer
 
     def find(self, order: Order) -> Held | None:
@@ -170,16 +170,15 @@ class Answers:
             if self.tiers is not None:
                 self.tiers.put(_record(order.key, answer, terms, self._clock))
 
-    def count_saved(self, answer: Answer, seconds: float, by: CacheResult) -> None:  # noqa: ARG002
-        """Book what an answer saved that no provider was asked for."""
-        usage = answer.usage or _NO_USAGE
-        self._metrics.hit(
-            usage.input_tokens,
-            usage.output_tokens,
-            usage.cached_tokens,
-            answer.cost_usd or 0.0,
-            seconds,
-        )
+    def count_saved(self, by: str, answer: Answer, seconds: float) -> None:
+        """Book what an answer saved that no provider was asked for.
+
+        Args:
+            by: what saved it, as the metric names it.
+            answer: what was given.
+            seconds: time that nobody waited.
+        """
+        self._metrics.saved(by, answer.usage or _NO_USAGE, answer.cost_usd or 0.0, seconds)
 
     def _hold(self, order: Order, answer: Answer, terms: Terms) -> bool:
         worth_usd = (answer.cost_usd or 0.0) + answer.seconds * self._plan().second_usd

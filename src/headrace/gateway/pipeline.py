@@ -168,7 +168,7 @@ class Pipeline:
         order.reader.placed(Source(CacheResult.L1, answer.provider, answer.model, stale=stale))
         order.reader.answer(answer, self.now_s() - answer.stored_s)
         order.reader.done()
-        self._answers.count_saved(answer, answer.seconds, CacheResult.L1)
+        self._answers.count_saved("l1", answer, answer.seconds)
         if held.is_due:
             del order.reader
             self._due.append(order)
@@ -220,7 +220,7 @@ class Pipeline:
         answer, order.relay = held.answer, None
         self.landed(flight)
         for _ in range(1 + flight.followers):
-            self._answers.count_saved(answer, answer.seconds, tier)
+            self._answers.count_saved(tier.value, answer, answer.seconds)
         flight.stale = Stale.REVALIDATING if held.is_stale else None
         flight.give(answer, self.now_s() - answer.stored_s, tier)
         if held.is_due:
@@ -308,7 +308,7 @@ class Pipeline:
             meter.spent(answer.usage, answer.cost_usd or 0.0)
         if answer.status == 200:
             for _ in range(flight.followers):
-                self._answers.count_saved(answer, 0.0, CacheResult.JOINED)
+                self._answers.count_saved("joined", answer, 0.0)
         # After a reload the same body may mean another answer, or none that is stored.
         if order.cacheable and order.call.hints.stores and order.plan is self._plan:
             self._answers.store(flight, answer)

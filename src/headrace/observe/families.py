@@ -58,6 +58,11 @@ STATUS = Label(
     ),
 )
 CACHE = Label("cache", ("l1", "l2", "l3", "semantic", "joined", "miss", "bypass", "none"))
+BY = Label("by", ("l1", "l2", "l3", "semantic", "joined"))
+FOR = Label("for", ("refresh", "prefetch", "revalidate", "embed", "verify", "compare", "warm"))
+TIER = Label("tier", ("l2", "l3"))
+LOOK_UP = Label("outcome", ("hit", "miss", "fault", "invalid"))
+WRITE = Label("outcome", ("written", "failed", "dropped"))
 STAGE = Label(
     "stage",
     (
@@ -76,6 +81,7 @@ UPSTREAM_ERROR = Label(
 )
 CONNECTION_STATE = Label("state", ("idle", "active"))
 TOKEN_TYPE = Label("type", ("input", "output", "cached"))
+STALE = Label("why", ("while-revalidate", "if-error"))
 EVICTION = Label("reason", ("capacity", "expired", "purged", "removed"))
 REFUSAL = Label(
     "reason",
@@ -156,10 +162,25 @@ _CACHE = (
     _counter("cache_evictions", "Answers that left the memory, by why.", EVICTION),
     _counter("cache_stores", "Answers put into memory."),
     _counter("cache_refusals", "Answers that were not kept, by why.", REFUSAL),
-    _counter("saved_calls", "Upstream calls that were not needed."),
-    _counter("saved_tokens", "Tokens that were not bought.", TOKEN_TYPE),
-    _counter("saved_usd", "US dollars that were not spent."),
-    _counter("saved_seconds", "Seconds of waiting for providers that were not waited."),
+    _counter("saved_calls", "Upstream calls that were not needed.", BY),
+    _counter("saved_tokens", "Tokens that were not bought.", BY, TOKEN_TYPE),
+    _counter("saved_usd", "US dollars that were not spent.", BY),
+    _counter("saved_seconds", "Seconds of waiting for providers that were not waited.", BY),
+    _counter("cache_calls", "Calls made for the cache itself and not for a caller.", FOR),
+    _counter("cache_spent_usd", "US dollars spent on calls for the cache itself.", FOR),
+    _counter("cache_stale", "Stale answers given, by why.", STALE),
+    _counter("cache_purges", "Purges applied to this worker."),
+    _counter("tier_lookups", "Look-ups in the tiers below memory.", TIER, LOOK_UP),
+    _seconds("tier_lookup_duration", "Time of look-ups in the tiers below memory.", STAGE_S, TIER),
+    _counter("tier_writes", "Answers written to the tiers below memory.", TIER, WRITE),
+    _gauge("tier_queue", "Answers that wait to be written to a tier.", TIER),
+    Family(
+        "headrace_tier_up",
+        "Whether a tier is asked; 0 while it is left alone or not there.",
+        "gauge",
+        (TIER,),
+        merge="min",
+    ),
 )
 _SELF = (
     _seconds("loop_lag", "Time by which a timer of the event loop was late.", LAG_S),

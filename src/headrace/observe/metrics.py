@@ -5,7 +5,7 @@ from bisect import bisect_left
 from headrace.clock import Clock
 from headrace.model import Usage
 from headrace.observe.cells import ProviderSlots, Row
-from headrace.observe.families import CACHE, OTHER, ROUTE, STATUS
+from headrace.observe.families import BY, CACHE, OTHER, ROUTE, STATUS
 from headrace.observe.handles import Counter, Gauge, Histogram
 from headrace.observe.layout import Layout
 
@@ -66,17 +66,19 @@ class Metrics:
             base = self._first_byte_cells[known_route, known_cache]
         self.time_to_first_byte.observe(base, seconds)
 
-    def hit(
-        self, input_tokens: int, output_tokens: int, cached_tokens: int, usd: float, seconds: float
-    ) -> None:
-        """Count an upstream call that was not needed: what it would have cost and taken."""
+    def saved(self, by: str, usage: Usage, usd: float, seconds: float) -> None:
+        """Count an upstream call that was not needed: what it would have cost and taken.
+
+        Raises:
+            KeyError: `by` is not one of the label's values.
+        """
         cells = self._cells
-        calls, tokens, dollars, waits = self._saved_cells
+        calls, tokens, dollars, waits = self._saved_cells[by]
         cells[calls] += 1.0
-        cells[tokens] += input_tokens
-        cells[tokens + 1] += output_tokens
-        if cached_tokens:
-            cells[tokens + 2] += cached_tokens
+        cells[tokens] += usage.input_tokens
+        cells[tokens + 1] += usage.output_tokens
+        if usage.cached_tokens:
+            cells[tokens + 2] += usage.cached_tokens
         cells[dollars] += usd
         cells[waits] += seconds
 
@@ -125,6 +127,15 @@ class Metrics:
         self.saved_tokens = self._counter("saved_tokens")
         self.saved_usd = self._counter("saved_usd")
         self.saved_seconds = self._counter("saved_seconds")
+        self.cache_calls = self._counter("cache_calls")
+        self.cache_spent_usd = self._counter("cache_spent_usd")
+        self.cache_stale = self._counter("cache_stale")
+        self.cache_purges = self._counter("cache_purges")
+        self.tier_lookups = self._counter("tier_lookups")
+        self.tier_lookup_duration = self._seconds("tier_lookup_duration")
+        self.tier_writes = self._counter("tier_writes")
+        self.tier_queue = self._gauge("tier_queue")
+        self.tier_up = self._gauge("tier_up")
 
     def _bind_self(self) -> None:
         place, cells = self._layout.place, self._cells
@@ -156,12 +167,47 @@ class Metrics:
             for route in ROUTE.values
             for cache in CACHE.values
         }
-        self._saved_cells = (
-            self.saved_calls.at(),
-            self.saved_tokens.at("input"),
-            self.saved_usd.at(),
-            self.saved_seconds.at(),
-        )
+        self._saved_cells = {
+            by: (
+                self.saved_calls.at(by),
+                self.saved_tokens.at(by, "input"),
+                self.saved_usd.at(by),
+                self.saved_seconds.at(by),
+            )
+            for by in BY.values
+        }
+
+
+class TierMetrics:
+    """What is counted of the tiers below memory.
+
+    Args:
+        metrics: the worker's metrics.
+    """
+
+    def __init__(self, metrics: "Metrics") -> None:
+        self._metrics = metrics
+
+    def asked(self, tier: str, outcome: str, seconds: float) -> None:
+        """Count a look-up; `outcome` is `hit`, `miss`, `fault` or `invalid`."""
+        lookups, durations = self._metrics.tier_lookups, self._metrics.tier_lookup_duration
+        lookups.add(lookups.at(tier, outcome))
+        durations.observe(durations.at(tier), seconds)
+
+    def written(self, tier: str, records: int, *, faulty: bool) -> None:
+        """Count records that were written, or could not be."""
+        writes = self._metrics.tier_writes
+        writes.add(writes.at(tier, "failed" if faulty else "written"), records)
+
+    def dropped(self, tier: str) -> None:
+        """Count a record that there was no room to keep until it could be written."""
+        writes = self._metrics.tier_writes
+        writes.add(writes.at(tier, "dropped"))
+
+    def is_now(self, tier: str, *, is_up: bool, waiting: int) -> None:
+        """Say how a tier is."""
+        self._metrics.tier_up.set_at(self._metrics.tier_up.at(tier), float(is_up))
+        self._metrics.tier_queue.set_at(self._metrics.tier_queue.at(tier), waiting)
 
 
 class ProviderMetrics:

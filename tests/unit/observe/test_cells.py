@@ -82,11 +82,11 @@ def test_the_gauges_of_a_dead_worker_can_be_forgotten_without_it() -> None:
     layout = Layout()
     board = SharedCells(2, layout.size)
     for worker in (0, 1):
-        worker_metrics(layout, board, worker).saved_calls.increment()
+        worker_metrics(layout, board, worker).client_aborts.increment()
     zero_gauges(layout, board.row(1))
     text = render(layout, board.rows()).decode()
     assert "headrace_workers 1\n" in text
-    assert "headrace_saved_calls_total 2\n" in text
+    assert "headrace_client_aborts_total 2\n" in text
 
 
 @pytest.mark.parametrize("size", [1, 5, 8, 9])

@@ -81,17 +81,19 @@ def test_request_done_agrees_with_the_handles() -> None:
     assert one.lines() == other.lines()
 
 
-def test_hit_counts_what_was_saved() -> None:
+def test_what_was_saved_counts_for_what_saved_it() -> None:
     bench = Bench()
-    bench.metrics.hit(100, 20, 30, 0.25, 1.5)
-    bench.metrics.hit(1, 2, 0, 0.5, 0.25)
+    bench.metrics.saved("l1", Usage(100, 20, 30), 0.25, 1.5)
+    bench.metrics.saved("l1", Usage(1, 2), 0.5, 0.25)
+    bench.metrics.saved("l2", Usage(5), 0.0, 0.0)
     assert {
-        "headrace_saved_calls_total 2",
-        'headrace_saved_tokens_total{type="input"} 101',
-        'headrace_saved_tokens_total{type="output"} 22',
-        'headrace_saved_tokens_total{type="cached"} 30',
-        "headrace_saved_usd_total 0.75",
-        "headrace_saved_seconds_total 1.75",
+        'headrace_saved_calls_total{by="l1"} 2',
+        'headrace_saved_calls_total{by="l2"} 1',
+        'headrace_saved_tokens_total{by="l1",type="input"} 101',
+        'headrace_saved_tokens_total{by="l1",type="output"} 22',
+        'headrace_saved_tokens_total{by="l1",type="cached"} 30',
+        'headrace_saved_usd_total{by="l1"} 0.75',
+        'headrace_saved_seconds_total{by="l1"} 1.75',
     } <= bench.lines()
 
 
