@@ -1,0 +1,98 @@
+"""Leases: of all processes that want to do the same work, one does it."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final, TypeVar
+
+from sqlalchemy import Connection, Executable, bindparam, delete, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from headrace.store.bounds import StoreBounds
+from headrace.store.crew import Crew
+from headrace.store.rows import KEY_BYTES_MAX
+from headrace.store.schema import LEASES as L
+
+Result = TypeVar("Result")
+
+_EXPIRED_BATCH: Final = 256
+
+_RELEASE: Final = delete(L).where(
+    L.c.name == bindparam("of_name"), L.c.holder == bindparam("of_holder")
+)
+_OLD: Final = select(L.c.name).where(L.c.expires_s <= bindparam("now_s")).limit(bindparam("limit"))
+_EXPIRE: Final = delete(L).where(
+    L.c.name.in_(bindparam("names", expanding=True)), L.c.expires_s <= bindparam("now_s")
+)
+
+
+class LeaseTable:
+    """Belongs to one loop. Every method may raise `StoreFault`; none waits beyond its limit.
+
+    A lease keeps others away for a while and promises nothing more: a holder that is late may
+    find that somebody else has begun, and clocks of machines may differ.
+
+    Args:
+        writer: the thread that writes.
+        dialect: `sqlite` or `postgresql`.
+        bounds: how long.
+    """
+
+    def __init__(self, writer: Crew, dialect: str, bounds: StoreBounds) -> None:
+        self._writer = writer
+        self._bounds = bounds
+        self._take = _take(dialect)
+
+    async def try_lease(self, name: bytes, holder: bytes, seconds: float, now_s: float) -> bool:
+        """Take a lease that nobody holds, or hold one's own for longer.
+
+        Args:
+            name: of the work, up to `KEY_BYTES_MAX` bytes.
+            holder: who wants it; different for everyone who may want it.
+            seconds: after which it is anybody's.
+            now_s: wall-clock seconds.
+
+        Returns:
+            Whether it is the holder's now.
+
+        Raises:
+            ValueError: the name is too long.
+        """
+        if len(name) > KEY_BYTES_MAX:
+            raise ValueError(f"the name of a lease has up to {KEY_BYTES_MAX} bytes")
+        wanted = {"name": name, "holder": holder, "expires_s": now_s + seconds, "now_s": now_s}
+        take = self._take
+        return await self._write(lambda connection: connection.execute(take, wanted).rowcount > 0)
+
+    async def release(self, name: bytes, holder: bytes) -> bool:
+        """Give a lease back; returns whether the holder had it."""
+        held = {"of_name": name, "of_holder": holder}
+        return await self._write(lambda connection: connection.execute(_RELEASE, held).rowcount > 0)
+
+    async def expire_batch(self, now_s: float) -> int:
+        """Forget some leases that nobody gave back; returns how many."""
+        return await self._write(partial(_expire, now_s=now_s))
+
+    async def _write(self, work: Callable[[Connection], Result]) -> Result:
+        return await self._writer.run(
+            lambda link: link.run(work), self._bounds.write_limit_s, urgent=True
+        )
+
+
+def _take(dialect: str) -> Executable:
+    make = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    statement = make(L).values(
+        name=bindparam("name"), holder=bindparam("holder"), expires_s=bindparam("expires_s")
+    )
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=[L.c.name],
+        set_={"holder": new.holder, "expires_s": new.expires_s},
+        where=or_(L.c.expires_s <= bindparam("now_s"), L.c.holder == new.holder),
+    )
+
+
+def _expire(connection: Connection, now_s: float) -> int:
+    names = connection.execute(_OLD, {"now_s": now_s, "limit": _EXPIRED_BATCH}).scalars().all()
+    if not names:
+        return 0
+    return connection.execute(_EXPIRE, {"names": names, "now_s": now_s}).rowcount
