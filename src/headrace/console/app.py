@@ -1,33 +1,67 @@
 """The control plane as an ASGI application: what the gateway is and how it does."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from headrace.console.purge import read_scope
+from headrace.errors import InvalidRequest
 
 Status = Callable[[], dict[str, Any]]
 
 
-def make_console(status: Status) -> Starlette:
+class CacheDesk(Protocol):
+    """What the console asks of the cache."""
+
+    def told(self) -> Mapping[str, Any]:
+        """How the cache does, as plain data."""
+        ...
+
+    async def purge(self, scope: str) -> Mapping[str, Any]:
+        """Purge a scope everywhere; says what was done."""
+        ...
+
+
+def make_console(status: Status, cache: CacheDesk) -> Starlette:
     """The console.
 
     Args:
         status: tells how the worker that answers does, as plain data without secrets.
+        cache: tells of the cache, and purges it.
     """
 
-    def show_status(request: Request) -> JSONResponse:  # noqa: ARG001
+    async def show_status(request: Request) -> Response:  # noqa: ARG001
         return JSONResponse(status())
 
-    return Starlette(routes=[Route("/admin/status", _in_loop(show_status), methods=["GET"])])
+    async def show_cache(request: Request) -> Response:  # noqa: ARG001
+        return JSONResponse(cache.told())
+
+    async def purge_cache(request: Request) -> Response:
+        try:
+            scope = read_scope(request.query_params.multi_items())
+        except InvalidRequest as error:
+            return JSONResponse(_told(error), status_code=error.status)
+        return JSONResponse(await cache.purge(scope))
+
+    return Starlette(
+        routes=[
+            Route("/admin/status", show_status, methods=["GET"]),
+            Route("/admin/cache", show_cache, methods=["GET"]),
+            Route("/admin/cache", purge_cache, methods=["DELETE"]),
+        ]
+    )
 
 
-def _in_loop(answer: Callable[[Request], JSONResponse]) -> Callable[[Request], Any]:
-    """Run a quick function on the loop: Starlette would give a plain one to a thread."""
-
-    async def endpoint(request: Request) -> JSONResponse:
-        return answer(request)
-
-    return endpoint
+def _told(error: InvalidRequest) -> dict[str, Any]:
+    return {
+        "error": {
+            "message": error.message,
+            "type": error.type,
+            "code": error.code,
+            "param": error.param,
+        }
+    }

@@ -4,7 +4,7 @@ The gateway and the library both run this; only what stands in front of it diffe
 """
 
 import asyncio
-import random
+import secrets
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -18,6 +18,7 @@ from headrace.dialects.base import Dialect
 from headrace.dialects.openai import OpenAIDialect
 from headrace.errors import HeadraceError
 from headrace.gateway.answers import Answers
+from headrace.gateway.cache_desk import CacheDesk
 from headrace.gateway.catalogue import Catalogue
 from headrace.gateway.lanes import Lanes
 from headrace.gateway.pipeline import Pipeline
@@ -77,6 +78,13 @@ class Engine:
             on_removal=self._count_removal,
         )
         plan = self._plan(settings)
+        self.desk = CacheDesk(
+            memory=self.cache,
+            tiers=lambda: self.answers.tiers,
+            ledger=self.ledger,
+            announcer=lambda: None,
+            metrics=metrics,
+        )
         self.answers = Answers(
             memory=self.cache,
             tiers=None,
@@ -84,7 +92,7 @@ class Engine:
             clock=clock,
             metrics=metrics,
             plan=lambda: self.pipeline.plan,
-            uniform=random.random,
+            uniform=secrets.SystemRandom().random,
         )
         self.catalogue = Catalogue(plan, clock, self._tasks.spawn)
         self.pipeline = Pipeline(

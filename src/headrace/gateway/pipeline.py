@@ -165,7 +165,9 @@ class Pipeline:
     def _give(self, order: Order, held: Held) -> None:
         answer = held.answer
         stale = Stale.REVALIDATING if held.is_stale else None
-        order.reader.placed(Source(CacheResult.L1, answer.provider, answer.model, stale=stale))
+        order.reader.placed(
+            Source(CacheResult.L1, answer.provider, answer.model, None, stale, order.key)
+        )
         order.reader.answer(answer, self.now_s() - answer.stored_s)
         order.reader.done()
         self._answers.count_saved("l1", answer, answer.seconds)
@@ -188,7 +190,9 @@ class Pipeline:
             cache = CacheResult.MISS if order.looks_up else CacheResult.BYPASS
             if joins:
                 self._flights.start(order.flight_key, flight)
-        order.reader.placed(Source(cache, order.way.endpoint.name, order.model, flight))
+        order.reader.placed(
+            Source(cache, order.way.endpoint.name, order.model, flight, None, order.key)
+        )
         flight.join(order.reader)
         del order.reader  # a cycle by way of the flight would be left to the garbage collector
         order.watch.passed("join")

@@ -48,7 +48,7 @@ class Place(Protocol):
 class Source:
     """Where one reader's answer comes from."""
 
-    __slots__ = ("_cache", "_call", "_stale", "model", "provider")
+    __slots__ = ("_cache", "_call", "_stale", "key", "model", "provider")
 
     def __init__(
         self,
@@ -57,12 +57,14 @@ class Source:
         model: str,
         call: "Outcome | None" = None,
         stale: Stale | None = None,
+        key: bytes = b"",
     ) -> None:
         self._cache = cache
         self._stale = stale
         self.provider = provider
         self.model = model
         self._call = call
+        self.key = key
 
     @property
     def cache(self) -> CacheResult:

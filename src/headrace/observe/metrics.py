@@ -5,7 +5,7 @@ from bisect import bisect_left
 from headrace.clock import Clock
 from headrace.model import Usage
 from headrace.observe.cells import ProviderSlots, Row
-from headrace.observe.families import BY, CACHE, OTHER, ROUTE, STATUS
+from headrace.observe.families import BY, CACHE, FOR, OTHER, ROUTE, STATUS
 from headrace.observe.handles import Counter, Gauge, Histogram
 from headrace.observe.layout import Layout
 
@@ -81,6 +81,27 @@ class Metrics:
             cells[tokens + 2] += usage.cached_tokens
         cells[dollars] += usd
         cells[waits] += seconds
+
+    def cache_books(self) -> dict[str, dict[str, dict[str, float]]]:
+        """What each tier saved, and what the cache spent on its own account; zeros left out."""
+        cells = self._cells
+        saved = {
+            by: {
+                "calls": cells[calls],
+                "input_tokens": cells[tokens],
+                "output_tokens": cells[tokens + 1],
+                "usd": cells[dollars],
+                "seconds": cells[waits],
+            }
+            for by, (calls, tokens, dollars, waits) in self._saved_cells.items()
+            if cells[calls]
+        }
+        spent = {
+            reason: {"calls": cells[calls], "usd": cells[self.cache_spent_usd.at(reason)]}
+            for reason in FOR.values
+            if cells[calls := self.cache_calls.at(reason)]
+        }
+        return {"saved": saved, "spent": spent}
 
     def provider(self, name: str) -> "ProviderMetrics":
         """What is counted of one provider; hold on to it, finding it is slow."""

@@ -16,6 +16,7 @@ from headrace.server.heads import RequestHead
 from headrace.server.replies import (
     JSON_LINE,
     LAST_CHUNK,
+    SOURCE_LINES,
     STALE_LINES,
     allow_line,
     chunk,
@@ -277,9 +278,10 @@ class Exchange:
             attempts = source.attempts
             if attempts:
                 self.watch.passed("send")
-            from_whom = b"x-headrace-cache: %b\r\nx-headrace-attempts: %d\r\n%b" % (
+            from_whom = SOURCE_LINES % (
                 source.cache_value,
                 attempts,
+                source.key.hex().encode(),
                 source_lines(source.provider, source.model),
             )
             if (stale := source.stale) is not None:

@@ -17,6 +17,7 @@ LAST_CHUNK = b"0\r\n\r\n"
 STALE_LINES: Mapping[str, bytes] = {
     stale: b"x-headrace-stale: %b\r\n" % stale.value.encode() for stale in Stale
 }
+SOURCE_LINES = b"x-headrace-cache: %b\r\nx-headrace-attempts: %d\r\nx-headrace-key: %b\r\n%b"
 JSON_LINE = b"content-type: application/json\r\n"
 
 
@@ -36,8 +37,8 @@ def hit_head(answer: Answer) -> bytes:
         status_line(answer.status)
         + header_lines(answer.headers)
         + b"content-length: %d\r\nx-headrace-cache: l1\r\nx-headrace-attempts: 0\r\n"
-        b"x-headrace-cost-usd: 0\r\n"
-        % len(answer.body)
+        b"x-headrace-cost-usd: 0\r\nx-headrace-key: %b\r\n"
+        % (len(answer.body), answer.key.hex().encode())
         + source_lines(answer.provider, answer.model)
     )
 

@@ -13,6 +13,7 @@ import msgspec
 
 from headrace.clock import Clock
 from headrace.errors import HeadraceError
+from headrace.gateway.cache_desk import CacheDesk
 from headrace.gateway.engine import Engine
 from headrace.gateway.plan import Lane
 from headrace.identity.keys import KeyRing
@@ -48,6 +49,7 @@ _STATUS_MIN: Mapping[str, int] = {"debug": 0, "info": 0, "warning": 400, "error"
 
 Load = Callable[[], Settings]
 Status = Callable[[], dict[str, Any]]
+MakeConsole = Callable[[Status, CacheDesk], App]
 
 
 class Post(msgspec.Struct, frozen=True):
@@ -88,7 +90,7 @@ class Worker:
         *,
         post: Post,
         sock: socket.socket,
-        make_console: Callable[[Status], App],
+        make_console: MakeConsole,
         clock: Clock,
     ) -> None:
         self._load = load
@@ -180,7 +182,7 @@ class Worker:
             ],
         }
 
-    def _handlers(self, make_console: Callable[[Status], App]) -> Mapping[Route, Handler]:
+    def _handlers(self, make_console: MakeConsole) -> Mapping[Route, Handler]:
         engine = self._engine
         operations = Operations(
             is_ready=lambda: not self._service.is_draining,
@@ -188,7 +190,7 @@ class Worker:
             models=lambda: engine.catalogue,
             spawn=engine.spawn,
         )
-        console = AsgiBridge(make_console(self.status), engine.spawn)
+        console = AsgiBridge(make_console(self.status, engine.desk), engine.spawn)
         return {**operations.handlers, Route.ADMIN: console}
 
     def _desk(self, settings: Settings) -> Desk:
