@@ -61,7 +61,7 @@ def features(
         sin(angle),
         cos(angle),
     )
-    for name in (f"c{facts.category}", f"t{facts.tenant}", f"h{int(facts.hour)}"):
+    for name in (f"c{facts.category}", f"t{facts.tenant}"):
         row[1 + SCALED + 2 + crc32(name.encode("utf-8", "surrogatepass")) % BUCKETS] += 1.0
     return row
 

@@ -1,7 +1,8 @@
 """Will it be used again in time? Whoever has been right lately answers."""
 
 from collections.abc import Callable, Sequence
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
+from math import inf
 from typing import Final
 
 import msgspec
@@ -50,14 +51,16 @@ class _Pending(msgspec.Struct, gc=False, eq=False):
 
     Attributes:
         chances: what each of `NAMES` said, before anything was known.
+        horizon_s: within which a use counts.
+        used_s: when the key was used first.
     """
 
     facts: UseFacts
     row: Vector
     chances: tuple[float, float, float]
     began_s: float
-    ends_s: float
-    is_over: bool = False
+    horizon_s: float
+    used_s: float = inf
 
 
 class ReusePredictor:
@@ -88,10 +91,11 @@ class ReusePredictor:
         self._learned = OnlineLogistic(WIDTH)
         self._scaler = Scaler()
         self._scores = tuple(Score() for _ in NAMES)
-        self._pending: dict[bytes, list[_Pending]] = {}
-        self._waiting = 0
-        # Soonest end first; the number keeps records from being compared.
+        # Those whose key was not used yet.
+        self._unused: dict[bytes, list[_Pending]] = {}
+        # All, soonest end first; the number keeps records from being compared.
         self._ends: list[tuple[float, int, bytes, _Pending]] = []
+        self._watched = 0
         self._outcomes = 0
         self._used = 0
         self._dropped = 0
@@ -127,33 +131,30 @@ class ReusePredictor:
         """
         if self._watch_share < 1.0 and self._uniform() >= self._watch_share:
             return
-        if self._waiting >= self._pending_max:
+        if len(self._ends) >= self._pending_max:
             self._dropped += 1
             return
+        ends_s = now_s + horizon_s
         if self._uniform() < 0.5:
             horizon_s *= 2.0 ** (-_SHORTEST * self._uniform())
         row, category, interval = self._row(facts, horizon_s)
         self._scaler.see(row)
         learned = self._learned.probability(self._scaler.scale(row))
-        ends_s = now_s + horizon_s
-        pending = _Pending(facts, row, (category, interval, learned), now_s, ends_s)
-        self._pending.setdefault(key, []).append(pending)
-        self._waiting += 1
-        heappush(self._ends, (ends_s, self._outcomes + self._waiting, key, pending))
-        if len(self._ends) > 2 * self._pending_max:
-            self._ends = [end for end in self._ends if not end[3].is_over]
-            heapify(self._ends)
+        pending = _Pending(facts, row, (category, interval, learned), now_s, horizon_s)
+        self._unused.setdefault(key, []).append(pending)
+        self._watched += 1
+        heappush(self._ends, (ends_s, self._watched, key, pending))
 
     def used(self, key: bytes, now_s: float) -> None:
         """A key was used. Costs one look-up for what is not watched."""
-        watched = self._pending.pop(key, None)
-        if watched is None:
-            return
-        for pending in watched:
-            self._end(pending, min(now_s, pending.ends_s), used=now_s < pending.ends_s)
+        for pending in self._unused.pop(key, ()):
+            pending.used_s = now_s
 
     def expire(self, now_s: float, outcomes_max: int = 64) -> int:
         """Learn from predictions whose time is over; call once in a while.
+
+        What was used is learned no sooner than what was not: else whatever is new would at first
+        look as if it were always used.
 
         Returns:
             How many there were, at most `outcomes_max`.
@@ -161,13 +162,12 @@ class ReusePredictor:
         ended = 0
         while self._ends and ended < outcomes_max and self._ends[0][0] <= now_s:
             _, _, key, pending = heappop(self._ends)
-            if pending.is_over:
-                continue
-            watched = self._pending[key]
-            watched.remove(pending)
-            if not watched:
-                del self._pending[key]
-            self._end(pending, pending.ends_s, used=False)
+            if pending.used_s == inf:
+                unused = self._unused[key]
+                unused.remove(pending)
+                if not unused:
+                    del self._unused[key]
+            self._learn(pending)
             ended += 1
         return ended
 
@@ -179,7 +179,7 @@ class ReusePredictor:
             calibration={n: s.calibration() for n, s in zip(NAMES, self._scores, strict=True)},
             outcomes=self._outcomes,
             used_share=self._used / self._outcomes if self._outcomes else 0.0,
-            pending=self._waiting,
+            pending=len(self._ends),
             dropped=self._dropped,
         )
 
@@ -188,15 +188,15 @@ class ReusePredictor:
         interval = self._interval.probability(facts.interval_s, horizon_s)
         return features(facts, horizon_s, category, interval), category, interval
 
-    def _end(self, pending: _Pending, ended_s: float, *, used: bool) -> None:
-        pending.is_over = True
-        self._waiting -= 1
+    def _learn(self, pending: _Pending) -> None:
+        watched_s = min(max(pending.used_s - pending.began_s, 0.0), pending.horizon_s)
+        used = watched_s < pending.horizon_s
         self._outcomes += 1
         self._used += used
         for score, predicted in zip(self._scores, pending.chances, strict=True):
             score.add(predicted, used=used)
         facts = pending.facts
-        self._category.learn(facts.category, ended_s - pending.began_s, used=used)
+        self._category.learn(facts.category, watched_s, used=used)
         self._interval.learn(facts.interval_s, used=used)
         self._learned.learn(pending.row, used=used)
         if self._outcomes >= _OUTCOMES_MIN:

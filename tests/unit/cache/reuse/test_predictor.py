@@ -133,33 +133,45 @@ def test_a_use_after_the_horizon_is_none() -> None:
     model = predictor()
     model.watch(b"a", facts(), HORIZON_S, 0.0)
     model.used(b"a", HORIZON_S)
+    model.expire(HORIZON_S)
     report = model.report()
     assert (report.outcomes, report.used_share) == (1, 0.0)
 
 
-def test_a_use_ends_every_prediction_of_its_key_and_no_other() -> None:
+def test_a_use_counts_for_every_prediction_of_its_key_and_no_other() -> None:
     model = predictor()
     for _ in range(3):
         model.watch(b"a", facts(), HORIZON_S, 0.0)
     model.watch(b"b", facts(), HORIZON_S, 0.0)
     model.used(b"a", 0.001)
-    report = model.report()
-    assert (report.outcomes, report.used_share, report.pending) == (3, 1.0, 1)
-    assert model.expire(HORIZON_S) == 1
+    model.used(b"a", 1.0)
+    assert model.expire(HORIZON_S - 1.0) == 0
+    assert model.expire(HORIZON_S) == 4
     assert model.expire(HORIZON_S) == 0
-    assert model.report().pending == 0
+    report = model.report()
+    assert (report.outcomes, report.used_share, report.pending) == (4, 0.75, 0)
+
+
+def test_what_is_used_is_learned_no_sooner_than_what_is_not() -> None:
+    model = predictor()
+    for number in range(200):
+        model.watch(b"%d" % number, facts(), HORIZON_S, 0.0)
+        if number % 4 == 0:
+            model.used(b"%d" % number, 1.0)
+    model.expire(HORIZON_S / 2, outcomes_max=200)
+    assert model.report().outcomes == 0
 
 
 def test_pending_predictions_are_bounded_and_nothing_is_left_of_those_that_ended() -> None:
     model = predictor(pending_max=50)
     for number in range(200):
-        model.watch(b"%d" % number, facts(), 1e9, 0.0)
+        model.watch(b"%d" % number, facts(), 10.0, 0.0)
     assert (model.report().pending, model.report().dropped) == (50, 150)
-    for turn in range(500):
-        model.used(b"%d" % (turn % 50), 1.0)
-        model.watch(b"%d" % (turn % 50), facts(), 1e9, 1.0)
-    assert len(model._ends) <= 100
-    assert model.report().pending == 50
+    for number in range(0, 200, 2):
+        model.used(b"%d" % number, 1.0)
+    model.expire(10.0)
+    assert model.report().pending == 0
+    assert not model._unused
 
 
 def test_learning_goes_in_small_steps() -> None:
@@ -187,6 +199,8 @@ def test_strange_facts_do_no_harm() -> None:
         for each in strange:
             model.watch(b"a", each, 10.0 ** (turn % 12 - 3), 0.0)
             model.used(b"a", 0.5)
+    model.expire(1e12, outcomes_max=1000)
+    assert model.report().outcomes == 400
     for name in range(3):
         model._best = name
         for each in strange:
