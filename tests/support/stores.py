@@ -1,23 +1,30 @@
 """Stores to test: where they are, what they hold, and loops to use them on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from subprocess import PIPE, Popen
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from headrace.store.bounds import StoreBounds
 from headrace.store.open import open_store
-from headrace.store.rows import AnswerRow
+from headrace.store.rows import ROW_OVERHEAD_BYTES, AnswerRow
 from headrace.store.store import Store
 
 Result = TypeVar("Result")
 
-NOW_S = 1_700_000_000.0
+ROOT: Final = Path(__file__).resolve().parents[2]
+NOW_S: Final = 1_700_000_000.0
+# Answers of one batch of a writer.
+BATCH: Final = 10
 # A busy machine is slow, and no test is about time unless it says so.
-PATIENT = StoreBounds(read_limit_s=30.0, write_limit_s=30.0)
+PATIENT: Final = StoreBounds(read_limit_s=30.0, write_limit_s=30.0)
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -72,3 +79,33 @@ def row(number: int, **changes: Any) -> AnswerRow:
 def key(number: int) -> bytes:
     """The key of an answer, of the usual length."""
     return number.to_bytes(32, "big")
+
+
+def writer(place: Place, first: int, step: int, count: int | None = None) -> Popen[str]:
+    """Another process that writes batches into a store: see store_writer.py."""
+    words = [place.url, str(place.folder), str(first), str(step), *([str(count)] if count else [])]
+    return Popen(
+        [sys.executable, "-m", "tests.support.store_writer", *words],
+        stdout=PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+    )
+
+
+async def assert_whole(store: Store, batches: Iterable[int], numbers: int) -> None:
+    """Each of the batches is there, every other one is there as a whole or not at all, and totals
+    are right.
+
+    Args:
+        batches: those that are known to be written.
+        numbers: no answer has this number or a larger one.
+    """
+    held = await store.answers.get_many([key(n) for n in range(numbers)], NOW_S)
+    found = [n for n in range(numbers) if key(n) in held]
+    sizes = Counter(n // BATCH for n in found)
+    assert set(sizes.values()) <= {BATCH}
+    assert set(batches) <= set(sizes)
+    stats = await store.answers.stats()
+    assert stats.entries == len(found)
+    assert stats.bytes == sum(len(value) + ROW_OVERHEAD_BYTES for value in held.values())

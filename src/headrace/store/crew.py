@@ -160,7 +160,7 @@ class Crew:
                 self._do(self._next(), link)
         finally:
             link.close()
-            post(loop, self._thread_ended)
+            post(loop, partial(self._thread_ended, loop))
 
     def _next(self) -> "_Job[object]":
         try:
@@ -183,7 +183,10 @@ class Crew:
         self._waiting -= 1
         then()
 
-    def _thread_ended(self) -> None:
+    def _thread_ended(self, loop: asyncio.AbstractEventLoop) -> None:
         self._threads -= 1
-        if self._is_closed and not self._threads:
+        if not self._is_closed:
+            # A mistake of ours ended it; what waits is not to blame.
+            self._start_threads(loop)
+        elif not self._threads:
             self._ended.set()

@@ -7,12 +7,15 @@ from typing import Final, Protocol, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from headrace.store.faults import StoreFault, StoreLost
+from headrace.store.faults import StoreBusy, StoreFault, StoreFull, StoreLost, StoreTimeout
 
 Result = TypeVar("Result")
 
 # What a driver may raise for what it is given or what happens to it, besides its own errors.
 DRIVER_ERRORS: Final = (SQLAlchemyError, OSError, OverflowError, ValueError)
+
+# After these a connection is as good as before. On a full disk a new one could not be opened.
+_HARMLESS: Final = (StoreBusy, StoreFull, StoreTimeout)
 
 # What PostgreSQL announces purges on.
 PURGE_CHANNEL: Final = "headrace_purges"
@@ -65,7 +68,7 @@ class Database(Protocol):
 
 
 class Link:
-    """One thread's connection: opened when needed, thrown away after every fault.
+    """One thread's connection: opened when needed, thrown away when it may be of no use any more.
 
     Args:
         database: where to.
@@ -116,8 +119,10 @@ class Link:
             with connection.begin():
                 return work(connection)
         except DRIVER_ERRORS as error:
-            self.close()
-            raise self._database.fault_of(error, self._generation) from error
+            fault = self._database.fault_of(error, self._generation)
+            if not isinstance(fault, _HARMLESS):
+                self.close()
+            raise fault from error
         except StoreFault:
             self.close()
             raise

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeVar
 
-from sqlalchemy import Connection, Executable, bindparam, delete, or_, select
+from sqlalchemy import Connection, bindparam, delete, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 
 from headrace.store.bounds import StoreBounds
 from headrace.store.crew import Crew
@@ -19,7 +20,7 @@ _EXPIRED_BATCH: Final = 256
 _RELEASE: Final = delete(L).where(
     L.c.name == bindparam("of_name"), L.c.holder == bindparam("of_holder")
 )
-_OLD: Final = select(L.c.name).where(L.c.expires_s <= bindparam("now_s")).limit(bindparam("limit"))
+OLD: Final = select(L.c.name).where(L.c.expires_s <= bindparam("now_s")).limit(bindparam("limit"))
 _EXPIRE: Final = delete(L).where(
     L.c.name.in_(bindparam("names", expanding=True)), L.c.expires_s <= bindparam("now_s")
 )
@@ -61,7 +62,8 @@ class LeaseTable:
             raise ValueError(f"the name of a lease has up to {KEY_BYTES_MAX} bytes")
         wanted = {"name": name, "holder": holder, "expires_s": now_s + seconds, "now_s": now_s}
         take = self._take
-        return await self._write(lambda connection: connection.execute(take, wanted).rowcount > 0)
+        taken = await self._write(lambda connection: connection.execute(take, wanted).first())
+        return taken is not None
 
     async def release(self, name: bytes, holder: bytes) -> bool:
         """Give a lease back; returns whether the holder had it."""
@@ -78,7 +80,7 @@ class LeaseTable:
         )
 
 
-def _take(dialect: str) -> Executable:
+def _take(dialect: str) -> ReturningInsert[tuple[bytes]]:
     make = sqlite.insert if dialect == "sqlite" else postgresql.insert
     statement = make(L).values(
         name=bindparam("name"), holder=bindparam("holder"), expires_s=bindparam("expires_s")
@@ -88,11 +90,11 @@ def _take(dialect: str) -> Executable:
         index_elements=[L.c.name],
         set_={"holder": new.holder, "expires_s": new.expires_s},
         where=or_(L.c.expires_s <= bindparam("now_s"), L.c.holder == new.holder),
-    )
+    ).returning(L.c.name)
 
 
 def _expire(connection: Connection, now_s: float) -> int:
-    names = connection.execute(_OLD, {"now_s": now_s, "limit": _EXPIRED_BATCH}).scalars().all()
+    names = connection.execute(OLD, {"now_s": now_s, "limit": _EXPIRED_BATCH}).scalars().all()
     if not names:
         return 0
     return connection.execute(_EXPIRE, {"names": names, "now_s": now_s}).rowcount

@@ -30,6 +30,7 @@ class Migration(msgspec.Struct, frozen=True):
 _TYPES: Final[Mapping[str, Mapping[str, str]]] = {
     "sqlite": {
         "id": "INTEGER PRIMARY KEY",
+        "number": "INTEGER",
         "blob": "BLOB",
         "real": "REAL",
         "clustered": " WITHOUT ROWID",
@@ -38,6 +39,7 @@ _TYPES: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "postgresql": {
         "id": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+        "number": "BIGINT",
         "blob": "BYTEA",
         "real": "DOUBLE PRECISION",
         "clustered": "",
@@ -96,7 +98,7 @@ MIGRATIONS: Final = (
         "purges",
         (
             """CREATE TABLE headrace_purges (
-                seq BIGINT PRIMARY KEY,
+                seq {number} PRIMARY KEY,
                 scope {blob} NOT NULL,
                 at_s {real} NOT NULL
             )""",

@@ -29,15 +29,10 @@ _LATEST: Final = select(C.c.latest)
 _ADD: Final = insert(P).values(
     seq=bindparam("seq"), scope=bindparam("scope"), at_s=bindparam("at_s")
 )
-# One statement, so that numbers and purges are of one moment.
-_SINCE: Final = (
-    select(C.c.latest, C.c.forgotten, P.c.seq, P.c.scope, P.c.at_s)
-    .select_from(C)
-    .join(
-        P,
-        P.c.seq > func.coalesce(bindparam("since", type_=C.c.latest.type), C.c.forgotten),
-        isouter=True,
-    )
+COUNT: Final = select(C.c.latest, C.c.forgotten)
+AFTER: Final = (
+    select(P.c.seq, P.c.scope, P.c.at_s)
+    .where(P.c.seq > bindparam("after"), P.c.seq <= bindparam("upto"))
     .order_by(P.c.seq)
     .limit(bindparam("limit"))
 )
@@ -119,21 +114,21 @@ def latest_seq(connection: Connection) -> int:
 
 
 def _since(connection: Connection, seq: int | None) -> Purges:
+    latest, forgotten = connection.execute(COUNT).one()
+    known = after = forgotten if seq is None else seq
     purges: list[Purge] = []
-    known = seq
-    while True:
-        rows = connection.execute(_SINCE, {"since": known, "limit": _PAGE}).all()
-        latest, forgotten = rows[0].latest, rows[0].forgotten
-        page = [
-            Purge(row.seq, bytes(row.scope).decode("utf-8", "surrogatepass"), row.at_s)
-            for row in rows
-            if row.seq is not None
-        ]
-        is_complete = known is None or forgotten <= known <= latest
-        purges += page
-        if len(page) < _PAGE or not is_complete:
-            return Purges(latest, forgotten, tuple(purges), is_complete)
-        known = page[-1].seq
+    while after < latest:
+        page = {"after": after, "upto": latest, "limit": _PAGE}
+        rows = connection.execute(AFTER, page).all()
+        purges += (Purge(number, _decoded(scope), at_s) for number, scope, at_s in rows)
+        after = rows[-1].seq if len(rows) == _PAGE else latest
+    # Looked at last: what was forgotten while we read is missed by nobody.
+    _, forgotten = connection.execute(COUNT).one()
+    return Purges(latest, forgotten, tuple(purges), forgotten <= known <= latest)
+
+
+def _decoded(scope: bytes) -> str:
+    return bytes(scope).decode("utf-8", "surrogatepass")
 
 
 def _forget(connection: Connection, before_s: float) -> None:

@@ -34,8 +34,6 @@ _FREE_SHARE_MAX: Final = 0.25
 _FREED_PAGES_MAX: Final = 1024
 
 _PRAGMAS: Final = (
-    # Before there are tables; decides that free pages can be given back.
-    "auto_vacuum = INCREMENTAL",
     "journal_mode = WAL",
     # A power cut may lose the last commits, never the file; a killed process loses nothing.
     "synchronous = NORMAL",
@@ -136,11 +134,12 @@ class SqliteDatabase:
             self._give_back(connection)
 
     def _give_back(self, connection: Connection) -> None:
-        # It gives a row without columns for each page, which only the driver itself can take.
+        # It gives a row without columns for each page, which only a script goes through. What the
+        # transaction did so far is committed by it: nothing.
         driver = connection.connection.driver_connection
         try:
             if isinstance(driver, sqlite3.Connection):
-                driver.execute(f"PRAGMA incremental_vacuum({_FREED_PAGES_MAX})").fetchall()
+                driver.executescript(f"PRAGMA incremental_vacuum({_FREED_PAGES_MAX})")
         except sqlite3.Error as error:
             raise self.fault_of(error, self.generation) from error
 
@@ -160,6 +159,9 @@ class SqliteDatabase:
 
         @event.listens_for(engine, "connect")
         def prepare(connection: Any, _record: object) -> None:
+            if connection.execute("PRAGMA page_count").fetchone() == (0,):
+                # Before there are tables; decides that free pages can be given back.
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             for pragma in (*_PRAGMAS, mode):
                 connection.execute(f"PRAGMA {pragma}").fetchall()
 
