@@ -5,10 +5,13 @@ collector that walks a million answers would stop the loop.
 """
 
 import enum
+from typing import Final
 
 import msgspec
 
 from headrace.model import Usage
+
+KEY_PREFIX: Final = "key:"
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -149,4 +152,4 @@ def purge_scopes(tenant: str, provider: str, model: str, tags: tuple[str, ...]) 
 
 def key_scope(key: bytes) -> str:
     """The scope that one key is purged by."""
-    return f"key:{key.hex()}"
+    return f"{KEY_PREFIX}{key.hex()}"

@@ -1,27 +1,13 @@
 """What is asked of the cache as a whole: how it does, and that it forget something everywhere."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
+from headrace.cache.entry import KEY_PREFIX
 from headrace.cache.memory import MemoryCache
-from headrace.cache.purges import PurgeLedger
-from headrace.cache.tier import TierFault
+from headrace.cache.purges import ALL, PurgeLedger
 from headrace.cache.tiers import TierStack
 from headrace.observe.metrics import Metrics
-
-KEY = "key:"
-
-
-class Announcer(Protocol):
-    """Numbers purges for all who share a tier, and tells everybody of them."""
-
-    async def publish(self, scope: str) -> int:
-        """Announce the purge of a scope; returns its number.
-
-        Raises:
-            TierFault: nobody could be told.
-        """
-        ...
 
 
 class CacheDesk:
@@ -29,9 +15,9 @@ class CacheDesk:
 
     Args:
         memory: the nearest tier.
-        tiers: those below it.
+        tiers: those below it, where there are any.
         ledger: what has been purged.
-        announcer: tells the others; `None` where there are none.
+        announce: purges a scope for all who share a tier; says how far that reached.
         metrics: counts.
     """
 
@@ -39,20 +25,20 @@ class CacheDesk:
         self,
         *,
         memory: MemoryCache,
-        tiers: Callable[[], TierStack | None],
+        tiers: TierStack | None,
         ledger: PurgeLedger,
-        announcer: Callable[[], Announcer | None],
+        announce: Callable[[str], Awaitable[str]],
         metrics: Metrics,
     ) -> None:
         self._memory = memory
         self._tiers = tiers
         self._ledger = ledger
-        self._announcer = announcer
+        self._announce = announce
         self._metrics = metrics
 
     def told(self) -> Mapping[str, Any]:
         """How the cache does, as plain data without secrets."""
-        tiers = self._tiers()
+        tiers = self._tiers
         return {
             "memory": {"entries": len(self._memory), "bytes": self._memory.bytes_held},
             "tiers": tiers.states if tiers is not None else {},
@@ -67,26 +53,16 @@ class CacheDesk:
         Args:
             scope: `all`, `key:HEX`, `tag:NAME`, `model:PROVIDER/MODEL` or `tenant:NAME`.
         """
-        announcer = self._announcer()
-        reach = "this process"
-        number = 0
-        if announcer is not None:
-            try:
-                number = await announcer.publish(scope)
-                reach = "every process that shares a tier"
-            except TierFault as fault:
-                reach = f"this process only: {fault.why}"
-        self.apply(scope, number or self._ledger.latest + 1)
-        tiers = self._tiers()
-        if tiers is not None and scope.startswith(KEY):
-            await tiers.remove([bytes.fromhex(scope.removeprefix(KEY))])
-        return {"purged": scope, "number": self._ledger.latest, "reach": reach}
-
-    def apply(self, scope: str, number: int) -> None:
-        """A scope was purged, here or elsewhere."""
-        self._ledger.apply(scope, number)
         self._metrics.cache_purges.increment()
-        if scope == "all":
+        reach = await self._announce(scope)
+        tiers = self._tiers
+        if tiers is not None and scope.startswith(KEY_PREFIX):
+            await tiers.remove([bytes.fromhex(scope.removeprefix(KEY_PREFIX))])
+        return {"purged": scope, "reach": reach}
+
+    def purged(self, scope: str, number: int) -> None:  # noqa: ARG002
+        """The ledger has learnt of a purge: let what can be found at once go at once."""
+        if scope == ALL:
             self._memory.clear()
-        elif scope.startswith(KEY):
-            self._memory.purge_key(bytes.fromhex(scope.removeprefix(KEY)))
+        elif scope.startswith(KEY_PREFIX):
+            self._memory.purge_key(bytes.fromhex(scope.removeprefix(KEY_PREFIX)))

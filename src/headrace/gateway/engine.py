@@ -5,13 +5,14 @@ The gateway and the library both run this; only what stands in front of it diffe
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from headrace.cache.memory import MemoryCache
 from headrace.cache.policy import LruPolicy
 from headrace.cache.purges import PurgeLedger
 from headrace.cache.rules import StoreRules
+from headrace.cache.tiers import OnState
 from headrace.clock import Clock
 from headrace.dialects.anthropic import AnthropicDialect
 from headrace.dialects.base import Dialect
@@ -20,6 +21,7 @@ from headrace.errors import HeadraceError
 from headrace.gateway.answers import Answers
 from headrace.gateway.cache_desk import CacheDesk
 from headrace.gateway.catalogue import Catalogue
+from headrace.gateway.cellar import Cellar
 from headrace.gateway.lanes import Lanes
 from headrace.gateway.pipeline import Pipeline
 from headrace.gateway.plan import Lane, Plan
@@ -44,6 +46,7 @@ class Engine:
         metrics: counts.
         on_bug: told of an exception that no one expected.
         on_unreachable: told that a provider could not be reached at start.
+        on_tier: told once when a tier of the cache is left alone, and once when it is back.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Engine:
         metrics: Metrics,
         on_bug: OnBug,
         on_unreachable: OnUnreachable,
+        on_tier: OnState,
     ) -> None:
         self.dialects: dict[DialectName, Dialect] = {
             "openai": OpenAIDialect(),
@@ -69,7 +73,7 @@ class Engine:
         self._warming: list[asyncio.Task[None]] = []
         self.settings = settings
         cache = settings.cache
-        self.ledger = PurgeLedger()
+        self.ledger = PurgeLedger(clock, keep_s=_life_s_max(settings))
         self.cache = MemoryCache(
             bytes_max=cache.memory_mb << 20,
             entries_max=cache.entries_max,
@@ -78,16 +82,25 @@ class Engine:
             on_removal=self._count_removal,
         )
         plan = self._plan(settings)
+        self._cellar = Cellar(
+            settings,
+            ledger=self.ledger,
+            clock=clock,
+            metrics=metrics,
+            spawn=self._tasks.spawn,
+            on_purge=self._purged,
+            on_state=on_tier,
+        )
         self.desk = CacheDesk(
             memory=self.cache,
-            tiers=lambda: self.answers.tiers,
+            tiers=self._cellar.tiers,
             ledger=self.ledger,
-            announcer=lambda: None,
+            announce=self._cellar.purge,
             metrics=metrics,
         )
         self.answers = Answers(
             memory=self.cache,
-            tiers=None,
+            tiers=self._cellar.tiers,
             ledger=self.ledger,
             clock=clock,
             metrics=metrics,
@@ -115,6 +128,11 @@ class Engine:
         return self._lanes.retired
 
     @property
+    def tiers(self) -> Mapping[str, str]:
+        """How the tiers below memory are: `up` or `down`."""
+        return self._cellar.states
+
+    @property
     def tasks(self) -> int:
         """Background tasks under way."""
         return len(self._tasks)
@@ -122,14 +140,21 @@ class Engine:
     def start(self) -> None:
         """Begin to keep time and open connections ahead of the first call."""
         self._sweep(asyncio.get_running_loop())
+        self._cellar.start()
         self._warming = [
             self._tasks.spawn(self._warm(lane, connections))
             for name, lane in self.pipeline.plan.lanes.items()
             if (connections := self.settings.providers[name].warm_connections)
         ]
 
+    async def catch_up(self, timeout_s: float) -> None:
+        """Wait until the tiers below memory count, up to a limit: what was purged while this
+        process was not there has to be known first."""
+        await self._cellar.caught_up(timeout_s)
+
     async def warm_up(self, timeout_s: float) -> None:
         """Wait until the first connections are open or could not be opened, up to a limit."""
+        await self.catch_up(timeout_s)
         warming, self._warming = self._warming, []
         if warming:
             await asyncio.wait(warming, timeout=timeout_s)
@@ -153,12 +178,14 @@ class Engine:
         if self._sweeper:
             self._sweeper.cancel()
         self._lanes.close()
+        await self._cellar.close()
         await self._tasks.close()
 
     def refresh_gauges(self) -> None:
         """Bring the gauges that nobody pushes up to date."""
         self.metrics.cache_entries.set(len(self.cache))
         self.metrics.cache_bytes.set(self.cache.bytes_held)
+        self._cellar.refresh_gauges()
         self._lanes.refresh_gauges()
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
@@ -199,9 +226,19 @@ class Engine:
         self._sweeper = loop.call_later(SWEEP_INTERVAL_S, self._sweep, loop)
         self._lanes.sweep(loop.time())
 
+    def _purged(self, scope: str, number: int) -> None:
+        self.desk.purged(scope, number)
+
     def _count_removal(self, reason: str) -> None:
         evictions = self.metrics.cache_evictions
         evictions.add(evictions.at(reason))
+
+
+def _life_s_max(settings: Settings) -> float:
+    """Longest time from the beginning of a call until its answer is of no use any more."""
+    cache = settings.cache
+    calls_s = max(provider.total_timeout_s for provider in settings.providers.values())
+    return calls_s + cache.ttl_s_max + max(cache.ttl_s, cache.stale_s, cache.stale_if_error_s)
 
 
 def _own_prices(settings: Settings) -> dict[str, Price]:

@@ -96,6 +96,7 @@ class Adapter:
             metrics=self._counts.metrics,
             on_bug=_tell_bug,
             on_unreachable=_tell_unreachable,
+            on_tier=_tell_tier,
         )
         self._loop = asyncio.get_running_loop()
         self._pid = os.getpid()
@@ -387,6 +388,11 @@ def _closed(message: str) -> NotRunning:
 
 def _tell_bug(error: BaseException) -> None:
     logging.getLogger(_LOGGER_NAME).error("a background task failed", exc_info=error)
+
+
+def _tell_tier(tier: str, is_up: bool, why: str) -> None:
+    logger = logging.getLogger(_LOGGER_NAME)
+    logger.warning("cache tier %s is %s: %s", tier, "back" if is_up else "left alone", why)
 
 
 def _tell_unreachable(provider: str, error: HeadraceError) -> None:

@@ -169,7 +169,7 @@ _CACHE = (
     _counter("cache_calls", "Calls made for the cache itself and not for a caller.", FOR),
     _counter("cache_spent_usd", "US dollars spent on calls for the cache itself.", FOR),
     _counter("cache_stale", "Stale answers given, by why.", STALE),
-    _counter("cache_purges", "Purges applied to this worker."),
+    _counter("cache_purges", "Purges that this worker was asked for."),
     _counter("tier_lookups", "Look-ups in the tiers below memory.", TIER, LOOK_UP),
     _seconds("tier_lookup_duration", "Time of look-ups in the tiers below memory.", STAGE_S, TIER),
     _counter("tier_writes", "Answers written to the tiers below memory.", TIER, WRITE),

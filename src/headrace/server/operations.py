@@ -5,6 +5,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol
 from urllib.parse import unquote
 
+import msgspec
+
 from headrace.errors import HeadraceError, NotFound
 from headrace.model import DialectName
 from headrace.observe.exposition import CONTENT_TYPE
@@ -31,6 +33,7 @@ class Operations:
         expose: renders the metrics; runs on a thread, since it may take milliseconds.
         models: gives the model list of the settings in force.
         spawn: starts the task of a request.
+        tiers: how the tiers of the cache are, `up` or `down`.
     """
 
     def __init__(
@@ -40,11 +43,13 @@ class Operations:
         expose: Callable[[], Callable[[], bytes]],
         models: Callable[[], Models],
         spawn: Spawn,
+        tiers: Callable[[], Mapping[str, str]],
     ) -> None:
         self._is_ready = is_ready
         self._expose = expose
         self._models = models
         self._spawn = spawn
+        self._tiers = tiers
 
     @property
     def handlers(self) -> Mapping[Route, Handler]:
@@ -59,7 +64,12 @@ class Operations:
         if exchange.head.path == "/readyz" and not self._is_ready():
             exchange.send(503, JSON_LINE + b"retry-after: 1\r\n", b'{"status":"draining"}')
         else:
-            exchange.send(200, JSON_LINE, b'{"status":"ok"}')
+            exchange.send(200, JSON_LINE, msgspec.json.encode(self._health_told(exchange)))
+
+    def _health_told(self, exchange: Exchange) -> dict[str, object]:
+        # A tier that is down makes answers slower, not impossible: the gateway is still ready.
+        tiers = self._tiers() if exchange.head.path == "/readyz" else None
+        return {"status": "ok", **({"tiers": tiers} if tiers else {})}
 
     def _metrics(self, exchange: Exchange, body: bytes) -> None:  # noqa: ARG002
         self._spawn(self._expose_to(exchange))

@@ -38,6 +38,7 @@ from headrace.version import __version__
 
 # A loop that is this late is worth a line in the log.
 SLOW_LOOP_S = 0.25
+CATCH_UP_S_MAX = 1.0
 DRAIN_POLL_S = 0.02
 
 # Requests leave nothing to the collector, so its passes find little; one of 5,000 live objects
@@ -113,6 +114,7 @@ class Worker:
             metrics=metrics,
             on_bug=self._tell_bug,
             on_unreachable=self._tell_unreachable,
+            on_tier=self._tell_tier,
         )
         self._books = Books(
             metrics, self._logs.access, clock, status_min=_STATUS_MIN[settings.log.level]
@@ -138,10 +140,11 @@ class Worker:
             loop.add_signal_handler(number, self._stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the supervisor starts workers with some
+        self._engine.start()
+        await self._engine.catch_up(CATCH_UP_S_MAX)
         server = await listen_on(
             self._sock, lambda: HttpConnection(self._service), self._certificate.context
         )
-        self._engine.start()
         self._lag.start()
         sweeper = loop.call_soon(self._sweep, loop)
         gc.collect()
@@ -189,6 +192,7 @@ class Worker:
             expose=self._exposition,
             models=lambda: engine.catalogue,
             spawn=engine.spawn,
+            tiers=lambda: engine.tiers,
         )
         console = AsgiBridge(make_console(self.status, engine.desk), engine.spawn)
         return {**operations.handlers, Route.ADMIN: console}
@@ -274,6 +278,12 @@ class Worker:
 
     def _tell_bug(self, error: BaseException) -> None:
         self._logs.events.say("error", "bug", about=type(error).__name__, detail=repr(error))
+
+    def _tell_tier(self, tier: str, is_up: bool, why: str) -> None:
+        if is_up:
+            self._logs.events.say("info", "tier_up", about=tier, detail=why)
+        else:
+            self._logs.events.say("warning", "tier_down", about=tier, detail=why)
 
     def _tell_unreachable(self, provider: str, error: HeadraceError) -> None:
         self._logs.events.say(

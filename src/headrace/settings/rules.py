@@ -69,17 +69,13 @@ def check_listen(settings: Settings) -> None:
 def notices(settings: Settings) -> tuple[str, ...]:
     """What is set, and accepted, but has no effect in this version; a sentence each."""
     cache, idle = settings.cache, []
-    if cache.shared is not None:
-        idle.append("cache.shared")
-    if cache.durable:
-        idle.append("cache.durable")
     if cache.semantic.enabled:
         idle.append("cache.semantic.enabled")
-    if settings.store.url != StoreSettings().url:
+    if settings.store.url != StoreSettings().url and not cache.durable:
         idle.append("store.url")
     if settings.store.replicas:
         idle.append("store.replicas")
-    if settings.data_dir is not None:
+    if settings.data_dir is not None and not cache.durable:
         idle.append("data_dir")
     for name, model in settings.models.items():
         idle.extend(_idle_of_model(name, model))

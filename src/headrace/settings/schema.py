@@ -128,6 +128,11 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
         tool_calls: whether answers that call tools are cached.
         ignore: request fields that do not count in the key, besides the built-in ones.
         shared: URL of a cache shared by several processes.
+        shared_prefix: what the names of its keys begin with.
+        durable: whether answers are kept in the store too, and outlive the process.
+        durable_mb: room for them there, in MiB.
+        tier_timeout_ms: how long a look-up in the shared or the durable cache may take.
+        compress_above_kb: answers above it are compressed in both.
     """
 
     enabled: bool = True
@@ -143,7 +148,11 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
     tool_calls: bool = True
     ignore: tuple[Filled, ...] = ()
     shared: FilledSecret | None = None
+    shared_prefix: Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,64}$")] = "headrace"
     durable: bool = False
+    durable_mb: Annotated[int, Meta(ge=1, le=1_073_741_824)] = 10240
+    tier_timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 20
+    compress_above_kb: Annotated[int, Meta(ge=1, le=1_048_576)] = 4
     semantic: SemanticSettings = SemanticSettings()
 
 

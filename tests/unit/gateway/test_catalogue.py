@@ -43,6 +43,7 @@ def play(scenario: Scenario, *urls: str) -> None:
             metrics=Metrics(layout, cells.row(), cells.slots, clock),
             on_bug=bugs.append,
             on_unreachable=lambda _provider, _error: None,
+            on_tier=lambda _tier, _is_up, _why: None,
         )
         try:
             await scenario(engine, clock)

@@ -34,6 +34,7 @@ def test_a_bug_fails_its_own_request_and_who_joined_it(monkeypatch: pytest.Monke
             metrics=Metrics(layout, cells.row(), cells.slots, clock),
             on_bug=bugs.append,
             on_unreachable=lambda _provider, _error: None,
+            on_tier=lambda _tier, _is_up, _why: None,
         )
         pipeline = engine.pipeline
         sent: list[bytes] = []

@@ -1,0 +1,211 @@
+"""The tiers below memory as the settings want them, and what keeps them true to each other."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from headrace.cache.purges import PurgeLedger
+from headrace.cache.tier import Tier, TierFault
+from headrace.cache.tiers import OnState, TierStack
+from headrace.clock import Clock
+from headrace.gateway.tasks import Spawn
+from headrace.observe.metrics import Metrics, TierMetrics
+from headrace.settings import Settings
+from headrace.settings.schema import CacheSettings
+
+if TYPE_CHECKING:
+    from headrace.cache.durable import DurableTier
+    from headrace.cache.store_purges import StorePurges
+    from headrace.cache.valkey import ValkeyTier
+    from headrace.cache.valkey_purges import ValkeyPurges
+
+UPKEEP_S: Final = 1.0
+
+_EVERYWHERE: Final = "every process that shares a tier"
+_LATER: Final = "this process now, the others as soon as they can be told"
+
+
+class Cellar:
+    """Belongs to one event loop. Making it opens nothing.
+
+    Args:
+        settings: what to go by; its tiers do not change with a reload.
+        ledger: what has been purged.
+        clock: the time.
+        metrics: counts.
+        spawn: starts background tasks.
+        on_purge: told of every purge, wherever it came from, once the ledger knows it.
+        on_state: told once when a tier is left alone, and once when it is back.
+
+    Raises:
+        SettingsInvalid: a URL cannot be used, or a package is missing.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        ledger: PurgeLedger,
+        clock: Clock,
+        metrics: Metrics,
+        spawn: Spawn,
+        on_purge: Callable[[str, int], None],
+        on_state: OnState,
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._clock = clock
+        self._spawn = spawn
+        self._on_purge = on_purge
+        self._on_state = on_state
+        self._meter = TierMetrics(metrics)
+        self._background: list[asyncio.Task[None]] = []
+        self._is_caught_up = asyncio.Event()
+        self._was_cut_off = False
+        self._shared: ValkeyTier | None
+        self._shared_purges: ValkeyPurges | None
+        self._durable: DurableTier | None
+        self._store_purges: StorePurges | None
+        self._shared, self._shared_purges = self._make_shared(settings.cache)
+        self._durable, self._store_purges = self._make_durable(settings)
+        self._purges = self._shared_purges or self._store_purges
+        tiers: list[Tier] = [tier for tier in (self._shared, self._durable) if tier is not None]
+        self.tiers = self._stack(tiers, on_state) if tiers else None
+
+    @property
+    def states(self) -> Mapping[str, str]:
+        """How each tier is: `up` or `down`."""
+        return self.tiers.states if self.tiers is not None else {}
+
+    def start(self) -> None:
+        """Begin to follow purges and to look after what is kept."""
+        if self._shared_purges is not None:
+            self._background.append(self._spawn(self._shared_purges.follow()))
+        elif self._store_purges is not None:
+            self._store_purges.start()
+        if self._durable is not None:
+            self._background.append(self._spawn(self._keep_up(self._durable)))
+
+    async def caught_up(self, timeout_s: float) -> None:
+        """Wait until it is known what was purged while this process was not there, up to a limit.
+
+        Until then nothing of the tiers below counts.
+        """
+        if self._purges is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._is_caught_up.wait()
+
+    async def purge(self, scope: str) -> str:
+        """Purge a scope wherever these tiers are shared; says how far that reached."""
+        if self._purges is None:
+            self._on_purge(scope, self._ledger.issue(scope))
+            return "this process"
+        is_told = await self._purges.publish(scope) is not None
+        if self._durable is not None:
+            self._spawn(self._clear_out(self._durable, scope))
+        return _EVERYWHERE if is_told else _LATER
+
+    def refresh_gauges(self) -> None:
+        """Bring the gauges of the tiers up to date."""
+        if self.tiers is not None:
+            for tier, state in self.tiers.states.items():
+                self._meter.is_now(tier, is_up=state == "up", waiting=self.tiers.waiting)
+
+    async def close(self) -> None:
+        """Write what waits, and let go of every tier."""
+        for task in self._background:
+            task.cancel()
+        if self._shared_purges is not None:
+            await self._shared_purges.close()
+        if self.tiers is not None:
+            await self.tiers.close()
+
+    def _stack(self, tiers: list[Tier], on_state: OnState) -> TierStack:
+        cache = self._settings.cache
+        return TierStack(
+            tiers,
+            ledger=self._ledger,
+            clock=self._clock,
+            timeout_s=cache.tier_timeout_ms / 1000,
+            compress_above_bytes=cache.compress_above_kb << 10,
+            spawn=self._spawn,
+            meter=self._meter,
+            on_state=on_state,
+        )
+
+    def _make_shared(
+        self, cache: CacheSettings
+    ) -> "tuple[ValkeyTier, ValkeyPurges] | tuple[None, None]":
+        if cache.shared is None:
+            return None, None
+        from headrace.cache.valkey import ValkeyTier
+        from headrace.cache.valkey_purges import ValkeyPurges
+
+        url = cache.shared.reveal()
+        tier = ValkeyTier(
+            url,
+            prefix=cache.shared_prefix,
+            timeout_s=cache.tier_timeout_ms / 1000,
+            spawn=self._spawn,
+        )
+        purges = ValkeyPurges(
+            url,
+            prefix=cache.shared_prefix,
+            ledger=self._ledger,
+            on_purge=self._on_purge,
+            on_state=self._purges_known,
+            clock=self._clock,
+            uniform=secrets.SystemRandom().random,
+        )
+        return tier, purges
+
+    def _make_durable(
+        self, settings: Settings
+    ) -> "tuple[DurableTier, StorePurges] | tuple[None, None]":
+        if not settings.cache.durable:
+            return None, None
+        from headrace.cache.durable import DurableTier
+        from headrace.cache.store_purges import StorePurges
+        from headrace.store.bounds import StoreBounds
+        from headrace.store.open import default_data_dir, open_store
+
+        data_dir = Path(settings.data_dir or default_data_dir(os.environ, Path.home()))
+        bounds = StoreBounds(bytes_max=settings.cache.durable_mb << 20)
+        store = open_store(settings.store.url.reveal(), data_dir, bounds=bounds)
+        purges = StorePurges(
+            store,
+            ledger=self._ledger,
+            clock=self._clock,
+            spawn=self._spawn,
+            on_purge=self._on_purge,
+            on_state=self._purges_known,
+        )
+        return DurableTier(store, self._clock), purges
+
+    def _purges_known(self, is_known: bool, why: str) -> None:
+        if is_known and not self._is_caught_up.is_set() and not self._was_cut_off:
+            self._is_caught_up.set()  # as it should be: nothing to tell
+            return
+        self._is_caught_up.set()
+        self._was_cut_off = True
+        self._on_state("purges", is_known, why)
+
+    async def _keep_up(self, durable: "DurableTier") -> None:
+        while True:
+            await asyncio.sleep(UPKEEP_S)
+            try:
+                await durable.maintain()
+            except TierFault:
+                continue  # whoever looks something up finds out, and tells
+
+    async def _clear_out(self, durable: "DurableTier", scope: str) -> None:
+        """Let what was purged leave the disk; it is certain already that it does not count."""
+        try:
+            await durable.purge(scope)
+        except TierFault:
+            return

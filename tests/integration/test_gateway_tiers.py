@@ -1,0 +1,175 @@
+"""Answers below memory, through a running gateway: kept, shared, purged, and never in the way."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.gateway import Gateway
+from tests.support.house import SPEECHES, Speech
+from tests.support.valkey import Valkey
+from tests.support.waiting import eventually
+from tests.support.wire import Response, ask, encode_request
+
+from headrace.sim.options import SimOptions
+from headrace.sim.thread import ThreadedSim, running
+
+Make = Callable[..., Gateway]
+PATH = "/v1/chat/completions"
+
+
+@pytest.fixture
+def sim() -> Iterator[ThreadedSim]:
+    with running(SimOptions()) as sim:
+        yield sim
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[Valkey]:
+    folder = tmp_path / "valkey"
+    folder.mkdir()
+    with Valkey(folder) as valkey:
+        yield valkey
+
+
+def settings(sim: ThreadedSim, **more: Any) -> dict[str, Any]:
+    lanes = {
+        speech.prefix + "sim": {
+            "dialect": speech.name,
+            "base_url": sim.url + ("/v1" if speech.name == "openai" else ""),
+        }
+        for speech in SPEECHES
+    }
+    return {"providers": lanes, **more}
+
+
+def durable(sim: ThreadedSim, folder: Path) -> dict[str, Any]:
+    return settings(sim, cache={"durable": True, "tier_timeout_ms": 2000}, data_dir=str(folder))
+
+
+def shared(sim: ThreadedSim, valkey: Valkey) -> dict[str, Any]:
+    return settings(sim, cache={"shared": valkey.url, "tier_timeout_ms": 2000})
+
+
+def question(speech: Speech, text: str = "Tell me of water.", **fields: Any) -> dict[str, Any]:
+    messages = [{"role": "user", "content": text}]
+    return speech.document(speech.lane("sim") + "/sim-small", messages=messages, **fields)
+
+
+def written(gateway: Gateway, tier: str, count: int = 1) -> None:
+    series = f'headrace_tier_writes_total{{tier="{tier}",outcome="written"}}'
+    eventually(lambda: gateway.metrics().get(series, 0) >= count)
+
+
+def purge(gateway: Gateway, query: str) -> Response:
+    return ask(gateway.url, encode_request(f"/admin/cache?{query}", method="DELETE"))
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
+def test_an_answer_outlives_the_process(
+    sim: ThreadedSim, tmp_path: Path, speech: Speech, stream: bool
+):
+    document = question(speech, stream=stream)
+    with Gateway(tmp_path / "a", durable(sim, tmp_path)) as gateway:
+        first = gateway.post(speech.path, document)
+        assert first.cache == "miss"
+    with Gateway(tmp_path / "b", durable(sim, tmp_path)) as gateway:
+        again = gateway.post(speech.path, document)
+        assert (again.cache, again.body) == ("l3", first.body)
+        assert again.headers["content-type"] == first.headers["content-type"]
+        assert again.headers["x-headrace-cost-usd"] == "0"
+        assert gateway.post(speech.path, document).cache == "l1"
+        other = gateway.post(speech.path, {**document, "stream": not stream})
+        assert other.cache == "l1"
+
+
+def test_what_was_kept_is_not_given_after_a_purge(sim: ThreadedSim, tmp_path: Path):
+    one, two = (question(SPEECHES[0], text) for text in ("one", "two"))
+    with Gateway(tmp_path / "a", durable(sim, tmp_path)) as gateway:
+        gateway.post(PATH, one, headers={"x-headrace-tags": "old"})
+        gateway.post(PATH, two)
+        written(gateway, "l3", 2)
+        purge(gateway, "tag=old")
+        assert gateway.post(PATH, one, headers={"cache-control": "only-if-cached"}).status == 504
+    with Gateway(tmp_path / "b", durable(sim, tmp_path)) as gateway:
+        found = eventually(lambda: hit_only(gateway.post(PATH, two)))
+        assert found.cache in ("l3", "l1")
+        assert gateway.post(PATH, one).cache == "miss"
+
+
+def test_two_gateways_share_what_was_answered(sim: ThreadedSim, valkey: Valkey, tmp_path: Path):
+    document = question(SPEECHES[0])
+    with (
+        Gateway(tmp_path / "a", shared(sim, valkey)) as one,
+        Gateway(tmp_path / "b", shared(sim, valkey)) as two,
+    ):
+        first = one.post(PATH, document)
+        written(one, "l2")
+        again = two.post(PATH, document)
+        assert (again.cache, again.body) == ("l2", first.body)
+        assert two.post(PATH, document).cache == "l1"
+
+
+def test_a_purge_reaches_every_gateway(sim: ThreadedSim, valkey: Valkey, tmp_path: Path):
+    document = question(SPEECHES[0])
+    tagged = {"x-headrace-tags": "news"}
+    with (
+        Gateway(tmp_path / "a", shared(sim, valkey)) as one,
+        Gateway(tmp_path / "b", shared(sim, valkey)) as two,
+    ):
+        one.post(PATH, document, headers=tagged)
+        written(one, "l2")
+        eventually(lambda: two.post(PATH, document).cache == "l1")
+        told = purge(one, "tag=news").json()
+        assert told["reach"] == "every process that shares a tier"
+        cached = {"cache-control": "only-if-cached"}
+        assert one.post(PATH, document, headers=cached).status == 504
+        eventually(lambda: two.post(PATH, document, headers=cached).status == 504)
+
+
+def test_a_server_that_is_not_there_is_no_trouble(sim: ThreadedSim, valkey: Valkey, tmp_path: Path):
+    valkey.kill()
+    with Gateway(tmp_path, shared(sim, valkey)) as gateway:
+        for number in range(10):
+            assert gateway.post(PATH, question(SPEECHES[0], str(number))).status == 200
+        assert gateway.post(PATH, question(SPEECHES[0], "3")).cache == "l1"
+        ready = gateway.get("/readyz")
+        assert (ready.status, ready.json()["tiers"]) == (200, {"l2": "down"})
+        assert [e["about"] for e in gateway.events() if e["event"] == "tier_down"].count("l2") == 1
+        valkey.start()
+        eventually(
+            lambda: (
+                gateway.post(PATH, question(SPEECHES[0], "again", seed=len(gateway.requests()))),
+                gateway.get("/readyz").json()["tiers"] == {"l2": "up"},
+            )[1],
+            timeout_s=30,
+        )
+        assert [e["about"] for e in gateway.events() if e["event"] == "tier_up"].count("l2") == 1
+
+
+def test_a_server_killed_under_way_is_no_trouble(sim: ThreadedSim, valkey: Valkey, tmp_path: Path):
+    with Gateway(tmp_path, shared(sim, valkey)) as gateway:
+        for number in range(30):
+            if number == 10:
+                valkey.kill()
+            assert gateway.post(PATH, question(SPEECHES[0], str(number))).status == 200
+
+
+def test_tenants_never_meet_below_memory(sim: ThreadedSim, valkey: Valkey, tmp_path: Path):
+    keys = {tenant: f"hr-key-of-tenant-{tenant}" for tenant in "ab"}
+    document = question(SPEECHES[0])
+    both = {"keys": [{"key": key, "tenant": tenant} for tenant, key in keys.items()]}
+    with (
+        Gateway(tmp_path / "a", {**shared(sim, valkey), **both}) as one,
+        Gateway(tmp_path / "b", {**shared(sim, valkey), **both}) as two,
+    ):
+        headers = {tenant: {"authorization": f"Bearer {key}"} for tenant, key in keys.items()}
+        one.post(PATH, document, headers=headers["a"])
+        written(one, "l2")
+        assert two.post(PATH, document, headers=headers["b"]).cache == "miss"
+        assert two.post(PATH, document, headers=headers["a"]).cache == "l2"
+
+
+def hit_only(response: Response) -> Response | None:
+    return response if response.cache in ("l1", "l2", "l3") else None
