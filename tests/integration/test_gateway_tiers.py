@@ -1,6 +1,7 @@
 """Answers below memory, through a running gateway: kept, shared, purged, and never in the way."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,25 @@ def test_tenants_never_meet_below_memory(sim: ThreadedSim, valkey: Valkey, tmp_p
         written(one, "l2")
         assert two.post(PATH, document, headers=headers["b"]).cache == "miss"
         assert two.post(PATH, document, headers=headers["a"]).cache == "l2"
+
+
+def test_gateways_ask_once_for_the_same(sim: ThreadedSim, valkey: Valkey, tmp_path: Path):
+    document = question(SPEECHES[0], "Who asks?")
+    slow = {"x-sim-ttft-ms": "300"}
+    lanes = settings(sim)["providers"]
+    for lane in lanes.values():
+        lane["headers"] = slow
+    both = {**shared(sim, valkey), "providers": lanes}
+    with (
+        Gateway(tmp_path / "a", both) as one,
+        Gateway(tmp_path / "b", both) as two,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        asked = [pool.submit(gateway.post, PATH, document) for gateway in (one, two) * 4]
+        found = [each.result() for each in asked]
+    assert {each.status for each in found} == {200}
+    assert len({each.body for each in found}) == 1
+    assert sim.stats().requests["/v1/chat/completions"] == {"sim-small": 1}
 
 
 def hit_only(response: Response) -> Response | None:

@@ -15,6 +15,7 @@ from headrace.cache.record import Record
 from headrace.cache.rules import store_refusal
 from headrace.cache.shapes import reshape
 from headrace.cache.tiers import Found, TierStack
+from headrace.cache.turns import Turns
 from headrace.clock import Clock
 from headrace.gateway.call import Call
 from headrace.gateway.flight import Flight
@@ -45,6 +46,7 @@ class Answers:
     Args:
         memory: the nearest tier.
         tiers: those below it.
+        turns: who of all processes asks.
         ledger: what has been purged.
         clock: tells the time.
         metrics: counts.
@@ -57,6 +59,7 @@ class Answers:
         *,
         memory: MemoryCache,
         tiers: TierStack | None,
+        turns: Turns | None,
         ledger: PurgeLedger,
         clock: Clock,
         metrics: Metrics,
@@ -65,6 +68,7 @@ class Answers:
     ) -> None:
         self.memory = memory
         self.tiers = tiers
+        self.turns = turns
         self._ledger = ledger
         self._clock = clock
         self._metrics = metrics

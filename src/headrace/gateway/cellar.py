@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from headrace.cache.purges import PurgeLedger
 from headrace.cache.tier import Tier, TierFault
 from headrace.cache.tiers import OnState, TierStack
+from headrace.cache.turns import StoreLeases, Turns
 from headrace.clock import Clock
 from headrace.gateway.tasks import Spawn
 from headrace.observe.metrics import Metrics, TierMetrics
@@ -66,6 +67,7 @@ class Cellar:
         self._background: list[asyncio.Task[None]] = []
         self._is_caught_up = asyncio.Event()
         self._was_cut_off = False
+        self._store_leases: StoreLeases | None = None
         self._shared: ValkeyTier | None
         self._shared_purges: ValkeyPurges | None
         self._durable: DurableTier | None
@@ -75,6 +77,8 @@ class Cellar:
         self._purges = self._shared_purges or self._store_purges
         tiers: list[Tier] = [tier for tier in (self._shared, self._durable) if tier is not None]
         self.tiers = self._stack(tiers, on_state) if tiers else None
+        leases = self._shared or self._store_leases
+        self.turns = Turns(leases, self.tiers, clock) if leases and self.tiers else None
 
     @property
     def states(self) -> Mapping[str, str]:
@@ -176,7 +180,10 @@ class Cellar:
 
         data_dir = Path(settings.data_dir or default_data_dir(os.environ, Path.home()))
         bounds = StoreBounds(bytes_max=settings.cache.durable_mb << 20)
-        store = open_store(settings.store.url.reveal(), data_dir, bounds=bounds)
+        url = settings.store.url.reveal()
+        store = open_store(url, data_dir, bounds=bounds)
+        if url != "sqlite" or settings.listen.workers > 1:  # else there is nobody else to ask
+            self._store_leases = StoreLeases(store, self._clock)
         purges = StorePurges(
             store,
             ledger=self._ledger,

@@ -101,6 +101,7 @@ class Engine:
         self.answers = Answers(
             memory=self.cache,
             tiers=self._cellar.tiers,
+            turns=self._cellar.turns,
             ledger=self.ledger,
             clock=clock,
             metrics=metrics,

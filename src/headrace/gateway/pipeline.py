@@ -18,7 +18,8 @@ import msgspec
 from headrace.cache.entry import Shape
 from headrace.cache.key import canonical_key, decode_document, repeat_key
 from headrace.cache.rules import request_cacheable
-from headrace.cache.tiers import TierStack
+from headrace.cache.tiers import Found, TierStack
+from headrace.cache.turns import Turns
 from headrace.clock import Clock
 from headrace.errors import DeadlineExceeded, HeadraceError
 from headrace.flow.singleflight import SingleFlight
@@ -209,8 +210,15 @@ class Pipeline:
 
     async def _seek_below(self, order: Order, flight: Flight, tiers: TierStack) -> None:
         found = await tiers.find(order.key)
+        turns = self._answers.turns
+        # Nobody is kept waiting for the end of somebody else's stream.
+        if found is None and turns is not None and not order.view.stream:
+            turn = await turns.wait(order.key, lambda: not flight.is_over)
+            found = turn if isinstance(turn, Found) else None
+            order.lease = turn if isinstance(turn, bytes) else b""
         order.watch.passed("tiers")
         if flight.is_over:  # nobody waits any more
+            self._give_back(order)
             return
         held = self._answers.take_in(order, found) if found is not None else None
         if held is not None and found is not None and held.is_given:
@@ -252,7 +260,25 @@ class Pipeline:
                 order.purge_seq = self._answers.purge_seq
                 self._flights.start(order.flight_key, flight)
                 flight.join(Nobody())
-                self._go_on(order)
+                if self._answers.turns is None:
+                    self._go_on(order)
+                else:
+                    self._spawn(self._refresh_in_turn(order, flight, self._answers.turns))
+
+    async def _refresh_in_turn(self, order: Order, flight: Flight, turns: Turns) -> None:
+        order.lease = await turns.take(order.key) or b""
+        if order.lease or flight.followers:
+            self._go_on(order)
+        else:  # another process is at it
+            order.relay = None
+            flight.is_over = True
+            self.landed(flight)
+
+    def _give_back(self, order: Order) -> None:
+        """Nothing came of the call: let another process try."""
+        token, order.lease = order.lease, b""
+        if token and self._answers.turns is not None:
+            self._spawn(self._answers.turns.give_back(order.key, token))
 
     def _prepare(self, order: Order) -> bool:
         """Put the request together; the body goes on as it came, but for the model's name."""
@@ -281,6 +307,8 @@ class Pipeline:
 
     def landed(self, flight: Flight) -> None:
         self._flights.land(flight.order.flight_key, flight)
+        if flight.order.lease:
+            self._give_back(flight.order)
 
     def ended(self, flight: Flight) -> None:
         self._ended.append(flight)
@@ -316,6 +344,9 @@ class Pipeline:
         # After a reload the same body may mean another answer, or none that is stored.
         if order.cacheable and order.call.hints.stores and order.plan is self._plan:
             self._answers.store(flight, answer)
+        if order.lease and self._answers.turns is not None:
+            token, order.lease = order.lease, b""
+            self._spawn(self._answers.turns.hand_over(order.key, token))
 
 
 def _stop(order: Order, error: HeadraceError) -> None:

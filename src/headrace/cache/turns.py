@@ -1,0 +1,128 @@
+"""One call for the same question among all processes: who holds the lease asks, the others wait.
+
+A lease keeps others away for a while and promises nothing more: where it cannot be had in time,
+everybody asks for themselves, which costs a call and never an answer.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Protocol
+
+from headrace.cache.tier import TierFault
+from headrace.cache.tiers import Found, TierStack
+from headrace.clock import Clock
+from headrace.store.faults import StoreFault
+
+if TYPE_CHECKING:
+    from headrace.store.store import Store
+
+LEASE_S: Final = 30.0
+_PAUSE_S_MIN: Final = 0.01
+_PAUSE_S_MAX: Final = 0.25
+
+
+class Leases(Protocol):
+    """Who hands leases out."""
+
+    async def try_lease(self, key: bytes, ttl_s: float) -> bytes | None:
+        """What `release` is called with, or `None` where somebody else has it.
+
+        Raises:
+            TierFault: nobody knows.
+        """
+        ...
+
+    async def release(self, key: bytes, token: bytes) -> bool: ...
+
+
+class Turns:
+    """Belongs to one event loop.
+
+    Args:
+        leases: who hands them out.
+        tiers: where the answer of another process appears.
+        clock: the time.
+    """
+
+    def __init__(self, leases: Leases, tiers: TierStack, clock: Clock) -> None:
+        self._leases = leases
+        self._tiers = tiers
+        self._clock = clock
+
+    async def take(self, key: bytes) -> bytes | None:
+        """The lease on a key, or `None` where somebody else has it or nobody knows."""
+        try:
+            return await self._leases.try_lease(key, LEASE_S)
+        except TierFault:
+            return None
+
+    async def wait(self, key: bytes, is_wanted: Callable[[], bool]) -> bytes | Found | None:
+        """The lease on a key, or what its holder was answered.
+
+        Args:
+            key: canonical key.
+            is_wanted: whether anybody still waits for it.
+
+        Returns:
+            `None` where neither came in time, or nobody knows: then ask without a lease.
+        """
+        end_s = self._clock.monotonic_s() + LEASE_S
+        pause_s = _PAUSE_S_MIN
+        while is_wanted():
+            try:
+                token = await self._leases.try_lease(key, LEASE_S)
+            except TierFault:
+                return None
+            # Its holder may have ended between the look-up before and now.
+            found = await self._tiers.find(key) if token is None or pause_s > _PAUSE_S_MIN else None
+            if token is not None and found is not None:
+                await self.give_back(key, token)
+            if found is not None or token is not None:
+                return found or token
+            if self._clock.monotonic_s() >= end_s:
+                return None
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _PAUSE_S_MAX)
+        return None
+
+    async def hand_over(self, key: bytes, token: bytes) -> None:
+        """The answer is on its way down: give the lease back once it is there to be found."""
+        await self._tiers.flush()
+        await self.give_back(key, token)
+
+    async def give_back(self, key: bytes, token: bytes) -> None:
+        """Let somebody else ask; a lease that cannot be given back ends by itself."""
+        try:
+            await self._leases.release(key, token)
+        except TierFault:
+            return
+
+
+class StoreLeases:
+    """Leases of a store, with faults of a tier.
+
+    Args:
+        store: which.
+        clock: the time.
+    """
+
+    def __init__(self, store: "Store", clock: Clock) -> None:
+        self._leases = store.leases
+        self._clock = clock
+
+    async def try_lease(self, key: bytes, ttl_s: float) -> bytes | None:
+        """See `Leases`."""
+        token = secrets.token_bytes(16)
+        try:
+            is_ours = await self._leases.try_lease(key, token, ttl_s, self._clock.wall_s())
+        except StoreFault as fault:
+            raise TierFault("l3", fault.message.rstrip(".")) from fault
+        return token if is_ours else None
+
+    async def release(self, key: bytes, token: bytes) -> bool:
+        """See `Leases`."""
+        try:
+            return await self._leases.release(key, token)
+        except StoreFault as fault:
+            raise TierFault("l3", fault.message.rstrip(".")) from fault
