@@ -42,6 +42,7 @@ ENTRY_POINTS: Final = (
 UNWIRED: Final = frozenset(
     {
         "src/headrace/cache/adaptive.py",
+        "src/headrace/cache/changes.py",
         "src/headrace/cache/durable.py",
         "src/headrace/cache/freshness.py",
         "src/headrace/cache/prefetch.py",

@@ -22,7 +22,7 @@ class AdmissionGate:
     __slots__ = ("_margin", "_price", "_probe_share", "_uniform", "refused")
 
     def __init__(
-        self, *, uniform: Callable[[], float], margin: float = 0.5, probe_share: float = 0.05
+        self, *, uniform: Callable[[], float], margin: float = 1.0, probe_share: float = 0.05
     ) -> None:
         self._uniform = uniform
         self._margin = margin
