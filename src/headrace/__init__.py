@@ -17,9 +17,14 @@ if TYPE_CHECKING:
     )
     from headrace.library import Adapter, Completion, Embeddings, StreamEvent, SyncAdapter
     from headrace.model import Usage
+    from headrace.toolkit import Cache, CacheErrors, CacheInfo, CacheStats, cached
 
 __all__ = (
     "Adapter",
+    "Cache",
+    "CacheErrors",
+    "CacheInfo",
+    "CacheStats",
     "Completion",
     "Embeddings",
     "HeadraceError",
@@ -34,9 +39,11 @@ __all__ = (
     "UpstreamRefused",
     "Usage",
     "__version__",
+    "cached",
 )
 
 _LIBRARY = frozenset({"Adapter", "Completion", "Embeddings", "StreamEvent", "SyncAdapter"})
+_TOOLKIT = frozenset({"Cache", "CacheErrors", "CacheInfo", "CacheStats", "cached"})
 
 
 if not TYPE_CHECKING:  # a type checker knows the names from above, and that there are no others
@@ -52,6 +59,8 @@ if not TYPE_CHECKING:  # a type checker knows the names from above, and that the
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         home = "headrace.library" if name in _LIBRARY else "headrace.errors"
+        if name in _TOOLKIT:
+            home = "headrace.toolkit"
         if name == "Usage":
             home = "headrace.model"
         return getattr(import_module(home), name)

@@ -15,6 +15,16 @@ import headrace
 
 EXPECTED: Final[Mapping[str, str]] = {
     "Adapter": "class(settings, *, max_tokens, warm_up_timeout_s, close_timeout_s)",
+    "Cache": "class(*, max_size, max_bytes, ttl, policy, listeners, weigh, clock)",
+    "CacheErrors": (
+        "class(key_errors, last_key_error, refresh_errors, last_refresh_error, backend_errors, "
+        "last_backend_error)"
+    ),
+    "CacheInfo": "class(hits, misses, maxsize, currsize)",
+    "CacheStats": (
+        "class(hits, misses, joined, evictions, expirations, entries, bytes_held, "
+        "listener_errors, last_listener_error)"
+    ),
     "Completion": (
         "class(text, finish_reason, tool_calls, usage, model, provider, cache, cost_usd, "
         "attempts, raw)"
@@ -32,6 +42,7 @@ EXPECTED: Final[Mapping[str, str]] = {
     "UpstreamRefused": "error(message, *, upstream_status, body)",
     "Usage": "class(input_tokens, output_tokens, cached_tokens)",
     "__version__": "str",
+    "cached": "function(function, /, *, ttl, max_size, max_bytes, key, stale, backend)",
 }
 """Each public name, and what it is: see `describe`."""
 

@@ -1,0 +1,66 @@
+"""What a cache may be told: checked where it comes in."""
+
+from collections.abc import Callable, Hashable
+from math import inf
+from typing import Any, Final, TypeVar
+
+from headrace.cache.policy import LruPolicy, Policy
+from headrace.toolkit.weight import PLAIN, weight_of
+
+Key = TypeVar("Key", bound=Hashable)
+Weigh = Callable[[Any, Any], int]
+
+# What an entry costs beyond key and value: its places in four tables.
+OVERHEAD_BYTES: Final = 480
+
+
+def bound(name: str, most: int | None) -> float:
+    """A bound as a number, infinite where there is none.
+
+    Raises:
+        ValueError: nothing could be held within it.
+    """
+    if most is None:
+        return inf
+    if most < 1:
+        raise ValueError(f"{name} is {most}: it has to be 1 or more, or None for no bound")
+    return most
+
+
+def seconds(name: str, value_s: float) -> float:
+    """A time to live as it is.
+
+    Raises:
+        ValueError: it is negative, or no number.
+    """
+    if value_s >= 0:
+        return value_s
+    raise ValueError(f"{name} is {value_s} seconds: it has to be 0 or more, math.inf for ever")
+
+
+def policy_of(policy: str | Policy[Key]) -> Policy[Key]:
+    """A policy by its name, or as it is.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if not isinstance(policy, str):
+        return policy
+    if policy == "lru":
+        return LruPolicy()
+    raise ValueError(f"there is no policy {policy!r}: use lru, or hand in a Policy")
+
+
+def weigher(bytes_max: int | None, weigh: Callable[[Any], int] | None) -> Weigh:
+    """What an entry weighs by its key and value; nothing where no bound asks for it."""
+    if bytes_max is None:
+        return lambda _key, _value: 0
+
+    def entry(key: object, value: object) -> int:
+        of_key = key.__sizeof__() if type(key) in PLAIN else weight_of(key)
+        if weigh is not None:
+            return OVERHEAD_BYTES + of_key + weigh(value)
+        of_value = value.__sizeof__() if type(value) in PLAIN else weight_of(value)
+        return OVERHEAD_BYTES + of_key + of_value
+
+    return entry

@@ -1,0 +1,90 @@
+"""Single-flight for coroutines, on one event loop or several.
+
+The computation runs in a task of its own: a caller that is cancelled leaves, and the computation
+goes on for the others. When the last one has left, it is cancelled.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Generic
+
+from headrace.gateway.tasks import Tasks
+from headrace.toolkit.flights import Flight, Flights, Interrupted, Keep, Key, Landing, Value
+from headrace.toolkit.missing import MISSING
+
+
+class AsyncFlights(Generic[Key, Value]):
+    """Flies in tasks what may be joined from tasks and threads.
+
+    Args:
+        flights: those under way.
+    """
+
+    def __init__(self, flights: Flights[Key, Value]) -> None:
+        self._flights = flights
+        self._tasks = Tasks(_tell_loop)
+
+    async def compute(
+        self, key: Key, call: Callable[[], Awaitable[Value]], keep: Keep[Value]
+    ) -> Value:
+        """What `call` gives, or what the computation gives that is under way already.
+
+        Args:
+            key: of what is computed.
+            call: computes it.
+            keep: holds it.
+        """
+        flights = self._flights
+        while True:
+            flight, leads = flights.join(key)
+            if leads:
+                self.start(key, flight, call, keep)
+            elif flight.task is not None and flight.task is asyncio.current_task():
+                flights.leave(key, flight)  # it asks for its own key: waiting would never end
+                return await call()
+            try:
+                # Cancelled with its caller, and alone: a flight's outcome cannot be cancelled.
+                return await asyncio.wrap_future(flight.outcome)
+            except asyncio.CancelledError:
+                flights.leave(key, flight)
+                raise
+            except Interrupted:
+                if leads:  # what was computed cancelled itself
+                    raise asyncio.CancelledError from None
+
+    def start(
+        self,
+        key: Key,
+        flight: Flight[Value],
+        call: Callable[[], Awaitable[Value]],
+        keep: Keep[Value],
+    ) -> None:
+        """Let a flight fly in a task of its own."""
+        with Landing(self._flights, key, flight):
+            self._tasks.spawn(self._fly(key, flight, call, keep))
+
+    async def _fly(
+        self,
+        key: Key,
+        flight: Flight[Value],
+        call: Callable[[], Awaitable[Value]],
+        keep: Keep[Value],
+    ) -> None:
+        flights = self._flights
+        with Landing(flights, key, flight, (Exception, asyncio.CancelledError)):
+            flight.task = asyncio.current_task()
+            value = flights.peek(key)
+            if value is MISSING:
+                begin_s = flights.now_s()
+                value = await call()
+                flights.land(key, flight, value, partial(keep, value, flights.now_s() - begin_s))
+            else:  # somebody landed between the caller's look-up and now
+                flights.forget(key, flight)
+                flight.outcome.set_result(value)
+
+
+def _tell_loop(bug: BaseException) -> None:
+    """Errors of computations go to who waits: this one is of the cache itself."""
+    told = {"message": "a computation for a cache could not end", "exception": bug}
+    asyncio.get_running_loop().call_exception_handler(told)

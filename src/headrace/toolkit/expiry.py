@@ -1,0 +1,65 @@
+"""When keys expire: buckets of time, so that each key comes and goes at a fixed price.
+
+The idea of a timing wheel (Varghese and Lauck 1987), as Caffeine uses it: a bucket is as wide as
+the time to live it is for allows, between a 64th and a 32nd of it. So however many keys there
+are, there are at most 65 buckets for each power of two between the shortest and the longest time
+to live, and a key leaves its bucket late by that share, never early.
+"""
+
+from collections.abc import Hashable
+from heapq import heappop, heappush
+from itertools import islice
+from math import frexp, inf
+from typing import Final, Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+
+WIDTH_S_MIN: Final = 2.0**-10
+
+
+def bucket_width_s(ttl_s: float) -> float:
+    """How wide the buckets for this time to live are: a power of two, in seconds."""
+    return max(WIDTH_S_MIN, 2.0 ** (frexp(ttl_s)[1] - 6)) if ttl_s < inf else inf
+
+
+class Expiry(Generic[Key]):
+    """The keys that expire, by when they are due.
+
+    Attributes:
+        due_s: when the first bucket is due; infinite where there is none.
+    """
+
+    __slots__ = ("_buckets", "_order", "due_s")
+
+    def __init__(self) -> None:
+        self.due_s = inf
+        self._buckets: dict[float, dict[Key, None]] = {}
+        self._order: list[float] = []
+
+    def add(self, key: Key, expires_s: float, width_s: float) -> dict[Key, None]:
+        """Note that `key` expires; returns its bucket, which is where to delete it from.
+
+        Args:
+            key: not noted yet.
+            expires_s: when, on the clock that `due` is told; infinite for never.
+            width_s: how late it may be taken: its bucket's width, as `bucket_width_s` says.
+        """
+        due_s = (expires_s // width_s + 1.0) * width_s if expires_s < inf else inf
+        bucket = self._buckets.get(due_s)
+        if bucket is None:
+            bucket = self._buckets[due_s] = {}
+            if due_s < inf:
+                heappush(self._order, due_s)
+                self.due_s = self._order[0]
+        bucket[key] = None
+        return bucket
+
+    def due(self, now_s: float, keys_max: int) -> list[Key]:
+        """Keys that are due, at most so many; they stay noted until they are deleted."""
+        while self.due_s <= now_s:
+            bucket = self._buckets[self.due_s]
+            if bucket:
+                return list(islice(bucket, keys_max))
+            del self._buckets[heappop(self._order)]
+            self.due_s = self._order[0] if self._order else inf
+        return []

@@ -1,0 +1,67 @@
+"""What caches tell of themselves."""
+
+from typing import Literal, NamedTuple
+
+import msgspec
+
+Reason = Literal["capacity", "expired", "removed", "replaced"]
+
+
+class CacheInfo(NamedTuple):
+    """What `cache_info()` of a cached function tells, as functools does."""
+
+    hits: int
+    misses: int
+    maxsize: int | None
+    currsize: int
+
+
+class CacheStats(msgspec.Struct, frozen=True):
+    """What a `Cache` did since it was made, and what it holds.
+
+    Attributes:
+        hits: look-ups that were answered.
+        misses: look-ups that were not.
+        joined: callers that waited for what another one was computing.
+        evictions: entries that left for want of room.
+        expirations: entries that left because their time was up.
+        entries: entries held; those whose time is up leave with the next use of the cache.
+        bytes_held: what they weigh, estimated.
+        listener_errors: how often a listener raised.
+        last_listener_error: type and place of the last one; empty where there was none.
+    """
+
+    hits: int
+    misses: int
+    joined: int
+    evictions: int
+    expirations: int
+    entries: int
+    bytes_held: int
+    listener_errors: int
+    last_listener_error: str
+
+    @property
+    def hit_share(self) -> float:
+        """Hits among all look-ups, 0 to 1; 0 before the first."""
+        return self.hits / max(1, self.hits + self.misses)
+
+
+class CacheErrors(msgspec.Struct, frozen=True):
+    """What went wrong beside a cached function without its callers being told.
+
+    Attributes:
+        key_errors: calls whose `key=` function raised; they were made, and not cached.
+        last_key_error: type and place of the last; empty where there was none.
+        refresh_errors: computations in the background that failed; the old value was given on.
+        last_refresh_error: type of what the last one raised; empty where there was none.
+        backend_errors: how often the disk could not be read or written.
+        last_backend_error: what the last one said; empty where there was none.
+    """
+
+    key_errors: int
+    last_key_error: str
+    refresh_errors: int
+    last_refresh_error: str
+    backend_errors: int
+    last_backend_error: str
