@@ -32,6 +32,10 @@ TIER_BATCH_ITEMS_MAX: Final = 256
 # Nobody waits for a write, so it may take longer than a look-up.
 TIER_WRITE_TIMEOUT_S: Final = 2.0
 
+# At boot this many answers at most come up from the durable tier, and this share of the room.
+WARM_ENTRIES_MAX: Final = 10_000
+WARM_SHARE_MAX: Final = 0.5
+
 # Raw bodies that lead to one cache entry without being parsed.
 REPEATS_PER_ENTRY_MAX: Final = 4
 

@@ -85,6 +85,25 @@ def test_an_answer_outlives_the_process(
         assert other.cache == "l1"
 
 
+def test_what_saved_most_is_in_memory_after_a_restart(sim: ThreadedSim, tmp_path: Path):
+    document = question(SPEECHES[0])
+    kept = {**durable(sim, tmp_path), "models": {"priced": priced()}}
+    asked = {**document, "model": "priced"}
+    with Gateway(tmp_path / "a", kept) as gateway:
+        gateway.post(PATH, asked)
+        written(gateway, "l3")
+    with Gateway(tmp_path / "b", kept) as gateway:  # a use of what the store holds
+        eventually(lambda: gateway.post(PATH, asked).cache in ("l3", "l1"))
+    with Gateway(tmp_path / "c", kept) as gateway:
+        eventually(lambda: gateway.status()["cache"]["entries"] == 1)
+        assert gateway.post(PATH, asked).cache == "l1"
+
+
+def priced() -> dict[str, Any]:
+    price = {"input": 1000.0, "output": 1000.0}
+    return {"targets": [SPEECHES[0].lane("sim") + "/sim-small"], "price": price}
+
+
 def test_what_was_kept_is_not_given_after_a_purge(sim: ThreadedSim, tmp_path: Path):
     one, two = (question(SPEECHES[0], text) for text in ("one", "two"))
     with Gateway(tmp_path / "a", durable(sim, tmp_path)) as gateway:

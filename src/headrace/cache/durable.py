@@ -47,7 +47,11 @@ class DurableTier:
         await self._do(self._answers.remove(keys))
 
     async def close(self) -> None:
-        """Write what waits, and let go of connections and threads."""
+        """Write what waits, uses that were not counted yet too, and let go of everything."""
+        try:
+            await self.maintain()
+        except TierFault:
+            pass  # only the order of leaving, and what is warmed, depend on it
         await self._do(self._store.close())
 
     async def purge(self, scope: str) -> int:

@@ -50,6 +50,11 @@ class MemoryCache:
         return len(self._entries)
 
     @property
+    def bytes_max(self) -> int:
+        """Bound on what the entries weigh, in bytes."""
+        return self._bytes_max
+
+    @property
     def bytes_held(self) -> int:
         """What the entries weigh, in bytes."""
         return self._bytes

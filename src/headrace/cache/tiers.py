@@ -103,8 +103,10 @@ class TierStack:
             value = await shelf.get(key, self._timeout_s)
             if value is None:
                 continue
-            record = self._checked(key, value, shelf.tier.name)
-            if record is not None:
+            record = self.checked(key, value)
+            if record is None:
+                self._meter.asked(shelf.tier.name, "invalid", 0.0)
+            else:
                 for above in self._shelves[:number]:
                     above.put(_item(record, value))
                 return Found(record, shelf.tier.name)
@@ -139,13 +141,12 @@ class TierStack:
         for shelf in self._shelves:
             await shelf.tier.close()
 
-    def _checked(self, key: bytes, value: bytes, tier: str) -> Record | None:
+    def checked(self, key: bytes, value: bytes) -> Record | None:
+        """The record that a tier holds of a key, where it counts."""
         record = decode(value)
         if record is None or record.key != key or record.expires_s <= self._clock.wall_s():
-            self._meter.asked(tier, "invalid", 0.0)
             return None
         if not self._ledger.is_valid(record.seq, (*record.scopes, key_scope(key))):
-            self._meter.asked(tier, "invalid", 0.0)
             return None
         return record
 

@@ -21,6 +21,7 @@ from headrace.gateway.call import Call
 from headrace.gateway.flight import Flight
 from headrace.gateway.order import Order
 from headrace.gateway.plan import Plan
+from headrace.limits import WARM_SHARE_MAX
 from headrace.model import Usage
 from headrace.observe.metrics import Metrics
 
@@ -107,39 +108,24 @@ class Answers:
 
     def take_in(self, order: Order, found: Found) -> Held | None:
         """Bring up what a tier had, and judge it as if it had been here."""
-        record = found.record
         now_s = self._clock.monotonic_s()
-        ahead_s = now_s - self._clock.wall_s()
-        answer = Answer(
-            record.status,
-            record.headers,
-            record.body,
-            Shape(record.shape),
-            record.provider,
-            record.model,
-            record.usage,
-            record.cost_usd,
-            record.seconds,
-        )
-        fresh_until_s = record.fresh_until_s + ahead_s
-        # One that seems to come from the future was stored by a clock that is a little ahead.
-        stored_s = min(record.stored_s + ahead_s, now_s)
-        terms = Terms(
-            record.tenant,
-            record.tags,
-            record.seq,
-            stored_s,
-            fresh_until_s,
-            record.expires_s + ahead_s,
-            self._early.careful_s(stored_s, fresh_until_s, record.seconds),
-        )
-        if not self._hold(order, answer, terms):
-            return None
+        answer, terms = self._unpack(found.record, now_s)
+        self._hold(order, answer, terms)
         entry = self.memory.find(order.key, now_s)
         if entry is None:  # no room for it, but it can be given all the same
             entry = Entry(order.key, terms, terms.seq)
             entry.hold(answer)
         return self._judge(order, entry, now_s)
+
+    def warm(self, record: Record) -> bool:
+        """Take in a record that nobody has asked for yet; says whether there is room for more."""
+        now_s = self._clock.monotonic_s()
+        if self.memory.find(record.key, now_s) is None:
+            answer, terms = self._unpack(record, now_s)
+            self.memory.store(
+                record.key, answer, digest=b"", worth_usd=self._worth_usd(answer), terms=terms
+            )
+        return self.memory.bytes_held < WARM_SHARE_MAX * self.memory.bytes_max
 
     def store(self, flight: Flight, answer: Answer) -> None:
         """Store what came, where it may be stored."""
@@ -185,10 +171,40 @@ class Answers:
         self._metrics.saved(by, answer.usage or _NO_USAGE, answer.cost_usd or 0.0, seconds)
 
     def _hold(self, order: Order, answer: Answer, terms: Terms) -> bool:
-        worth_usd = (answer.cost_usd or 0.0) + answer.seconds * self._plan().second_usd
+        worth_usd = self._worth_usd(answer)
         return self.memory.store(
             order.key, answer, digest=order.digest, worth_usd=worth_usd, terms=terms
         )
+
+    def _worth_usd(self, answer: Answer) -> float:
+        return (answer.cost_usd or 0.0) + answer.seconds * self._plan().second_usd
+
+    def _unpack(self, record: Record, now_s: float) -> tuple[Answer, Terms]:
+        ahead_s = now_s - self._clock.wall_s()
+        answer = Answer(
+            record.status,
+            record.headers,
+            record.body,
+            Shape(record.shape),
+            record.provider,
+            record.model,
+            record.usage,
+            record.cost_usd,
+            record.seconds,
+        )
+        fresh_until_s = record.fresh_until_s + ahead_s
+        # One that seems to come from the future was stored by a clock that is a little ahead.
+        stored_s = min(record.stored_s + ahead_s, now_s)
+        terms = Terms(
+            record.tenant,
+            record.tags,
+            record.seq,
+            stored_s,
+            fresh_until_s,
+            record.expires_s + ahead_s,
+            self._early.careful_s(stored_s, fresh_until_s, record.seconds),
+        )
+        return answer, terms
 
     def _judge(self, order: Order, entry: Entry, now_s: float) -> Held | None:
         call, plan, terms = order.call, self._plan(), entry.terms

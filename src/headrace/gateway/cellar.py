@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from headrace.cache.purges import PurgeLedger
+from headrace.cache.record import Record
 from headrace.cache.tier import Tier, TierFault
 from headrace.cache.tiers import OnState, TierStack
 from headrace.cache.turns import StoreLeases, Turns
+from headrace.cache.warm import warm_memory
 from headrace.clock import Clock
 from headrace.gateway.tasks import Spawn
+from headrace.limits import WARM_ENTRIES_MAX
 from headrace.observe.metrics import Metrics, TierMetrics
 from headrace.settings import Settings
 from headrace.settings.schema import CacheSettings
@@ -40,6 +43,7 @@ class Cellar:
         metrics: counts.
         spawn: starts background tasks.
         on_purge: told of every purge, wherever it came from, once the ledger knows it.
+        on_warm: takes in what is brought up at boot; says whether there is room for more.
         on_state: told once when a tier is left alone, and once when it is back.
 
     Raises:
@@ -56,6 +60,7 @@ class Cellar:
         spawn: Spawn,
         on_purge: Callable[[str, int], None],
         on_state: OnState,
+        on_warm: Callable[[Record], bool],
     ) -> None:
         self._settings = settings
         self._ledger = ledger
@@ -63,6 +68,7 @@ class Cellar:
         self._spawn = spawn
         self._on_purge = on_purge
         self._on_state = on_state
+        self._on_warm = on_warm
         self._meter = TierMetrics(metrics)
         self._background: list[asyncio.Task[None]] = []
         self._is_caught_up = asyncio.Event()
@@ -93,6 +99,7 @@ class Cellar:
             self._store_purges.start()
         if self._durable is not None:
             self._background.append(self._spawn(self._keep_up(self._durable)))
+            self._background.append(self._spawn(self._warm(self._durable)))
 
     async def caught_up(self, timeout_s: float) -> None:
         """Wait until it is known what was purged while this process was not there, up to a limit.
@@ -201,6 +208,13 @@ class Cellar:
         self._is_caught_up.set()
         self._was_cut_off = True
         self._on_state("purges", is_known, why)
+
+    async def _warm(self, durable: "DurableTier") -> None:
+        await self._is_caught_up.wait()
+        if self.tiers is not None:
+            await warm_memory(
+                durable, limit=WARM_ENTRIES_MAX, check=self.tiers.checked, take=self._on_warm
+            )
 
     async def _keep_up(self, durable: "DurableTier") -> None:
         while True:

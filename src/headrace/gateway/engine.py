@@ -11,6 +11,7 @@ from typing import Any
 from headrace.cache.memory import MemoryCache
 from headrace.cache.policy import LruPolicy
 from headrace.cache.purges import PurgeLedger
+from headrace.cache.record import Record
 from headrace.cache.rules import StoreRules
 from headrace.cache.tiers import OnState
 from headrace.clock import Clock
@@ -90,6 +91,7 @@ class Engine:
             spawn=self._tasks.spawn,
             on_purge=self._purged,
             on_state=on_tier,
+            on_warm=self._warm_up_with,
         )
         self.desk = CacheDesk(
             memory=self.cache,
@@ -226,6 +228,9 @@ class Engine:
         # First, so that nothing that goes wrong below ends the keeping of time.
         self._sweeper = loop.call_later(SWEEP_INTERVAL_S, self._sweep, loop)
         self._lanes.sweep(loop.time())
+
+    def _warm_up_with(self, record: Record) -> bool:
+        return self.answers.warm(record)
 
     def _purged(self, scope: str, number: int) -> None:
         self.desk.purged(scope, number)
