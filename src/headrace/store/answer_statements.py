@@ -30,7 +30,10 @@ _KEYS: Final[BindParameter[Sequence[bytes]]] = bindparam("keys", expanding=True)
 _IDS: Final[BindParameter[Sequence[int]]] = bindparam("ids", expanding=True)
 _LIMIT: Final[BindParameter[int]] = bindparam("limit")
 
-GET: Final = select(A.c.key, A.c.value).where(
+GET: Final = select(A.c.value).where(
+    A.c.key == bindparam("key"), A.c.expires_s > bindparam("now_s")
+)
+GET_MANY: Final = select(A.c.key, A.c.value).where(
     A.c.key.in_(_KEYS), A.c.expires_s > bindparam("now_s")
 )
 

@@ -21,6 +21,13 @@ CASES: tuple[tuple[str, Executable, Mapping[str, Any], str, str], ...] = (
     (
         "get",
         sql.GET,
+        {"key": key(7), "now_s": NOW_S},
+        "USING INDEX sqlite_autoindex_headrace_answers_1 (key=?)",
+        "using headrace_answers_key_key",
+    ),
+    (
+        "get many",
+        sql.GET_MANY,
         {"keys": [key(7), key(8)], "now_s": NOW_S},
         "USING INDEX sqlite_autoindex_headrace_answers_1 (key=?)",
         "using headrace_answers_key_key",
