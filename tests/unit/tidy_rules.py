@@ -76,7 +76,11 @@ BANS: Final = (
     Ban("time.sleep", ("headrace.cli*",), "it stops the loop: use loop.call_later or a clock"),
     Ban("time.sleep", (), "no test waits for its result: move a ManualClock", "tests.unit*"),
     Ban("time.sleep", (), "no test waits for its result: move a ManualClock", "tests.property*"),
-    Ban("random.*", ("headrace.sim*",), "randomness is a dependency: take a seeded source"),
+    Ban(
+        "random.*",
+        ("headrace.sim*", "headrace.cache.simulation.synthetic"),
+        "randomness is a dependency: take a seeded source",
+    ),
     Ban(
         "os.environ", ("headrace.settings*", "headrace.cli*"), "only settings read the environment"
     ),
