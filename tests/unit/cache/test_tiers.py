@@ -1,0 +1,246 @@
+"""The stack of tiers against tiers that fail, hang and lie."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import pytest
+
+from headrace.cache.codec import encode
+from headrace.cache.purges import PurgeLedger
+from headrace.cache.record import Record
+from headrace.cache.tier import Item, TierFault
+from headrace.cache.tiers import TierStack
+from headrace.clock import ManualClock
+from headrace.gateway.tasks import Tasks
+from headrace.limits import TIER_QUEUE_BYTES_MAX
+
+KEY = b"k" * 20
+TIMEOUT_S = 0.05
+
+
+class Shelf:
+    """A tier in a dictionary that does what it is told."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.held: dict[bytes, bytes] = {}
+        self.fault: BaseException | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.asked = 0
+        self.batches: list[int] = []
+
+    async def get(self, key: bytes) -> bytes | None:
+        self.asked += 1
+        await self._obey()
+        return self.held.get(key)
+
+    async def put(self, items: Sequence[Item]) -> None:
+        await self._obey()
+        self.batches.append(len(items))
+        self.held.update({item.key: item.value for item in items})
+
+    async def remove(self, keys: Sequence[bytes]) -> None:
+        await self._obey()
+        for key in keys:
+            self.held.pop(key, None)
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+    async def _obey(self) -> None:
+        await self.gate.wait()
+        if self.fault is not None:
+            raise self.fault
+
+
+class Meter:
+    def __init__(self) -> None:
+        self.outcomes: list[tuple[str, str]] = []
+        self.writes: list[tuple[str, int, bool]] = []
+        self.drops = 0
+
+    def asked(self, tier: str, outcome: str, seconds: float) -> None:
+        self.outcomes.append((tier, outcome))
+
+    def written(self, tier: str, records: int, *, faulty: bool) -> None:
+        self.writes.append((tier, records, faulty))
+
+    def dropped(self, tier: str) -> None:
+        self.drops += 1
+
+
+class House:
+    def __init__(self, tasks: Tasks, *names: str) -> None:
+        self.clock = ManualClock()
+        self.ledger = PurgeLedger(self.clock)
+        self.shelves = [Shelf(name) for name in names]
+        self.meter = Meter()
+        self.states: list[tuple[str, bool]] = []
+        self.stack = TierStack(
+            self.shelves,
+            ledger=self.ledger,
+            clock=self.clock,
+            timeout_s=TIMEOUT_S,
+            compress_above_bytes=1 << 30,
+            spawn=tasks.spawn,
+            meter=self.meter,
+            on_state=lambda tier, is_up, _why: self.states.append((tier, is_up)),
+        )
+
+    def record(self, key: bytes = KEY, *, body: bytes = b"{}", seq: int = 0) -> Record:
+        now_s = self.clock.wall_s()
+        return Record(
+            *(key, "t", "p", "m", ("tag",), 0, 200, (), body, None, 0.5, 1.0),
+            *(now_s, now_s + 60, now_s + 60, seq),
+        )
+
+
+def run(test: Callable[[House], Awaitable[None]], *names: str) -> None:
+    async def main() -> None:
+        bugs: list[BaseException] = []
+        tasks = Tasks(bugs.append)
+        async with asyncio.timeout(20):
+            await test(House(tasks, *(names or ("l2", "l3"))))
+        await tasks.close()
+        assert bugs == []
+
+    asyncio.run(main())
+
+
+def test_the_nearest_tier_answers_and_lower_ones_are_not_asked():
+    async def test(house: House) -> None:
+        house.stack.put(house.record())
+        await house.stack.flush()
+        found = await house.stack.find(KEY)
+        assert found is not None
+        assert (found.tier, found.record) == ("l2", house.record())
+        assert [shelf.asked for shelf in house.shelves] == [1, 0]
+
+    run(test)
+
+
+def test_what_a_lower_tier_has_is_put_into_those_above():
+    async def test(house: House) -> None:
+        upper, lower = house.shelves
+        lower.held[KEY] = encode(house.record(), compress_above_bytes=1 << 30)
+        found = await house.stack.find(KEY)
+        assert found is not None
+        assert found.tier == "l3"
+        await house.stack.flush()
+        assert upper.held == lower.held
+
+    run(test)
+
+
+@pytest.mark.parametrize("value", [b"", b"garbage", b"\x00" * 100])
+def test_what_makes_no_sense_is_a_miss(value: bytes):
+    async def test(house: House) -> None:
+        house.shelves[0].held[KEY] = value
+        assert await house.stack.find(KEY) is None
+        assert ("l2", "invalid") in house.meter.outcomes
+
+    run(test)
+
+
+def test_the_answer_to_another_question_is_a_miss():
+    async def test(house: House) -> None:
+        other = encode(house.record(b"another"), compress_above_bytes=1 << 30)
+        house.shelves[0].held[KEY] = other
+        assert await house.stack.find(KEY) is None
+
+    run(test)
+
+
+def test_what_was_purged_or_has_expired_is_a_miss():
+    async def test(house: House) -> None:
+        house.stack.put(house.record())
+        await house.stack.flush()
+        house.ledger.apply("tag:tag", 1000)
+        assert await house.stack.find(KEY) is None
+        house.stack.put(house.record(seq=house.ledger.latest))
+        await house.stack.flush()
+        assert await house.stack.find(KEY) is not None
+        house.clock.advance(61)
+        assert await house.stack.find(KEY) is None
+
+    run(test)
+
+
+def test_a_tier_that_hangs_costs_its_time_limit_and_then_nothing():
+    async def test(house: House) -> None:
+        slow, lower = house.shelves
+        lower.held[KEY] = encode(house.record(), compress_above_bytes=1 << 30)
+        slow.gate.clear()
+        for _ in range(20):
+            found = await house.stack.find(KEY)
+            assert found is not None
+            assert found.tier == "l3"
+        assert slow.asked == 5  # then it was left alone
+        assert house.states == [("l2", False)]
+        assert house.stack.states == {"l2": "down", "l3": "up"}
+
+    run(test)
+
+
+def test_a_tier_that_is_back_is_asked_again_and_it_is_told_once():
+    async def test(house: House) -> None:
+        shelf = house.shelves[0]
+        shelf.fault = TierFault("l2", "it is full")
+        for _ in range(10):
+            assert await house.stack.find(KEY) is None
+        shelf.fault = None
+        house.clock.advance(60)
+        for _ in range(10):
+            await house.stack.find(KEY)
+        assert house.states == [("l2", False), ("l2", True)]
+
+    run(test, "l2")
+
+
+def test_what_waits_to_be_written_is_bounded():
+    async def test(house: House) -> None:
+        shelf = house.shelves[0]
+        shelf.gate.clear()
+        body = bytes(TIER_QUEUE_BYTES_MAX // 8)
+        for number in range(40):
+            house.stack.put(house.record(b"%020d" % number, body=body))
+            await asyncio.sleep(0)
+        assert house.meter.drops > 0
+        assert house.stack.waiting * len(body) <= TIER_QUEUE_BYTES_MAX
+        shelf.gate.set()
+        await house.stack.flush()
+        assert b"%020d" % 39 in shelf.held  # the newest were kept
+
+    run(test, "l2")
+
+
+def test_writes_go_in_batches():
+    async def test(house: House) -> None:
+        for number in range(50):
+            house.stack.put(house.record(b"%020d" % number))
+        await house.stack.flush()
+        assert house.shelves[0].batches == [50]
+        assert house.meter.writes == [("l2", 50, False)]
+
+    run(test, "l2")
+
+
+def test_what_is_removed_does_not_come_back_from_the_queue():
+    async def test(house: House) -> None:
+        house.stack.put(house.record())
+        await house.stack.remove([KEY])
+        await house.stack.flush()
+        assert house.shelves[0].held == {}
+
+    run(test, "l2")
+
+
+def test_the_end_writes_what_waits():
+    async def test(house: House) -> None:
+        house.stack.put(house.record())
+        await house.stack.close()
+        assert KEY in house.shelves[0].held
+        assert house.shelves[0].is_closed
+
+    run(test, "l2")
