@@ -40,6 +40,10 @@ class PurgeWatch:
         self._is_stopped = False
         threading.Thread(target=self._watch, name="headrace-store-watch", daemon=True).start()
 
+    def again(self) -> None:
+        """Tell the number again at the next look, changed or not: for who could not act on it."""
+        self._told = -1
+
     def close(self) -> None:
         """End the thread; nothing is told any more."""
         if not self._is_stopped:

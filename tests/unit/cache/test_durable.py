@@ -73,6 +73,18 @@ def test_what_saves_most_is_known_for_warming(run: Callable[[Use], None]) -> Non
     run(use)
 
 
+def test_uses_that_were_counted_are_written_in_the_end(run: Callable[[Use], None]) -> None:
+    async def use(tier: DurableTier, _clock: ManualClock) -> None:
+        await tier.put([item(1, worth_usd=0.5)])
+        tier.note_use(key(1), 3)
+
+    async def find(tier: DurableTier, _clock: ManualClock) -> None:
+        assert [each.saved_usd for each in await tier.top(1)] == [1.5]
+
+    run(use)
+    run(find)
+
+
 def test_a_fault_of_the_store_is_one_of_the_tier(tmp_path: Path) -> None:
     (tmp_path / CACHE_FILE).mkdir()
 
