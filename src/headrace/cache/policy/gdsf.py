@@ -1,0 +1,202 @@
+"""What saves the fewest dollars for its bytes leaves first, unless it was used often or lately.
+
+GreedyDual-Size-Frequency: Cherkasova, "Improving WWW proxies performance with GreedyDual-Size-
+Frequency caching policy", HP Laboratories 1998: at each use the priority of a key becomes
+
+    clock + uses * worth / size
+
+where the clock is the priority of the key that left last. Values are rounded down to four
+significant bits, so that few differ, and keys of one value stand on one shelf in the order of
+their use: CAMP (Ghandeharizadeh, Irani, Lam, Yap, Middleware 2014). A key that leaves early leaves
+nothing behind, unlike in a heap, and no step takes longer the more keys are held.
+
+A newcomer that came too seldom to deserve the place of the key that would leave for it leaves
+itself, in the way of TinyLFU (Einziger, Friedman, Manes 2017).
+"""
+
+from collections import OrderedDict
+from heapq import heappop, heappush, heapreplace
+from typing import Any, Final, Generic
+
+import msgspec
+
+from headrace.cache.policy.base import Key
+from headrace.cache.policy.sketch import COUNT_MAX, FrequencySketch
+from headrace.cache.policy.spread import spread_of
+
+# A use that saves nothing known counts as this much: then size and frequency decide.
+WORTH_USD_MIN: Final = 1e-6
+WORTH_USD_MAX: Final = 1e6
+# Values are whole numbers of this part of a dollar per byte: a clock that only ever rises loses
+# no small ones, as one of floats would.
+PARTS_PER_USD: Final = 10**18
+SIGNIFICANT_BITS: Final = 4
+# Every newcomer that is turned away costs the one who stays this part of one use, so that what
+# was popular once cannot keep everybody else out.
+CONTESTS_PER_USE: Final = 16
+
+
+class _Node(msgspec.Struct, gc=False, eq=False):
+    """What is known of a held key.
+
+    Attributes:
+        density: what one use is worth per byte.
+        uses: how often it was used, its coming in among them.
+        value: uses * density, rounded down: that of everything on its shelf.
+        shelf: where it stands: keys and their priorities, the one used longest ago first.
+        uses_next: uses that make it too valuable for this shelf.
+        contests: newcomers that were turned away for it.
+    """
+
+    density: int
+    uses: int
+    value: int
+    shelf: OrderedDict[Any, int]
+    uses_next: int
+    contests: int = 0
+
+
+class GdsfPolicy(Generic[Key]):
+    """GDSF on shelves.
+
+    Args:
+        admission: whether newcomers have to deserve their place.
+        seed: of the spread of keys over the frequency sketch.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_heads",
+        "_is_admission_on",
+        "_newcomer",
+        "_nodes",
+        "_shelves",
+        "_sketch",
+        "_spread",
+    )
+
+    def __init__(self, *, admission: bool = True, seed: int = 0) -> None:
+        self._clock = 0
+        self._nodes: dict[Key, _Node] = {}
+        self._shelves: dict[int, OrderedDict[Key, int]] = {}
+        # For each shelf the priority of its first key, or of one before that, and its value.
+        self._heads: list[tuple[int, int]] = []
+        self._is_admission_on = admission
+        self._newcomer: tuple[Key, _Node, int] | None = None
+        self._sketch = FrequencySketch()
+        self._spread = spread_of(seed)
+
+    @property
+    def clock(self) -> int:
+        """Priority of the key that left last, in 1e-18 dollars per byte."""
+        return self._clock
+
+    @property
+    def shelves(self) -> int:
+        """Different values that are held, or were lately."""
+        return len(self._heads)
+
+    def priority(self, key: Key) -> int:
+        """That of a held key, in 1e-18 dollars per byte."""
+        return self._nodes[key].shelf[key]
+
+    def touch(self, key: Key) -> None:
+        node = self._nodes[key]
+        uses = node.uses = node.uses + 1
+        if uses < node.uses_next:
+            shelf = node.shelf
+            shelf[key] = self._clock + node.value
+            shelf.move_to_end(key)
+        else:
+            self._move_up(key, node)
+
+    def insert(self, key: Key, size: int, worth: float) -> None:
+        density = density_of(size, worth)
+        value, value_next = _rounded(density)
+        shelf = self._shelf(value)
+        shelf[key] = self._clock + value
+        node = _Node(density, 1, value, shelf, -(-value_next // density))
+        self._nodes[key] = node
+        if self._is_admission_on:
+            if len(self._nodes) > self._sketch.width:
+                self._sketch.fit(len(self._nodes))
+            self._newcomer = key, node, self._sketch.count(self._spread(key))
+
+    def remove(self, key: Key) -> None:
+        self._forget(key, self._nodes.pop(key))
+
+    def evict(self) -> Key:
+        key, priority = self._lowest()
+        node = self._nodes[key]
+        if self._newcomer is not None and self._newcomer[1] is not node:
+            newcomer, newcomer_node, seen = self._newcomer
+            if not _deserves(newcomer_node, seen, node):
+                node.contests += 1
+                del self._nodes[newcomer]
+                self._forget(newcomer, newcomer_node)
+                return newcomer
+        self._clock = priority
+        del self._nodes[key]
+        self._forget(key, node)
+        return key
+
+    def _move_up(self, key: Key, node: _Node) -> None:
+        """Let a node stand on the shelf of what it has become worth."""
+        del node.shelf[key]
+        value, value_next = _rounded(node.uses * node.density)
+        node.value = value
+        node.uses_next = -(-value_next // node.density)
+        shelf = node.shelf = self._shelf(value)
+        shelf[key] = self._clock + value
+
+    def _shelf(self, value: int) -> OrderedDict[Key, int]:
+        shelf = self._shelves.get(value)
+        if shelf is None:
+            shelf = self._shelves[value] = OrderedDict()
+            heappush(self._heads, (self._clock + value, value))
+        return shelf
+
+    def _lowest(self) -> tuple[Key, int]:
+        """The key of the lowest priority; of several, the least valuable, then the oldest."""
+        heads = self._heads
+        while heads:
+            priority, value = heads[0]
+            shelf = self._shelves[value]
+            if not shelf:
+                heappop(heads)
+                del self._shelves[value]
+                continue
+            key = next(iter(shelf))
+            if shelf[key] == priority:
+                return key, priority
+            heapreplace(heads, (shelf[key], value))
+        raise KeyError("nothing is held")
+
+    def _forget(self, key: Key, node: _Node) -> None:
+        """Take a node off its shelf, and remember how often it was used."""
+        del node.shelf[key]
+        if self._is_admission_on:
+            if self._newcomer is not None and self._newcomer[1] is node:
+                self._newcomer = None
+            if node.uses > 1:
+                self._sketch.count(self._spread(key), min(node.uses - 1, COUNT_MAX))
+
+
+def density_of(size: int, worth: float) -> int:
+    """What one use is worth per byte, in 1e-18 dollars; at least 1, whatever is given."""
+    bounded = min(max(WORTH_USD_MIN, worth), WORTH_USD_MAX)
+    return max(1, int(bounded * PARTS_PER_USD) // max(1, size))
+
+
+def _rounded(product: int) -> tuple[int, int]:
+    """A value rounded down to its significant bits, and the next one above."""
+    shift = max(0, product.bit_length() - SIGNIFICANT_BITS)
+    bits = product >> shift
+    return bits << shift, bits + 1 << shift
+
+
+def _deserves(newcomer: _Node, seen: int, victim: _Node) -> bool:
+    """Whether a newcomer that was `seen` so often, in earlier stays too, is worth a victim."""
+    uses = min(max(seen, newcomer.uses), COUNT_MAX) * CONTESTS_PER_USE
+    standing = min(victim.uses, COUNT_MAX) * CONTESTS_PER_USE - victim.contests
+    return uses * newcomer.density >= standing * victim.density
