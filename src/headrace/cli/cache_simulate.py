@@ -68,11 +68,7 @@ def run(wish: Wish) -> None:
         _refuse("TRACE", "give a file of requests or --synthetic, one of the two")
     policies = _policies(wish.policies)
     capacities = tuple(map(read_capacity, wish.capacities or simulation.CAPACITIES))
-    if wish.plot is not None:
-        # Asked for first, so that nobody waits for a study to hear that an extra is missing.
-        from headrace.cli.cache_chart import require
-
-        require()
+    _foresee(wish)
     with ExitStack() as stack:
         progress = stack.enter_context(LateProgress(Console(stderr=True)))
         traces = _traces(wish, stack, progress)
@@ -80,6 +76,17 @@ def run(wish: Wish) -> None:
             traces, policies, capacities, simulation.make_contender, progress.tell
         )
     _hand_out(found, wish)
+
+
+def _foresee(wish: Wish) -> None:
+    """Refuse first what would fail at the end: nobody waits for a study that cannot be written."""
+    for option, path in (("--plot", wish.plot), ("--json", wish.json)):
+        if path is not None and (path.is_dir() or not path.parent.is_dir()):
+            _refuse(option, f"{path} cannot be written: name a file in a directory that exists")
+    if wish.plot is not None:
+        from headrace.cli.cache_chart import require
+
+        require()
 
 
 def _hand_out(found: Study, wish: Wish) -> None:
