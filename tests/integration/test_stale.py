@@ -51,17 +51,6 @@ def test_a_stale_answer_is_given_while_it_is_asked_for_again(
         assert fresh.headers["x-headrace-cost-usd"] == "0"
 
 
-def test_many_at_once_ask_again_only_once(provider: ScriptedProvider, tmp_path: Path):
-    provider.answers = [reply("low"), reply("high")]
-    with gateway(provider, tmp_path, ttl_s=1, stale_s=60) as running:
-        running.post(PATH, DOCUMENT)
-        eventually(lambda: stale_only(running.post(PATH, DOCUMENT)))
-        for _ in range(5):
-            assert running.post(PATH, DOCUMENT).cache == "l1"
-        eventually(lambda: new_only(running.post(PATH, DOCUMENT), "high"))
-        assert len(provider.bodies) == 2
-
-
 @pytest.mark.parametrize("trouble", [BROKEN, b"nonsense\r\n\r\n"], ids=["status", "garbage"])
 def test_a_stale_answer_is_given_where_the_provider_fails(
     provider: ScriptedProvider, tmp_path: Path, trouble: bytes
@@ -81,6 +70,35 @@ def test_without_leave_nothing_stale_is_given(provider: ScriptedProvider, tmp_pa
     with gateway(provider, tmp_path) as running:
         assert running.post(PATH, DOCUMENT).cache == "miss"
         assert eventually(lambda: failed_only(running.post(PATH, DOCUMENT))).status == 503
+
+
+def test_hits_are_checked_for_change_and_lifetimes_follow(
+    provider: ScriptedProvider, tmp_path: Path
+):
+    provider.answers = [reply(f"level {number}") for number in range(200)]
+    adaptive = {"enabled": True, "check_share": 1, "ttl_s_min": 1, "ttl_s_max": 1000}
+    with gateway(provider, tmp_path, ttl_s=500, adaptive=adaptive) as running:
+        running.post(PATH, DOCUMENT)
+
+        def lifetime() -> float | None:
+            assert running.post(PATH, DOCUMENT).cache in ("l1", "joined")
+            known = running.get("/admin/cache").json()["lifetimes"]
+            return known[0]["ttl_s"] if known and known[0]["ttl_s"] < 100 else None
+
+        assert eventually(lifetime, timeout_s=30)  # every answer was another
+        metrics = running.metrics()
+        assert metrics['headrace_cache_calls_total{for="revalidate"}'] == len(provider.bodies) - 1
+
+
+def test_what_refreshing_costs_is_told(provider: ScriptedProvider, tmp_path: Path):
+    provider.answers = [reply("low"), reply("high")]
+    with gateway(provider, tmp_path, stale_s=60) as running:
+        running.post(PATH, DOCUMENT)
+        eventually(lambda: stale_only(running.post(PATH, DOCUMENT)))
+        eventually(lambda: new_only(running.post(PATH, DOCUMENT), "high"))
+        told = running.get("/admin/cache").json()
+        assert told["spent"]["refresh"]["calls"] >= 1
+        assert running.metrics()['headrace_cache_stale_total{why="while-revalidate"}'] >= 1
 
 
 def stale_only(response: Response) -> Response | None:

@@ -4,6 +4,7 @@ Memory answers at once; the tiers below it take time, so they are asked by whoev
 """
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -19,11 +20,15 @@ from headrace.cache.turns import Turns
 from headrace.clock import Clock
 from headrace.gateway.call import Call
 from headrace.gateway.flight import Flight
+from headrace.gateway.lifetimes import Lifetimes
 from headrace.gateway.order import Order
 from headrace.gateway.plan import Plan
 from headrace.limits import WARM_SHARE_MAX
 from headrace.model import Usage
 from headrace.observe.metrics import Metrics
+
+REFRESH: Final = "refresh"
+REVALIDATE: Final = "revalidate"
 
 
 class Held(msgspec.Struct, frozen=True, gc=False):
@@ -31,13 +36,13 @@ class Held(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         is_stale: its time is over; it may be given only on terms.
-        is_due: it should be asked for again in the background.
+        due: why it should be asked for again in the background; empty where it should not.
         is_given: it may be given now; otherwise only where the provider fails.
     """
 
     answer: Answer
     is_stale: bool = False
-    is_due: bool = False
+    due: str = ""
     is_given: bool = True
 
 
@@ -53,6 +58,7 @@ class Answers:
         metrics: counts.
         plan: what the settings say at the moment.
         uniform: draws from [0, 1).
+        lifetimes: how long answers are fresh, where that is learnt.
     """
 
     def __init__(
@@ -66,6 +72,7 @@ class Answers:
         metrics: Metrics,
         plan: Callable[[], Plan],
         uniform: Callable[[], float],
+        lifetimes: Lifetimes | None,
     ) -> None:
         self.memory = memory
         self.tiers = tiers
@@ -75,6 +82,8 @@ class Answers:
         self._metrics = metrics
         self._plan = plan
         self._early = EarlyRefresh(uniform=uniform)
+        self._lifetimes = lifetimes
+        self._is_check_due = False
 
     @property
     def purge_seq(self) -> int:
@@ -96,6 +105,9 @@ class Answers:
         if answer is None:
             return None
         if hints.age_s_max is not None and now_s - answer.stored_s > hints.age_s_max:
+            return None
+        if self._lifetimes is not None and self._lifetimes.wants_check():
+            self._is_check_due = True  # by the way that follows, which knows what was asked
             return None
         self.count_saved("l1", answer, answer.seconds)
         return answer
@@ -142,6 +154,10 @@ class Answers:
         # What the provider said of this one call (limits, ids, times) is not true of the next.
         answer.headers = tuple([pair for pair in answer.headers if pair[0] == b"content-type"])
         now_s, ttl_s = self._clock.monotonic_s(), plan.ttl(order.call.hints.ttl_s)
+        if self._lifetimes is not None:
+            self._lifetimes.came(order, answer, now_s)
+            if order.call.hints.ttl_s is None:
+                ttl_s = self._lifetimes.ttl_s(order)
         fresh_until_s = now_s + ttl_s
         expires_s = now_s
         if ttl_s > 0:
@@ -159,6 +175,15 @@ class Answers:
             self._metrics.cache_stores.increment()
             if self.tiers is not None:
                 self.tiers.put(_record(order.key, answer, terms, self._clock))
+
+    def count_spent(self, purpose: str, usd: float) -> None:
+        """Book a call that was made for the cache's own sake."""
+        self._metrics.cache_spent(purpose, usd)
+
+    def count_stale(self, why: str) -> None:
+        """Book an answer that was given although its time was over."""
+        stale = self._metrics.cache_stale
+        stale.add(stale.at(why))
 
     def count_saved(self, by: str, answer: Answer, seconds: float) -> None:
         """Book what an answer saved that no provider was asked for.
@@ -220,21 +245,25 @@ class Answers:
             now_s, terms.stored_s, terms.fresh_until_s, plan.stale_s, plan.stale_if_error_s
         )
         if state is Freshness.FRESH:
-            return Held(answer, is_due=self._is_due(entry, answer, now_s))
+            return Held(answer, due=self._due(entry, answer, now_s))
         if state is Freshness.STALE_WHILE_REVALIDATE:
-            return Held(answer, is_stale=True, is_due=True)
+            return Held(answer, is_stale=True, due=REFRESH)
         if state is Freshness.STALE_IF_ERROR:
             return Held(answer, is_stale=True, is_given=False)
         return None
 
-    def _is_due(self, entry: Entry, answer: Answer, now_s: float) -> bool:
+    def _due(self, entry: Entry, answer: Answer, now_s: float) -> str:
+        is_checked, self._is_check_due = self._is_check_due, False
+        if is_checked or (self._lifetimes is not None and self._lifetimes.wants_check()):
+            return REVALIDATE
         terms = entry.terms
         if now_s < terms.careful_s:
-            return False
+            return ""
         entry.late_uses += 1
-        return self._early.is_due(
+        is_early = self._early.is_due(
             now_s, terms.careful_s, terms.fresh_until_s, answer.seconds, entry.late_uses
         )
+        return REFRESH if is_early else ""
 
 
 def _record(key: bytes, answer: Answer, terms: Terms, clock: Clock) -> Record:

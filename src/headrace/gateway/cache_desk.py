@@ -7,6 +7,7 @@ from headrace.cache.entry import KEY_PREFIX
 from headrace.cache.memory import MemoryCache
 from headrace.cache.purges import ALL, PurgeLedger
 from headrace.cache.tiers import TierStack
+from headrace.gateway.lifetimes import Lifetimes
 from headrace.observe.metrics import Metrics
 
 
@@ -19,6 +20,7 @@ class CacheDesk:
         ledger: what has been purged.
         announce: purges a scope for all who share a tier; says how far that reached.
         metrics: counts.
+        lifetimes: how long answers are fresh, where that is learnt.
     """
 
     def __init__(
@@ -29,12 +31,14 @@ class CacheDesk:
         ledger: PurgeLedger,
         announce: Callable[[str], Awaitable[str]],
         metrics: Metrics,
+        lifetimes: Lifetimes | None,
     ) -> None:
         self._memory = memory
         self._tiers = tiers
         self._ledger = ledger
         self._announce = announce
         self._metrics = metrics
+        self._lifetimes = lifetimes
 
     def told(self) -> Mapping[str, Any]:
         """How the cache does, as plain data without secrets."""
@@ -44,6 +48,7 @@ class CacheDesk:
             "tiers": tiers.states if tiers is not None else {},
             "waiting_writes": tiers.waiting if tiers is not None else 0,
             "purges": self._ledger.latest,
+            "lifetimes": self._lifetimes.told() if self._lifetimes is not None else [],
             **self._metrics.cache_books(),
         }
 

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
+from headrace.cache.adaptive import AdaptiveTtl, LastAnswers
 from headrace.cache.memory import MemoryCache
 from headrace.cache.policy import LruPolicy
 from headrace.cache.purges import PurgeLedger
@@ -24,6 +25,7 @@ from headrace.gateway.cache_desk import CacheDesk
 from headrace.gateway.catalogue import Catalogue
 from headrace.gateway.cellar import Cellar
 from headrace.gateway.lanes import Lanes
+from headrace.gateway.lifetimes import Lifetimes
 from headrace.gateway.pipeline import Pipeline
 from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.tasks import Tasks
@@ -33,6 +35,7 @@ from headrace.observe.metrics import Metrics
 from headrace.routing.directory import Directory
 from headrace.routing.prices import PriceTable
 from headrace.settings import Settings
+from headrace.settings.schema import CacheSettings
 
 OnBug = Callable[[BaseException], None]
 OnUnreachable = Callable[[str, HeadraceError], None]
@@ -93,12 +96,14 @@ class Engine:
             on_state=on_tier,
             on_warm=self._warm_up_with,
         )
+        lifetimes = _lifetimes(cache)
         self.desk = CacheDesk(
             memory=self.cache,
             tiers=self._cellar.tiers,
             ledger=self.ledger,
             announce=self._cellar.purge,
             metrics=metrics,
+            lifetimes=lifetimes,
         )
         self.answers = Answers(
             memory=self.cache,
@@ -109,6 +114,7 @@ class Engine:
             metrics=metrics,
             plan=lambda: self.pipeline.plan,
             uniform=secrets.SystemRandom().random,
+            lifetimes=lifetimes,
         )
         self.catalogue = Catalogue(plan, clock, self._tasks.spawn)
         self.pipeline = Pipeline(
@@ -244,7 +250,23 @@ def _life_s_max(settings: Settings) -> float:
     """Longest time from the beginning of a call until its answer is of no use any more."""
     cache = settings.cache
     calls_s = max(provider.total_timeout_s for provider in settings.providers.values())
-    return calls_s + cache.ttl_s_max + max(cache.ttl_s, cache.stale_s, cache.stale_if_error_s)
+    fresh_s = max(cache.ttl_s, cache.ttl_s_max, cache.adaptive.ttl_s_max)
+    return calls_s + fresh_s + max(cache.stale_s, cache.stale_if_error_s)
+
+
+def _lifetimes(cache: CacheSettings) -> Lifetimes | None:
+    adaptive = cache.adaptive
+    if not adaptive.enabled:
+        return None
+    ttl = AdaptiveTtl(
+        uniform=secrets.SystemRandom().random,
+        ttl_s=min(max(cache.ttl_s, adaptive.ttl_s_min), adaptive.ttl_s_max),
+        ttl_min_s=adaptive.ttl_s_min,
+        ttl_max_s=adaptive.ttl_s_max,
+        stale_share_max=adaptive.stale_share_max,
+        shadow_share=adaptive.check_share,
+    )
+    return Lifetimes(ttl, LastAnswers())
 
 
 def _own_prices(settings: Settings) -> dict[str, Price]:

@@ -20,6 +20,7 @@ FINAL_EVENT_BYTES = 512
 class Tower(Protocol):
     """Whoever runs flights and is told how they go."""
 
+    def gave_stale(self) -> None: ...
     def price_of(self, order: Order) -> Price | None: ...
     def ended(self, flight: "Flight") -> None: ...
     def landed(self, flight: "Flight") -> None: ...
@@ -72,6 +73,7 @@ class Flight(Relay):
             return False
         self.failed()
         self.stale = Stale.ERROR
+        self._tower.gave_stale()
         self.give(stale, self._tower.now_s() - stale.stored_s, CacheResult.L1)
         return True
 

@@ -36,6 +36,7 @@ class Order(msgspec.Struct, eq=False):
         looks_up: whether a stored answer, or one under way, will do.
         relay: the call it leads.
         stale: a stored answer whose time is over, given where the provider fails.
+        purpose: why the cache itself asks, where no caller does.
         lease: what keeps other processes from asking the same; empty where it holds none.
         purge_seq: number of the last purge that was known when it was looked up.
         error: why it goes no further.
@@ -58,6 +59,7 @@ class Order(msgspec.Struct, eq=False):
     looks_up: bool = False
     relay: Relay | None = None
     stale: Answer | None = None
+    purpose: str = ""
     lease: bytes = b""
     purge_seq: int = 0
     error: HeadraceError | None = None

@@ -172,8 +172,11 @@ class Pipeline:
         order.reader.answer(answer, self.now_s() - answer.stored_s)
         order.reader.done()
         self._answers.count_saved("l1", answer, answer.seconds)
-        if held.is_due:
+        if stale is not None:
+            self._answers.count_stale(stale.value)
+        if held.due:
             del order.reader
+            order.purpose = held.due
             self._due.append(order)
 
     def _join(self, order: Order) -> bool:
@@ -235,7 +238,10 @@ class Pipeline:
             self._answers.count_saved(tier.value, answer, answer.seconds)
         flight.stale = Stale.REVALIDATING if held.is_stale else None
         flight.give(answer, self.now_s() - answer.stored_s, tier)
-        if held.is_due:
+        if held.is_stale:
+            self._answers.count_stale(Stale.REVALIDATING.value)
+        if held.due:
+            order.purpose = held.due
             self._due.append(order)
             self._refresh_due()
 
@@ -299,6 +305,9 @@ class Pipeline:
 
     # What flights say.
 
+    def gave_stale(self) -> None:
+        self._answers.count_stale(Stale.ERROR.value)
+
     def price_of(self, order: Order) -> Price | None:
         return self._plan.price(order.way, order.model)
 
@@ -338,6 +347,8 @@ class Pipeline:
         meter.done(answer.status, answer.seconds)
         if answer.usage:
             meter.spent(answer.usage, answer.cost_usd or 0.0)
+        if order.purpose:
+            self._answers.count_spent(order.purpose, answer.cost_usd or 0.0)
         if answer.status == 200:
             for _ in range(flight.followers):
                 self._answers.count_saved("joined", answer, 0.0)

@@ -82,6 +82,15 @@ class Metrics:
         cells[dollars] += usd
         cells[waits] += seconds
 
+    def cache_spent(self, purpose: str, usd: float) -> None:
+        """Count a call made for the cache itself, and what it cost in US dollars.
+
+        Raises:
+            ValueError: `purpose` is not one of the label's values.
+        """
+        self.cache_calls.add(self.cache_calls.at(purpose))
+        self.cache_spent_usd.add(self.cache_spent_usd.at(purpose), usd)
+
     def cache_books(self) -> dict[str, dict[str, dict[str, float]]]:
         """What each tier saved, and what the cache spent on its own account; zeros left out."""
         cells = self._cells

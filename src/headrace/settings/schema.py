@@ -116,6 +116,22 @@ class SemanticSettings(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = False
 
 
+class AdaptiveSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Lifetimes that follow how often answers really change.
+
+    Attributes:
+        check_share: share of hits that are asked again in the background and compared; each is a
+            paid call.
+        stale_share_max: share of hits that may be stale.
+    """
+
+    enabled: bool = False
+    check_share: Annotated[float, Meta(ge=0, le=1)] = 0.01
+    stale_share_max: Annotated[float, Meta(gt=0, le=0.5)] = 0.05
+    ttl_s_min: Seconds = 60.0
+    ttl_s_max: Seconds = 86400.0
+
+
 class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept, how much and how long.
 
@@ -153,6 +169,7 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
     durable_mb: Annotated[int, Meta(ge=1, le=1_073_741_824)] = 10240
     tier_timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 20
     compress_above_kb: Annotated[int, Meta(ge=1, le=1_048_576)] = 4
+    adaptive: AdaptiveSettings = AdaptiveSettings()
     semantic: SemanticSettings = SemanticSettings()
 
 
