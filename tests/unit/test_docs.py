@@ -138,7 +138,7 @@ def numbers_told(kind: inspect.IntType | inspect.FloatType) -> str:
     if kind.ge is None and kind.gt is None and kind.le is None:
         return "number"
     low = f"above {kind.gt:g}" if kind.gt is not None else f"{kind.ge:g}"
-    return low if kind.le is None else f"{low} to {int(kind.le)}"
+    return low if kind.le is None else f"{low} to {kind.le if kind.le % 1 else int(kind.le)}"
 
 
 # What one setting demands beyond its type: settings/rules.py wants both prices.
