@@ -15,6 +15,7 @@ from headrace.store.schema import LEASES as L
 
 Result = TypeVar("Result")
 
+LEASE_S_MAX: Final = 600.0
 _EXPIRED_BATCH: Final = 256
 
 _RELEASE: Final = delete(L).where(
@@ -49,18 +50,26 @@ class LeaseTable:
         Args:
             name: of the work, up to `KEY_BYTES_MAX` bytes.
             holder: who wants it; different for everyone who may want it.
-            seconds: after which it is anybody's.
+            seconds: after which it is anybody's; up to `LEASE_S_MAX`.
             now_s: wall-clock seconds.
 
         Returns:
             Whether it is the holder's now.
 
         Raises:
-            ValueError: the name is too long.
+            ValueError: the name or the time is too long.
         """
         if len(name) > KEY_BYTES_MAX:
             raise ValueError(f"the name of a lease has up to {KEY_BYTES_MAX} bytes")
-        wanted = {"name": name, "holder": holder, "expires_s": now_s + seconds, "now_s": now_s}
+        if not 0 < seconds <= LEASE_S_MAX:
+            raise ValueError(f"a lease lasts up to {LEASE_S_MAX:g} s")
+        wanted = {
+            "name": name,
+            "holder": holder,
+            "expires_s": now_s + seconds,
+            "now_s": now_s,
+            "horizon_s": now_s + LEASE_S_MAX,
+        }
         take = self._take
         taken = await self._write(lambda connection: connection.execute(take, wanted).first())
         return taken is not None
@@ -89,7 +98,12 @@ def _take(dialect: str) -> ReturningInsert[tuple[bytes]]:
     return statement.on_conflict_do_update(
         index_elements=[L.c.name],
         set_={"holder": new.holder, "expires_s": new.expires_s},
-        where=or_(L.c.expires_s <= bindparam("now_s"), L.c.holder == new.holder),
+        where=or_(
+            L.c.expires_s <= bindparam("now_s"),
+            # Nobody takes one for so long: the clock was set back since.
+            L.c.expires_s > bindparam("horizon_s"),
+            L.c.holder == new.holder,
+        ),
     ).returning(L.c.name)
 
 

@@ -66,7 +66,10 @@ def _open(url: str, data_dir: Path, bounds: StoreBounds, voice: Voice) -> "Store
     from headrace.store.store import Store
 
     if url == "sqlite":
-        from headrace.store.sqlite import SqliteDatabase
+        from headrace.store.sqlite import SqliteDatabase, version_problem
+
+        if problem := version_problem():
+            raise SettingsInvalid(f"store.url: {problem}")
 
         return Store(
             SqliteDatabase(data_dir / CACHE_FILE, bounds.write_limit_s, voice), bounds, voice

@@ -21,6 +21,7 @@ from headrace.store.migrations import migrate
 
 # What processes that migrate at once take turns by: "headrace", in ASCII.
 _MIGRATION_LOCK: Final = 0x6865616472616365
+_MIGRATION_WAIT_MS: Final = 60_000
 # A connection whose other end is gone without a word is found out in about this many seconds.
 _SILENCE_S: Final = 10
 
@@ -98,7 +99,7 @@ class PostgresDatabase:
             return StoreBusy(why)
         if isinstance(cause, errors.DiskFull):
             return StoreFull(why)
-        if isinstance(cause, psycopg.OperationalError):
+        if isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
             return StoreLost(why)
         return StoreFault(why)
 
@@ -143,6 +144,9 @@ class PostgresDatabase:
             if self._is_ready:
                 return
             with self._engine.connect() as connection, connection.begin():
+                # Making an index may take longer than any statement of a request.
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_MIGRATION_WAIT_MS}")
                 connection.execute(
                     text("SELECT pg_advisory_xact_lock(:number)"), {"number": _MIGRATION_LOCK}
                 )

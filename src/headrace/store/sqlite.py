@@ -54,6 +54,8 @@ _DAMAGED: Final = frozenset(
         sqlite3.SQLITE_IOERR_CORRUPTFS,
     }
 )
+# The first that can return what it has deleted.
+_VERSION_MIN: Final = (3, 35, 0)
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 _ASIDE: Final = ".damaged"
 # The log and its index go first: a new file must never find the log of an old one.
@@ -236,6 +238,14 @@ class SqliteDatabase:
                 return
         aside = f"{self.name}{_ASIDE}"
         self._voice.say("error", "store_damaged", self.name, f"{why}; moved to {aside}")
+
+
+def version_problem(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> str | None:
+    """What is wrong with the SQLite that Python was built with, if anything."""
+    if version >= _VERSION_MIN:
+        return None
+    found, needed = (".".join(map(str, each)) for each in (version, _VERSION_MIN))
+    return f"Python here has SQLite {found}, and {needed} is needed; PostgreSQL works without"
 
 
 def _is_table_missing(cause: object) -> bool:

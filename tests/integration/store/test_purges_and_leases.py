@@ -6,6 +6,7 @@ import pytest
 from tests.support.stores import NOW_S, Place
 from tests.support.waiting import eventually
 
+from headrace.store.leases import LEASE_S_MAX
 from headrace.store.rows import Purge
 from headrace.store.store import Store
 
@@ -140,6 +141,16 @@ def test_a_lease_ends_by_itself_and_can_be_held_for_longer(place: Place) -> None
     place.use(use)
 
 
+def test_a_lease_is_no_longer_held_when_the_clock_was_set_back(place: Place) -> None:
+    async def use(store: Store) -> None:
+        leases = store.leases
+        assert await leases.try_lease(b"work", b"a", LEASE_S_MAX, NOW_S)
+        assert not await leases.try_lease(b"work", b"b", 10, NOW_S)
+        assert await leases.try_lease(b"work", b"b", 10, NOW_S - 86_400)
+
+    place.use(use)
+
+
 def test_of_many_who_want_a_lease_at_once_one_gets_it(place: Place) -> None:
     async def use(first: Store) -> None:
         async with place.opened() as second:
@@ -164,10 +175,12 @@ def test_leases_that_nobody_gave_back_are_forgotten(place: Place) -> None:
     place.use(use)
 
 
-def test_a_name_that_is_too_long_is_refused(place: Place) -> None:
+def test_a_name_or_a_time_that_is_too_long_is_refused(place: Place) -> None:
     async def use(store: Store) -> None:
         with pytest.raises(ValueError, match="256"):
             await store.leases.try_lease(bytes(257), b"a", 10, NOW_S)
+        with pytest.raises(ValueError, match="600"):
+            await store.leases.try_lease(b"work", b"a", LEASE_S_MAX + 1, NOW_S)
         assert await store.leases.try_lease(bytes(256), b"\x00", 10, NOW_S)
 
     place.use(use)

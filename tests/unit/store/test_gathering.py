@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.store.test_crew import LONG_S, Gate, begun, make_crew
+from tests.support.crews import LONG_S, Gate, begun, make_crew
 
 from headrace.store.crew import Crew
 from headrace.store.database import Link

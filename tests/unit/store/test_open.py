@@ -9,6 +9,7 @@ from tests.unit.test_import_cost import ROOT, costly, loaded_by
 
 from headrace.errors import SettingsInvalid
 from headrace.store.open import CACHE_FILE, default_data_dir, open_store
+from headrace.store.sqlite import version_problem
 
 
 def test_opening_touches_nothing(tmp_path: Path) -> None:
@@ -77,6 +78,11 @@ def test_a_missing_package_is_named_with_its_extra(package: str, url: str, extra
     )
     assert package in done.stdout
     assert f"headrace[{extra}]" in done.stdout, done.stderr
+
+
+def test_an_old_sqlite_is_told_so() -> None:
+    assert version_problem((3, 35, 0)) is None
+    assert "3.34.1, and 3.35.0 is needed" in (version_problem((3, 34, 1)) or "")
 
 
 @pytest.mark.parametrize(
