@@ -7,13 +7,15 @@ import sys
 
 import uvloop
 
-from headrace.clock import SystemClock
+from headrace.clock import Clock, SystemClock
 from headrace.console.app import make_console
 from headrace.gateway.lanes import Trust
 from headrace.observe.cells import Cells, SharedCells
+from headrace.observe.event_log import DirectEventLog
 from headrace.observe.layout import Layout
 from headrace.observe.logs import open_direct_log
 from headrace.server.descriptors import raise_descriptor_limit
+from headrace.server.embedded import EmbeddedValkey, NotShared, embed
 from headrace.server.listener import bind, server_tls
 from headrace.server.supervisor import Supervisor
 from headrace.server.worker import Load, Post, Worker
@@ -70,20 +72,36 @@ def _supervise(settings: Settings, load: Load) -> int:
         for index in range(settings.listen.workers)
     ]
 
+    clock = SystemClock()
+    events = open_direct_log(settings.log, clock)
+    embedded = _embed(settings, events, clock)
+
+    def load_shared() -> Settings:
+        return load() if embedded is None else embedded.adopt_into(load())
+
     def run_worker(current: Settings, post: Post) -> None:
         sock = bind(settings.listen, shared=True, port=port)
         reserved.close()
-        _run_worker(current, load, post, sock)
+        _run_worker(current, load_shared, post, sock)
+        if embedded is not None and os.getppid() != post.supervisor_pid:
+            embedded.remove_folder()  # who should have done it is dead
 
     def load_usable() -> Settings:
         # What workers would refuse must not be what their successors start with.
-        current = load()
+        current = load_shared()
         check_files(current)
         return current
 
-    clock = SystemClock()
-    events = open_direct_log(settings.log, clock)
-    return Supervisor(settings, load_usable, posts, run_worker, events, clock).run()
+    current = settings if embedded is None else embedded.adopt_into(settings)
+    return Supervisor(current, load_usable, posts, run_worker, events, clock, embedded).run()
+
+
+def _embed(settings: Settings, events: DirectEventLog, clock: Clock) -> EmbeddedValkey | None:
+    try:
+        return embed(settings, events, clock)
+    except NotShared as why:
+        _say(str(why))
+        return None
 
 
 def _run_worker(settings: Settings, load: Load, post: Post, sock: socket.socket) -> None:

@@ -2,7 +2,7 @@
 
 The supervisor runs no loop and no threads, so that forking is safe: it waits for signals. Each
 worker listens on a socket of its own (SO_REUSEPORT) and counts in its own row of one shared
-board, which outlives it.
+board, which outlives it. The server that workers share answers by is kept running in the same way.
 """
 
 import os
@@ -15,14 +15,13 @@ from headrace.clock import Clock
 from headrace.errors import HeadraceError
 from headrace.observe.event_log import DirectEventLog
 from headrace.observe.metrics import zero_gauges
+from headrace.server.embedded import EmbeddedValkey
+from headrace.server.restarts import Restarts
 from headrace.server.worker import Load, Post
 from headrace.settings import Settings
 
-RESTART_PAUSE_S_MIN = 0.1
-RESTART_PAUSE_S_MAX = 5.0
-# A worker that ran this long was sound; its successor starts without a pause.
-SOUND_AFTER_S = 10.0
 FAILED_TO_START = 78  # EX_CONFIG
+IDLE_WAIT_S = 3600.0
 
 WATCHED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
@@ -39,6 +38,7 @@ class Supervisor:
         run_worker: runs one worker to its end, in the child.
         events: where to say what happens.
         clock: the time.
+        embedded: what the workers share answers by, where it is a child of this process.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class Supervisor:
         run_worker: RunWorker,
         events: DirectEventLog,
         clock: Clock,
+        embedded: EmbeddedValkey | None = None,
     ) -> None:
         self._settings = settings
         self._load = load
@@ -56,9 +57,10 @@ class Supervisor:
         self._run_worker = run_worker
         self._events = events
         self._clock = clock
+        self._embedded = embedded
         self._workers: dict[int, tuple[Post, float]] = {}  # by pid: post, start
         self._due: list[tuple[float, Post]] = []
-        self._pause_s = RESTART_PAUSE_S_MIN
+        self._restarts = Restarts()
         self._is_stopping = False
 
     def run(self) -> int:
@@ -68,6 +70,15 @@ class Supervisor:
             The exit status: 0, or that of a worker that could not start.
         """
         signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
+        if self._embedded is None:
+            return self._run()
+        try:
+            self._embedded.start()
+            return self._run()
+        finally:
+            self._embedded.stop()
+
+    def _run(self) -> int:
         for post in self._posts:
             self._start(post)
         status = 0
@@ -83,9 +94,10 @@ class Supervisor:
         return status
 
     def _wait_s(self) -> float:
-        if not self._due:
-            return 3600.0
-        return max(0.0, min(due_s for due_s, _ in self._due) - self._clock.monotonic_s())
+        due_s = [due_s for due_s, _ in self._due]
+        if self._embedded is not None and self._embedded.due_s is not None:
+            due_s.append(self._embedded.due_s)
+        return max(0.0, min(due_s) - self._clock.monotonic_s()) if due_s else IDLE_WAIT_S
 
     def _start(self, post: Post) -> None:
         pid = os.fork()
@@ -112,35 +124,33 @@ class Supervisor:
     def _reap(self) -> int:
         """Take note of the dead, and plan their successors."""
         failed = 0
-        while self._workers:
-            pid, wait_status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                break
+        while ended := _next_ended():
+            pid, code = ended
+            if self._embedded is not None and self._embedded.has_ended(pid, code):
+                continue
             post, started_s = self._workers.pop(pid)
             zero_gauges(post.layout, post.board.row(post.index))
-            code = os.waitstatus_to_exitcode(wait_status)
             if self._is_stopping:
                 continue
             if code == FAILED_TO_START:
                 failed = code
                 self._stop()
                 continue
-            now_s = self._clock.monotonic_s()
-            sound = now_s - started_s >= SOUND_AFTER_S
-            pause_s = 0.0 if sound else self._pause_s
-            self._pause_s = (
-                RESTART_PAUSE_S_MIN if sound else min(self._pause_s * 2, RESTART_PAUSE_S_MAX)
-            )
-            self._events.say(
-                "warning",
-                "worker_ended",
-                worker=post.index,
-                pid=pid,
-                exit_code=code,
-                restart_s=pause_s,
-            )
-            self._due.append((now_s + pause_s, post))
+            self._plan_successor(post, pid, code, started_s)
         return failed
+
+    def _plan_successor(self, post: Post, pid: int, code: int, started_s: float) -> None:
+        now_s = self._clock.monotonic_s()
+        pause_s = self._restarts.pause_s(now_s - started_s)
+        self._events.say(
+            "warning",
+            "worker_ended",
+            worker=post.index,
+            pid=pid,
+            exit_code=code,
+            restart_s=pause_s,
+        )
+        self._due.append((now_s + pause_s, post))
 
     def _start_due(self) -> None:
         now_s = self._clock.monotonic_s()
@@ -148,6 +158,8 @@ class Supervisor:
         self._due = [(due_s, post) for due_s, post in self._due if due_s > now_s]
         for post in due:
             self._start(post)
+        if self._embedded is not None:
+            self._embedded.start_if_due()
 
     def _stop(self) -> None:
         self._is_stopping = True
@@ -168,3 +180,12 @@ class Supervisor:
     def _pass_on(self, number: signal.Signals) -> None:
         for pid in self._workers:
             os.kill(pid, number)
+
+
+def _next_ended() -> tuple[int, int] | None:
+    """A child that has ended, and its exit code; the system forgets it then."""
+    try:
+        pid, wait_status = os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:  # there is none at all
+        return None
+    return (pid, os.waitstatus_to_exitcode(wait_status)) if pid else None
