@@ -44,7 +44,6 @@ UNWIRED: Final = frozenset(
         "src/headrace/cache/adaptive.py",
         "src/headrace/cache/changes.py",
         "src/headrace/cache/durable.py",
-        "src/headrace/cache/freshness.py",
         "src/headrace/cache/prefetch.py",
         "src/headrace/cache/reuse/admission.py",
         "src/headrace/cache/reuse/baselines.py",

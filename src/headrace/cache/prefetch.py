@@ -81,7 +81,8 @@ class PrefetchReport(msgspec.Struct, frozen=True):
         wasted_usd: what those cost that were never used.
         seconds_saved: waiting that callers were spared.
         refused_budget: good ones left out because the budget was used up.
-        refused_value: left out because they were expected to cost more than they bring.
+        refused_value: left out because they were not likely enough to be used, or expected to
+            cost more than they bring.
         missed: expired while the upstream was busy.
     """
 
@@ -121,6 +122,8 @@ class PrefetchPlanner:
         reuse: the chance that a key is used within so many seconds from now.
         is_idle: whether the upstream has nothing better to do.
         now_s: the moment, monotonic seconds.
+        chance_min: what is less likely to be used is left out, whatever it would be worth: it
+            bounds the share that is wasted.
         ahead_s: how long before it expires an answer is considered, seconds.
         expiring_max: answers that are kept in mind.
         paid_max: prefetched answers whose use is waited for.
@@ -134,6 +137,7 @@ class PrefetchPlanner:
         reuse: Callable[[bytes, float], float],
         is_idle: Callable[[], bool],
         now_s: float,
+        chance_min: float = 0.25,
         ahead_s: float = 10.0,
         expiring_max: int = 4096,
         paid_max: int = 4096,
@@ -143,6 +147,7 @@ class PrefetchPlanner:
         self._usd_per_second = usd_per_second
         self._reuse = reuse
         self._is_idle = is_idle
+        self._chance_min = chance_min
         self._ahead_s = ahead_s
         self._expiring_max = expiring_max
         self._paid_max = paid_max
@@ -228,6 +233,8 @@ class PrefetchPlanner:
 
     def _value_usd(self, answer: Expiring) -> float:
         chance = self._reuse(answer.key, answer.life_s)
+        if chance < self._chance_min:
+            return 0.0
         waiting_usd = answer.seconds * self._usd_per_second
         return chance * waiting_usd - (1.0 - chance) * answer.cost_usd
 

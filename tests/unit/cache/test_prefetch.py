@@ -78,6 +78,13 @@ def test_what_is_expected_to_cost_more_than_it_brings_is_left_out() -> None:
     assert plan.report.refused_value == 1
 
 
+def test_what_is_hardly_ever_used_is_left_out_however_cheap_it_is() -> None:
+    plan = planner(chances={b"a": 0.2})
+    plan.watch(expiring("a", cost_usd=0.0))
+    assert plan.plan(95.0) == []
+    assert plan.report.refused_value == 1
+
+
 def test_the_best_for_its_money_comes_first() -> None:
     plan = planner(chances={b"a": 0.5, b"b": 0.9, b"c": 0.7})
     for name in "abc":

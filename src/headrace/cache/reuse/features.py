@@ -16,6 +16,8 @@ SCALED: Final = 10
 BUCKETS: Final = 64
 WIDTH: Final = 1 + SCALED + 2 + BUCKETS
 _Z_MAX: Final = 4.0
+# What hardly varies is not blown up.
+_DEVIATION_MIN: Final = 0.05
 _ODDS_MAX: Final = 8.0
 _INTERVAL_S_MIN: Final = 1e-3
 
@@ -73,13 +75,14 @@ class Scaler:
         memory: about how many rows count.
     """
 
-    __slots__ = ("_mean", "_memory", "_rows", "_variance")
+    __slots__ = ("_factor", "_mean", "_memory", "_rows", "_variance")
 
     def __init__(self, memory: float = 10_000.0) -> None:
         self._memory = memory
         self._rows = 0.0
         self._mean = np.zeros(SCALED)
         self._variance = np.ones(SCALED)
+        self._factor = np.ones(SCALED)
 
     def see(self, row: Vector) -> None:
         """Count a row in."""
@@ -88,11 +91,14 @@ class Scaler:
         apart = row[1 : 1 + SCALED] - self._mean
         self._mean += step * apart
         self._variance += step * ((1.0 - step) * apart * apart - self._variance)
+        np.divide(1.0, np.sqrt(self._variance) + _DEVIATION_MIN, out=self._factor)
 
     def scale(self, rows: Vector) -> Vector:
         """The row, or rows, scaled in place and kept within four deviations."""
         part = rows[..., 1 : 1 + SCALED]
         part -= self._mean
-        part /= np.sqrt(self._variance) + 0.05
-        np.clip(part, -_Z_MAX, _Z_MAX, out=part)
+        part *= self._factor
+        # Two calls of what is compiled are faster than `clip`.
+        np.maximum(part, -_Z_MAX, out=part)
+        np.minimum(part, _Z_MAX, out=part)
         return rows

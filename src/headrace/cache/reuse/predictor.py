@@ -139,7 +139,10 @@ class ReusePredictor:
             horizon_s *= 2.0 ** (-_SHORTEST * self._uniform())
         row, category, interval = self._row(facts, horizon_s)
         self._scaler.see(row)
-        learned = self._learned.probability(self._scaler.scale(row))
+        row = self._scaler.scale(row)
+        # Before there is anything to learn from, it would say a half to everything.
+        is_taught = self._outcomes >= _OUTCOMES_MIN
+        learned = self._learned.probability(row) if is_taught else category
         pending = _Pending(facts, row, (category, interval, learned), now_s, horizon_s)
         self._unused.setdefault(key, []).append(pending)
         self._watched += 1
