@@ -65,7 +65,17 @@ def test_it_does_what_the_adapter_does(sim: ThreadedSim, adapter: SyncAdapter, m
         adapter.generate("Hello", model="who-knows")
 
 
-@pytest.mark.parametrize("name", ["generate", "stream", "embed", "models"])
+def test_it_purges_what_the_adapter_purges(sim: ThreadedSim, adapter: SyncAdapter) -> None:
+    stream = adapter.stream("Hello", model=MODELS[0], tags=["news"])
+    assert "".join(event.text for event in stream)
+    assert adapter.generate("Hello", model=MODELS[0]).cache == "l1"
+    assert adapter.purge("tag:news")["purged"] == "tag:news"
+    assert adapter.generate("Hello", model=MODELS[0]).cache == "miss"
+    with pytest.raises(InvalidRequest):
+        adapter.purge("tags:news")
+
+
+@pytest.mark.parametrize("name", ["generate", "stream", "embed", "models", "purge"])
 def test_it_takes_what_the_adapter_takes(name: str) -> None:
     told = [inspect.signature(getattr(face, name)) for face in (Adapter, SyncAdapter)]
     assert told[0].parameters == told[1].parameters

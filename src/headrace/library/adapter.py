@@ -2,10 +2,8 @@
 
 import asyncio
 import functools
-import logging
-import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,22 +11,23 @@ import msgspec
 
 from headrace.cache.key import repeat_key
 from headrace.clock import SystemClock
-from headrace.errors import HeadraceError, InvalidRequest, NotRunning, UpstreamBroken
+from headrace.errors import HeadraceError, NotRunning, UpstreamBroken
 from headrace.gateway.call import Hints, make_call
 from headrace.gateway.engine import Engine
 from headrace.gateway.reader import Source
 from headrace.library.counts import Counts
+from headrace.library.journal import tell_bug, tell_tier, tell_unreachable
 from headrace.library.listener import Listener, current_loop
 from headrace.library.question import Prompt, Question, Texts, ask_embeddings, ask_model
 from headrace.library.results import Completion, Embeddings, read_completion, read_embeddings
 from headrace.library.stream import Stream
+from headrace.library.wishes import read_hints, read_scope
 from headrace.model import CacheResult, DialectName
 from headrace.routing.directory import Directory
 from headrace.settings import SettingsSource, read_settings
 
 # Turns of the loop in which aborted connections tell that they are gone.
 _FAREWELL_TURNS = 3
-_LOGGER_NAME = "headrace"
 _TOO_EARLY = "The adapter was closed before the answer was complete."
 
 Write = Callable[[Directory], Question]
@@ -94,9 +93,9 @@ class Adapter:
             self._settings,
             clock=self._clock,
             metrics=self._counts.metrics,
-            on_bug=_tell_bug,
-            on_unreachable=_tell_unreachable,
-            on_tier=_tell_tier,
+            on_bug=tell_bug,
+            on_unreachable=tell_unreachable,
+            on_tier=tell_tier,
         )
         self._loop = asyncio.get_running_loop()
         self._pid = os.getpid()
@@ -164,6 +163,7 @@ class Adapter:
         use_batching: bool = True,
         tenant: str = "default",
         ttl_s: float | None = None,
+        tags: Sequence[str] = (),
         **fields: Any,
     ) -> Completion:
         """The whole answer of a model.
@@ -179,6 +179,7 @@ class Adapter:
                 later.
             tenant: whose cache to use; tenants share nothing.
             ttl_s: how long the answer is stored, in seconds; the settings' time by default.
+            tags: names that the stored answer can be purged by, as in `x-headrace-tags`.
             fields: further fields of the request, such as `temperature`.
 
         Raises:
@@ -196,7 +197,7 @@ class Adapter:
             max_tokens=self._max_tokens,
             streams=False,
         )
-        hints = _hints(use_cache=use_cache, use_batching=use_batching, ttl_s=ttl_s)
+        hints = read_hints(use_cache=use_cache, use_batching=use_batching, ttl_s=ttl_s, tags=tags)
         listener = self._ask(write, hints, tenant, streams=False)
         answer = await listener.outcome()
         call = listener.call
@@ -212,6 +213,7 @@ class Adapter:
         use_batching: bool = True,
         tenant: str = "default",
         ttl_s: float | None = None,
+        tags: Sequence[str] = (),
         **fields: Any,
     ) -> Stream:
         """The answer of a model as events, while it is being written.
@@ -229,7 +231,7 @@ class Adapter:
             max_tokens=self._max_tokens,
             streams=True,
         )
-        hints = _hints(use_cache=use_cache, use_batching=use_batching, ttl_s=ttl_s)
+        hints = read_hints(use_cache=use_cache, use_batching=use_batching, ttl_s=ttl_s, tags=tags)
         self._running()
         ask = functools.partial(self._ask, write, hints, tenant, streams=True)
         return Stream(ask, asyncio.get_running_loop())
@@ -244,6 +246,7 @@ class Adapter:
         use_batching: bool = True,
         tenant: str = "default",
         ttl_s: float | None = None,
+        tags: Sequence[str] = (),
         **fields: Any,
     ) -> Embeddings:
         """The vectors of one text or several, in their order.
@@ -251,7 +254,7 @@ class Adapter:
         Takes what `generate` takes and raises what it raises; `texts` may be a whole request too.
         """
         write = functools.partial(ask_embeddings, texts, {**fields, "model": model})
-        hints = _hints(use_cache=use_cache, use_batching=use_batching, ttl_s=ttl_s)
+        hints = read_hints(use_cache=use_cache, use_batching=use_batching, ttl_s=ttl_s, tags=tags)
         listener = self._ask(write, hints, tenant, streams=False)
         answer = await listener.outcome()
         call = listener.call
@@ -281,6 +284,21 @@ class Adapter:
         if len(faults) == len(dialects):
             raise faults[0]
         return tuple(dict.fromkeys(names))
+
+    async def purge(self, scope: str) -> Mapping[str, Any]:
+        """Forget stored answers, and those of calls under way, wherever the same tiers are shared.
+
+        Args:
+            scope: `all`, `tag:NAME`, `model:PROVIDER/MODEL`, `tenant:NAME` or `key:HEX`.
+
+        Returns:
+            What was `purged`, and its `reach` in words.
+
+        Raises:
+            InvalidRequest: there is no such scope.
+            NotRunning: the adapter is not running here.
+        """
+        return await self._running().desk.purge(read_scope(scope))
 
     # What it tells.
 
@@ -356,16 +374,6 @@ class Adapter:
             )
 
 
-def _hints(*, use_cache: bool, use_batching: bool, ttl_s: float | None) -> Hints:
-    if ttl_s is not None and not (ttl_s >= 0 and math.isfinite(ttl_s)):
-        raise InvalidRequest(
-            f"`ttl_s` is {ttl_s}: it is a number of seconds, 0 or more.",
-            param="ttl_s",
-            code="invalid_value",
-        )
-    return Hints(looks_up=use_cache, stores=use_cache, joins=use_batching, ttl_s=ttl_s)
-
-
 def _source(listener: Listener) -> Source:
     assert listener.source is not None  # noqa: S101  # an answer has a source
     return listener.source
@@ -384,16 +392,3 @@ def _unmistakable(name: str, dialect: DialectName, directory: Directory) -> str:
 
 def _closed(message: str) -> NotRunning:
     return NotRunning(message, code="closed")
-
-
-def _tell_bug(error: BaseException) -> None:
-    logging.getLogger(_LOGGER_NAME).error("a background task failed", exc_info=error)
-
-
-def _tell_tier(tier: str, is_up: bool, why: str) -> None:
-    logger = logging.getLogger(_LOGGER_NAME)
-    logger.warning("cache tier %s is %s: %s", tier, "back" if is_up else "left alone", why)
-
-
-def _tell_unreachable(provider: str, error: HeadraceError) -> None:
-    logging.getLogger(_LOGGER_NAME).warning("%s: %s", provider, error.message)

@@ -6,7 +6,7 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -132,6 +132,9 @@ class SyncAdapter:
     models = _waits(Adapter.models)
     """The names of models that `generate` takes; see `Adapter.models`."""
 
+    purge = _waits(Adapter.purge)
+    """Forget stored answers wherever they are shared; see `Adapter.purge`."""
+
     def stream(
         self,
         prompt: Prompt,
@@ -142,6 +145,7 @@ class SyncAdapter:
         use_batching: bool = True,
         tenant: str = "default",
         ttl_s: float | None = None,
+        tags: Sequence[str] = (),
         **fields: Any,
     ) -> "SyncStream":
         """The answer of a model as events, by a plain `for`; see `Adapter.stream`."""
@@ -155,6 +159,7 @@ class SyncAdapter:
                 use_batching=use_batching,
                 tenant=tenant,
                 ttl_s=ttl_s,
+                tags=tags,
                 **fields,
             )
 

@@ -5,12 +5,12 @@ outcome for a head it has seen before.
 """
 
 import enum
-import re
 from collections.abc import Mapping
 
 import msgspec
 
 from headrace.cache.entry import Headers
+from headrace.cache.scopes import checked_tags
 from headrace.dialects.base import Dialect, Operation
 from headrace.errors import (
     BodyTooLarge,
@@ -23,7 +23,7 @@ from headrace.errors import (
 from headrace.gateway.call import Call, Hints, make_call
 from headrace.gateway.headers import named_by_connection
 from headrace.identity.keys import KeyRing, Principal, presented_key
-from headrace.limits import NUMBER_DIGITS_MAX, TAGS_MAX
+from headrace.limits import NUMBER_DIGITS_MAX
 from headrace.model import DialectName
 from headrace.server.visitors import check_visitor
 
@@ -333,16 +333,10 @@ def _check_place(place: Place, method: bytes, path: str) -> None:
 
 
 def _tags(value: bytes) -> tuple[str, ...]:
-    names = [part.strip() for part in value.split(b",")] if value else []
-    if len(names) > TAGS_MAX or not all(map(_TAG.fullmatch, names)):
-        raise InvalidRequest(
-            f"x-headrace-tags takes up to {TAGS_MAX} names between commas, each of up to 64 "
-            "letters, digits, '.', '_', ':' or '-'."
-        )
-    return tuple(sorted({name.decode() for name in names}))
-
-
-_TAG = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+    if not value:
+        return ()
+    names = (part.strip() for part in value.decode("latin-1").split(","))
+    return checked_tags(names, "x-headrace-tags")
 
 
 def _optional(fields: Mapping[bytes, bytes], name: bytes) -> float | None:
