@@ -176,7 +176,7 @@ def test_who_cannot_write_in_time_is_told_so_and_reads_go_on(place: Place) -> No
     bounds = StoreBounds(read_limit_s=PATIENT.read_limit_s, write_limit_s=0.2)
 
     async def use(store: Store) -> None:
-        await store.ready()
+        await store.ready(30.0)
         with closing(sqlite3.connect(file_of(place), isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(StoreFault):
