@@ -10,6 +10,7 @@ change here, so who has compared an entry at one `latest` need not compare it ag
 """
 
 from collections.abc import Iterable
+from itertools import islice
 from math import inf
 from typing import Final, NamedTuple
 
@@ -18,11 +19,16 @@ from headrace.clock import Clock, SystemClock
 ALL: Final = "all"
 """The scope of everything."""
 
-NUMBER_STEP: Final = 1000
-"""How far apart numbers lie at least, where they come from a server."""
+NUMBER_STEP: Final = 10_000
+"""How far apart numbers lie at least, where they come from a server. There is room in between for
+as many purges as one process may ask for while the server cannot be told."""
 
 SCOPES_MAX: Final = 8192
 """About a megabyte; with more, the oldest purges become one of everything before them."""
+
+
+# More than one is heard of, so that the old ones are soon gone, and never many in one go.
+_FORGOTTEN_AT_ONCE_MAX: Final = 16
 
 
 def number_at(wall_s: float) -> int:
@@ -160,7 +166,6 @@ class PurgeLedger:
         """The purge got its number, and was applied; a scope held again meanwhile stays held."""
         if self._held.get(held.scope) == held.ticket:
             del self._held[held.scope]
-            self.latest += 1
 
     def told(self) -> dict[str, int]:
         """The scopes kept, with the number each was last told with."""
@@ -168,15 +173,19 @@ class PurgeLedger:
 
     def _forget(self) -> None:
         oldest_s = self._clock.monotonic_s() - self._keep_s
-        while (first := next(iter(self._purges))) and self._purges[first].heard_s < oldest_s:
-            del self._purges[first]
+        for scope, purge in list(islice(self._purges.items(), _FORGOTTEN_AT_ONCE_MAX)):
+            if purge.heard_s >= oldest_s:
+                break
+            del self._purges[scope]
         if len(self._purges) > self._scopes_max:
             self._fold()
 
     def _fold(self) -> None:
         """Make one purge of everything out of the older half; rare, so that sorting is cheap."""
-        by_number = sorted(self._purges.items(), key=lambda item: item[1].number)
-        half = by_number[: len(by_number) // 2]
-        for scope, _ in half:
-            del self._purges[scope]
-        self._floor = max(self._floor, half[-1][1].number)
+        by_number = sorted(self._purges, key=lambda scope: self._purges[scope].number)
+        half = [self._purges.pop(scope) for scope in by_number[: len(by_number) // 2 + 1]]
+        if everything := self._purges.pop(ALL, None):
+            half.append(everything)
+        number, told, heard_s = (max(values) for values in zip(*half, strict=True))
+        self._purges[ALL] = _Purge(int(number), int(told), heard_s)
+        self._floor = max(self._floor, int(number))

@@ -247,7 +247,8 @@ class ValkeyPurges:
             # Purges may have been told and forgotten meanwhile that nobody remembers.
             self._ledger.drop_before(memory.last)
             self._on_purge(ALL, self._ledger.latest)
-        await self._restore(feed, told, memory.purges)
+        if not is_same:
+            await self._restore(feed, told, memory.purges)
         self._contact_s = self._clock.monotonic_s()
         self._tell_state(True, "purges of others are heard")
 
