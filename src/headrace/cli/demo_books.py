@@ -13,7 +13,18 @@ from headrace.model import Price, Usage
 _SAMPLE: Final = re.compile(
     r'^headrace_(\w+?)(?:_total)?(?:\{(?![^}]*type="cached")[^}]*\})? ([\d.e+-]+)$', re.MULTILINE
 )
+_LABELLED: Final = re.compile(
+    r'^headrace_saved_(\w+?)_total\{by="(\w+)"(?:,type="(?:input|output)")?\} ([\d.e+-]+)$',
+    re.MULTILINE,
+)
 _USD_TOLERANCE: Final = 1e-9
+_SOURCES: Final[Mapping[str, str]] = {
+    "l1": "from memory (l1)",
+    "l2": "from the shared cache (l2)",
+    "l3": "from the durable cache (l3)",
+    "semantic": "meant the same",
+    "joined": "joined a call",
+}
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -22,6 +33,7 @@ class Row(msgspec.Struct, frozen=True):
     Attributes:
         unit: written before the amount.
         decimals: digits after the point.
+        own: what of the amount with Headrace was on the cache's own account.
     """
 
     name: str
@@ -29,24 +41,45 @@ class Row(msgspec.Struct, frozen=True):
     saved: float
     unit: str = ""
     decimals: int = 0
+    own: float = 0.0
 
     @property
     def whole(self) -> float:
         """The amount without Headrace."""
-        return self.spent + self.saved
+        return self.spent - self.own + self.saved
+
+    @property
+    def net(self) -> float:
+        """What was saved, less what was spent on the cache's own account."""
+        return self.saved - self.own
 
     def spell(self, amount: float) -> str:
         """An amount of this line as text."""
         return f"{self.unit}{amount:,.{self.decimals}f}"
 
 
+class Source(msgspec.Struct, frozen=True):
+    """What one way of answering without a call has saved."""
+
+    name: str
+    calls: float
+    tokens: float
+    seconds: float
+    usd: float
+
+
 class Books(msgspec.Struct, frozen=True):
-    """What was needed and what was saved."""
+    """What was needed and what was saved.
+
+    Attributes:
+        sources: what was saved by whom, those that saved nothing left out.
+    """
 
     calls: Row
     waiting: Row
     tokens: Row
     dollars: Row
+    sources: tuple[Source, ...]
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -64,12 +97,27 @@ def keep_books(metrics: str, tallies: Sequence[Tally]) -> Books:
     told = totals(metrics)
     waited_s = sum(sum(tally.latencies_s) for tally in tallies)
     upstream = sum(tally.upstream or 0 for tally in tallies)
+    own_calls, own_usd = told.get("cache_calls", 0), told.get("cache_spent_usd", 0)
     return Books(
-        calls=Row("Calls to the provider", upstream, told.get("saved_calls", 0)),
+        calls=Row("Calls to the provider", upstream, told.get("saved_calls", 0), own=own_calls),
         waiting=Row("Waiting (ms)", waited_s * 1000, told.get("saved_seconds", 0) * 1000),
         tokens=Row("Tokens", told.get("tokens", 0), told.get("saved_tokens", 0)),
-        dollars=Row("Cost", told.get("spent_usd", 0), told.get("saved_usd", 0), "$", 4),
+        dollars=Row(
+            "Cost", told.get("spent_usd", 0), told.get("saved_usd", 0), "$", 4, own=own_usd
+        ),
+        sources=tuple(saved_by(metrics)),
     )
+
+
+def saved_by(metrics: str) -> Iterator[Source]:
+    """What each way of answering has saved, in the order of their nearness."""
+    sums: dict[tuple[str, str], float] = {}
+    for what, by, value in _LABELLED.findall(metrics):
+        sums[by, what] = sums.get((by, what), 0.0) + float(value)
+    for by, name in _SOURCES.items():
+        amounts = [sums.get((by, what), 0.0) for what in ("calls", "tokens", "seconds", "usd")]
+        if amounts[0]:
+            yield Source(name, *amounts)
 
 
 def totals(metrics: str) -> Mapping[str, float]:
@@ -91,6 +139,8 @@ def disagreements(
         price_of: the price of a model.
     """
     asked = sum(tally.calls for tally in tallies)
+    if sum(source.calls for source in books.sources) != books.calls.saved:
+        yield "/metrics does not say by whom every call was saved"
     if books.calls.whole != asked:
         yield f"{asked} calls were made; /metrics and the provider account for {books.calls.whole}"
     used = [entry for tally in tallies for entry in tally.usage.items()]

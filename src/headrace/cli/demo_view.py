@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from headrace.cli.demo_books import Books
+from headrace.cli.demo_books import Books, Source
 from headrace.cli.demo_phases import OPENAI_MODELS, Phase, Tally
 
 _WIDTH_MAX = 100
@@ -92,7 +92,7 @@ def saved(console: Console, books: Books, prices_date: str, *, is_agreed: bool) 
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("")
     for row in books.rows:
-        part = row.saved / row.whole if row.whole else 0.0
+        part = row.net / row.whole if row.whole else 0.0
         table.add_row(
             row.name,
             row.spell(row.whole),
@@ -107,7 +107,7 @@ def saved(console: Console, books: Books, prices_date: str, *, is_agreed: bool) 
         else "These are the gateway's own numbers, and they are in doubt: see below."
     )
     panel = Panel(
-        Group(table, Text(), Text(verdict, style="dim")),
+        Group(table, Text(), _sources_table(books), Text(), Text(verdict, style="dim")),
         title="[bold]What Headrace saved[/]",
         border_style="green" if is_agreed else "red",
         padding=(1, 2),
@@ -115,6 +115,33 @@ def saved(console: Console, books: Books, prices_date: str, *, is_agreed: bool) 
     )
     console.print()
     console.print(panel)
+
+
+def _sources_table(books: Books) -> Table:
+    """What was saved by whom, less what the cache has spent on its own account."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("saved", no_wrap=True)
+    for title in ("calls", "tokens", "seconds", "dollars"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for source in books.sources:
+        table.add_row(source.name, *_amounts(source))
+    calls, dollars = books.calls, books.dollars
+    sign = "-" if calls.own else ""
+    own_calls, own_usd = calls.spell(calls.own), dollars.spell(dollars.own)
+    table.add_row("less the cache's own calls", sign + own_calls, "", "", sign + own_usd)
+    waited_s = books.waiting.net / 1000
+    net = Source("net", calls.net, books.tokens.net, waited_s, dollars.net)
+    table.add_row(net.name, *_amounts(net), style="bold green")
+    return table
+
+
+def _amounts(source: Source) -> tuple[str, ...]:
+    return (
+        f"{source.calls:,.0f}",
+        f"{source.tokens:,.0f}",
+        f"{source.seconds:,.1f}",
+        f"${source.usd:,.4f}",
+    )
 
 
 def complaints(console: Console, problems: Sequence[str]) -> None:

@@ -82,6 +82,10 @@ def test_once_shows_the_workload_and_what_it_saved() -> None:
     (crowd,) = re.findall(r"\+ 50 identical at once +50 +(\d+) +(\S+) +(\S+)", done.stdout)
     assert crowd == ("1", "-", "49")
     assert re.search(r"Calls to the provider +980 +22 ", done.stdout)
+    assert re.search(r"from memory \(l1\) +\d+ .* \$\d", done.stdout)
+    assert re.search(r"joined a call +\d+ ", done.stdout)
+    assert re.search(r"less the cache's own calls +0 +\$0\.0000", done.stdout)
+    assert re.search(r" net +958 ", done.stdout)
     assert "agree on this" in done.stdout
     assert "Ctrl-C" not in done.stdout
 

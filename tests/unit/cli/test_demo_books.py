@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from headrace.cli.demo_books import Books, disagreements, keep_books, totals
+from headrace.cli.demo_books import Books, Source, disagreements, keep_books, totals
 from headrace.cli.demo_http import Reply
 from headrace.cli.demo_phases import Phase, Tally, chat
 from headrace.model import Price
@@ -10,19 +10,23 @@ from headrace.model import Price
 METRICS = """\
 # HELP headrace_saved_calls_total Upstream calls that were not needed.
 # TYPE headrace_saved_calls_total counter
-headrace_saved_calls_total {saved_calls}
-headrace_saved_seconds_total 1.5
+headrace_saved_calls_total{{by="l1"}} {saved_calls}
+headrace_saved_calls_total{{by="joined"}} 0
+headrace_saved_seconds_total{{by="l1"}} 1.5
 headrace_tokens_total{{provider="openai",type="input"}} 10
 headrace_tokens_total{{provider="openai",type="output"}} 20
 headrace_tokens_total{{provider="openai",type="cached"}} 7
 headrace_tokens_total{{provider="anthropic",type="output"}} {output}
-headrace_saved_tokens_total{{type="input"}} 10
-headrace_saved_tokens_total{{type="output"}} 20
+headrace_saved_tokens_total{{by="l1",type="input"}} 10
+headrace_saved_tokens_total{{by="l1",type="output"}} 20
+headrace_saved_tokens_total{{by="l1",type="cached"}} 7
 headrace_spent_usd_total{{provider="openai"}} {spent}
-headrace_saved_usd_total 5e-05
+headrace_saved_usd_total{{by="l1"}} 5e-05
+headrace_cache_calls_total{{for="prefetch"}} {own_calls}
+headrace_cache_spent_usd_total{{for="prefetch"}} {own_usd}
 process_cpu_seconds_total 3
 """
-GOOD = {"saved_calls": 1, "output": 0, "spent": 5e-05}
+GOOD = {"saved_calls": 1, "output": 0, "spent": 5e-05, "own_calls": 0, "own_usd": 0}
 
 
 def tally() -> Tally:
@@ -54,6 +58,28 @@ def test_books_show_both_sides() -> None:
     assert books.tokens.whole == 60
     assert [row.spell(row.whole) for row in books.rows] == ["2", "2,000", "60", "$0.0001"]
     assert list(told(books, [tally()])) == []
+
+
+def test_every_way_of_answering_has_its_part() -> None:
+    books = keep_books(METRICS.format(**GOOD), [tally()])
+    assert books.sources == (Source("from memory (l1)", 1, 30, 1.5, 5e-05),)
+
+
+def test_what_was_spent_on_the_cache_itself_is_no_saving_and_was_not_asked_for() -> None:
+    asked = tally()
+    asked.upstream = 3  # two of them nobody has asked for
+    told_so = METRICS.format(**GOOD | {"own_calls": 2, "own_usd": 1e-05, "spent": 6e-05})
+    books = keep_books(told_so, [asked])
+    assert (books.calls.whole, books.calls.net) == (2, -1)
+    assert books.dollars.whole == pytest.approx(1e-04)
+    assert books.dollars.net == pytest.approx(4e-05)
+    assert list(told(books, [asked])) == []
+
+
+def test_what_is_saved_by_nobody_is_told() -> None:
+    metrics = METRICS.format(**GOOD).replace('saved_calls_total{by="l1"}', "saved_calls_total")
+    books = keep_books(metrics, [tally()])
+    assert list(told(books, [tally()])) == ["/metrics does not say by whom every call was saved"]
 
 
 @pytest.mark.parametrize(
