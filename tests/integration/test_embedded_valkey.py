@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +175,18 @@ def test_an_orderly_end_leaves_nothing(gateway: Gateway, number: signal.Signals)
     assert psutil.wait_procs(family, TIMEOUT_S)[1] == []
     assert not folder.exists()
     assert [line for line in gateway.events() if line["event"] == "shared_cache_ended"] == []
+
+
+def test_a_signal_to_all_of_them_at_once_is_an_orderly_end(gateway: Gateway) -> None:
+    family = psutil.Process(gateway.process.pid).children(recursive=True)
+    folder = place(server(gateway))
+    gateway.signal(signal.SIGTERM)
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    assert gateway.wait_for_exit() == 0
+    assert not folder.exists()
+    assert [line for line in gateway.events() if line["event"].endswith("_ended")] == []
 
 
 def test_a_supervisor_killed_outright_leaves_nothing(sim: ThreadedSim, tmp_path: Path) -> None:

@@ -88,11 +88,19 @@ class EmbeddedValkey:
         if self.due_s is not None and self.due_s <= self._clock.monotonic_s():
             self._spawn()
 
-    def has_ended(self, pid: int, exit_code: int) -> bool:
-        """Take note that a process has ended; says whether it was this one."""
+    def has_ended(self, pid: int, exit_code: int, *, is_wanted: bool) -> bool:
+        """Take note that a process has ended; says whether it was this one.
+
+        Args:
+            pid: which one.
+            exit_code: how; below 0 the number of a signal.
+            is_wanted: whether this one is to be started again.
+        """
         if pid != self._pid:
             return False
         self._pid = None
+        if not is_wanted:
+            return True
         now_s = self._clock.monotonic_s()
         pause_s = self._restarts.pause_s(now_s - self._started_s)
         self.due_s = now_s + pause_s

@@ -126,7 +126,9 @@ class Supervisor:
         failed = 0
         while ended := _next_ended():
             pid, code = ended
-            if self._embedded is not None and self._embedded.has_ended(pid, code):
+            if self._embedded is not None and self._embedded.has_ended(
+                pid, code, is_wanted=not self._is_stopping
+            ):
                 continue
             post, started_s = self._workers.pop(pid)
             zero_gauges(post.layout, post.board.row(post.index))
