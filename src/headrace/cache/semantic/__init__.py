@@ -1,0 +1,1 @@
+"""Answers for questions that mean the same: off by default, and wrong at a stated rate."""
