@@ -13,6 +13,7 @@ from headrace.store.faults import StoreFault
 
 if TYPE_CHECKING:
     from headrace.store.store import Store
+    from headrace.store.watch import PurgeWatch
 
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
@@ -49,11 +50,12 @@ class StorePurges:
         self._seq: int | None = None
         self._latest: int | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._watch: PurgeWatch | None = None
         self._owed: dict[str, Held] = {}
 
     def start(self) -> None:
         """Read what was purged so far, and everything that is from now on."""
-        self._store.watch_purges(self._hear)
+        self._watch = self._store.watch_purges(self._hear)
 
     async def publish(self, scope: str) -> int | None:
         """Purge a scope in every process that shares the store. In force here at once.
@@ -85,7 +87,9 @@ class StorePurges:
                 await self._read()
             self._tell(self._latest is not None, "the store can be asked")
         except StoreFault:
-            self._latest = None  # the watch tells when the store answers again
+            self._latest = None
+            if self._watch is not None:
+                self._watch.again()  # it tells the number once more when the store answers
         finally:
             self._reading = None
 

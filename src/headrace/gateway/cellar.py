@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import os
 import secrets
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from headrace.cache.purges import PurgeLedger
@@ -19,6 +17,7 @@ from headrace.gateway.tasks import Spawn
 from headrace.limits import WARM_ENTRIES_MAX
 from headrace.observe.metrics import Metrics, TierMetrics
 from headrace.settings import Settings
+from headrace.settings.places import data_dir
 from headrace.settings.schema import CacheSettings
 
 if TYPE_CHECKING:
@@ -183,12 +182,11 @@ class Cellar:
         from headrace.cache.durable import DurableTier
         from headrace.cache.store_purges import StorePurges
         from headrace.store.bounds import StoreBounds
-        from headrace.store.open import default_data_dir, open_store
+        from headrace.store.open import open_store
 
-        data_dir = Path(settings.data_dir or default_data_dir(os.environ, Path.home()))
         bounds = StoreBounds(bytes_max=settings.cache.durable_mb << 20)
         url = settings.store.url.reveal()
-        store = open_store(url, data_dir, bounds=bounds)
+        store = open_store(url, data_dir(settings), bounds=bounds)
         if url != "sqlite" or settings.listen.workers > 1:  # else there is nobody else to ask
             self._store_leases = StoreLeases(store, self._clock)
         purges = StorePurges(

@@ -4,15 +4,10 @@ The gateway and the library both run this; only what stands in front of it diffe
 """
 
 import asyncio
-import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from headrace.cache.adaptive import AdaptiveTtl, LastAnswers
 from headrace.cache.memory import MemoryCache
-from headrace.cache.policy import LruPolicy
-from headrace.cache.purges import PurgeLedger
-from headrace.cache.record import Record
 from headrace.cache.rules import StoreRules
 from headrace.cache.tiers import OnState
 from headrace.clock import Clock
@@ -20,14 +15,12 @@ from headrace.dialects.anthropic import AnthropicDialect
 from headrace.dialects.base import Dialect
 from headrace.dialects.openai import OpenAIDialect
 from headrace.errors import HeadraceError
-from headrace.gateway.answers import Answers
 from headrace.gateway.cache_desk import CacheDesk
 from headrace.gateway.catalogue import Catalogue
-from headrace.gateway.cellar import Cellar
 from headrace.gateway.lanes import Lanes
-from headrace.gateway.lifetimes import Lifetimes
 from headrace.gateway.pipeline import Pipeline
 from headrace.gateway.plan import Lane, Plan
+from headrace.gateway.stock import Stock
 from headrace.gateway.tasks import Tasks
 from headrace.limits import SWEEP_INTERVAL_S
 from headrace.model import DialectName, Price
@@ -35,7 +28,6 @@ from headrace.observe.metrics import Metrics
 from headrace.routing.directory import Directory
 from headrace.routing.prices import PriceTable
 from headrace.settings import Settings
-from headrace.settings.schema import CacheSettings
 
 OnBug = Callable[[BaseException], None]
 OnUnreachable = Callable[[str, HeadraceError], None]
@@ -76,55 +68,34 @@ class Engine:
         self._sweeper: asyncio.TimerHandle | None = None
         self._warming: list[asyncio.Task[None]] = []
         self.settings = settings
-        cache = settings.cache
-        self.ledger = PurgeLedger(clock, keep_s=_life_s_max(settings))
-        self.cache = MemoryCache(
-            bytes_max=cache.memory_mb << 20,
-            entries_max=cache.entries_max,
-            policy=LruPolicy(),
-            ledger=self.ledger,
-            on_removal=self._count_removal,
-        )
         plan = self._plan(settings)
-        self._cellar = Cellar(
+        self.stock = Stock(
             settings,
-            ledger=self.ledger,
+            plan=lambda: self.pipeline.plan,
             clock=clock,
             metrics=metrics,
             spawn=self._tasks.spawn,
-            on_purge=self._purged,
-            on_state=on_tier,
-            on_warm=self._warm_up_with,
-        )
-        lifetimes = _lifetimes(cache)
-        self.desk = CacheDesk(
-            memory=self.cache,
-            tiers=self._cellar.tiers,
-            ledger=self.ledger,
-            announce=self._cellar.purge,
-            metrics=metrics,
-            lifetimes=lifetimes,
-        )
-        self.answers = Answers(
-            memory=self.cache,
-            tiers=self._cellar.tiers,
-            turns=self._cellar.turns,
-            ledger=self.ledger,
-            clock=clock,
-            metrics=metrics,
-            plan=lambda: self.pipeline.plan,
-            uniform=secrets.SystemRandom().random,
-            lifetimes=lifetimes,
+            on_tier=on_tier,
         )
         self.catalogue = Catalogue(plan, clock, self._tasks.spawn)
         self.pipeline = Pipeline(
             plan,
-            answers=self.answers,
+            answers=self.stock.answers,
             clock=clock,
             metrics=metrics,
             spawn=self._tasks.spawn,
             on_bug=on_bug,
         )
+
+    @property
+    def cache(self) -> MemoryCache:
+        """The answers in memory."""
+        return self.stock.memory
+
+    @property
+    def desk(self) -> CacheDesk:
+        """What is asked of the cache as a whole."""
+        return self.stock.desk
 
     @property
     def calls(self) -> int:
@@ -139,7 +110,7 @@ class Engine:
     @property
     def tiers(self) -> Mapping[str, str]:
         """How the tiers below memory are: `up` or `down`."""
-        return self._cellar.states
+        return self.stock.cellar.states
 
     @property
     def tasks(self) -> int:
@@ -149,7 +120,7 @@ class Engine:
     def start(self) -> None:
         """Begin to keep time and open connections ahead of the first call."""
         self._sweep(asyncio.get_running_loop())
-        self._cellar.start()
+        self.stock.cellar.start()
         self._warming = [
             self._tasks.spawn(self._warm(lane, connections))
             for name, lane in self.pipeline.plan.lanes.items()
@@ -159,7 +130,7 @@ class Engine:
     async def catch_up(self, timeout_s: float) -> None:
         """Wait until the tiers below memory count, up to a limit: what was purged while this
         process was not there has to be known first."""
-        await self._cellar.caught_up(timeout_s)
+        await self.stock.cellar.caught_up(timeout_s)
 
     async def warm_up(self, timeout_s: float) -> None:
         """Wait until the first connections are open or could not be opened, up to a limit."""
@@ -177,9 +148,7 @@ class Engine:
         plan = self._plan(settings)
         self.settings = settings
         self.catalogue = Catalogue(plan, self._clock, self._tasks.spawn)
-        self.cache.resize(
-            bytes_max=settings.cache.memory_mb << 20, entries_max=settings.cache.entries_max
-        )
+        self.stock.resize(settings.cache)
         self.pipeline.adopt(plan)
 
     async def close(self) -> None:
@@ -187,14 +156,12 @@ class Engine:
         if self._sweeper:
             self._sweeper.cancel()
         self._lanes.close()
-        await self._cellar.close()
+        await self.stock.cellar.close()
         await self._tasks.close()
 
     def refresh_gauges(self) -> None:
         """Bring the gauges that nobody pushes up to date."""
-        self.metrics.cache_entries.set(len(self.cache))
-        self.metrics.cache_bytes.set(self.cache.bytes_held)
-        self._cellar.refresh_gauges()
+        self.stock.refresh_gauges()
         self._lanes.refresh_gauges()
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
@@ -234,39 +201,6 @@ class Engine:
         # First, so that nothing that goes wrong below ends the keeping of time.
         self._sweeper = loop.call_later(SWEEP_INTERVAL_S, self._sweep, loop)
         self._lanes.sweep(loop.time())
-
-    def _warm_up_with(self, record: Record) -> bool:
-        return self.answers.warm(record)
-
-    def _purged(self, scope: str, number: int) -> None:
-        self.desk.purged(scope, number)
-
-    def _count_removal(self, reason: str) -> None:
-        evictions = self.metrics.cache_evictions
-        evictions.add(evictions.at(reason))
-
-
-def _life_s_max(settings: Settings) -> float:
-    """Longest time from the beginning of a call until its answer is of no use any more."""
-    cache = settings.cache
-    calls_s = max(provider.total_timeout_s for provider in settings.providers.values())
-    fresh_s = max(cache.ttl_s, cache.ttl_s_max, cache.adaptive.ttl_s_max)
-    return calls_s + fresh_s + max(cache.stale_s, cache.stale_if_error_s)
-
-
-def _lifetimes(cache: CacheSettings) -> Lifetimes | None:
-    adaptive = cache.adaptive
-    if not adaptive.enabled:
-        return None
-    ttl = AdaptiveTtl(
-        uniform=secrets.SystemRandom().random,
-        ttl_s=min(max(cache.ttl_s, adaptive.ttl_s_min), adaptive.ttl_s_max),
-        ttl_min_s=adaptive.ttl_s_min,
-        ttl_max_s=adaptive.ttl_s_max,
-        stale_share_max=adaptive.stale_share_max,
-        shadow_share=adaptive.check_share,
-    )
-    return Lifetimes(ttl, LastAnswers())
 
 
 def _own_prices(settings: Settings) -> dict[str, Price]:

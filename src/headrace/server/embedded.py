@@ -206,7 +206,7 @@ def _command(binary: Path, folder: Path, memory_mb: int) -> list[str]:
         "save": "",
         "appendonly": "no",
         "maxmemory": f"{memory_mb}mb",
-        "maxmemory-policy": "allkeys-lru",
+        "maxmemory-policy": "volatile-lru",
         "daemonize": "no",
         "loglevel": "warning",
     }

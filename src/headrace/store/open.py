@@ -1,6 +1,5 @@
 """The door of the store. Drivers are loaded when it is opened, and only those that are needed."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -45,21 +44,6 @@ def open_store(
             f"store.url: a package is missing ({error}). "
             f"Install what this store needs: pip install 'headrace[{with_extra}]'"
         ) from error
-
-
-def default_data_dir(environment: Mapping[str, str], home: Path) -> Path:
-    """Where data is kept when nobody says where: what survives a restart and belongs to one host.
-
-    Args:
-        environment: systemd names `STATE_DIRECTORY` for a service with one; `XDG_STATE_HOME` is
-            the user's own choice.
-        home: of the user.
-    """
-    if service := environment.get("STATE_DIRECTORY", "").partition(":")[0]:
-        return Path(service)
-    chosen = Path(environment.get("XDG_STATE_HOME", ""))
-    # The specification has relative paths ignored.
-    return (chosen if chosen.is_absolute() else home / ".local" / "state") / "headrace"
 
 
 def _open(url: str, data_dir: Path, bounds: StoreBounds, voice: Voice) -> "Store":

@@ -8,7 +8,8 @@ import pytest
 from tests.unit.test_import_cost import ROOT, costly, loaded_by
 
 from headrace.errors import SettingsInvalid
-from headrace.store.open import CACHE_FILE, default_data_dir, open_store
+from headrace.settings.places import default_data_dir
+from headrace.store.open import CACHE_FILE, open_store
 from headrace.store.sqlite import version_problem
 
 

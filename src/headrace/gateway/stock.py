@@ -1,0 +1,137 @@
+"""Everything of the cache that one engine has, put together from the settings."""
+
+import secrets
+from collections.abc import Callable
+
+from headrace.cache.adaptive import AdaptiveTtl, LastAnswers
+from headrace.cache.memory import MemoryCache
+from headrace.cache.policy import LruPolicy
+from headrace.cache.purges import PurgeLedger
+from headrace.cache.record import Record
+from headrace.cache.tiers import OnState
+from headrace.clock import Clock
+from headrace.gateway.answers import Answers
+from headrace.gateway.cache_desk import CacheDesk
+from headrace.gateway.cellar import Cellar
+from headrace.gateway.lifetimes import Lifetimes
+from headrace.gateway.plan import Plan
+from headrace.gateway.tasks import Spawn
+from headrace.observe.metrics import Metrics
+from headrace.settings import Settings
+from headrace.settings.schema import CacheSettings
+
+
+class Stock:
+    """Belongs to one event loop.
+
+    Args:
+        settings: what to go by.
+        plan: what the settings say at the moment.
+        clock: the time.
+        metrics: counts.
+        spawn: starts background tasks.
+        on_tier: told once when a tier is left alone, and once when it is back.
+
+    Attributes:
+        memory: the nearest tier.
+        cellar: those below it.
+        answers: what the pipeline asks.
+        desk: what the console asks.
+
+    Raises:
+        SettingsInvalid: a URL cannot be used, or a package is missing.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        plan: Callable[[], Plan],
+        clock: Clock,
+        metrics: Metrics,
+        spawn: Spawn,
+        on_tier: OnState,
+    ) -> None:
+        self._metrics = metrics
+        cache = settings.cache
+        ledger = PurgeLedger(clock, keep_s=_life_s_max(settings))
+        self.memory = MemoryCache(
+            bytes_max=cache.memory_mb << 20,
+            entries_max=cache.entries_max,
+            policy=LruPolicy(),
+            ledger=ledger,
+            on_removal=self._count_removal,
+        )
+        self.cellar = Cellar(
+            settings,
+            ledger=ledger,
+            clock=clock,
+            metrics=metrics,
+            spawn=spawn,
+            on_purge=self._purged,
+            on_state=on_tier,
+            on_warm=self._warm,
+        )
+        lifetimes = _lifetimes(cache)
+        self.desk = CacheDesk(
+            memory=self.memory,
+            tiers=self.cellar.tiers,
+            ledger=ledger,
+            announce=self.cellar.purge,
+            metrics=metrics,
+            lifetimes=lifetimes,
+        )
+        self.answers = Answers(
+            memory=self.memory,
+            tiers=self.cellar.tiers,
+            turns=self.cellar.turns,
+            ledger=ledger,
+            clock=clock,
+            metrics=metrics,
+            plan=plan,
+            uniform=secrets.SystemRandom().random,
+            lifetimes=lifetimes,
+        )
+
+    def resize(self, cache: CacheSettings) -> None:
+        """Change the bounds of the memory; what no longer fits leaves at once."""
+        self.memory.resize(bytes_max=cache.memory_mb << 20, entries_max=cache.entries_max)
+
+    def refresh_gauges(self) -> None:
+        """Bring the gauges that nobody pushes up to date."""
+        self._metrics.cache_entries.set(len(self.memory))
+        self._metrics.cache_bytes.set(self.memory.bytes_held)
+        self.cellar.refresh_gauges()
+
+    def _purged(self, scope: str, number: int) -> None:
+        self.desk.purged(scope, number)
+
+    def _warm(self, record: Record) -> bool:
+        return self.answers.warm(record)
+
+    def _count_removal(self, reason: str) -> None:
+        evictions = self._metrics.cache_evictions
+        evictions.add(evictions.at(reason))
+
+
+def _life_s_max(settings: Settings) -> float:
+    """Longest time from the beginning of a call until its answer is of no use any more."""
+    cache = settings.cache
+    calls_s = max(provider.total_timeout_s for provider in settings.providers.values())
+    fresh_s = max(cache.ttl_s, cache.ttl_s_max, cache.adaptive.ttl_s_max)
+    return calls_s + fresh_s + max(cache.stale_s, cache.stale_if_error_s)
+
+
+def _lifetimes(cache: CacheSettings) -> Lifetimes | None:
+    adaptive = cache.adaptive
+    if not adaptive.enabled:
+        return None
+    ttl = AdaptiveTtl(
+        uniform=secrets.SystemRandom().random,
+        ttl_s=min(max(cache.ttl_s, adaptive.ttl_s_min), adaptive.ttl_s_max),
+        ttl_min_s=adaptive.ttl_s_min,
+        ttl_max_s=adaptive.ttl_s_max,
+        stale_share_max=adaptive.stale_share_max,
+        shadow_share=adaptive.check_share,
+    )
+    return Lifetimes(ttl, LastAnswers())
