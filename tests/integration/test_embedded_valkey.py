@@ -115,7 +115,7 @@ def test_it_is_private_bounded_and_keeps_nothing(gateway: Gateway) -> None:
     with redis.Redis(unix_socket_path=str(socket_path)) as client:
         told = client.config_get("maxmemory*", "save", "appendonly")
     assert told["maxmemory"] == str(500 << 20)
-    assert told["maxmemory-policy"] == "allkeys-lru"
+    assert told["maxmemory-policy"] == "volatile-lru"
     assert (told["save"], told["appendonly"]) == ("", "no")
 
 
