@@ -236,7 +236,8 @@ class ValkeyPurges:
         command = _script(_JOIN, self._map, NUMBER_STEP, known)
         memory = _memory_of(await feed.ask(command, timeout_s=self._timeout_s))
         is_same = memory.age == self._age
-        away_s = (self._gone_s or self._clock.monotonic_s()) - self._contact_s
+        gone_s = self._clock.monotonic_s() if self._gone_s is None else self._gone_s
+        away_s = gone_s - self._contact_s
         has_begun = self._age != 0
         for scope, number in sorted(memory.purges.items(), key=lambda purge: purge[1]):
             if not is_same or number > self._last:
