@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     )
     from headrace.library import Adapter, Completion, Embeddings, StreamEvent, SyncAdapter
     from headrace.model import Usage
-    from headrace.toolkit import Cache, CacheErrors, CacheInfo, CacheStats, cached
+    from headrace.store.faults import StoreBusy, StoreFault, StoreFull
+    from headrace.toolkit.cache import Cache
+    from headrace.toolkit.decorator import cached
+    from headrace.toolkit.simple_cache import SimpleCache
+    from headrace.toolkit.stats import CacheErrors, CacheInfo, CacheStats
+    from headrace.toolkit.values import NotStorable
 
 __all__ = (
     "Adapter",
@@ -31,8 +36,13 @@ __all__ = (
     "InvalidRequest",
     "NotFound",
     "NotRunning",
+    "NotStorable",
     "Overloaded",
     "SettingsInvalid",
+    "SimpleCache",
+    "StoreBusy",
+    "StoreFault",
+    "StoreFull",
     "StreamEvent",
     "SyncAdapter",
     "UpstreamBroken",
@@ -42,8 +52,17 @@ __all__ = (
     "cached",
 )
 
-_LIBRARY = frozenset({"Adapter", "Completion", "Embeddings", "StreamEvent", "SyncAdapter"})
-_TOOLKIT = frozenset({"Cache", "CacheErrors", "CacheInfo", "CacheStats", "cached"})
+_HOMES = (
+    ("library", ("Adapter", "Completion", "Embeddings", "StreamEvent", "SyncAdapter")),
+    ("model", ("Usage",)),
+    ("store.faults", ("StoreBusy", "StoreFault", "StoreFull")),
+    ("toolkit.cache", ("Cache",)),
+    ("toolkit.decorator", ("cached",)),
+    ("toolkit.simple_cache", ("SimpleCache",)),
+    ("toolkit.stats", ("CacheErrors", "CacheInfo", "CacheStats")),
+    ("toolkit.values", ("NotStorable",)),
+)
+"""Where public names live; those that are not named here are errors."""
 
 
 if not TYPE_CHECKING:  # a type checker knows the names from above, and that there are no others
@@ -58,12 +77,8 @@ if not TYPE_CHECKING:  # a type checker knows the names from above, and that the
 
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        home = "headrace.library" if name in _LIBRARY else "headrace.errors"
-        if name in _TOOLKIT:
-            home = "headrace.toolkit"
-        if name == "Usage":
-            home = "headrace.model"
-        return getattr(import_module(home), name)
+        home = next((home for home, names in _HOMES if name in names), "errors")
+        return getattr(import_module(f"headrace.{home}"), name)
 
 
 def __dir__() -> list[str]:

@@ -7,8 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from headrace import Cache
 from headrace.clock import ManualClock
-from headrace.toolkit import Cache
 from headrace.toolkit.arguments import OVERHEAD_BYTES
 from headrace.toolkit.missing import MISSING
 from headrace.toolkit.weight import weight_of

@@ -304,7 +304,7 @@ class Cache(Generic[Key, Value]):
             if ttl_s <= 0 or weight > self._bytes_max:
                 is_held = False
             else:
-                self._policy.insert(key, weight, cost)
+                self._policy.insert(key, weight or 1, cost)
                 fresh_until_s = now_s + ttl_s
                 expires_s = fresh_until_s + stale_s
                 bucket = self._expiry.add(key, expires_s, width_s)

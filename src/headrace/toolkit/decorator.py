@@ -18,11 +18,11 @@ from headrace.toolkit.stats import CacheErrors, CacheInfo
 
 if TYPE_CHECKING:
     from headrace.toolkit.async_flights import AsyncFlights
+    from headrace.toolkit.simple_cache import SimpleCache
 
 Asked = ParamSpec("Asked")
 Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
-Backend = Cache[Any, Any]
 KeyMaker = Callable[[tuple[Any, ...], Mapping[str, Any]], Hashable]
 
 SIZE_MAX: Final = 1000
@@ -76,7 +76,7 @@ def cached(
     max_bytes: int | None = ...,
     key: Callable[..., Any] | None = ...,
     stale: float = ...,
-    backend: Backend | None = ...,
+    backend: "Cache[Any, Any] | SimpleCache | None" = ...,
 ) -> Callable[[Callable[Asked, Result]], CachedFunction[Asked, Result]]: ...
 def cached(
     function: Callable[..., Any] | None = None,
@@ -87,7 +87,7 @@ def cached(
     max_bytes: int | None = BYTES_MAX,
     key: Callable[..., Any] | None = None,
     stale: float = 0.0,
-    backend: Backend | None = None,
+    backend: "Cache[Any, Any] | SimpleCache | None" = None,
 ) -> Any:
     """Keep what a function gives, by its arguments. For functions, methods and coroutines.
 
@@ -105,7 +105,8 @@ def cached(
         stale: seconds that an answer is given beyond `ttl`, while a new one is computed in the
             background. Where that fails, the old one is given on, and it is tried again after a
             tenth of `stale`.
-        backend: a cache that holds the answers, perhaps those of other functions too.
+        backend: a `Cache` or a `SimpleCache` that holds the answers, perhaps those of other
+            functions too. On disk, arguments have to be plain data, and so have answers.
 
     Raises:
         TypeError: what is decorated gives no answers that could be kept.
@@ -117,9 +118,16 @@ def cached(
 
     def decorate(function: Callable[..., Any]) -> Any:
         _check(function)
-        is_shared = backend is not None
-        cache = Cache(max_size=max_size, max_bytes=max_bytes) if backend is None else backend
-        shelf = MemoryShelf(cache, is_shared=is_shared, ttl=ttl, stale=stale)
+        shelf: Shelf
+        if backend is None:
+            cache: Cache[Any, Any] = Cache(max_size=max_size, max_bytes=max_bytes)
+            shelf = MemoryShelf(cache, is_shared=False, ttl=ttl, stale=stale)
+        elif isinstance(backend, Cache):
+            shelf = MemoryShelf(backend, is_shared=True, ttl=ttl, stale=stale)
+        else:
+            from headrace.toolkit.disk_shelf import DiskShelf
+
+            shelf = DiskShelf(backend, function, ttl, stale)
         return FunctionCache(function, shelf, key, stale).wrapper()
 
     return decorate if function is None else decorate(function)

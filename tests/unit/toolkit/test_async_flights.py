@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tests.support.waiting import eventually
 
+from headrace import Cache, cached
 from headrace.clock import ManualClock
-from headrace.toolkit import Cache, cached
 
 LIMIT_S = 20
 

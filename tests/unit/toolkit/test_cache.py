@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from headrace import Cache
 from headrace.clock import ManualClock
-from headrace.toolkit import Cache
 from headrace.toolkit.arguments import OVERHEAD_BYTES
 from headrace.toolkit.cache import EXPIRED_PER_STEP, USES_MAX
 from headrace.toolkit.missing import MISSING

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from headrace import Cache, CacheInfo, cached
 from headrace.clock import ManualClock
-from headrace.toolkit import Cache, CacheInfo, cached
 
 
 class Counted:

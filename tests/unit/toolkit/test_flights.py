@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from tests.support.waiting import eventually
 
+from headrace import Cache, cached
 from headrace.clock import ManualClock
-from headrace.toolkit import Cache, cached
 
 THREADS = 8
 LIMIT_S = 20
