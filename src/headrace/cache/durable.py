@@ -1,5 +1,6 @@
 """The third tier: answers in a store that outlives the process, on disk or in a database."""
 
+import contextlib
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -48,10 +49,8 @@ class DurableTier:
 
     async def close(self) -> None:
         """Write what waits, uses that were not counted yet too, and let go of everything."""
-        try:
+        with contextlib.suppress(TierFault):  # only ranks, and what is warmed, depend on it
             await self.maintain()
-        except TierFault:
-            pass  # only the order of leaving, and what is warmed, depend on it
         await self._do(self._store.close())
 
     async def purge(self, scope: str) -> int:
