@@ -80,7 +80,6 @@ UNWIRED: Final = frozenset(
         "src/headrace/store/bounds.py",
         "src/headrace/store/crew.py",
         "src/headrace/store/database.py",
-        "src/headrace/store/faults.py",
         "src/headrace/store/gathering.py",
         "src/headrace/store/leases.py",
         "src/headrace/store/migrations.py",
