@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -71,14 +72,19 @@ class Valkey:
 class Way:
     """The way to a server: it can be slow, or cut.
 
+    Args:
+        port: where it leads.
+        tls: what it presents, where it is to speak TLS.
+
     Attributes:
         port: where it begins.
         delay_s: how long every answer takes more.
         answers_to_lose: how many of the next answers end their connection instead of arriving.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self._to_port = port
+        self._tls = tls
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self.port = free_port()
@@ -92,7 +98,7 @@ class Way:
 
     async def open(self) -> None:
         """Let connections through."""
-        self._server = await asyncio.start_server(self._lead, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._lead, "127.0.0.1", self.port, ssl=self._tls)
 
     async def cut(self) -> None:
         """Close every connection, and let none through."""
@@ -131,9 +137,9 @@ class Way:
 
 
 @asynccontextmanager
-async def way_to(valkey: Valkey) -> AsyncIterator[Way]:
+async def way_to(valkey: Valkey, tls: ssl.SSLContext | None = None) -> AsyncIterator[Way]:
     """A way that is open at first, and closed in the end."""
-    way = Way(valkey.port)
+    way = Way(valkey.port, tls)
     await way.open()
     try:
         yield way

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from headrace.cache.tier import Item, TierFault
@@ -13,6 +13,9 @@ _Asked = list[tuple[bytes, "asyncio.Future[bytes | None]"]]
 
 # One MGET or UNLINK; above it another connection takes part.
 _KEYS_PER_COMMAND_MAX: Final = 64
+
+# What is sent in one go, if one value alone is not larger: it has to arrive within a time limit.
+_LOAD_BYTES_MAX: Final = 1024 * 1024
 
 # Whoever holds the lease is the only one who may end it.
 _RELEASE: Final = """\
@@ -80,8 +83,8 @@ class ValkeyTier:
 
     async def put(self, items: Sequence[Item]) -> None:
         """Hold these in place of whatever their keys held, until they expire."""
-        if items:
-            await self._lines.ask(*map(self._set_command, items), timeout_s=self._write_timeout_s)
+        for some in _loads(items):
+            await self._lines.ask(*map(self._set_command, some), timeout_s=self._write_timeout_s)
 
     async def remove(self, keys: Sequence[bytes]) -> None:
         """Hold these no longer."""
@@ -160,7 +163,20 @@ class ValkeyTier:
         return ("SET", self._value_prefix + item.key, item.value, "PXAT", expires_ms)
 
 
-def _chunks(names: list[bytes]) -> Iterable[list[bytes]]:
+def _loads(items: Sequence[Item]) -> Iterator[list[Item]]:
+    load: list[Item] = []
+    load_bytes = 0
+    for item in items:
+        if load and load_bytes + len(item.value) > _LOAD_BYTES_MAX:
+            yield load
+            load, load_bytes = [], 0
+        load.append(item)
+        load_bytes += len(item.value)
+    if load:
+        yield load
+
+
+def _chunks(names: list[bytes]) -> Iterator[list[bytes]]:
     for start in range(0, len(names), _KEYS_PER_COMMAND_MAX):
         yield names[start : start + _KEYS_PER_COMMAND_MAX]
 

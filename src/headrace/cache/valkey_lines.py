@@ -52,7 +52,7 @@ class Refused(TierFault):
     """Nobody listens there: whatever a server there had in memory is gone."""
 
 
-class Line(Protocol):
+class Connection(Protocol):
     """What is used of a connection of redis-py."""
 
     async def connect(self) -> None: ...
@@ -65,6 +65,39 @@ class Line(Protocol):
         push_request: bool | None = False,
     ) -> Any: ...
     async def disconnect(self, nowait: bool = False) -> None: ...
+
+
+class Line:
+    """One open connection.
+
+    Args:
+        connection: redis-py's.
+    """
+
+    __slots__ = ("_connection", "_transport")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        writer: asyncio.StreamWriter = getattr(connection, "_writer")  # noqa: B009
+        self._transport = writer.transport
+
+    async def send(self, commands: Iterable[Command]) -> None:
+        """Send commands together."""
+        connection = self._connection
+        await connection.send_packed_command(connection.pack_commands(commands))
+
+    async def read(self) -> Any:
+        """The next answer."""
+        return await self._connection.read_response()
+
+    async def read_any(self, *, timeout_s: float | None = None) -> Any:
+        """Whatever is said next, asked for or not; `None` where nothing is in time."""
+        return await self._connection.read_response(timeout=timeout_s, push_request=True)
+
+    async def drop(self) -> None:
+        """Close it at once; redis-py alone would wait for the server to take what was sent."""
+        self._transport.abort()
+        await self._connection.disconnect(nowait=True)
 
 
 class Lines:
@@ -135,17 +168,17 @@ class Lines:
         Raises:
             TierFault: it could not be opened.
         """
-        line = self._make()
-        is_open = False
+        connection = self._make()
+        line = None
         try:
             async with asyncio.timeout(self._connect_timeout_s):
-                await line.connect()
-            is_open = True
+                await connection.connect()
+            line = Line(connection)
         except self.errors as error:
             raise self.fault(error) from None
         finally:
-            if not is_open:
-                await line.disconnect(nowait=True)
+            if line is None:
+                await connection.disconnect(nowait=True)
         return line
 
     def fault(self, error: BaseException) -> TierFault:
@@ -153,7 +186,9 @@ class Lines:
         if isinstance(error, TierFault):
             return error
         cause = error.__context__ if isinstance(error.__context__, OSError) else error
-        if isinstance(cause, OSError) and cause.errno in (errno.ECONNREFUSED, errno.ENOENT):
+        code = cause.errno if isinstance(cause, OSError) else None
+        is_socket_file = self.address.startswith("/")
+        if code == errno.ECONNREFUSED or (code == errno.ENOENT and is_socket_file):
             return Refused(self._tier, f"nobody listens at {self.address}")
         return TierFault(self._tier, f"{self.address} {_told(error)}")
 
@@ -178,7 +213,7 @@ class Lines:
         is_answered = False
         try:
             async with asyncio.timeout(timeout_s):
-                await line.send_packed_command(line.pack_commands(commands))
+                await line.send(commands)
                 answers = [await self._answer(line) for _ in commands]
             is_answered = True
         finally:
@@ -186,7 +221,7 @@ class Lines:
                 self._idle.append(line)
             else:
                 # Answers may still come on it, and would be taken for those of the next question.
-                await line.disconnect(nowait=True)
+                await line.drop()
         for answer in answers:
             if isinstance(answer, self._refusal):
                 raise self.fault(answer)
@@ -194,14 +229,14 @@ class Lines:
 
     async def _answer(self, line: Line) -> Any:
         try:
-            return await line.read_response()
+            return await line.read()
         except self._refusal as refusal:
             return refusal  # the answers to the other commands are read all the same
 
     async def _drop_idle(self) -> None:
         idle, self._idle = self._idle, []
         for line in idle:
-            await line.disconnect(nowait=True)
+            await line.drop()
 
 
 class Feed:
@@ -228,8 +263,8 @@ class Feed:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                await self._send(("SUBSCRIBE", channel))
-                while (await self._read())[0] != b"subscribe":
+                await self._line.send([("SUBSCRIBE", channel)])
+                while (await self._line.read_any())[0] != b"subscribe":
                     pass
         except self._lines.errors as error:
             raise self._lines.fault(error) from None
@@ -238,8 +273,8 @@ class Feed:
         """Send a command that is answered by a list, and read that."""
         try:
             async with asyncio.timeout(timeout_s):
-                await self._send(command)
-                while self._is_push(answer := await self._read()):
+                await self._line.send([command])
+                while self._is_push(answer := await self._line.read_any()):
                     pass
         except self._lines.errors as error:
             raise self._lines.fault(error) from None
@@ -249,7 +284,7 @@ class Feed:
         """The next message, or `None` where none has come in time."""
         try:
             while not self._heard:
-                said = await self._line.read_response(timeout=timeout_s, push_request=True)
+                said = await self._line.read_any(timeout_s=timeout_s)
                 if said is None:
                     return None
                 self._is_push(said)
@@ -259,13 +294,7 @@ class Feed:
 
     async def close(self) -> None:
         """Let go of the connection."""
-        await self._line.disconnect(nowait=True)
-
-    async def _send(self, command: Command) -> None:
-        await self._line.send_packed_command(self._line.pack_commands([command]))
-
-    async def _read(self) -> Any:
-        return await self._line.read_response(push_request=True)
+        await self._line.drop()
 
     def _is_push(self, said: Any) -> bool:
         """Whether that was said unasked; a message is kept."""
@@ -288,9 +317,9 @@ def check_prefix(prefix: str) -> None:
         )
 
 
-def _maker(url: str) -> tuple[Callable[[], Line], str]:
+def _maker(url: str) -> tuple[Callable[[], Connection], str]:
     """What makes connections to `url`, and where they lead, to be told."""
-    from redis.asyncio.connection import Connection, parse_url
+    from redis.asyncio import connection as spoken_by
 
     scheme, separator, rest = url.partition("://")
     spoken = _SCHEMES.get(scheme.lower())
@@ -300,14 +329,15 @@ def _maker(url: str) -> tuple[Callable[[], Line], str]:
             + ", ".join(f"{known}://" for known in _SCHEMES)
         )
     try:
-        fields = dict(parse_url(f"{spoken}://{rest}"))
+        fields = dict(spoken_by.parse_url(f"{spoken}://{rest}"))
     except ValueError:
         raise SettingsInvalid(
             "The URL of the shared cache cannot be read; write special characters in its password "
             "as %XX"
         ) from None
     # A type of connection, and where to: whatever else there may be is redis-py's, not ours.
-    kind = cast("Callable[..., AbstractConnection]", fields.pop("connection_class", Connection))
+    found = fields.pop("connection_class", spoken_by.Connection)
+    kind = cast("Callable[..., AbstractConnection]", found)
     allowed = _URL_FIELDS | (_URL_TLS_FIELDS if spoken == "rediss" else frozenset())
     if not allowed.issuperset(fields) or (spoken == "unix") != ("path" in fields):
         raise SettingsInvalid(
@@ -316,9 +346,9 @@ def _maker(url: str) -> tuple[Callable[[], Line], str]:
         )
     address = str(fields.get("path") or f"{fields.get('host', 'localhost')}:{_port(fields)}")
 
-    def make() -> Line:
+    def make() -> Connection:
         # Time limits are set around what is done, not around each read and write.
-        return cast("Line", kind(**fields, protocol=3, socket_timeout=None))
+        return cast("Connection", kind(**fields, protocol=3, socket_timeout=None))
 
     return make, address
 

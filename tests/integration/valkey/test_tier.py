@@ -1,11 +1,14 @@
 """The shared tier against a real server."""
 
 import asyncio
+import ssl
+from pathlib import Path
 
 import pytest
+import trustme
 from tests.support.adapter import Loop
 from tests.support.tiers import FAR_S, valkey_tier
-from tests.support.valkey import Valkey
+from tests.support.valkey import Valkey, way_to
 
 from headrace.cache.tier import Item, TierFault
 from headrace.clock import SystemClock
@@ -58,6 +61,18 @@ def test_many_are_removed_at_once(valkey: Valkey) -> None:
 
     asyncio.run(run())
     assert valkey.command("DBSIZE") == 0
+
+
+def test_much_is_written_in_several_goes(valkey: Valkey) -> None:
+    sizes = [0, 400_000, 700_000, 3_000_000, 10, 1_000_000, 50_000]
+    items = [Item(b"key %d" % size, bytes(size), FAR_S) for size in sizes]
+
+    async def run() -> None:
+        async with valkey_tier(valkey.url) as tier:
+            await tier.put(items)
+            assert [await tier.get(item.key) for item in items] == [item.value for item in items]
+
+    asyncio.run(run())
 
 
 def test_look_ups_of_one_turn_are_one_command(valkey: Valkey, loop: Loop) -> None:
@@ -125,6 +140,32 @@ def test_over_a_socket_of_the_file_system(valkey: Valkey) -> None:
             assert await tier.get(KEY) == b"v"
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("scheme", ["rediss", "valkeys"])
+def test_over_tls(valkey: Valkey, tmp_path: Path, loop: Loop, scheme: str) -> None:
+    authority, stranger = trustme.CA(), trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    for name, each in (("authority", authority), ("stranger", stranger)):
+        each.cert_pem.write_to_path(str(tmp_path / name))
+
+    async def run() -> None:
+        async with way_to(valkey, context) as way:
+            url = f"{scheme}://127.0.0.1:{way.port}"
+            async with valkey_tier(f"{url}?ssl_ca_certs={tmp_path}/authority") as tier:
+                await tier.put([Item(KEY, b"v" * 100_000, FAR_S)])
+                assert await tier.get(KEY) == b"v" * 100_000
+            for options in ("", f"?ssl_ca_certs={tmp_path}/stranger"):
+                async with valkey_tier(url + options) as tier:
+                    with pytest.raises(TierFault, match=r"certificate|signed"):
+                        await tier.get(KEY)
+            async with valkey_tier(f"{url}?ssl_ca_certs={tmp_path}/none") as tier:
+                with pytest.raises(TierFault, match="No such file"):
+                    await tier.get(KEY)
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(run())
 
 
 def test_with_user_password_and_database(valkey: Valkey) -> None:

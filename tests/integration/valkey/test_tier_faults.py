@@ -240,6 +240,38 @@ def test_an_answer_that_is_none(shape: str) -> None:
     asyncio.run(run())
 
 
+def test_what_a_server_does_not_take_is_not_kept_for_it() -> None:
+    taken = bytearray()
+
+    async def run() -> None:
+        is_given_up, is_read = asyncio.Event(), asyncio.Event()
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(4096)
+            writer.write(b"+OK\r\n" * 3)
+            await is_given_up.wait()
+            with contextlib.suppress(ConnectionError):
+                while data := await reader.read(1 << 20):
+                    taken.extend(data)
+            is_read.set()
+            writer.close()
+
+        port = free_port()
+        url = f"redis://127.0.0.1:{port}"
+        async with (
+            await asyncio.start_server(answer, "127.0.0.1", port, limit=4096),
+            valkey_tier(url, write_timeout_s=0.2) as tier,
+        ):
+            with pytest.raises(TierFault, match="did not answer in time"):
+                await tier.put([Item(KEY, bytes(50_000_000), FAR_S)])
+            is_given_up.set()
+            async with asyncio.timeout(20):
+                await is_read.wait()
+
+    asyncio.run(run())
+    assert len(taken) < 40_000_000
+
+
 def test_closing_leaves_nobody_waiting(valkey: Valkey) -> None:
     async def run() -> None:
         async with way_to(valkey) as way:
