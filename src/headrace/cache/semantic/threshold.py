@@ -49,7 +49,7 @@ _OFFSET_DEVIATION: Final = 0.05
 _OFFSETS: Final = tuple(step / 100 for step in range(-20, 21))
 _PRIORS: Final = tuple(-0.5 * (offset / _OFFSET_DEVIATION) ** 2 for offset in _OFFSETS)
 # What the curve of all entries may be.
-_MIDDLES: Final = tuple(0.70 + step / 100 for step in range(29))
+_MIDDLES: Final = tuple((70 + step) / 100 for step in range(29))
 _SLOPES: Final = (15.0, 20.0, 27.0, 36.0, 50.0, 65.0, 85.0, 110.0)
 _BINS: Final = 100
 

@@ -1,0 +1,225 @@
+"""How often the semantic cache is right, on labelled pairs and with a real embedder.
+
+The pairs were written before any guard was. Half of them may be tuned on, by the parity of the
+first byte of the SHA-256 of a pair's id; the other half is only measured. Every pair goes through
+the whole engine: the first question has an answer, the second is asked.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from benchmarks import minilm
+from benchmarks.progress import Steps
+from benchmarks.records import Bar, Verdict
+from headrace.cache.semantic.config import Mode, SemanticConfig
+from headrace.cache.semantic.embedder import FunctionEmbedder
+from headrace.cache.semantic.embedding import Embeddings
+from headrace.cache.semantic.engine import SemanticCache
+from headrace.cache.semantic.estimate import Share, wilson
+from headrace.cache.semantic.guards import ALL_GUARDS, DOUBTS, object_to
+from headrace.cache.semantic.reading import read
+from headrace.cache.semantic.scope import Question
+from headrace.clock import SystemClock
+
+PAIRS: Final = Path(__file__).parent / "data" / "semantic_pairs.jsonl"
+TUNED: Final = "tuned on"
+HELD_OUT: Final = "held out"
+GATES: Final[Mapping[str, tuple[str, ...]]] = {
+    "cosine alone": (),
+    "guards, no doubts": tuple(guard for guard in ALL_GUARDS if guard not in DOUBTS),
+    "all guards": ALL_GUARDS,
+}
+DEFAULT_GATE: Final = "all guards"
+GUARD_ROUNDS: Final = 5
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """Two questions, and whether one answer serves both."""
+
+    id: str
+    a: str
+    b: str
+    same: bool
+    kind: str
+
+    @property
+    def half(self) -> str:
+        """Which half of the set it is of."""
+        return TUNED if sha256(self.id.encode()).digest()[0] % 2 == 0 else HELD_OUT
+
+
+class SemanticRow(msgspec.Struct, frozen=True):
+    """One half of the pairs through one gate.
+
+    Attributes:
+        half: which half.
+        gate: what stands between similarity and answer.
+        paraphrases: share of the pairs with one meaning that were answered.
+        false_hits: share of the look-alikes that were answered.
+        wrong: share of wrong ones among all answers given; it depends on how many look alike.
+        false_ids: the pairs that were answered wrongly.
+    """
+
+    half: str
+    gate: str
+    paraphrases: Share
+    false_hits: Share
+    wrong: Share
+    false_ids: list[str]
+
+
+class SemanticFigures(msgspec.Struct, frozen=True):
+    """What was measured.
+
+    Attributes:
+        similarity: the static threshold.
+        max_error: the bound it is held against.
+        rows: each half through each gate.
+        kinds: false hits of both halves through the default gate, by kind of pair.
+        read_us: reading one question for the guards, median, microseconds.
+        compare_us: comparing two, median, microseconds.
+    """
+
+    similarity: float
+    max_error: float
+    rows: list[SemanticRow]
+    kinds: dict[str, Share]
+    read_us: float
+    compare_us: float
+
+
+def pairs() -> list[Pair]:
+    """All labelled pairs."""
+    lines = PAIRS.read_bytes().splitlines()
+    return [msgspec.convert(json.loads(line), Pair) for line in lines]
+
+
+def measure(cache: Path, steps: Steps) -> SemanticFigures:
+    """Ask every pair through every gate.
+
+    Args:
+        cache: where the embedder's model is kept between runs.
+        steps: progress.
+
+    Raises:
+        ChildFailed: the embedder could not be fetched, or is not what it should be.
+    """
+    found = pairs()
+    steps.start("semantic", len(GATES) + 2)
+    model = minilm.MiniLM(minilm.fetched(cache))
+    model.check()
+    texts = sorted({text for pair in found for text in (pair.a, pair.b)})
+    vectors = dict(zip(texts, model.encode(texts), strict=True))
+    steps.done("embedded")
+    rows: list[SemanticRow] = []
+    kinds: dict[str, Share] = {}
+    for gate, guards in GATES.items():
+        answered = asyncio.run(_answered(found, vectors, guards))
+        rows += [_row(half, gate, found, answered) for half in (TUNED, HELD_OUT)]
+        if gate == DEFAULT_GATE:
+            kinds = _kinds(found, answered)
+        steps.done(gate)
+    config = SemanticConfig()
+    read_us, compare_us = _guard_costs_us(found)
+    steps.done("guards timed")
+    return SemanticFigures(config.similarity, config.max_error, rows, kinds, read_us, compare_us)
+
+
+def bars(figures: SemanticFigures | None) -> list[Bar]:
+    """Hold the held-out half against the bound; nothing where nothing was run."""
+    if figures is None:
+        return []
+    row = next(r for r in figures.rows if (r.half, r.gate) == (HELD_OUT, DEFAULT_GATE))
+    kept = row.false_hits.value is not None and row.false_hits.value <= figures.max_error
+    return [
+        Bar(
+            "semantic false hits, held-out half",
+            f"<= {figures.max_error:.1%} of look-alikes",
+            f"{shown(row.false_hits)}; paraphrases answered {shown(row.paraphrases)}",
+            Verdict.PASS if kept else Verdict.MISS,
+        )
+    ]
+
+
+def shown(share: Share) -> str:
+    """A share with its counts and interval."""
+    value = share.value or 0.0
+    return f"{share.hits}/{share.sample} = {value:.1%} ({share.low:.1%}-{share.high:.1%})"
+
+
+def cells(figures: SemanticFigures) -> Iterator[tuple[str, ...]]:
+    """The rows as text, for a table."""
+    for row in figures.rows:
+        shares = (row.paraphrases, row.false_hits, row.wrong)
+        yield (row.half, row.gate, *map(shown, shares))
+
+
+async def _answered(
+    found: Sequence[Pair], vectors: Mapping[str, Any], guards: tuple[str, ...]
+) -> set[str]:
+    """The pairs whose second question gets the answer of the first, each in a scope of its own."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    def spawn(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(coroutine)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        return task
+
+    embedder = FunctionEmbedder(lambda texts: [vectors[text] for text in texts], id="minilm")
+    embeddings = Embeddings(embedder, clock=SystemClock(), spawn=spawn, window_s=0.0)
+    config = SemanticConfig(mode=Mode.ON, guards=guards, bytes_max=1 << 28)
+    cache = SemanticCache(config, embeddings=embeddings, spawn=spawn, dice=lambda: 1.0)
+    answered = set()
+    for pair in found:
+        scope = pair.id.encode()
+        await cache.add(Question(scope, pair.a), scope)
+        candidate = await cache.find(Question(scope, pair.b))
+        if candidate is not None and candidate.answers:
+            answered.add(pair.id)
+    return answered
+
+
+def _row(half: str, gate: str, found: Sequence[Pair], answered: set[str]) -> SemanticRow:
+    mine = [pair for pair in found if pair.half == half]
+    right = sum(pair.same and pair.id in answered for pair in mine)
+    false_ids = [pair.id for pair in mine if not pair.same and pair.id in answered]
+    alike = sum(pair.same for pair in mine)
+    return SemanticRow(
+        half=half,
+        gate=gate,
+        paraphrases=wilson(right, alike),
+        false_hits=wilson(len(false_ids), len(mine) - alike),
+        wrong=wilson(len(false_ids), right + len(false_ids)),
+        false_ids=false_ids,
+    )
+
+
+def _kinds(found: Sequence[Pair], answered: set[str]) -> dict[str, Share]:
+    kinds = sorted({pair.kind for pair in found if not pair.same})
+    of_kind = {kind: [pair for pair in found if pair.kind == kind] for kind in kinds}
+    return {
+        kind: wilson(sum(pair.id in answered for pair in mine), len(mine))
+        for kind, mine in of_kind.items()
+    }
+
+
+def _guard_costs_us(found: Sequence[Pair]) -> tuple[float, float]:
+    """Microseconds to read a question, and to compare two, the best of some rounds."""
+    reading, comparing = [], []
+    for _ in range(GUARD_ROUNDS):
+        begin_s = time.perf_counter()
+        read_pairs = [(read(pair.a), read(pair.b)) for pair in found]
+        reading.append((time.perf_counter() - begin_s) / (2 * len(found)))
+        begin_s = time.perf_counter()
+        for one, other in read_pairs:
+            object_to(one, other, ALL_GUARDS)
+        comparing.append((time.perf_counter() - begin_s) / len(found))
+    return min(reading) * 1e6, min(comparing) * 1e6
