@@ -5,11 +5,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
-
 from benchmarks import semantic_case
 from benchmarks.minilm import WordPieces
 from benchmarks.records import Verdict
 from benchmarks.semantic_case import HELD_OUT, TUNED, Pair, SemanticFigures, SemanticRow
+
 from headrace.cache.semantic.estimate import wilson
 
 KINDS = {
