@@ -41,9 +41,6 @@ ENTRY_POINTS: Final = (
 
 UNWIRED: Final = frozenset(
     {
-        "src/headrace/cache/adaptive.py",
-        "src/headrace/cache/changes.py",
-        "src/headrace/cache/durable.py",
         "src/headrace/cache/prefetch.py",
         "src/headrace/cache/reuse/admission.py",
         "src/headrace/cache/reuse/baselines.py",
@@ -74,24 +71,6 @@ UNWIRED: Final = frozenset(
         "src/headrace/cache/semantic/traits.py",
         "src/headrace/cache/semantic/verifier.py",
         "src/headrace/cache/semantic/words.py",
-        "src/headrace/store/answer_statements.py",
-        "src/headrace/store/answer_table.py",
-        "src/headrace/store/answers.py",
-        "src/headrace/store/bounds.py",
-        "src/headrace/store/crew.py",
-        "src/headrace/store/database.py",
-        "src/headrace/store/gathering.py",
-        "src/headrace/store/leases.py",
-        "src/headrace/store/migrations.py",
-        "src/headrace/store/open.py",
-        "src/headrace/store/postgresql.py",
-        "src/headrace/store/purges.py",
-        "src/headrace/store/rows.py",
-        "src/headrace/store/schema.py",
-        "src/headrace/store/sqlite.py",
-        "src/headrace/store/store.py",
-        "src/headrace/store/voice.py",
-        "src/headrace/store/watch.py",
     }
 )
 """Parts that are built and tested, and that the whole does not use yet. Only ever gets smaller."""
