@@ -23,6 +23,9 @@ from headrace.settings import SettingsSource
 Asked = ParamSpec("Asked")
 Result = TypeVar("Result")
 
+# A call that is cancelled ends in the next turn of its loop, unless that is stuck.
+_CANCEL_S_MAX = 1.0
+
 
 def _waits(
     ask: Callable[Concatenate[Adapter, Asked], Coroutine[Any, Any, Result]],
@@ -249,6 +252,13 @@ class SyncStream:
         return self._stream.completion()
 
 
+async def _telling(coroutine: Coroutine[Any, Any, Result], ended: threading.Event) -> Result:
+    try:
+        return await coroutine
+    finally:
+        ended.set()
+
+
 class _LoopThread:
     """A daemon thread that runs one event loop until it is stopped."""
 
@@ -269,11 +279,14 @@ class _LoopThread:
         Raises:
             NotRunning: the thread has ended, is this very one, or was left behind by a fork.
         """
-        future = self._submit(coroutine)
+        ended = threading.Event()
+        future = self._submit(coroutine, ended)
         try:
             return future.result()
         finally:
-            future.cancel()
+            # Or whoever asks the same next would join a call that nobody else waits for.
+            if future.cancel():
+                ended.wait(_CANCEL_S_MAX)
 
     def stop(self) -> None:
         """End the loop, and the thread with it. Stopping twice does nothing."""
@@ -284,12 +297,15 @@ class _LoopThread:
             self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
 
-    def _submit(self, coroutine: Coroutine[Any, Any, Result]) -> "Future[Result]":
+    def _submit(
+        self, coroutine: Coroutine[Any, Any, Result], ended: threading.Event
+    ) -> "Future[Result]":
         problem = self._problem()
         if problem is None:
             with self._lock:
                 if not self.is_stopped:
-                    return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+                    told = _telling(coroutine, ended)
+                    return asyncio.run_coroutine_threadsafe(told, self._loop)
             problem = NotRunning("The adapter is closed: make another one.", code="closed")
         coroutine.close()
         raise problem
