@@ -11,18 +11,20 @@ from hypothesis import strategies as st
 from headrace.cache.policy import GdsfPolicy, LruPolicy, Policy, S3FifoPolicy
 
 KEYS = [b"%d" % number * 16 for number in range(12)]
-ACTIONS = ("use", "use", "use", "use", "use", "use", "remove", "evict", "evict")
 SIZES = (100, 100, 150, 1000, 4096, 0, 1 << 70)
 WORTHS = (3e-4, 3e-4, 0.002, 0.1, 0.0, -1.0, 1e300, float("inf"), float("nan"))
 # Three bytes make a step: drawn as one value, hundreds of steps take no time.
-STEPS = st.binary(min_size=150, max_size=450)
+STEPS = st.binary(min_size=150, max_size=900)
 
 
 def steps_of(data: bytes) -> Iterator[tuple[str, bytes, int, float]]:
+    """What is done to which key; in every other run all keys are alike, and few."""
+    is_narrow = data[0] % 2
+    keys, sizes, worths = (KEYS[:4], SIZES[:3], WORTHS[:2]) if is_narrow else (KEYS, SIZES, WORTHS)
     for action, key, facts in zip(data[::3], data[1::3], data[2::3], strict=False):
-        size = SIZES[facts % len(SIZES)]
-        worth = WORTHS[facts // len(SIZES) % len(WORTHS)]
-        yield ACTIONS[action % len(ACTIONS)], KEYS[key % len(KEYS)], size, worth
+        step = "evict" if action < 40 else "remove" if action < 50 else "use"
+        size, worth = sizes[facts % len(sizes)], worths[facts // len(sizes) % len(worths)]
+        yield step, keys[key % len(keys)], size, worth
 
 
 class Model(Protocol):

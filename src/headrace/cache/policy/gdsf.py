@@ -20,13 +20,10 @@ from typing import Any, Final, Generic
 
 import msgspec
 
-from headrace.cache.policy.base import Key
+from headrace.cache.policy.base import Key, bounded_worth
 from headrace.cache.policy.sketch import COUNT_MAX, FrequencySketch
 from headrace.cache.policy.spread import spread_of
 
-# A use that saves nothing known counts as this much: then size and frequency decide.
-WORTH_USD_MIN: Final = 1e-6
-WORTH_USD_MAX: Final = 1e6
 # Values are whole numbers of this part of a dollar per byte: a clock that only ever rises loses
 # no small ones, as one of floats would.
 PARTS_PER_USD: Final = 10**18
@@ -34,6 +31,8 @@ SIGNIFICANT_BITS: Final = 4
 # Every newcomer that is turned away costs the one who stays this part of one use, so that what
 # was popular once cannot keep everybody else out.
 CONTESTS_PER_USE: Final = 16
+# What another policy kept came at least twice, more likely than not.
+_USES_ADOPTED: Final = 2
 
 
 class _Node(msgspec.Struct, gc=False, eq=False):
@@ -61,6 +60,7 @@ class GdsfPolicy(Generic[Key]):
 
     Args:
         admission: whether newcomers have to deserve their place.
+        is_priced: whether dollars count; without, one use is worth as much as another.
         seed: of the spread of keys over the frequency sketch.
     """
 
@@ -68,6 +68,7 @@ class GdsfPolicy(Generic[Key]):
         "_clock",
         "_heads",
         "_is_admission_on",
+        "_is_priced",
         "_newcomer",
         "_nodes",
         "_shelves",
@@ -75,13 +76,14 @@ class GdsfPolicy(Generic[Key]):
         "_spread",
     )
 
-    def __init__(self, *, admission: bool = True, seed: int = 0) -> None:
+    def __init__(self, *, admission: bool = True, is_priced: bool = True, seed: int = 0) -> None:
         self._clock = 0
         self._nodes: dict[Key, _Node] = {}
         self._shelves: dict[int, OrderedDict[Key, int]] = {}
         # For each shelf the priority of its first key, or of one before that, and its value.
         self._heads: list[tuple[int, int]] = []
         self._is_admission_on = admission
+        self._is_priced = is_priced
         self._newcomer: tuple[Key, _Node, int] | None = None
         self._sketch = FrequencySketch()
         self._spread = spread_of(seed)
@@ -111,16 +113,14 @@ class GdsfPolicy(Generic[Key]):
             self._move_up(key, node)
 
     def insert(self, key: Key, size: int, worth: float) -> None:
-        density = density_of(size, worth)
-        value, value_next = _rounded(density)
-        shelf = self._shelf(value)
-        shelf[key] = self._clock + value
-        node = _Node(density, 1, value, shelf, -(-value_next // density))
-        self._nodes[key] = node
+        node = self._hold(key, self._density(size, worth), uses=1)
         if self._is_admission_on:
             if len(self._nodes) > self._sketch.width:
                 self._sketch.fit(len(self._nodes))
             self._newcomer = key, node, self._sketch.count(self._spread(key))
+
+    def adopt(self, key: Key, size: int, worth: float) -> None:
+        self._hold(key, self._density(size, worth), uses=_USES_ADOPTED)
 
     def remove(self, key: Key) -> None:
         self._forget(key, self._nodes.pop(key))
@@ -139,6 +139,20 @@ class GdsfPolicy(Generic[Key]):
         del self._nodes[key]
         self._forget(key, node)
         return key
+
+    def resize(self, *, bytes_max: int, entries_max: int) -> None:
+        """Changes nothing: the order of priorities knows no room."""
+
+    def _density(self, size: int, worth: float) -> int:
+        return density_of(size, worth if self._is_priced else 1.0)
+
+    def _hold(self, key: Key, density: int, *, uses: int) -> _Node:
+        value, value_next = _rounded(uses * density)
+        shelf = self._shelf(value)
+        shelf[key] = self._clock + value
+        node = _Node(density, uses, value, shelf, -(-value_next // density))
+        self._nodes[key] = node
+        return node
 
     def _move_up(self, key: Key, node: _Node) -> None:
         """Let a node stand on the shelf of what it has become worth."""
@@ -184,8 +198,7 @@ class GdsfPolicy(Generic[Key]):
 
 def density_of(size: int, worth: float) -> int:
     """What one use is worth per byte, in 1e-18 dollars; at least 1, whatever is given."""
-    bounded = min(max(WORTH_USD_MIN, worth), WORTH_USD_MAX)
-    return max(1, int(bounded * PARTS_PER_USD) // max(1, size))
+    return max(1, int(bounded_worth(worth) * PARTS_PER_USD) // max(1, size))
 
 
 def _rounded(product: int) -> tuple[int, int]:

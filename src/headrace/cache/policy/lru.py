@@ -20,8 +20,14 @@ class LruPolicy(Generic[Key]):
     def insert(self, key: Key, size: int, worth: float) -> None:  # noqa: ARG002
         self._order[key] = None
 
+    def adopt(self, key: Key, size: int, worth: float) -> None:  # noqa: ARG002
+        self._order[key] = None
+
     def remove(self, key: Key) -> None:
         del self._order[key]
 
     def evict(self) -> Key:
         return self._order.popitem(last=False)[0]
+
+    def resize(self, *, bytes_max: int, entries_max: int) -> None:
+        """Changes nothing: the order of use knows no room."""

@@ -50,6 +50,11 @@ class S3FifoPolicy(Generic[Key]):
             self._small[key] = size
             self._small_bytes += size
 
+    def adopt(self, key: Key, size: int, worth: float) -> None:  # noqa: ARG002
+        self._uses[key] = 0
+        self._main[key] = size
+        self._main_bytes += size
+
     def remove(self, key: Key) -> None:
         del self._uses[key]
         if key in self._small:
@@ -63,6 +68,9 @@ class S3FifoPolicy(Generic[Key]):
             if not (self._spare_small() if self._is_small_next() else self._spare_main()):
                 break
         return self._drop_small() if self._is_small_next() else self._drop_main()
+
+    def resize(self, *, bytes_max: int, entries_max: int) -> None:
+        """Changes nothing: the queues share what is held."""
 
     def _is_small_next(self) -> bool:
         if not self._main:

@@ -6,7 +6,8 @@ from zlib import crc32
 
 Spread = Callable[[Hashable], int]
 
-_BITS_60: Final = (1 << 60) - 1
+SPREAD_BITS: Final = 60
+_MASK: Final = (1 << SPREAD_BITS) - 1
 _GOLDEN: Final = 0x9E3779B97F4A7C15
 
 
@@ -20,12 +21,12 @@ def spread_of(seed: int = 0) -> Spread:
         seed: another seed makes another function.
     """
     first = seed & 0xFFFFFFFF
-    salt = seed * _GOLDEN & _BITS_60
+    salt = seed * _GOLDEN & _MASK
 
     def spread(key: Hashable) -> int:
         code = crc32(key, first) if type(key) is bytes else hash(key) ^ salt
         # Multiplying carries what differs upwards, and the shift brings it down again.
-        code = code * _GOLDEN & _BITS_60
+        code = code * _GOLDEN & _MASK
         return code ^ code >> 31
 
     return spread
