@@ -60,10 +60,10 @@ def test_a_scan_is_settled_by_what_the_rows_hold_now() -> None:
 
 
 def test_a_large_scope_is_searched_in_a_thread_and_as_exactly() -> None:
-    held = {key(number): vector for number, vector in enumerate(vectors(1500))}
+    held = {key(number): vector for number, vector in enumerate(vectors(2500))}
 
     async def run() -> list[tuple[bytes, float]]:
-        index = ScopeIndex(DIMENSIONS, 2000)
+        index = ScopeIndex(DIMENSIONS, 3000)
         for name, vector in held.items():
             await index.add(name, vector)
         assert index.is_exact
