@@ -97,7 +97,8 @@ class MemoryCache:
             terms: how long, and what it may be purged by.
 
         Returns:
-            Whether it is held: an answer above the bound is not, nor one purged meanwhile.
+            Whether it was taken in: an answer above the bound is not, nor one purged meanwhile.
+            One that is not worth the place of others leaves again at once.
         """
         if (stale := self._entries.get(key)) is not None:
             self._remove(stale, "removed")
@@ -160,6 +161,7 @@ class MemoryCache:
         """Change the bounds; what no longer fits leaves at once."""
         self._bytes_max = bytes_max
         self._entries_max = entries_max
+        self._policy.resize(bytes_max=bytes_max, entries_max=entries_max)
         self._make_room()
 
     def clear(self) -> int:

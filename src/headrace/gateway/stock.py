@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from headrace.cache.adaptive import AdaptiveTtl, LastAnswers
 from headrace.cache.memory import MemoryCache
-from headrace.cache.policy import LruPolicy
+from headrace.cache.policy import Policy, make_policy
 from headrace.cache.purges import PurgeLedger
 from headrace.cache.record import Record
 from headrace.cache.tiers import OnState
@@ -55,10 +55,16 @@ class Stock:
         self._metrics = metrics
         cache = settings.cache
         ledger = PurgeLedger(clock, keep_s=_life_s_max(settings))
+        policy: Policy[bytes] = make_policy(
+            cache.policy,
+            bytes_max=cache.memory_mb << 20,
+            entries_max=cache.entries_max,
+            score=cache.policy_score,
+        )
         self.memory = MemoryCache(
             bytes_max=cache.memory_mb << 20,
             entries_max=cache.entries_max,
-            policy=LruPolicy(),
+            policy=policy,
             ledger=ledger,
             on_removal=self._count_removal,
         )

@@ -137,6 +137,8 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         memory_mb: room of the memory cache, in MiB.
+        policy: which answer leaves memory when it is full; `auto` tries all and takes the best.
+        policy_score: what `auto` and `gdsf` are to save.
         stale_s: how long after its time an answer is given while it is asked for again.
         stale_if_error_s: how long after its time an answer is given where the provider fails.
         second_usd: what a second that nobody waits is worth, in US dollars, beside the price.
@@ -154,6 +156,8 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = True
     memory_mb: Annotated[int, Meta(ge=1, le=16_777_216)] = 500
     entries_max: Count = 1_000_000
+    policy: Literal["lru", "s3fifo", "gdsf", "auto"] = "lru"
+    policy_score: Literal["dollars", "hits"] = "dollars"
     ttl_s: Seconds = 3600.0
     ttl_s_max: Seconds = 86400.0
     stale_s: Duration = 0.0
