@@ -264,6 +264,22 @@ class Breakdown(msgspec.Struct, frozen=True):
     begins: list[BeginRow]
 
 
+class ToolkitRow(msgspec.Struct, frozen=True):
+    """One operation of one cache in a program.
+
+    Attributes:
+        operation: what is done.
+        name: the cache.
+        us: microseconds for one operation, the loop around it included.
+        against: the same as a ratio to Headrace's in the same round: above 1 is slower.
+    """
+
+    operation: str
+    name: str
+    us: Spread
+    against: Spread
+
+
 class Bar(msgspec.Struct, frozen=True):
     """One promise about speed or size and what was measured for it."""
 
@@ -299,5 +315,6 @@ class Report(msgspec.Struct, frozen=True):
     footprint: Footprint | None = None
     start_up: StartUp | None = None
     breakdown: Breakdown | None = None
+    toolkit: list[ToolkitRow] = []
     bars: list[Bar] = []
     notes: list[str] = []

@@ -18,6 +18,7 @@ from benchmarks.records import (
     Spread,
     StartUp,
     StreamRow,
+    ToolkitRow,
     Verdict,
 )
 
@@ -68,6 +69,7 @@ def _tables(report: Report) -> Iterator[Table]:
         yield _footprint_table(report.footprint, report.start_up)
     if report.breakdown is not None:
         yield from _breakdown_tables(report.breakdown)
+    yield from _toolkit_tables(report.toolkit)
     if report.bars:
         yield _bar_table(report.bars)
 
@@ -201,6 +203,15 @@ _BEGIN_LINES: tuple[tuple[str, Callable[[BeginRow], Spread], int], ...] = (
     ("loop's thread on a processor, share", lambda row: row.on_cpu_share, 2),
     ("waiting for one, share", lambda row: row.waiting_share, 2),
 )
+
+
+def _toolkit_tables(rows: Sequence[ToolkitRow]) -> Iterator[Table]:
+    for operation in dict.fromkeys(row.operation for row in rows):
+        table = _table(f"Toolkit, {operation}: medians (range) over rounds", "cache|µs|x headrace")
+        same = [row for row in rows if row.operation == operation]
+        for row in sorted(same, key=lambda row: row.us.median):
+            table.add_row(row.name, _shown(row.us, 2), _shown(row.against, 2))
+        yield table
 
 
 def _bar_table(bars: Sequence[Bar]) -> Table:

@@ -26,6 +26,7 @@ from benchmarks import (
     progress,
     report,
     stream_case,
+    toolkit_case,
     wrk,
 )
 from benchmarks.progress import Steps
@@ -37,11 +38,13 @@ from benchmarks.records import (
     Report,
     StartUp,
     StreamRow,
+    ToolkitRow,
     Verdict,
 )
 from benchmarks.workload import Call, new_nonce
 
 CASES = ("load", "stream", "open-loop", "memory", "start-up")
+TOOLKIT = "toolkit"  # caches in a program, without a gateway
 BREAKDOWN = "breakdown"  # tells where time goes, holds no bar: run when asked for
 RESULTS = gateway.ROOT / "benchmarks" / "results"
 BASELINE = bars.YARDSTICK
@@ -183,6 +186,11 @@ class Bench:
         directory = self._section(BREAKDOWN)
         return breakdown_case.measure(self._effort.breakdown, directory, self._dice, self._steps)
 
+    def toolkit(self) -> list[ToolkitRow]:
+        """The toolkit's caches beside others."""
+        rounds = 2 * self._effort.load.rounds + 1
+        return toolkit_case.measure(rounds, self._section(TOOLKIT), self._dice, self._steps)
+
     def _section(self, name: str) -> Path:
         directory = self._directory / name
         directory.mkdir()
@@ -217,7 +225,8 @@ def main(arguments: Sequence[str]) -> int:
     processes.end_on_signals()
     processes.raise_descriptor_limit()
     try:
-        nginx.require()
+        if set(options.cases) - {TOOLKIT}:
+            nginx.require()
         if {"load", BREAKDOWN} & set(options.cases):
             wrk.require()
     except processes.ChildFailed as error:
@@ -260,6 +269,7 @@ def _measure(options: argparse.Namespace, console: Console) -> tuple[Report, boo
         footprint = section("memory", bench.memory, None)
         start_up = section("start-up", bench.start_up, None)
         breakdown = section(BREAKDOWN, bench.breakdown, None)
+        toolkit, missing = section(TOOLKIT, bench.toolkit, ([], []))
     stolen = procfs.stolen_share(time_before, procfs.machine_time())
     made = Report(
         started=started,
@@ -272,8 +282,16 @@ def _measure(options: argparse.Namespace, console: Console) -> tuple[Report, boo
         footprint=footprint,
         start_up=start_up,
         breakdown=breakdown,
-        bars=bars.judge(load, streams, open_loop, footprint, start_up),
-        notes=[*environment.doubts(machine.load_average, stolen), *failures],
+        toolkit=toolkit,
+        bars=[
+            *bars.judge(load, streams, open_loop, footprint, start_up),
+            *toolkit_case.judge(toolkit),
+        ],
+        notes=[
+            *environment.doubts(machine.load_average, stolen),
+            *toolkit_case.notes(toolkit),
+            *failures,
+        ],
     )
     return made, bool(failures)
 
@@ -287,10 +305,11 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--cases",
         nargs="+",
-        choices=(*CASES, BREAKDOWN),
+        choices=(*CASES, BREAKDOWN, TOOLKIT),
         default=list(CASES),
         metavar="CASE",
-        help=f"only these: {', '.join(CASES)}; or {BREAKDOWN}: where the time goes",
+        help=f"only these: {', '.join(CASES)}; or {BREAKDOWN}: where the time goes; "
+        f"or {TOOLKIT}: its caches beside others",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures are written")
     parser.add_argument("--check", action="store_true", help="exit 1 when a bar is missed")

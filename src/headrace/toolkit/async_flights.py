@@ -6,6 +6,7 @@ goes on for the others. When the last one has left, it is cancelled.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Generic
 
@@ -43,15 +44,31 @@ class AsyncFlights(Generic[Key, Value]):
             elif flight.task is not None and flight.task is asyncio.current_task():
                 flights.leave(key, flight)  # it asks for its own key: waiting would never end
                 return await call()
-            try:
-                # Cancelled with its caller, and alone: a flight's outcome cannot be cancelled.
-                return await asyncio.wrap_future(flight.outcome)
-            except asyncio.CancelledError:
-                flights.leave(key, flight)
-                raise
-            except Interrupted:
-                if leads:  # what was computed cancelled itself
-                    raise asyncio.CancelledError from None
+            if not flight.is_done:
+                await self._wait(key, flight)
+            if not isinstance(flight.error, Interrupted):
+                return flight.outcome()
+            if leads:  # what was computed cancelled itself
+                raise asyncio.CancelledError
+
+    async def _wait(self, key: Key, flight: Flight[Value]) -> None:
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+
+        def tell() -> None:
+            if not done.done():
+                done.set_result(None)
+
+        def wake() -> None:
+            with suppress(RuntimeError):  # a loop that is closed waits for nothing any more
+                loop.call_soon_threadsafe(tell)
+
+        self._flights.when_done(flight, wake)
+        try:
+            await done
+        except asyncio.CancelledError:
+            self._flights.leave(key, flight)
+            raise
 
     def start(
         self,
@@ -80,8 +97,7 @@ class AsyncFlights(Generic[Key, Value]):
                 value = await call()
                 flights.land(key, flight, value, partial(keep, value, flights.now_s() - begin_s))
             else:  # somebody landed between the caller's look-up and now
-                flights.forget(key, flight)
-                flight.outcome.set_result(value)
+                flights.end(key, flight, value)
 
 
 def _tell_loop(bug: BaseException) -> None:

@@ -286,10 +286,13 @@ class Cache(Generic[Key, Value]):
     def _hold(
         self, key: Key, value: Value, ttl_s: float | None, cost: float, stale_s: float
     ) -> bool:
+        width_s = self._width_s
         if ttl_s is None:
-            ttl_s, width_s = self._ttl_s, self._width_s
-        else:
+            ttl_s = self._ttl_s
+        elif ttl_s != self._ttl_s:
             width_s = bucket_width_s(seconds("ttl", ttl_s))
+        if stale_s:
+            width_s = bucket_width_s(ttl_s + seconds("stale", stale_s))
         weight = self._weigh(key, value)
         is_held = True
         with self._lock:

@@ -120,8 +120,8 @@ def cached(
         _check(function)
         shelf: Shelf
         if backend is None:
-            cache: Cache[Any, Any] = Cache(max_size=max_size, max_bytes=max_bytes)
-            shelf = MemoryShelf(cache, is_shared=False, ttl=ttl, stale=stale)
+            cache: Cache[Any, Any] = Cache(max_size=max_size, max_bytes=max_bytes, ttl=ttl)
+            shelf = MemoryShelf(cache, is_shared=False, ttl=None, stale=stale)
         elif isinstance(backend, Cache):
             shelf = MemoryShelf(backend, is_shared=True, ttl=ttl, stale=stale)
         else:

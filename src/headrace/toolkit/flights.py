@@ -2,13 +2,14 @@
 
 The others wait. An error is everybody's, and is not kept. When the one who computes is interrupted
 instead (`KeyboardInterrupt`, the end of its event loop), one of those who wait takes over.
+
+Nothing is made for those who wait until somebody does: most computations nobody else wants.
 """
 
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
-from threading import RLock, get_ident
+from threading import Lock, RLock, get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -28,23 +29,44 @@ class Interrupted(Exception):
 
 
 class Flight(Generic[Value]):
-    """One computation under way.
+    """One computation under way. What is changed, is changed by `Flights` under its lock.
 
     Attributes:
-        outcome: what everybody waits for.
         thread: the thread it runs on.
         task: the task it runs in, where it is asynchronous.
         waiting: how many want its outcome.
+        is_done: whether there is one.
+        error: what it ended with, where it did not end well.
+        wakes: called once there is an outcome.
     """
 
-    __slots__ = ("outcome", "task", "thread", "waiting")
+    __slots__ = ("_value", "error", "is_done", "task", "thread", "waiting", "wakes")
 
     def __init__(self) -> None:
-        self.outcome: Future[Value] = Future()
-        self.outcome.set_running_or_notify_cancel()  # from now on nobody can cancel it
         self.thread = get_ident()
         self.task: asyncio.Task[None] | None = None
         self.waiting = 1
+        self.is_done = False
+        self.error: Exception | None = None
+        self.wakes: list[Callable[[], object]] = []
+        self._value: Value | Missing = MISSING
+
+    def outcome(self) -> Value:
+        """What was computed, once it is done.
+
+        Raises:
+            Interrupted: whoever computed was stopped.
+            Exception: what it raised.
+        """
+        if self.error is not None:
+            raise self.error
+        return self._value  # type: ignore[return-value]
+
+    def end(self, value: Value | Missing, error: Exception | None) -> None:
+        """There is an outcome."""
+        self._value = value
+        self.error = error
+        self.is_done = True
 
 
 class Flights(Generic[Key, Value]):
@@ -80,13 +102,13 @@ class Flights(Generic[Key, Value]):
             flight, leads = self.join(key)
             if leads:
                 self.fly(key, flight, call, keep)
-            elif flight.thread == get_ident() and not flight.outcome.done():
+            elif flight.thread == get_ident() and not flight.is_done:
                 self.leave(key, flight)
                 return call()
-            try:
-                return flight.outcome.result()
-            except Interrupted:
-                continue
+            else:
+                self._wait(flight)
+            if not isinstance(flight.error, Interrupted):
+                return flight.outcome()
 
     def fly(
         self, key: Key, flight: Flight[Value], call: Callable[[], Value], keep: Keep[Value]
@@ -99,8 +121,7 @@ class Flights(Generic[Key, Value]):
                 value = call()
                 self.land(key, flight, value, partial(keep, value, self.now_s() - begin_s))
             else:  # somebody landed between this caller's look-up and now
-                self.forget(key, flight)
-                flight.outcome.set_result(value)
+                self.end(key, flight, value)
 
     def join(self, key: Key) -> tuple[Flight[Value], bool]:
         """The flight for `key`, and whether the caller leads it and has to fly it."""
@@ -125,7 +146,7 @@ class Flights(Generic[Key, Value]):
         """Wait no longer; who waits last stops a computation that runs in a task."""
         with self._lock:
             flight.waiting -= 1
-            if flight.waiting or flight.outcome.done() or flight.task is None:
+            if flight.waiting or flight.is_done or flight.task is None:
                 return
             self.forget(key, flight)
         with suppress(RuntimeError):  # a loop that is closed runs nothing any more
@@ -137,9 +158,36 @@ class Flights(Generic[Key, Value]):
         """Keep what was computed, unless the key was forgotten meanwhile, and tell who waits."""
         with self._lock:
             if self.flying.get(key) is flight:
-                del self.flying[key]
                 keep()
-        flight.outcome.set_result(value)
+        self.end(key, flight, value)
+
+    def end(
+        self,
+        key: Key,
+        flight: Flight[Value],
+        value: Value | Missing,
+        error: Exception | None = None,
+    ) -> None:
+        """Let nobody join any more, and tell who waits."""
+        with self._lock:
+            self.forget(key, flight)
+            flight.end(value, error)
+            wakes = flight.wakes
+        for wake in wakes:
+            wake()
+
+    def when_done(self, flight: Flight[Value], wake: Callable[[], object]) -> None:
+        """Have `wake` called once there is an outcome.
+
+        Args:
+            flight: the computation.
+            wake: must not fail; called on whatever thread computes, or at once where it is done.
+        """
+        with self._lock:
+            if not flight.is_done:
+                flight.wakes.append(wake)
+                return
+        wake()
 
     def forget(self, key: Key, flight: Flight[Value] | None = None) -> None:
         """Let nobody join what is under way for `key`, and do not keep what it will give.
@@ -156,6 +204,12 @@ class Flights(Generic[Key, Value]):
         """Let nobody join what is under way, and keep none of it."""
         with self._lock:
             self.flying.clear()
+
+    def _wait(self, flight: Flight[Value]) -> None:
+        turnstile = Lock()
+        turnstile.acquire()
+        self.when_done(flight, turnstile.release)
+        turnstile.acquire()
 
 
 class Landing(Generic[Key, Value]):
@@ -193,8 +247,7 @@ class Landing(Generic[Key, Value]):
     ) -> bool:
         if error is None:
             return False
-        self._flights.forget(self._key, self._flight)
-        if not self._flight.outcome.done():
+        if not self._flight.is_done:
             told = error if isinstance(error, Exception) else Interrupted()
-            self._flight.outcome.set_exception(told)
+            self._flights.end(self._key, self._flight, MISSING, told)
         return isinstance(error, self._swallowed)

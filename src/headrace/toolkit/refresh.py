@@ -1,8 +1,8 @@
 """Stale-while-revalidate: the old value is given at once, and a new one computed meanwhile."""
 
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
 from contextvars import copy_context
+from functools import partial
 from threading import RLock, Thread, get_ident
 from typing import TYPE_CHECKING, Final, Generic
 
@@ -84,19 +84,16 @@ class Refresher(Generic[Key, Value]):
             self._paused.pop(key, None)
             self._running += 1
 
-        def ended(outcome: Future[Value]) -> None:
-            self._ended(key, outcome.exception())
-
-        flight.outcome.add_done_callback(ended)
+        self._flights.when_done(flight, partial(self._ended, key, flight))
         return flight
 
-    def _ended(self, key: Key, error: BaseException | None) -> None:
+    def _ended(self, key: Key, flight: Flight[Value]) -> None:
         with self._lock:
             self._running -= 1
-            if error is None:
+            if flight.error is None:
                 return
             self.errors += 1
-            self.last_error = type(error).__name__
+            self.last_error = type(flight.error).__name__
             if len(self._paused) >= PAUSES_MAX:
                 del self._paused[next(iter(self._paused))]
             self._paused[key] = self._flights.now_s() + self._pause_s

@@ -63,7 +63,7 @@ class MemoryShelf:
         cache: the cache.
         is_shared: whether others keep their values there too; then only what is this function's
             is counted and cleared.
-        ttl: seconds that values are given for.
+        ttl: seconds that values are given for; `None` for the cache's own.
         stale: seconds that they are held beyond.
     """
 

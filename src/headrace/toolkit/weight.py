@@ -15,6 +15,7 @@ from types import BuiltinFunctionType, FunctionType, ModuleType, NoneType
 from typing import Any, Final
 
 PARTS_MAX: Final = 400
+FLAT_MAX: Final = 16
 
 PLAIN: Final = frozenset({str, bytes, int, float, bool, NoneType, bytearray, complex})
 
@@ -39,7 +40,19 @@ def weight_of(value: object) -> int:
     """
     if type(value) in PLAIN:
         return value.__sizeof__()  # a quarter of what getsizeof takes, and the same
-    return int(_weigh(value, PARTS_MAX, set()))
+    flat = _flat_weight(value) if type(value) is tuple and len(value) <= FLAT_MAX else 0
+    return flat or int(_weigh(value, PARTS_MAX, set()))
+
+
+def _flat_weight(value: tuple[Any, ...]) -> int:
+    """What a tuple of plain values weighs, as most keys are; 0 for any other."""
+    weight = getsizeof(value)
+    for part in value:
+        if type(part) in PLAIN:
+            weight += part.__sizeof__()
+        elif not isinstance(part, Shared):
+            return 0
+    return weight
 
 
 def _weigh(value: Any, parts_max: int, seen: set[int]) -> float:

@@ -182,6 +182,23 @@ def test_stale_values_can_be_seen_for_as_long_as_was_said() -> None:
     assert cache.peek_stale("a") is MISSING
 
 
+def test_times_that_make_no_sense_are_refused_wherever_they_stand() -> None:
+    cache: Cache[str, int] = Cache(ttl=10)
+    for stale in (-1, math.nan):
+        with pytest.raises(ValueError, match="stale is"):
+            cache.set("a", 1, stale=stale)
+    assert len(cache) == 0
+
+
+def test_short_lives_with_a_long_rest_take_few_buckets() -> None:
+    clock = ManualClock()
+    cache: Cache[int, int] = Cache(max_size=100_000, clock=clock)
+    for key in range(5_000):
+        cache.set(key, key, ttl=0.01, stale=100_000)
+        clock.advance(1)
+    assert len(cache._expiry._buckets) <= 65
+
+
 def test_listeners_hear_of_whatever_leaves_and_why() -> None:
     left: Left = []
     clock = ManualClock()
