@@ -269,7 +269,7 @@ def _measure(options: argparse.Namespace, console: Console) -> tuple[Report, boo
         footprint = section("memory", bench.memory, None)
         start_up = section("start-up", bench.start_up, None)
         breakdown = section(BREAKDOWN, bench.breakdown, None)
-        toolkit, missing = section(TOOLKIT, bench.toolkit, ([], []))
+        toolkit: list[ToolkitRow] = section(TOOLKIT, bench.toolkit, [])
     stolen = procfs.stolen_share(time_before, procfs.machine_time())
     made = Report(
         started=started,
