@@ -189,6 +189,8 @@ with SyncAdapter({settings_for(sim.url)!r}) as adapter:
 def test_an_interrupt_cancels_the_call(sim: ThreadedSim) -> None:
     sim.script(Fault(kind=FaultKind.STALL_BEFORE))
     program = f"""
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 from headrace import SyncAdapter
 with SyncAdapter({settings_for(sim.url)!r}) as adapter:
     try:
