@@ -30,6 +30,8 @@ from benchmarks.records import Bar, Verdict
 from headrace.cache.policy import Policy, PolicyName, make_policy
 from headrace.cache.reuse.predictor import LEARNED, NAMES
 
+# What was set by looking was set on others.
+SEEDS: Final = range(101, 111)
 RATE_PER_S: Final = 4.0
 DEFAULT_TTL_S: Final = HOUR_S
 TTLS_S: Final = (150.0, 300.0, 600.0, 1200.0, 2400.0, HOUR_S, 7200.0, 1e9)
@@ -112,11 +114,13 @@ def measure(seeds: Sequence[int], steps: Steps) -> AdaptiveRun:
     return run
 
 
-def bars(rows: Sequence[AdaptiveRow]) -> list[Bar]:
+def bars(run: AdaptiveRun | None) -> list[Bar]:
     """Hold the whole engine against its promise: a fifth less of the median or the mean.
 
-    The promise is for memory that is not the bottleneck, as with the default of 500 MB.
+    The promise is for memory that is not the bottleneck, as with the default of 500 MB;
+    nothing where nothing was run.
     """
+    rows = [] if run is None else run.rows
     return [_bar(row) for row in rows if row.engine == WHOLE and row.setting == MAIN]
 
 
@@ -127,7 +131,7 @@ def _bar(row: AdaptiveRow) -> Bar:
     kept = best.high <= 1.0 - LOWER_MIN
     return Bar(
         f"adaptive engine, {row.setting}",
-        f"p50 or mean >= {LOWER_MIN:.0%} lower at equal staleness",
+        f">= {LOWER_MIN:.0%} lower at equal staleness",
         shown,
         Verdict.PASS if kept else Verdict.MISS,
     )

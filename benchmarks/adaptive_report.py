@@ -48,10 +48,9 @@ def _frontier_table(setting: str, rows: Sequence[FrontierRow]) -> Table:
 
 def _engine_table(setting: str, rows: Sequence[AdaptiveRow]) -> Table:
     table = _table(
-        f"Adaptive engine, {setting}: difference to fixed lifetime and LRU (95 % interval),"
-        " of the default lifetime and of one as often stale",
-        "what works|hits %|stale % of hits|calls behind %|p50, default|mean|dollars"
-        "|p50, as stale|mean|dollars|lifetime as stale, s",
+        f"Adaptive engine, {setting}: % difference (95 % interval) to LRU with the default"
+        " lifetime, and with one that is as often stale",
+        "what works|hits %|stale %|behind %|p50|mean|dollars|as stale: p50|mean|dollars|lifetime s",
     )
     for row in rows:
         equal = f"{row.equal_ttl_s:,.0f}" if row.equal_ttl_s < 1e8 else "for ever"
@@ -135,7 +134,7 @@ def _change(ratio: Ratio) -> str:
 
 
 def _percent(ratio: float) -> str:
-    return f"{(ratio - 1) * 100:+.1f} %"
+    return f"{(ratio - 1) * 100:+.1f}"
 
 
 def _mean(mean: Mean, digits: int) -> str:

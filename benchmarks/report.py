@@ -7,13 +7,16 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import adaptive_report
 from benchmarks.records import (
     Bar,
     BeginRow,
     Breakdown,
     Footprint,
+    Interval,
     LoadRow,
     OpenLoopRow,
+    PolicyRow,
     Report,
     Spread,
     StartUp,
@@ -69,6 +72,10 @@ def _tables(report: Report) -> Iterator[Table]:
         yield _footprint_table(report.footprint, report.start_up)
     if report.breakdown is not None:
         yield from _breakdown_tables(report.breakdown)
+    if report.policies:
+        yield _policy_table(report.policies)
+    if report.adaptive is not None:
+        yield from adaptive_report.tables(report.adaptive)
     yield from _toolkit_tables(report.toolkit)
     if report.bars:
         yield _bar_table(report.bars)
@@ -203,6 +210,29 @@ _BEGIN_LINES: tuple[tuple[str, Callable[[BeginRow], Spread], int], ...] = (
     ("loop's thread on a processor, share", lambda row: row.on_cpu_share, 2),
     ("waiting for one, share", lambda row: row.waiting_share, 2),
 )
+
+
+def _policy_table(rows: Sequence[PolicyRow]) -> Table:
+    seeds = rows[0].saved_points.samples
+    table = _table(
+        f"Eviction policies, %, means with 95 % intervals over {seeds} seeds",
+        "setting|policy|hits|dollars saved|above LRU|below the best single policy",
+    )
+    for row in rows:
+        table.add_row(
+            row.setting,
+            row.policy,
+            _within(row.hit_points),
+            _within(row.saved_points),
+            _within(row.above_lru_points),
+            f"{_within(row.below_best_points)}, worst seed {row.below_best_points.worst:.2f}",
+            end_section=row is rows[-1] or row.policy == "bound",
+        )
+    return table
+
+
+def _within(interval: Interval) -> str:
+    return f"{interval.mean:.2f} ({interval.low:.2f}-{interval.high:.2f})"
 
 
 def _toolkit_tables(rows: Sequence[ToolkitRow]) -> Iterator[Table]:

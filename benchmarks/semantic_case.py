@@ -8,7 +8,7 @@ the whole engine: the first question has an answer, the second is asked.
 import asyncio
 import json
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -16,10 +16,12 @@ from statistics import median
 from typing import Any, Final
 
 import msgspec
+from rich.table import Table
 
 from benchmarks import minilm
 from benchmarks.progress import Steps
 from benchmarks.records import Bar, Verdict
+from benchmarks.semantic_records import SemanticFigures, SemanticRow
 from headrace.cache.semantic.config import Mode, SemanticConfig
 from headrace.cache.semantic.embedder import FunctionEmbedder
 from headrace.cache.semantic.embedding import Embeddings
@@ -57,57 +59,16 @@ class Pair(msgspec.Struct, frozen=True):
         return TUNED if sha256(self.id.encode()).digest()[0] % 2 == 0 else HELD_OUT
 
 
-class SemanticRow(msgspec.Struct, frozen=True):
-    """One half of the pairs through one gate.
-
-    Attributes:
-        half: which half.
-        gate: what stands between similarity and answer.
-        paraphrases: share of the pairs with one meaning that were answered.
-        false_hits: share of the look-alikes that were answered.
-        wrong: share of wrong ones among all answers given; it depends on how many look alike.
-        false_ids: the pairs that were answered wrongly.
-    """
-
-    half: str
-    gate: str
-    paraphrases: Share
-    false_hits: Share
-    wrong: Share
-    false_ids: list[str]
-
-
-class SemanticFigures(msgspec.Struct, frozen=True):
-    """What was measured.
-
-    Attributes:
-        similarity: the static threshold.
-        max_error: the bound it is held against.
-        rows: each half through each gate.
-        kinds: false hits of both halves through the default gate, by kind of pair.
-        read_us: reading one question for the guards, median, microseconds.
-        compare_us: comparing two, median, microseconds.
-    """
-
-    similarity: float
-    max_error: float
-    rows: list[SemanticRow]
-    kinds: dict[str, Share]
-    read_us: float
-    compare_us: float
-
-
 def pairs() -> list[Pair]:
     """All labelled pairs."""
     lines = PAIRS.read_bytes().splitlines()
     return [msgspec.convert(json.loads(line), Pair) for line in lines]
 
 
-def measure(cache: Path, steps: Steps) -> SemanticFigures:
+def measure(steps: Steps) -> SemanticFigures:
     """Ask every pair through every gate.
 
     Args:
-        cache: where the embedder's model is kept between runs.
         steps: progress.
 
     Raises:
@@ -115,7 +76,7 @@ def measure(cache: Path, steps: Steps) -> SemanticFigures:
     """
     found = pairs()
     steps.start("semantic", len(GATES) + 2)
-    model = minilm.MiniLM(minilm.fetched(cache))
+    model = minilm.MiniLM(minilm.fetched())
     model.check()
     texts = sorted({text for pair in found for text in (pair.a, pair.b)})
     vectors = dict(zip(texts, model.encode(texts), strict=True))
@@ -156,11 +117,25 @@ def shown(share: Share) -> str:
     return f"{share.hits}/{share.sample} = {value:.1%} ({share.low:.1%}-{share.high:.1%})"
 
 
-def cells(figures: SemanticFigures) -> Iterator[tuple[str, ...]]:
-    """The rows as text, for a table."""
+def table(figures: SemanticFigures) -> Table:
+    """The rows for people, and what guards cost."""
+    made = Table(
+        title=f"Answers by meaning at similarity {figures.similarity}, 95 % intervals; guards take "
+        f"{figures.read_us:.0f} µs for a question and {figures.compare_us:.0f} µs for a pair",
+        title_justify="left",
+    )
+    for column in (
+        "half",
+        "gate",
+        "paraphrases answered",
+        "look-alikes answered",
+        "wrong of these",
+    ):
+        made.add_column(column)
     for row in figures.rows:
         shares = (row.paraphrases, row.false_hits, row.wrong)
-        yield (row.half, row.gate, *map(shown, shares))
+        made.add_row(row.half, row.gate, *map(shown, shares), end_section=row.half == HELD_OUT)
+    return made
 
 
 async def _answered(

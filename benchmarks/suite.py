@@ -21,6 +21,7 @@ from benchmarks import (
     load_case,
     nginx,
     open_loop_case,
+    policy_case,
     processes,
     procfs,
     progress,
@@ -35,6 +36,7 @@ from benchmarks.records import (
     Footprint,
     LoadRow,
     OpenLoopRow,
+    PolicyRow,
     Report,
     StartUp,
     StreamRow,
@@ -46,6 +48,7 @@ from benchmarks.workload import Call, new_nonce
 CASES = ("load", "stream", "open-loop", "memory", "start-up")
 TOOLKIT = "toolkit"  # caches in a program, without a gateway
 BREAKDOWN = "breakdown"  # tells where time goes, holds no bar: run when asked for
+POLICIES = "policies"  # replays, where nothing is timed
 RESULTS = gateway.ROOT / "benchmarks" / "results"
 BASELINE = bars.YARDSTICK
 CONTROL = "nginx, A/A"
@@ -62,6 +65,7 @@ class Effort(msgspec.Struct, frozen=True):
     flat_requests: int
     start_up_rounds: int
     breakdown: breakdown_case.Plan
+    policy_seeds: int
 
 
 def _mixes(rounds: int, window_s: float) -> tuple[stream_case.StreamMix, ...]:
@@ -77,8 +81,10 @@ def _plan(rounds: int, round_s: float) -> breakdown_case.Plan:
     return breakdown_case.Plan(rounds, round_s, bars.STREAMS)
 
 
-FULL = Effort(load_case.LoadPlan(7, 3.0, 1.0), _mixes(5, 3.0), 10.0, 3, 100_000, 11, _plan(5, 2.0))
-QUICK = Effort(load_case.LoadPlan(3, 1.0, 1.0), _mixes(1, 1.5), 3.0, 1, 20_000, 5, _plan(2, 1.0))
+FULL = Effort(
+    load_case.LoadPlan(7, 3.0, 1.0), _mixes(5, 3.0), 10.0, 3, 100_000, 11, _plan(5, 2.0), 10
+)
+QUICK = Effort(load_case.LoadPlan(3, 1.0, 1.0), _mixes(1, 1.5), 3.0, 1, 20_000, 5, _plan(2, 1.0), 3)
 
 
 class Bench:
@@ -191,6 +197,10 @@ class Bench:
         rounds = 2 * self._effort.load.rounds + 1
         return toolkit_case.measure(rounds, self._section(TOOLKIT), self._dice, self._steps)
 
+    def policies(self) -> list[PolicyRow]:
+        """What eviction policies save."""
+        return policy_case.measure(range(1, self._effort.policy_seeds + 1), self._steps)
+
     def _section(self, name: str) -> Path:
         directory = self._directory / name
         directory.mkdir()
@@ -225,7 +235,7 @@ def main(arguments: Sequence[str]) -> int:
     processes.end_on_signals()
     processes.raise_descriptor_limit()
     try:
-        if set(options.cases) - {TOOLKIT}:
+        if set(options.cases) - {TOOLKIT, POLICIES}:
             nginx.require()
         if {"load", BREAKDOWN} & set(options.cases):
             wrk.require()
@@ -269,6 +279,7 @@ def _measure(options: argparse.Namespace, console: Console) -> tuple[Report, boo
         footprint = section("memory", bench.memory, None)
         start_up = section("start-up", bench.start_up, None)
         breakdown = section(BREAKDOWN, bench.breakdown, None)
+        policies: list[PolicyRow] = section(POLICIES, bench.policies, [])
         toolkit: list[ToolkitRow] = section(TOOLKIT, bench.toolkit, [])
     stolen = procfs.stolen_share(time_before, procfs.machine_time())
     made = Report(
@@ -282,9 +293,11 @@ def _measure(options: argparse.Namespace, console: Console) -> tuple[Report, boo
         footprint=footprint,
         start_up=start_up,
         breakdown=breakdown,
+        policies=policies,
         toolkit=toolkit,
         bars=[
             *bars.judge(load, streams, open_loop, footprint, start_up),
+            *policy_case.bars(policies),
             *toolkit_case.judge(toolkit),
         ],
         notes=[
@@ -305,11 +318,11 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--cases",
         nargs="+",
-        choices=(*CASES, BREAKDOWN, TOOLKIT),
+        choices=(*CASES, BREAKDOWN, TOOLKIT, POLICIES),
         default=list(CASES),
         metavar="CASE",
         help=f"only these: {', '.join(CASES)}; or {BREAKDOWN}: where the time goes; "
-        f"or {TOOLKIT}: its caches beside others",
+        f"or {TOOLKIT}: its caches beside others; or {POLICIES}: what eviction policies save",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures are written")
     parser.add_argument("--check", action="store_true", help="exit 1 when a bar is missed")

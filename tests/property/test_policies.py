@@ -102,7 +102,7 @@ class S3FifoModel:
 
 
 class GdsfModel:
-    """The formula of the paper, in exact numbers and without structure."""
+    """The formula of the paper, reckoned late, without any structure."""
 
     def __init__(self, *, admission: bool) -> None:
         self.admission = admission
@@ -110,6 +110,7 @@ class GdsfModel:
         self.turns = 0
         self.density: dict[bytes, int] = {}
         self.uses: dict[bytes, int] = {}
+        self.reckoned: dict[bytes, int] = {}
         self.contests: Counter[bytes] = Counter()
         self.rank: dict[bytes, tuple[int, int, int]] = {}
         self.seen: Counter[bytes] = Counter()
@@ -118,15 +119,18 @@ class GdsfModel:
     def insert(self, key: bytes, size: int, worth: float) -> None:
         bounded = min(max(1e-6, worth), 1e6)
         self.density[key] = max(1, int(bounded * 10**18) // max(1, size))
-        self.uses[key] = 0
+        self.uses[key] = 1
         self.contests[key] = 0
-        self.touch(key)
+        self.reckon(key)
         self.count(key, 1)
         self.newcomer = key, self.seen[key]
 
     def touch(self, key: bytes) -> None:
         self.uses[key] += 1
+
+    def reckon(self, key: bytes) -> None:
         self.turns += 1
+        self.reckoned[key] = self.uses[key]
         value = self.uses[key] * self.density[key]
         unit = max(1, 1 << value.bit_length() - 4) if value > 15 else 1
         value -= value % unit
@@ -143,6 +147,9 @@ class GdsfModel:
 
     def evict(self) -> bytes:
         victim = min(self.rank, key=self.rank.__getitem__)
+        while self.uses[victim] != self.reckoned[victim]:
+            self.reckon(victim)
+            victim = min(self.rank, key=self.rank.__getitem__)
         if self.admission and self.newcomer is not None and self.newcomer[0] != victim:
             newcomer, seen = self.newcomer
             deserved = min(15, max(seen, self.uses[newcomer])) * self.density[newcomer]

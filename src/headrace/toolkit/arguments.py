@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Hashable
 from math import inf
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
-from headrace.cache.policy import LruPolicy, Policy
+from headrace.cache.policy import Policy, PolicyName, make_policy
 from headrace.toolkit.weight import PLAIN, weight_of
 
 Key = TypeVar("Key", bound=Hashable)
@@ -38,17 +38,22 @@ def seconds(name: str, value_s: float) -> float:
     raise ValueError(f"{name} is {value_s} seconds: it has to be 0 or more, math.inf for ever")
 
 
-def policy_of(policy: str | Policy[Key]) -> Policy[Key]:
-    """A policy by its name, or as it is.
+def policy_of(
+    policy: PolicyName | Policy[Key], max_size: int | None, max_bytes: int | None
+) -> Policy[Key]:
+    """A policy by its name, for a cache with these bounds, or as it is.
 
     Raises:
         ValueError: there is none of that name.
     """
     if not isinstance(policy, str):
         return policy
-    if policy == "lru":
-        return LruPolicy()
-    raise ValueError(f"there is no policy {policy!r}: use lru, or hand in a Policy")
+    if policy not in get_args(PolicyName):
+        names = ", ".join(get_args(PolicyName))
+        raise ValueError(f"there is no policy {policy!r}: use {names}, or hand in a Policy")
+    # Where nothing is weighed, every entry weighs one.
+    entries_max = max_size or (max_bytes or 0) // OVERHEAD_BYTES + 1
+    return make_policy(policy, bytes_max=max_bytes or entries_max, entries_max=entries_max)
 
 
 def weigher(bytes_max: int | None, weigh: Callable[[Any], int] | None) -> Weigh:

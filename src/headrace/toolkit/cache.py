@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
 
 import msgspec
 
-from headrace.cache.policy import Policy
+from headrace.cache.policy import Policy, PolicyName
 from headrace.clock import Clock, SystemClock
 from headrace.toolkit.arguments import bound, policy_of, seconds, weigher
 from headrace.toolkit.containment import Containment
@@ -65,8 +65,9 @@ class Cache(Generic[Key, Value]):
         max_bytes: bound on what they weigh, in bytes, estimated; `None` for none, and then
             nothing is weighed. One of the two bounds has to be there.
         ttl: seconds that a value is given for; `math.inf` for ever.
-        policy: which entry leaves when there is no room: `lru`, or a `Policy` of your own that
-            nobody else uses.
+        policy: which entry leaves when there is no room: `lru`, `s3fifo`, `gdsf` (what is cheap to
+            compute for its size), `auto` (whichever of these saves most), or a `Policy` of your
+            own that nobody else uses.
         listeners: called with key, value and reason (`capacity`, `expired`, `removed`,
             `replaced`) after an entry has left, on the thread that made it leave. What they
             raise is counted and goes no further.
@@ -87,7 +88,7 @@ class Cache(Generic[Key, Value]):
         max_size: int | None = None,
         max_bytes: int | None = BYTES_MAX,
         ttl: float = TTL_S,
-        policy: str | Policy[Key] = "lru",
+        policy: PolicyName | Policy[Key] = "lru",
         listeners: Iterable[Listener] = (),
         weigh: Callable[[Value], int] | None = None,
         clock: Clock | None = None,
@@ -100,7 +101,7 @@ class Cache(Generic[Key, Value]):
         self._ttl_s = seconds("ttl", ttl)
         self._width_s = bucket_width_s(ttl)
         self._weigh = weigher(max_bytes, weigh)
-        self._policy: Policy[Key] = policy_of(policy)
+        self._policy: Policy[Key] = policy_of(policy, max_size, max_bytes)
         self._listeners = tuple(listeners)
         self.now_s = (clock or SystemClock()).monotonic_s
         self._lock = RLock()
@@ -190,6 +191,7 @@ class Cache(Generic[Key, Value]):
             entry = self._entries.get(key)
             if entry is None:
                 return False
+            self._note_uses()
             self._policy.remove(key)
             self._drop(key, "removed")
             was_fresh = self.now_s() < entry.fresh_until_s
@@ -212,6 +214,7 @@ class Cache(Generic[Key, Value]):
         """
         self._flights.forget_all()
         with self._lock:
+            self._note_uses()
             gone = [key for key in self._entries if belongs(key)]
             for key in gone:
                 self._policy.remove(key)
@@ -330,6 +333,7 @@ class Cache(Generic[Key, Value]):
             self._left.append((key, entry.value, reason))
 
     def _expire(self, now_s: float) -> None:
+        self._note_uses()
         for key in self._expiry.due(now_s, EXPIRED_PER_STEP):
             self._policy.remove(key)
             self._drop(key, "expired")

@@ -4,7 +4,7 @@ import pytest
 from benchmarks.adaptive_case import MAIN, WHOLE, bars
 from benchmarks.adaptive_engine import HIT_S, Engine, Outcome, Parts
 from benchmarks.adaptive_figures import Figures, Point, at_staleness, mean_of, ratio_of
-from benchmarks.adaptive_records import AdaptiveRow, Against, Mean, Ratio
+from benchmarks.adaptive_records import AdaptiveRow, AdaptiveRun, Against, Mean, Ratio
 from benchmarks.adaptive_stampede import Manner, meet
 from benchmarks.adaptive_world import MIXED, NEVER, Arrival, Ask, Truth, arrivals, world
 from benchmarks.records import Verdict
@@ -99,7 +99,15 @@ def test_ratios_are_of_the_same_seed() -> None:
 def row(p50: Ratio, mean: Ratio) -> AdaptiveRow:
     nothing, same = Mean(0.0, 0.0, 0.0, 2), Ratio(1.0, 1.0, 1.0, 2)
     against = Against(p50, mean, same)
-    return AdaptiveRow(MAIN, WHOLE, *[nothing] * 6, against, against, 1.0)
+    figures = dict.fromkeys(AdaptiveRow.__struct_fields__[2:8], nothing)
+    return AdaptiveRow(
+        setting=MAIN,
+        engine=WHOLE,
+        **figures,
+        against_default=against,
+        against_equal=against,
+        equal_ttl_s=1.0,
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,7 +121,7 @@ def row(p50: Ratio, mean: Ratio) -> AdaptiveRow:
 def test_the_whole_interval_has_to_keep_the_promise(
     p50: Ratio, mean: Ratio, verdict: Verdict
 ) -> None:
-    (bar,) = bars([row(p50, mean)])
+    (bar,) = bars(AdaptiveRun([row(p50, mean)], [], [], [], []))
     assert bar.verdict is verdict
 
 

@@ -8,7 +8,8 @@ import pytest
 from benchmarks import semantic_case
 from benchmarks.minilm import WordPieces
 from benchmarks.records import Verdict
-from benchmarks.semantic_case import HELD_OUT, TUNED, Pair, SemanticFigures, SemanticRow
+from benchmarks.semantic_case import HELD_OUT, TUNED, Pair
+from benchmarks.semantic_records import SemanticFigures, SemanticRow
 
 from headrace.cache.semantic.estimate import wilson
 

@@ -12,6 +12,7 @@ from headrace.toolkit.arguments import OVERHEAD_BYTES
 from headrace.toolkit.cache import EXPIRED_PER_STEP, USES_MAX
 from headrace.toolkit.missing import MISSING
 
+UNWEIGHED: dict[str, Any] = {"max_size": 20, "max_bytes": None}
 Left = list[tuple[Any, Any, str]]
 
 
@@ -293,7 +294,7 @@ def test_stats_tell_what_happened() -> None:
         ({"max_bytes": None}, "needs a bound"),
         ({"ttl": -1}, "ttl is -1"),
         ({"ttl": math.nan}, "ttl is nan"),
-        ({"policy": "best"}, "no policy 'best'"),
+        ({"policy": "best"}, "no policy 'best': use auto, gdsf, lru, s3fifo"),
     ],
 )
 def test_bad_arguments_are_refused_in_plain_words(arguments: dict[str, Any], told: str) -> None:
@@ -315,6 +316,26 @@ def test_unhashable_keys_are_refused_and_leave_no_trace() -> None:
         cache.get([])
     assert (len(cache), cache.stats().bytes_held) == (0, 0)
     assert cache.set("a", 1)
+
+
+@pytest.mark.parametrize("policy", ["lru", "s3fifo", "gdsf", "auto"])
+@pytest.mark.parametrize("bounds", [{"max_size": 20}, {"max_bytes": 12_000}, UNWEIGHED])
+def test_every_policy_works_with_every_bound(policy: Any, bounds: dict[str, Any]) -> None:
+    cache: Cache[int, str] = Cache(policy=policy, **bounds)
+    for number in range(2000):
+        cache.get_or_compute(number * number % 101, lambda: "x")
+    stats = cache.stats()
+    assert 0 < stats.entries <= 24
+    assert stats.hits > 0
+
+
+def test_what_is_dear_stays_where_costs_count() -> None:
+    cache: Cache[int, str] = Cache(max_size=10, policy="gdsf")
+    for number in range(5):
+        cache.set(number, "dear", cost=10.0)
+    for number in range(5, 500):
+        cache.set(number, "cheap", cost=0.001)
+    assert all(number in cache for number in range(5))
 
 
 def test_a_policy_may_refuse_what_is_new() -> None:

@@ -12,7 +12,9 @@ WORTH_USD_MAX: Final = 1e6
 
 def bounded_worth(worth: float) -> float:
     """A worth that can be reckoned with, whatever is given: negative, infinite or no number."""
-    return min(max(WORTH_USD_MIN, worth), WORTH_USD_MAX)
+    if WORTH_USD_MIN <= worth <= WORTH_USD_MAX:
+        return worth
+    return WORTH_USD_MAX if worth > WORTH_USD_MAX else WORTH_USD_MIN
 
 
 class Policy(Protocol[Key]):

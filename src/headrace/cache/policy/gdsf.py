@@ -1,14 +1,17 @@
 """What saves the fewest dollars for its bytes leaves first, unless it was used often or lately.
 
 GreedyDual-Size-Frequency: Cherkasova, "Improving WWW proxies performance with GreedyDual-Size-
-Frequency caching policy", HP Laboratories 1998: at each use the priority of a key becomes
+Frequency caching policy", HP Laboratories 1998: the priority of a key is
 
     clock + uses * worth / size
 
-where the clock is the priority of the key that left last. Values are rounded down to four
-significant bits, so that few differ, and keys of one value stand on one shelf in the order of
-their use: CAMP (Ghandeharizadeh, Irani, Lam, Yap, Middleware 2014). A key that leaves early leaves
-nothing behind, unlike in a heap, and no step takes longer the more keys are held.
+where the clock is the priority of the key that left last. It is reckoned when a key comes in, and
+again when it would be the next to leave and was used since: so a use costs next to nothing, and
+popular keys are moved seldom (lazy promotion: Yang, Qiu, Zhang, Yue, Rashmi, HotOS 2023).
+
+Values are rounded down to four significant bits, so that few differ, and keys of one value stand
+on one shelf in order: CAMP (Ghandeharizadeh, Irani, Lam, Yap, Middleware 2014). A key that leaves
+early leaves nothing behind, unlike in a heap, and no step takes longer the more keys are held.
 
 A newcomer that came too seldom to deserve the place of the key that would leave for it leaves
 itself, in the way of TinyLFU (Einziger, Friedman, Manes 2017).
@@ -33,6 +36,8 @@ SIGNIFICANT_BITS: Final = 4
 CONTESTS_PER_USE: Final = 16
 # What another policy kept came at least twice, more likely than not.
 _USES_ADOPTED: Final = 2
+# Keys that were used and stay, in one eviction: a million of them must not hold it up.
+CHANCES_MAX: Final = 64
 
 
 class _Node(msgspec.Struct, gc=False, eq=False):
@@ -41,17 +46,15 @@ class _Node(msgspec.Struct, gc=False, eq=False):
     Attributes:
         density: what one use is worth per byte.
         uses: how often it was used, its coming in among them.
-        value: uses * density, rounded down: that of everything on its shelf.
-        shelf: where it stands: keys and their priorities, the one used longest ago first.
-        uses_next: uses that make it too valuable for this shelf.
+        uses_reckoned: how many of these its priority knows of.
+        shelf: where it stands: keys of one value and their priorities, lowest first.
         contests: newcomers that were turned away for it.
     """
 
     density: int
     uses: int
-    value: int
+    uses_reckoned: int
     shelf: OrderedDict[Any, int]
-    uses_next: int
     contests: int = 0
 
 
@@ -103,14 +106,7 @@ class GdsfPolicy(Generic[Key]):
         return self._nodes[key].shelf[key]
 
     def touch(self, key: Key) -> None:
-        node = self._nodes[key]
-        uses = node.uses = node.uses + 1
-        if uses < node.uses_next:
-            shelf = node.shelf
-            shelf[key] = self._clock + node.value
-            shelf.move_to_end(key)
-        else:
-            self._move_up(key, node)
+        self._nodes[key].uses += 1
 
     def insert(self, key: Key, size: int, worth: float) -> None:
         node = self._hold(key, self._density(size, worth), uses=1)
@@ -126,8 +122,7 @@ class GdsfPolicy(Generic[Key]):
         self._forget(key, self._nodes.pop(key))
 
     def evict(self) -> Key:
-        key, priority = self._lowest()
-        node = self._nodes[key]
+        key, node = self._next_to_leave()
         if self._newcomer is not None and self._newcomer[1] is not node:
             newcomer, newcomer_node, seen = self._newcomer
             if not _deserves(newcomer_node, seen, node):
@@ -135,7 +130,7 @@ class GdsfPolicy(Generic[Key]):
                 del self._nodes[newcomer]
                 self._forget(newcomer, newcomer_node)
                 return newcomer
-        self._clock = priority
+        self._clock = node.shelf[key]
         del self._nodes[key]
         self._forget(key, node)
         return key
@@ -147,30 +142,35 @@ class GdsfPolicy(Generic[Key]):
         return density_of(size, worth if self._is_priced else 1.0)
 
     def _hold(self, key: Key, density: int, *, uses: int) -> _Node:
-        value, value_next = _rounded(uses * density)
-        shelf = self._shelf(value)
-        shelf[key] = self._clock + value
-        node = _Node(density, uses, value, shelf, -(-value_next // density))
+        node = _Node(density, uses, uses, self._shelf_of(uses * density, key))
         self._nodes[key] = node
         return node
 
-    def _move_up(self, key: Key, node: _Node) -> None:
-        """Let a node stand on the shelf of what it has become worth."""
-        del node.shelf[key]
-        value, value_next = _rounded(node.uses * node.density)
-        node.value = value
-        node.uses_next = -(-value_next // node.density)
-        shelf = node.shelf = self._shelf(value)
-        shelf[key] = self._clock + value
+    def _next_to_leave(self) -> tuple[Key, _Node]:
+        """The lowest of all priorities, after reckoning anew those that are no longer right."""
+        for _ in range(CHANCES_MAX):
+            key = self._lowest()
+            node = self._nodes[key]
+            if node.uses == node.uses_reckoned:
+                return key, node
+            del node.shelf[key]
+            node.shelf = self._shelf_of(node.uses * node.density, key)
+            node.uses_reckoned = node.uses
+        key = self._lowest()
+        return key, self._nodes[key]
 
-    def _shelf(self, value: int) -> OrderedDict[Key, int]:
+    def _shelf_of(self, product: int, key: Key) -> OrderedDict[Key, int]:
+        """Put a key on the shelf of its value, behind all others there."""
+        shift = max(0, product.bit_length() - SIGNIFICANT_BITS)
+        value = product >> shift << shift
         shelf = self._shelves.get(value)
         if shelf is None:
             shelf = self._shelves[value] = OrderedDict()
             heappush(self._heads, (self._clock + value, value))
+        shelf[key] = self._clock + value
         return shelf
 
-    def _lowest(self) -> tuple[Key, int]:
+    def _lowest(self) -> Key:
         """The key of the lowest priority; of several, the least valuable, then the oldest."""
         heads = self._heads
         while heads:
@@ -182,7 +182,7 @@ class GdsfPolicy(Generic[Key]):
                 continue
             key = next(iter(shelf))
             if shelf[key] == priority:
-                return key, priority
+                return key
             heapreplace(heads, (shelf[key], value))
         raise KeyError("nothing is held")
 
@@ -199,13 +199,6 @@ class GdsfPolicy(Generic[Key]):
 def density_of(size: int, worth: float) -> int:
     """What one use is worth per byte, in 1e-18 dollars; at least 1, whatever is given."""
     return max(1, int(bounded_worth(worth) * PARTS_PER_USD) // max(1, size))
-
-
-def _rounded(product: int) -> tuple[int, int]:
-    """A value rounded down to its significant bits, and the next one above."""
-    shift = max(0, product.bit_length() - SIGNIFICANT_BITS)
-    bits = product >> shift
-    return bits << shift, bits + 1 << shift
 
 
 def _deserves(newcomer: _Node, seen: int, victim: _Node) -> bool:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from headrace.cache.policy import GdsfPolicy
 from headrace.cache.policy.base import WORTH_USD_MAX, WORTH_USD_MIN, bounded_worth
 from headrace.cache.policy.gdsf import (
+    CHANCES_MAX,
     CONTESTS_PER_USE,
     PARTS_PER_USD,
     SIGNIFICANT_BITS,
@@ -31,9 +32,11 @@ def test_priority_is_clock_and_uses_times_worth_by_size(size: int, worth: float,
     policy.insert("key", size, worth)
     for _ in range(uses - 1):
         policy.touch("key")
-    assert policy.clock == pytest.approx(0.001 / 1000 * PARTS_PER_USD, rel=ROUNDING)
+    before = policy.clock
+    assert before == pytest.approx(0.001 / 1000 * PARTS_PER_USD, rel=ROUNDING)
+    assert policy.evict() == "key"
     exact = uses * worth / size * PARTS_PER_USD
-    value = policy.priority("key") - policy.clock
+    value = policy.clock - before
     assert exact * (1 - ROUNDING) - 2 * uses <= value <= exact + 1
 
 
@@ -45,6 +48,26 @@ def test_a_key_that_is_not_used_is_overtaken_by_the_clock() -> None:
         policy.insert(key, 100, 0.1)
         left.add(policy.evict())
     assert 0 in left
+
+
+def test_uses_are_reckoned_when_a_key_would_leave() -> None:
+    policy = GdsfPolicy[str](admission=False)
+    policy.insert("used", 1000, 0.01)
+    once = policy.priority("used")
+    policy.touch("used")
+    assert policy.priority("used") == once
+    policy.insert("cheap", 1000, 0.005)
+    policy.insert("dear", 1000, 0.015)
+    assert [policy.evict() for _ in range(3)] == ["cheap", "dear", "used"]
+
+
+def test_one_eviction_reckons_a_bounded_number_anew() -> None:
+    policy = GdsfPolicy[int](admission=False)
+    for key in range(10 * CHANCES_MAX):
+        policy.insert(key, 1000, 0.01)
+    for key in range(10 * CHANCES_MAX):
+        policy.touch(key)
+    assert policy.evict() == CHANCES_MAX
 
 
 def test_without_prices_the_larger_and_the_less_used_leave_first() -> None:
