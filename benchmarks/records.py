@@ -5,6 +5,7 @@ import enum
 import msgspec
 
 from benchmarks.adaptive_records import AdaptiveRun
+from benchmarks.semantic_records import SemanticFigures
 
 
 class Verdict(enum.StrEnum):
@@ -359,6 +360,7 @@ class Report(msgspec.Struct, frozen=True):
     breakdown: Breakdown | None = None
     policies: list[PolicyRow] = []
     adaptive: AdaptiveRun | None = None
+    semantic: SemanticFigures | None = None
     toolkit: list[ToolkitRow] = []
     bars: list[Bar] = []
     notes: list[str] = []

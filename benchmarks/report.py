@@ -7,7 +7,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import adaptive_report
+from benchmarks import adaptive_report, semantic_case
 from benchmarks.records import (
     Bar,
     BeginRow,
@@ -76,6 +76,8 @@ def _tables(report: Report) -> Iterator[Table]:
         yield _policy_table(report.policies)
     if report.adaptive is not None:
         yield from adaptive_report.tables(report.adaptive)
+    if report.semantic is not None:
+        yield semantic_case.table(report.semantic)
     yield from _toolkit_tables(report.toolkit)
     if report.bars:
         yield _bar_table(report.bars)

@@ -13,6 +13,7 @@ import msgspec
 from rich.console import Console
 
 from benchmarks import (
+    adaptive_case,
     bars,
     breakdown_case,
     environment,
@@ -26,10 +27,12 @@ from benchmarks import (
     procfs,
     progress,
     report,
+    semantic_case,
     stream_case,
     toolkit_case,
     wrk,
 )
+from benchmarks.adaptive_records import AdaptiveRun
 from benchmarks.progress import Steps
 from benchmarks.records import (
     Breakdown,
@@ -43,12 +46,16 @@ from benchmarks.records import (
     ToolkitRow,
     Verdict,
 )
+from benchmarks.semantic_records import SemanticFigures
 from benchmarks.workload import Call, new_nonce
 
 CASES = ("load", "stream", "open-loop", "memory", "start-up")
 TOOLKIT = "toolkit"  # caches in a program, without a gateway
 BREAKDOWN = "breakdown"  # tells where time goes, holds no bar: run when asked for
+ADAPTIVE = "adaptive"  # replays too
+SEMANTIC = "semantic"  # fetches an embedder once; hardly times anything
 POLICIES = "policies"  # replays, where nothing is timed
+WITHOUT_GATEWAY = (ADAPTIVE, POLICIES, SEMANTIC, TOOLKIT)
 RESULTS = gateway.ROOT / "benchmarks" / "results"
 BASELINE = bars.YARDSTICK
 CONTROL = "nginx, A/A"
@@ -66,6 +73,7 @@ class Effort(msgspec.Struct, frozen=True):
     start_up_rounds: int
     breakdown: breakdown_case.Plan
     policy_seeds: int
+    adaptive_seeds: int
 
 
 def _mixes(rounds: int, window_s: float) -> tuple[stream_case.StreamMix, ...]:
@@ -82,9 +90,11 @@ def _plan(rounds: int, round_s: float) -> breakdown_case.Plan:
 
 
 FULL = Effort(
-    load_case.LoadPlan(7, 3.0, 1.0), _mixes(5, 3.0), 10.0, 3, 100_000, 11, _plan(5, 2.0), 10
+    load_case.LoadPlan(7, 3.0, 1.0), _mixes(5, 3.0), 10.0, 3, 100_000, 11, _plan(5, 2.0), 10, 10
 )
-QUICK = Effort(load_case.LoadPlan(3, 1.0, 1.0), _mixes(1, 1.5), 3.0, 1, 20_000, 5, _plan(2, 1.0), 3)
+QUICK = Effort(
+    load_case.LoadPlan(3, 1.0, 1.0), _mixes(1, 1.5), 3.0, 1, 20_000, 5, _plan(2, 1.0), 3, 3
+)
 
 
 class Bench:
@@ -197,6 +207,15 @@ class Bench:
         rounds = 2 * self._effort.load.rounds + 1
         return toolkit_case.measure(rounds, self._section(TOOLKIT), self._dice, self._steps)
 
+    def adaptive(self) -> AdaptiveRun:
+        """What the adaptive cache gains, whole and part by part."""
+        seeds = adaptive_case.SEEDS[: self._effort.adaptive_seeds]
+        return adaptive_case.measure(seeds, self._steps)
+
+    def semantic(self) -> SemanticFigures:
+        """How often answers by meaning are right."""
+        return semantic_case.measure(self._steps)
+
     def policies(self) -> list[PolicyRow]:
         """What eviction policies save."""
         return policy_case.measure(range(1, self._effort.policy_seeds + 1), self._steps)
@@ -235,7 +254,7 @@ def main(arguments: Sequence[str]) -> int:
     processes.end_on_signals()
     processes.raise_descriptor_limit()
     try:
-        if set(options.cases) - {TOOLKIT, POLICIES}:
+        if set(options.cases) - set(WITHOUT_GATEWAY):
             nginx.require()
         if {"load", BREAKDOWN} & set(options.cases):
             wrk.require()
@@ -279,6 +298,8 @@ def _measure(options: argparse.Namespace, console: Console) -> tuple[Report, boo
         footprint = section("memory", bench.memory, None)
         start_up = section("start-up", bench.start_up, None)
         breakdown = section(BREAKDOWN, bench.breakdown, None)
+        adaptive: AdaptiveRun | None = section(ADAPTIVE, bench.adaptive, None)
+        semantic: SemanticFigures | None = section(SEMANTIC, bench.semantic, None)
         policies: list[PolicyRow] = section(POLICIES, bench.policies, [])
         toolkit: list[ToolkitRow] = section(TOOLKIT, bench.toolkit, [])
     stolen = procfs.stolen_share(time_before, procfs.machine_time())
@@ -294,10 +315,14 @@ def _measure(options: argparse.Namespace, console: Console) -> tuple[Report, boo
         start_up=start_up,
         breakdown=breakdown,
         policies=policies,
+        adaptive=adaptive,
+        semantic=semantic,
         toolkit=toolkit,
         bars=[
             *bars.judge(load, streams, open_loop, footprint, start_up),
             *policy_case.bars(policies),
+            *adaptive_case.bars(adaptive),
+            *semantic_case.bars(semantic),
             *toolkit_case.judge(toolkit),
         ],
         notes=[
@@ -318,11 +343,13 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--cases",
         nargs="+",
-        choices=(*CASES, BREAKDOWN, TOOLKIT, POLICIES),
+        choices=(*CASES, BREAKDOWN, *WITHOUT_GATEWAY),
         default=list(CASES),
         metavar="CASE",
         help=f"only these: {', '.join(CASES)}; or {BREAKDOWN}: where the time goes; "
-        f"or {TOOLKIT}: its caches beside others; or {POLICIES}: what eviction policies save",
+        f"or {TOOLKIT}: its caches beside others; or {POLICIES}: what eviction policies save; "
+        f"or {ADAPTIVE}: what the adaptive cache gains; "
+        f"or {SEMANTIC}: how often answers by meaning are right",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures are written")
     parser.add_argument("--check", action="store_true", help="exit 1 when a bar is missed")

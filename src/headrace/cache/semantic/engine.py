@@ -261,24 +261,24 @@ class SemanticCache:
         return explores(self._dice, self._config.explore_share, self._counts.trials)
 
     async def _verified(self, verifier: Verifier, one: str, other: str) -> bool:
-        said = await self._asked(verifier(one, other), self._config.verifier_timeout_s)
+        said = await self._asked(lambda: verifier(one, other), self._config.verifier_timeout_s)
         if said is None:
             self._counts.verifier_faults += 1
         elif not said:
             self._counts.verifier_refusals += 1
         return bool(said)
 
-    async def _asked(self, asking: Awaitable[bool], timeout_s: float) -> bool | None:
+    async def _asked(self, ask: Callable[[], Awaitable[bool]], timeout_s: float) -> bool | None:
         """What somebody else's code says; `None` where it fails or takes too long.
 
         It runs in a task of its own, so that an error nobody expected is told, and costs no answer.
         """
         said: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
 
-        async def ask() -> None:
+        async def run() -> None:
             try:
                 async with asyncio.timeout(timeout_s):
-                    answer = await asking
+                    answer = await ask()
             except (HeadraceError, OSError, TimeoutError):
                 answer = None
             if not said.done():
@@ -288,7 +288,7 @@ class SemanticCache:
             if not said.done():
                 said.set_result(None)
 
-        self._spawn(ask()).add_done_callback(give_up)
+        self._spawn(run()).add_done_callback(give_up)
         return await said
 
     def _read(self, text: str) -> Traits:

@@ -9,24 +9,27 @@ from headrace.cache.semantic.words import ENGLISH, ENGLISH_WORDS, LANGUAGES
 
 _CODE: Final = re.compile(r"```(.*?)```|`([^`]+)`", re.DOTALL)
 _QUOTE: Final = re.compile(
-    r"\"([^\"]+)\"|“([^”]+)”|„([^“”]+)[“”]|«([^»]+)»|(?<!\w)['‘]([^'’]+)['’](?!\w)"
+    r"\"([^\"]{1,200})\"|“([^”]{1,200})”|„([^“”]{1,200})[“”]|«([^»]{1,200})»"
+    r"|(?<!\w)['‘]([^'’]{1,200})['’](?!\w)"
 )
 _GREETING: Final = re.compile(
     r"\s*(?:hi|hello|hey|dear|good (?:morning|afternoon|evening|day))(?: (?:there|all|team))?[,.!]",
     re.IGNORECASE,
 )
 _QUOTE_SIGNS: Final = re.compile("[\"“„«'‘]")
-# Words come first, since most tokens are; what follows a word may still make it code.
+# Words come first, since most tokens are; what follows a word may still make it code. Everything is
+# bounded, or a text made for it would be read over and over.
 _TOKEN: Final = re.compile(
     r"(?P<word>[^\W\d_]+)(?![\w@(]|['.]\w|://)"
     r"|(?P<number>0[xX][0-9a-fA-F]+|\d+(?:[.,:/-]\d+)*)"
-    r"|(?P<code>https?://\S+|[\w.+-]+@[\w-]+\.[\w.]+|[A-Za-z_]\w*\(\)|[A-Za-z]\w*_\w+"
-    r"|[A-Za-z_]\w+(?:\.[A-Za-z_]\w+)+|(?<=\s)--?[A-Za-z][\w-]*)"
+    r"|(?P<code>https?://\S{1,500}|[\w.+-]{1,64}+@[\w-]{1,64}\.[\w.]{1,64}"
+    r"|[A-Za-z_]\w{0,64}+\(\)|[A-Za-z]\w{0,64}_\w{1,64}"
+    r"|[A-Za-z_]\w{1,64}(?:\.[A-Za-z_]\w{1,64}){1,9}|(?<=\s)--?[A-Za-z][\w-]{0,64})"
     r"|(?P<contracted>[^\W\d_]+(?:'[^\W\d_]+)+)"
     r"|(?P<mixed>[A-Za-z]+\d\w*)"
     r"|(?P<plain>[^\W\d_]+)"
     r"|(?P<symbol>[+*/=<>^|~#&%$€£¥°]+)"
-    r"|(?P<end>[.!?:;,()\n])|(?P<dash>-)"
+    r"|(?P<end>[.!?:;,()\n])|(?P<dash>-)|(?P<other>_+)"
 )
 _LATIN: Final = frozenset(("LATIN",))
 

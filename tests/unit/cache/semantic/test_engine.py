@@ -181,18 +181,22 @@ async def breaks(_one: str, _other: str) -> bool:
     raise ValueError("a bug")
 
 
+def breaks_at_once(_one: str, _other: str) -> Awaitable[bool]:
+    raise ValueError("a bug")
+
+
 async def hangs(_one: str, _other: str) -> bool:
     await asyncio.Event().wait()
     return True
 
 
-@pytest.mark.parametrize("verifier", [fails, breaks, hangs])
+@pytest.mark.parametrize("verifier", [fails, breaks, breaks_at_once, hangs])
 def test_a_verifier_that_fails_is_a_miss(verifier: Callable[[str, str], Awaitable[bool]]) -> None:
     crew = Crew()
     cache = semantic_cache(Angles(), crew, verifier=verifier, verifier_timeout_s=0.01)
     assert find(cache) is None
     assert cache.status().counts.verifier_faults == 1
-    assert len(crew.bugs) == (verifier is breaks)
+    assert len(crew.bugs) == (verifier in {breaks, breaks_at_once})
 
 
 def test_a_verifier_is_not_asked_below_the_threshold() -> None:
