@@ -18,14 +18,17 @@ if TYPE_CHECKING:
     from headrace.library import Adapter, Completion, Embeddings, StreamEvent, SyncAdapter
     from headrace.model import Usage
     from headrace.store.faults import StoreBusy, StoreFault, StoreFull
+    from headrace.toolkit.adaptive import AdaptiveCache
     from headrace.toolkit.cache import Cache
     from headrace.toolkit.decorator import cached
     from headrace.toolkit.simple_cache import SimpleCache
-    from headrace.toolkit.stats import CacheErrors, CacheInfo, CacheStats
+    from headrace.toolkit.stats import AdaptiveStats, CacheErrors, CacheInfo, CacheStats
     from headrace.toolkit.values import NotStorable
 
 __all__ = (
     "Adapter",
+    "AdaptiveCache",
+    "AdaptiveStats",
     "Cache",
     "CacheErrors",
     "CacheInfo",
@@ -56,10 +59,11 @@ _HOMES = (
     ("library", ("Adapter", "Completion", "Embeddings", "StreamEvent", "SyncAdapter")),
     ("model", ("Usage",)),
     ("store.faults", ("StoreBusy", "StoreFault", "StoreFull")),
+    ("toolkit.adaptive", ("AdaptiveCache",)),
     ("toolkit.cache", ("Cache",)),
     ("toolkit.decorator", ("cached",)),
     ("toolkit.simple_cache", ("SimpleCache",)),
-    ("toolkit.stats", ("CacheErrors", "CacheInfo", "CacheStats")),
+    ("toolkit.stats", ("AdaptiveStats", "CacheErrors", "CacheInfo", "CacheStats")),
     ("toolkit.values", ("NotStorable",)),
 )
 """Where public names live; those that are not named here are errors."""

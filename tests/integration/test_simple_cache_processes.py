@@ -191,10 +191,13 @@ import os, sys
 from headrace import SimpleCache
 with SimpleCache(path=sys.argv[1]) as cache:
     cache.set("a", "parent")
+    file = cache.book._disk._file
+    parents = file._connection
     child = os.fork()
     if child == 0:
         assert cache.get("a") == "parent"
         assert cache.set("b", "child")
+        assert file._connection is not parents  # whose locks a child would not have
         cache.close()
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -93,13 +93,18 @@ class Model(RuleBasedStateMachine):
         assert is_held == (key in self.held)
 
     def hold(self, key: str, value: str, ttl_s: float, stale_s: float, cost: float) -> None:
-        self.drop(key)
         weight = weight_of(key) + weight_of(value) + OVERHEAD_BYTES
-        if ttl_s <= 0 or weight > BYTES_MAX:
-            return
+        is_fitting = ttl_s > 0 and weight <= BYTES_MAX
+        old = self.held.get(key)
+        if old is not None and is_fitting and old.weight / 2 <= weight <= old.weight * 2:
+            self.order.touch(key)
+        else:
+            self.drop(key)
+            if not is_fitting:
+                return
+            self.order.insert(key, weight, cost)
         fresh_until_s = self.now_s + ttl_s
         self.held[key] = Held(value, fresh_until_s, fresh_until_s + stale_s, weight)
-        self.order.insert(key, weight, cost)
         while len(self.held) > SIZE_MAX or self.weight() > BYTES_MAX:
             del self.held[self.order.evict()]
             self.evictions += 1

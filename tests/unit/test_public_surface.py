@@ -15,6 +15,14 @@ import headrace
 
 EXPECTED: Final[Mapping[str, str]] = {
     "Adapter": "class(settings, *, max_tokens, warm_up_timeout_s, close_timeout_s)",
+    "AdaptiveCache": (
+        "class(*, max_size, max_bytes, ttl, ttl_min, ttl_max, stale, stale_share, check_share, "
+        "category, same, clock)"
+    ),
+    "AdaptiveStats": (
+        "class(cache, policy, lifetimes, refreshed, refresh_errors, last_refresh_error, "
+        "caller_errors, last_caller_error)"
+    ),
     "Cache": "class(*, max_size, max_bytes, ttl, policy, listeners, weigh, clock)",
     "CacheErrors": (
         "class(key_errors, last_key_error, refresh_errors, last_refresh_error, backend_errors, "

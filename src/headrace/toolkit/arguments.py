@@ -51,9 +51,14 @@ def policy_of(
     if policy not in get_args(PolicyName):
         names = ", ".join(get_args(PolicyName))
         raise ValueError(f"there is no policy {policy!r}: use {names}, or hand in a Policy")
+    entries = entries_max(max_size, max_bytes)
     # Where nothing is weighed, every entry weighs one.
-    entries_max = max_size or (max_bytes or 0) // OVERHEAD_BYTES + 1
-    return make_policy(policy, bytes_max=max_bytes or entries_max, entries_max=entries_max)
+    return make_policy(policy, bytes_max=max_bytes or entries, entries_max=entries)
+
+
+def entries_max(max_size: int | None, max_bytes: int | None) -> int:
+    """How many entries a cache with these bounds can hold."""
+    return max_size or (max_bytes or 0) // OVERHEAD_BYTES + 1
 
 
 def weigher(bytes_max: int | None, weigh: Callable[[Any], int] | None) -> Weigh:

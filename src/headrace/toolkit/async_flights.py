@@ -76,10 +76,12 @@ class AsyncFlights(Generic[Key, Value]):
         flight: Flight[Value],
         call: Callable[[], Awaitable[Value]],
         keep: Keep[Value],
+        *,
+        anew: bool = False,
     ) -> None:
-        """Let a flight fly in a task of its own."""
+        """Let a flight fly in a task of its own; `anew` also for what is held by now."""
         with Landing(self._flights, key, flight):
-            self._tasks.spawn(self._fly(key, flight, call, keep))
+            self._tasks.spawn(self._fly(key, flight, call, keep, anew))
 
     async def _fly(
         self,
@@ -87,11 +89,12 @@ class AsyncFlights(Generic[Key, Value]):
         flight: Flight[Value],
         call: Callable[[], Awaitable[Value]],
         keep: Keep[Value],
+        anew: bool,
     ) -> None:
         flights = self._flights
         with Landing(flights, key, flight, (Exception, asyncio.CancelledError)):
             flight.task = asyncio.current_task()
-            value = flights.peek(key)
+            value = MISSING if anew else flights.peek(key)
             if value is MISSING:
                 begin_s = flights.now_s()
                 value = await call()

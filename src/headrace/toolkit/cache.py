@@ -33,6 +33,8 @@ Listener = Callable[[Any, Any, Reason], object]
 
 TTL_S: Final = 3600.0
 BYTES_MAX: Final = 500_000_000
+# Weights of old and new value that differ by no more than this factor are alike.
+ALIKE: Final = 2
 # Uses that wait to be told to the policy.
 USES_MAX: Final = 1024
 # Entries that leave in one step because their time is up.
@@ -304,13 +306,13 @@ class Cache(Generic[Key, Value]):
                 self._expire(now_s)
             if self._uses:
                 self._note_uses()
-            if key in self._entries:
-                self._policy.remove(key)
-                self._drop(key, "replaced")
-            if ttl_s <= 0 or weight > self._bytes_max:
+            is_fitting = ttl_s > 0 and weight <= self._bytes_max
+            is_known = key in self._entries and self._replace(key, weight, is_fitting)
+            if not is_fitting:
                 is_held = False
             else:
-                self._policy.insert(key, weight or 1, cost)
+                if not is_known:
+                    self._policy.insert(key, weight or 1, cost)
                 fresh_until_s = now_s + ttl_s
                 expires_s = fresh_until_s + stale_s
                 bucket = self._expiry.add(key, expires_s, width_s)
@@ -324,6 +326,19 @@ class Cache(Generic[Key, Value]):
         if self._left:
             self._tell()
         return is_held
+
+    def _replace(self, key: Key, weight: int, is_fitting: bool) -> bool:
+        """Drop what a key holds; says whether the policy goes on knowing the key.
+
+        It does where the weight stays about the same: a value computed anew has its place already.
+        """
+        old = self._entries[key].weight
+        self._drop(key, "replaced")
+        if is_fitting and weight <= ALIKE * old and old <= ALIKE * weight:
+            self._policy.touch(key)
+            return True
+        self._policy.remove(key)
+        return False
 
     def _drop(self, key: Key, reason: Reason) -> None:
         entry = self._entries.pop(key)

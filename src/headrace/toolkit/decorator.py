@@ -12,7 +12,7 @@ from headrace.toolkit.containment import Containment
 from headrace.toolkit.flights import Flights
 from headrace.toolkit.freezing import freeze
 from headrace.toolkit.missing import MISSING
-from headrace.toolkit.refresh import Refresher
+from headrace.toolkit.refresh import PAUSE_SHARE, Refresher
 from headrace.toolkit.shelves import MemoryShelf, Shelf
 from headrace.toolkit.stats import CacheErrors, CacheInfo
 
@@ -26,8 +26,6 @@ Result_co = TypeVar("Result_co", covariant=True)
 KeyMaker = Callable[[tuple[Any, ...], Mapping[str, Any]], Hashable]
 
 SIZE_MAX: Final = 1000
-# A failed refresh is tried again after this share of the time that stale values are given for.
-PAUSE_SHARE: Final = 0.1
 
 
 class CachedMethod(Protocol[Result_co]):

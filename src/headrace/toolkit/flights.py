@@ -111,11 +111,25 @@ class Flights(Generic[Key, Value]):
                 return flight.outcome()
 
     def fly(
-        self, key: Key, flight: Flight[Value], call: Callable[[], Value], keep: Keep[Value]
+        self,
+        key: Key,
+        flight: Flight[Value],
+        call: Callable[[], Value],
+        keep: Keep[Value],
+        *,
+        anew: bool = False,
     ) -> None:
-        """Compute, keep, and tell those who wait; errors are told to them alone."""
+        """Compute, keep, and tell those who wait; errors are told to them alone.
+
+        Args:
+            key: of what is computed.
+            flight: the computation.
+            call: computes it.
+            keep: holds it.
+            anew: whether to compute even what is held by now.
+        """
         with Landing(self, key, flight):
-            value = self.peek(key)
+            value = MISSING if anew else self.peek(key)
             if value is MISSING:
                 begin_s = self.now_s()
                 value = call()

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # Computations in the background at once, by one cache; beyond, the old value is given on.
 REFRESHES_MAX: Final = 8
+# One that failed is tried again after this share of the time that stale values are given for.
+PAUSE_SHARE: Final = 0.1
 # Keys that are known to have failed; whoever is forgotten is tried again sooner.
 PAUSES_MAX: Final = 1024
 
@@ -25,6 +27,7 @@ class Refresher(Generic[Key, Value]):
         pause_s: how long a key is left alone after its computation failed, in seconds.
 
     Attributes:
+        done: computations that gave a new value.
         errors: computations that failed.
         last_error: type of what the last one of them raised; empty where there was none.
     """
@@ -35,23 +38,31 @@ class Refresher(Generic[Key, Value]):
         self._lock = RLock()
         self._paused: dict[Key, float] = {}
         self._running = 0
+        self.done = 0
         self.errors = 0
         self.last_error = ""
 
-    def on_thread(self, key: Key, call: Callable[[], Value], keep: Keep[Value]) -> None:
-        """Compute on a daemon thread, unless it is under way, or not the time."""
-        flight = self._begin(key)
-        if flight is not None:
-            run = copy_context().run
-            with Landing(self._flights, key, flight):  # where no thread can be started any more
-                work = (self._fly, key, flight, call, keep)
-                Thread(target=run, args=work, daemon=True).start()
-
-    def _fly(
-        self, key: Key, flight: Flight[Value], call: Callable[[], Value], keep: Keep[Value]
+    def on_thread(
+        self, key: Key, call: Callable[[], Value], keep: Keep[Value], *, anew: bool = False
     ) -> None:
-        flight.thread = get_ident()
-        self._flights.fly(key, flight, call, keep)
+        """Compute on a daemon thread, unless it is under way, or not the time.
+
+        Args:
+            key: of what is computed.
+            call: computes it.
+            keep: holds it.
+            anew: whether to compute what is held, and fresh.
+        """
+        flight = self._begin(key)
+        if flight is None:
+            return
+
+        def fly(flight: Flight[Value]) -> None:
+            flight.thread = get_ident()
+            self._flights.fly(key, flight, call, keep, anew=anew)
+
+        with Landing(self._flights, key, flight):  # where no thread can be started any more
+            Thread(target=copy_context().run, args=(fly, flight), daemon=True).start()
 
     def in_task(
         self,
@@ -59,6 +70,8 @@ class Refresher(Generic[Key, Value]):
         call: Callable[[], Awaitable[Value]],
         keep: Keep[Value],
         flights: "AsyncFlights[Key, Value]",
+        *,
+        anew: bool = False,
     ) -> None:
         """Compute in a task, unless it is under way, or not the time.
 
@@ -67,10 +80,11 @@ class Refresher(Generic[Key, Value]):
             call: computes it.
             keep: holds it.
             flights: start it.
+            anew: whether to compute what is held, and fresh.
         """
         flight = self._begin(key)
         if flight is not None:
-            flights.start(key, flight, call, keep)
+            flights.start(key, flight, call, keep, anew=anew)
 
     def _begin(self, key: Key) -> Flight[Value] | None:
         with self._lock:
@@ -91,6 +105,7 @@ class Refresher(Generic[Key, Value]):
         with self._lock:
             self._running -= 1
             if flight.error is None:
+                self.done += 1
                 return
             self.errors += 1
             self.last_error = type(flight.error).__name__

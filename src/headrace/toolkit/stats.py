@@ -4,6 +4,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from headrace.cache.adaptive import CategoryTtl
+
 Reason = Literal["capacity", "expired", "removed", "replaced"]
 
 
@@ -65,3 +67,28 @@ class CacheErrors(msgspec.Struct, frozen=True):
     last_refresh_error: str
     backend_errors: int
     last_backend_error: str
+
+
+class AdaptiveStats(msgspec.Struct, frozen=True):
+    """What an `AdaptiveCache` did, and what it has found out.
+
+    Attributes:
+        cache: hits, misses and what is held.
+        policy: which policy is in charge: `lru`, `s3fifo` or `gdsf`.
+        lifetimes: for each category how long its values live now, in seconds, how often a new
+            value was held against the old one, and how often it was another.
+        refreshed: values computed anew while the old one was given.
+        refresh_errors: how often that failed.
+        last_refresh_error: type of what the last one raised; empty where there was none.
+        caller_errors: how often `category` or `same` raised.
+        last_caller_error: type and place of the last one; empty where there was none.
+    """
+
+    cache: CacheStats
+    policy: str
+    lifetimes: tuple[CategoryTtl, ...]
+    refreshed: int
+    refresh_errors: int
+    last_refresh_error: str
+    caller_errors: int
+    last_caller_error: str
