@@ -7,7 +7,12 @@ from typing import Any
 import msgspec
 
 from headrace.dialects import sse
-from headrace.dialects.anthropic_reply import is_stop, read_message, read_message_stream
+from headrace.dialects.anthropic_reply import (
+    is_stop,
+    read_message,
+    read_message_stream,
+    read_message_text,
+)
 from headrace.dialects.anthropic_stream import assemble_message, disassemble_message
 from headrace.dialects.base import Grammar, Operation
 from headrace.dialects.fields import (
@@ -80,6 +85,10 @@ class AnthropicDialect:
     def read_stream(self, operation: Operation, events: bytes) -> ReplyFacts:
         """Read what matters of a streamed answer from the transcript of its events."""
         return read_message_stream(events)
+
+    def reply_text(self, operation: Operation, body: bytes) -> str:
+        """The words of a whole answer; empty where there are none."""
+        return read_message_text(body)
 
     def is_final_event(self, tail: bytes) -> bool:
         """Whether `tail`, the last bytes of a transcript, holds the `message_stop` event."""

@@ -67,6 +67,14 @@ def read_usage(usage: object) -> Usage | None:
     )
 
 
+def read_message_text(body: bytes) -> str:
+    """The words of a whole message, of all its blocks of text."""
+    message = decode_or_none(body, _MESSAGE)
+    blocks = (message.content or []) if message is not None else []
+    words = [block.text for block in blocks if block.type == "text"]
+    return "\n".join(text for text in words if isinstance(text, str))
+
+
 def read_message(body: bytes) -> ReplyFacts:
     """The facts of a whole message."""
     message = decode_or_none(body, _MESSAGE)

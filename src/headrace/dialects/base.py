@@ -67,6 +67,10 @@ class Dialect(Protocol):
         """Read what matters of a streamed answer from the transcript of its events."""
         ...
 
+    def reply_text(self, operation: Operation, body: bytes) -> str:
+        """The words of a whole answer, of all its choices; empty where there are none."""
+        ...
+
     def is_final_event(self, tail: bytes) -> bool:
         """Whether `tail`, the last bytes of a transcript, holds the event that ends a stream."""
         ...

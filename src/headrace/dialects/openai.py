@@ -21,6 +21,7 @@ from headrace.dialects.openai_reply import (
     is_usage_block,
     read_chat_reply,
     read_chat_stream,
+    read_chat_text,
     read_embeddings_reply,
 )
 from headrace.dialects.openai_stream import assemble_chat, disassemble_chat
@@ -75,6 +76,10 @@ class OpenAIDialect:
     def read_stream(self, operation: Operation, events: bytes) -> ReplyFacts:
         """Read what matters of a streamed answer from the transcript of its events."""
         return read_chat_stream(events)
+
+    def reply_text(self, operation: Operation, body: bytes) -> str:
+        """The words of a whole answer, of all its choices; empty where there are none."""
+        return read_chat_text(body)
 
     def is_final_event(self, tail: bytes) -> bool:
         """Whether `tail`, the last bytes of a transcript, holds `[DONE]` as an event."""

@@ -67,6 +67,14 @@ def read_usage(usage: object) -> Usage | None:
     )
 
 
+def read_chat_text(body: bytes) -> str:
+    """The words of a whole chat completion, of all its choices."""
+    reply = decode_or_none(body, _REPLY)
+    messages = [choice.message for choice in (reply.choices or [] if reply else [])]
+    words = [message.content for message in messages if message is not None]
+    return "\n".join(text for text in words if isinstance(text, str))
+
+
 def read_chat_reply(body: bytes) -> ReplyFacts:
     """The facts of a whole chat completion."""
     reply = decode_or_none(body, _REPLY)

@@ -121,26 +121,42 @@ class Answers:
     def take_in(self, order: Order, found: Found) -> Held | None:
         """Bring up what a tier had, and judge it as if it had been here."""
         now_s = self._clock.monotonic_s()
-        answer, terms = self._unpack(found.record, now_s)
-        self._hold(order, answer, terms)
-        entry = self.memory.find(order.key, now_s)
-        if entry is None:  # no room for it, but it can be given all the same
-            entry = Entry(order.key, terms, terms.seq)
-            entry.hold(answer)
-        return self._judge(order, entry, now_s)
+        return self._judge(order, self._bring_up(found, order.digest, now_s), now_s)
+
+    async def under(self, key: bytes, order: Order) -> Answer | None:
+        """The fresh answer stored under another key, in the shape that is asked for.
+
+        The body of the request does not lead to it: whether it will do is asked each time.
+        """
+        now_s = self._clock.monotonic_s()
+        entry = self.memory.find(key, now_s)
+        if entry is None:
+            found = await self.tiers.find(key) if self.tiers is not None else None
+            if found is None:
+                return None
+            now_s = self._clock.monotonic_s()
+            entry = self._bring_up(found, b"", now_s)
+        call, terms = order.call, entry.terms
+        age_s_max = call.hints.age_s_max
+        if now_s >= terms.fresh_until_s:
+            return None
+        if age_s_max is not None and now_s - terms.stored_s > age_s_max:
+            return None
+        answer = reshape(call.dialect, call.grammar.operation, entry, order.shape)
+        if answer is not None:
+            self.memory.add_shape(entry, answer)
+        return answer
 
     def warm(self, record: Record) -> bool:
         """Take in a record that nobody has asked for yet; says whether there is room for more."""
         now_s = self._clock.monotonic_s()
         if self.memory.find(record.key, now_s) is None:
             answer, terms = self._unpack(record, now_s)
-            self.memory.store(
-                record.key, answer, digest=b"", worth_usd=self._worth_usd(answer), terms=terms
-            )
+            self._hold(record.key, answer, terms)
         return self.memory.bytes_held < WARM_SHARE_MAX * self.memory.bytes_max
 
-    def store(self, flight: Flight, answer: Answer) -> None:
-        """Store what came, where it may be stored."""
+    def store(self, flight: Flight, answer: Answer) -> bool:
+        """Store what came, where it may be stored; says whether it was."""
         order, plan = flight.order, self._plan()
         refusal: str | None = store_refusal(flight.facts, answer.status, plan.rules)
         if refusal is None and not _fits(flight, answer, plan.answer_bytes_max):
@@ -150,7 +166,7 @@ class Answers:
         if refusal is not None:
             refusals = self._metrics.cache_refusals
             refusals.add(refusals.at(refusal))
-            return
+            return False
         # What the provider said of this one call (limits, ids, times) is not true of the next.
         answer.headers = tuple([pair for pair in answer.headers if pair[0] == b"content-type"])
         now_s, ttl_s = self._clock.monotonic_s(), plan.ttl(order.call.hints.ttl_s)
@@ -171,10 +187,12 @@ class Answers:
             expires_s,
             self._early.careful_s(now_s, fresh_until_s, answer.seconds),
         )
-        if self._hold(order, answer, terms):
-            self._metrics.cache_stores.increment()
-            if self.tiers is not None:
-                self.tiers.put(_record(order.key, answer, terms, self._clock))
+        if not self._hold(order.key, answer, terms, order.digest):
+            return False
+        self._metrics.cache_stores.increment()
+        if self.tiers is not None:
+            self.tiers.put(_record(order.key, answer, terms, self._clock))
+        return True
 
     def count_spent(self, purpose: str, usd: float) -> None:
         """Book a call that was made for the cache's own sake."""
@@ -195,11 +213,19 @@ class Answers:
         """
         self._metrics.saved(by, answer.usage or _NO_USAGE, answer.cost_usd or 0.0, seconds)
 
-    def _hold(self, order: Order, answer: Answer, terms: Terms) -> bool:
+    def _hold(self, key: bytes, answer: Answer, terms: Terms, digest: bytes = b"") -> bool:
         worth_usd = self._worth_usd(answer)
-        return self.memory.store(
-            order.key, answer, digest=order.digest, worth_usd=worth_usd, terms=terms
-        )
+        return self.memory.store(key, answer, digest=digest, worth_usd=worth_usd, terms=terms)
+
+    def _bring_up(self, found: Found, digest: bytes, now_s: float) -> Entry:
+        key = found.record.key
+        answer, terms = self._unpack(found.record, now_s)
+        self._hold(key, answer, terms, digest)
+        entry = self.memory.find(key, now_s)
+        if entry is None:  # no room for it, but it can be given all the same
+            entry = Entry(key, terms, terms.seq)
+            entry.hold(answer)
+        return entry
 
     def _worth_usd(self, answer: Answer) -> float:
         return (answer.cost_usd or 0.0) + answer.seconds * self._plan().second_usd

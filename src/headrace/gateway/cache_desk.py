@@ -8,6 +8,7 @@ from headrace.cache.memory import MemoryCache
 from headrace.cache.purges import ALL, PurgeLedger
 from headrace.cache.tiers import TierStack
 from headrace.gateway.lifetimes import Lifetimes
+from headrace.gateway.meanings import Meanings
 from headrace.observe.metrics import Metrics
 
 
@@ -21,6 +22,7 @@ class CacheDesk:
         announce: purges a scope for all who share a tier; says how far that reached.
         metrics: counts.
         lifetimes: how long answers are fresh, where that is learnt.
+        meanings: answers to questions that mean the same, where that is wanted.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class CacheDesk:
         announce: Callable[[str], Awaitable[str]],
         metrics: Metrics,
         lifetimes: Lifetimes | None,
+        meanings: Meanings | None,
     ) -> None:
         self._memory = memory
         self._tiers = tiers
@@ -39,6 +42,7 @@ class CacheDesk:
         self._announce = announce
         self._metrics = metrics
         self._lifetimes = lifetimes
+        self._meanings = meanings
 
     def told(self) -> Mapping[str, Any]:
         """How the cache does, as plain data without secrets."""
@@ -49,6 +53,7 @@ class CacheDesk:
             "waiting_writes": tiers.waiting if tiers is not None else 0,
             "purges": self._ledger.latest,
             "lifetimes": self._lifetimes.told() if self._lifetimes is not None else [],
+            "semantic": self._meanings.told() if self._meanings is not None else None,
             **self._metrics.cache_books(),
         }
 
@@ -69,5 +74,7 @@ class CacheDesk:
         """The ledger has learnt of a purge: let what can be found at once go at once."""
         if scope == ALL:
             self._memory.clear()
+            if self._meanings is not None:
+                self._meanings.forget_all()
         elif scope.startswith(KEY_PREFIX):
             self._memory.purge_key(bytes.fromhex(scope.removeprefix(KEY_PREFIX)))

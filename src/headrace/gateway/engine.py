@@ -18,6 +18,7 @@ from headrace.errors import HeadraceError
 from headrace.gateway.cache_desk import CacheDesk
 from headrace.gateway.catalogue import Catalogue
 from headrace.gateway.lanes import Lanes
+from headrace.gateway.meaning_parts import EmbedTexts
 from headrace.gateway.pipeline import Pipeline
 from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.stock import Stock
@@ -43,6 +44,7 @@ class Engine:
         on_bug: told of an exception that no one expected.
         on_unreachable: told that a provider could not be reached at start.
         on_tier: told once when a tier of the cache is left alone, and once when it is back.
+        embed: makes the vectors of questions in place of the embedder of the settings.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Engine:
         on_bug: OnBug,
         on_unreachable: OnUnreachable,
         on_tier: OnState,
+        embed: EmbedTexts | None = None,
     ) -> None:
         self.dialects: dict[DialectName, Dialect] = {
             "openai": OpenAIDialect(),
@@ -76,6 +79,7 @@ class Engine:
             metrics=metrics,
             spawn=self._tasks.spawn,
             on_tier=on_tier,
+            embed=embed,
         )
         self.catalogue = Catalogue(plan, clock, self._tasks.spawn)
         self.pipeline = Pipeline(
@@ -85,6 +89,7 @@ class Engine:
             metrics=metrics,
             spawn=self._tasks.spawn,
             on_bug=on_bug,
+            meanings=self.stock.meanings,
         )
 
     @property
@@ -156,7 +161,7 @@ class Engine:
         if self._sweeper:
             self._sweeper.cancel()
         self._lanes.close()
-        await self.stock.cellar.close()
+        await self.stock.close()
         await self._tasks.close()
 
     def refresh_gauges(self) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 
 from headrace.cache.entry import Answer, Shape
+from headrace.cache.semantic.candidate import Candidate
+from headrace.cache.semantic.scope import Question
 from headrace.errors import HeadraceError
 from headrace.gateway.call import Call, Stopwatch
 from headrace.gateway.plan import Lane, Plan
@@ -13,6 +15,13 @@ from headrace.gateway.relay import Relay
 from headrace.model import RequestView
 
 _UNREAD = RequestView(model="")
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """A stored answer to a question that means the same, to be compared with the provider's."""
+
+    candidate: Candidate
+    answer: Answer
 
 
 class Order(msgspec.Struct, eq=False):
@@ -34,7 +43,9 @@ class Order(msgspec.Struct, eq=False):
         shape: the shape the caller wants.
         cacheable: whether its answer may be stored.
         looks_up: whether a stored answer, or one under way, will do.
+        question: what is compared with other questions, where meaning counts.
         relay: the call it leads.
+        trial: what its answer is to be compared with.
         stale: a stored answer whose time is over, given where the provider fails.
         purpose: why the cache itself asks, where no caller does.
         lease: what keeps other processes from asking the same; empty where it holds none.
@@ -57,7 +68,9 @@ class Order(msgspec.Struct, eq=False):
     shape: Shape = Shape.WHOLE
     cacheable: bool = False
     looks_up: bool = False
+    question: Question | None = None
     relay: Relay | None = None
+    trial: Trial | None = None
     stale: Answer | None = None
     purpose: str = ""
     lease: bytes = b""

@@ -5,7 +5,8 @@
 
 `repeat` is the fast path: a body that was seen before is answered by its digest, before any JSON
 is parsed and without a task. `handle` is the whole way. Looking up is done in memory, at once;
-seeking, in the tiers below it, takes time, and is done once for all who wait for the same.
+seeking, in the tiers below it and then by meaning, takes time, and is done once for all who wait
+for the same.
 Authentication needs only the head of a request, so it happens where that is read, and its outcome
 is part of the `Call`.
 """
@@ -18,17 +19,17 @@ import msgspec
 from headrace.cache.entry import Shape
 from headrace.cache.key import canonical_key, decode_document, repeat_key
 from headrace.cache.rules import request_cacheable
-from headrace.cache.tiers import Found, TierStack
-from headrace.cache.turns import Turns
 from headrace.clock import Clock
 from headrace.errors import DeadlineExceeded, HeadraceError
 from headrace.flow.singleflight import SingleFlight
 from headrace.gateway.answers import Answers, Held
 from headrace.gateway.call import Call, Stopwatch
 from headrace.gateway.flight import Flight
+from headrace.gateway.meanings import Meanings
 from headrace.gateway.order import Order
 from headrace.gateway.plan import Plan
 from headrace.gateway.reader import Nobody, Reader, Source, Stale
+from headrace.gateway.seeker import Seeker, Sought
 from headrace.gateway.tasks import Spawn, attempt
 from headrace.model import CacheResult, Price, RequestView
 from headrace.observe.metrics import Metrics
@@ -44,6 +45,7 @@ class Pipeline:
         metrics: counts.
         spawn: starts the task of a request that has to wait for more than its provider.
         on_bug: told of an exception that no one expected; whoever waits is told by a 500.
+        meanings: finds answers to questions that mean the same, where that is wanted.
     """
 
     def __init__(
@@ -55,9 +57,12 @@ class Pipeline:
         metrics: Metrics,
         spawn: Spawn,
         on_bug: Callable[[BaseException], None],
+        meanings: Meanings | None,
     ) -> None:
         self._plan = plan
         self._answers = answers
+        self._meanings = meanings
+        self._seeker = Seeker(answers, meanings, spawn)
         self._metrics = metrics
         self._spawn = spawn
         self.repeat = answers.repeat
@@ -140,7 +145,6 @@ class Pipeline:
         if plan.ignored:
             uncounted |= plan.ignored
         key = canonical_key(call.scope + lane.scope, order.document, uncounted, target.model)
-        order.document = {}
         order.shape = shape = _shape(view)
         order.key = key
         order.flight_key = key + _SHAPE_SUFFIX[shape]
@@ -148,6 +152,9 @@ class Pipeline:
             order.digest = repeat_key(call.scope, order.body)
         order.cacheable = plan.cache_enabled and request_cacheable(view, plan.temperature_max)
         order.looks_up = order.cacheable and call.hints.looks_up
+        if self._meanings is not None and order.cacheable:
+            order.question = self._meanings.question(order, uncounted)
+        order.document = {}
         order.watch.passed("route")
         return True
 
@@ -159,7 +166,7 @@ class Pipeline:
                 self._give(order, held)
                 return False
             order.stale = held.answer
-        if order.call.hints.cached_only and self._answers.tiers is None:
+        if order.call.hints.cached_only and not self._seeker.seeks(order):
             raise _not_cached()
         return True
 
@@ -172,6 +179,7 @@ class Pipeline:
         order.reader.answer(answer, self.now_s() - answer.stored_s)
         order.reader.done()
         self._answers.count_saved("l1", answer, answer.seconds)
+        self._enter(order)
         if stale is not None:
             self._answers.count_stale(stale.value)
         if held.due:
@@ -203,41 +211,44 @@ class Pipeline:
         return order.relay is not None
 
     def _seek(self, order: Order) -> bool:
-        """Let requests go on to their provider only when no tier has an answer."""
-        tiers = self._answers.tiers
-        if tiers is None or not order.looks_up:
+        """Let requests go on to their provider only when nothing is found elsewhere."""
+        if not self._seeker.seeks(order):
             return True
         assert isinstance(order.relay, Flight)  # noqa: S101  # only leaders come this far
-        self._spawn(self._seek_below(order, order.relay, tiers))
+        seeking = self._spawn(self._seek_elsewhere(order, order.relay))
+        seeking.add_done_callback(lambda task: self._sought(order, task))
         return False
 
-    async def _seek_below(self, order: Order, flight: Flight, tiers: TierStack) -> None:
-        found = await tiers.find(order.key)
-        turns = self._answers.turns
-        # Nobody is kept waiting for the end of somebody else's stream.
-        if found is None and turns is not None and not order.view.stream:
-            turn = await turns.wait(order.key, lambda: not flight.is_over)
-            found = turn if isinstance(turn, Found) else None
-            order.lease = turn if isinstance(turn, bytes) else b""
-        order.watch.passed("tiers")
+    async def _seek_elsewhere(self, order: Order, flight: Flight) -> None:
+        sought = await self._seeker.seek(order, flight)
         if flight.is_over:  # nobody waits any more
-            self._give_back(order)
-            return
-        held = self._answers.take_in(order, found) if found is not None else None
-        if held is not None and found is not None and held.is_given:
-            self._end_with(order, flight, held, CacheResult(found.tier))
-            return
-        order.stale = held.answer if held is not None else order.stale
-        self._go_on(order)
+            self._seeker.give_back(order)
+        elif sought is None:
+            self._go_on(order)
+        else:
+            self._end_with(order, flight, sought)
 
-    def _end_with(self, order: Order, flight: Flight, held: Held, tier: CacheResult) -> None:
-        """Answer everybody who waits with what was found below."""
+    def _sought(self, order: Order, task: asyncio.Task[None]) -> None:
+        """Whoever waits is told where a bug ended the seeking."""
+        if not task.cancelled() and task.exception() is not None:
+            _stop(order, HeadraceError("The gateway failed; its log says how."))
+
+    def _enter(self, order: Order) -> None:
+        if self._meanings is not None:
+            self._meanings.enter(order)
+
+    def _end_with(self, order: Order, flight: Flight, sought: Sought) -> None:
+        """Answer everybody who waits with what was found elsewhere."""
+        held, where, similarity = sought
         answer, order.relay = held.answer, None
         self.landed(flight)
         for _ in range(1 + flight.followers):
-            self._answers.count_saved(tier.value, answer, answer.seconds)
+            self._answers.count_saved(where.value, answer, answer.seconds)
+        flight.similarity = similarity
         flight.stale = Stale.REVALIDATING if held.is_stale else None
-        flight.give(answer, self.now_s() - answer.stored_s, tier)
+        flight.give(answer, self.now_s() - answer.stored_s, where)
+        if where is not CacheResult.SEMANTIC:
+            self._enter(order)
         if held.is_stale:
             self._answers.count_stale(Stale.REVALIDATING.value)
         if held.due:
@@ -269,22 +280,15 @@ class Pipeline:
                 if self._answers.turns is None:
                     self._go_on(order)
                 else:
-                    self._spawn(self._refresh_in_turn(order, flight, self._answers.turns))
+                    self._spawn(self._refresh_in_turn(order, flight))
 
-    async def _refresh_in_turn(self, order: Order, flight: Flight, turns: Turns) -> None:
-        order.lease = await turns.take(order.key) or b""
-        if order.lease or flight.followers:
+    async def _refresh_in_turn(self, order: Order, flight: Flight) -> None:
+        if await self._seeker.take_turn(order) or flight.followers:
             self._go_on(order)
         else:  # another process is at it
             order.relay = None
             flight.is_over = True
             self.landed(flight)
-
-    def _give_back(self, order: Order) -> None:
-        """Nothing came of the call: let another process try."""
-        token, order.lease = order.lease, b""
-        if token and self._answers.turns is not None:
-            self._spawn(self._answers.turns.give_back(order.key, token))
 
     def _prepare(self, order: Order) -> bool:
         """Put the request together; the body goes on as it came, but for the model's name."""
@@ -317,7 +321,7 @@ class Pipeline:
     def landed(self, flight: Flight) -> None:
         self._flights.land(flight.order.flight_key, flight)
         if flight.order.lease:
-            self._give_back(flight.order)
+            self._seeker.give_back(flight.order)
 
     def ended(self, flight: Flight) -> None:
         self._ended.append(flight)
@@ -353,11 +357,13 @@ class Pipeline:
             for _ in range(flight.followers):
                 self._answers.count_saved("joined", answer, 0.0)
         # After a reload the same body may mean another answer, or none that is stored.
-        if order.cacheable and order.call.hints.stores and order.plan is self._plan:
-            self._answers.store(flight, answer)
-        if order.lease and self._answers.turns is not None:
-            token, order.lease = order.lease, b""
-            self._spawn(self._answers.turns.hand_over(order.key, token))
+        stores = order.cacheable and order.call.hints.stores and order.plan is self._plan
+        if stores and self._answers.store(flight, answer):
+            self._enter(order)
+        if order.trial is not None and self._meanings is not None and answer.status == 200:
+            self._meanings.judge(order, answer)
+        if order.lease:
+            self._seeker.hand_over(order)
 
 
 def _stop(order: Order, error: HeadraceError) -> None:

@@ -27,6 +27,8 @@ class Outcome(Protocol):
     def found_in(self) -> CacheResult | None: ...
     @property
     def stale(self) -> "Stale | None": ...
+    @property
+    def similarity(self) -> float | None: ...
 
 
 class Place(Protocol):
@@ -77,6 +79,11 @@ class Source:
     def stale(self) -> Stale | None:
         """Why a stale answer is given, where it is stale."""
         return self._call.stale if self._call else self._stale
+
+    @property
+    def similarity(self) -> float | None:
+        """How similar the question was that the answer was given to, 0 to 1; usually the same."""
+        return self._call.similarity if self._call else None
 
     @property
     def cache_value(self) -> bytes:

@@ -73,6 +73,7 @@ class Relay(ABC):
         "headers",
         "is_over",
         "is_stream",
+        "similarity",
         "stale",
         "status",
     )
@@ -87,6 +88,7 @@ class Relay(ABC):
         self.delivered: Answer | None = None
         self.found_in: CacheResult | None = None
         self.stale: Stale | None = None
+        self.similarity: float | None = None
         self.call: Cancellable | None = None
         self.attempts = 0
         self.status = 0

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable
 
 from headrace.cache.adaptive import AdaptiveTtl, LastAnswers
-from headrace.cache.memory import MemoryCache
+from headrace.cache.memory import MemoryCache, OnRemoval
 from headrace.cache.policy import Policy, make_policy
 from headrace.cache.purges import PurgeLedger
 from headrace.cache.record import Record
@@ -13,7 +13,9 @@ from headrace.clock import Clock
 from headrace.gateway.answers import Answers
 from headrace.gateway.cache_desk import CacheDesk
 from headrace.gateway.cellar import Cellar
+from headrace.gateway.errands import Errands
 from headrace.gateway.lifetimes import Lifetimes
+from headrace.gateway.meaning_parts import EmbedTexts, make_meanings
 from headrace.gateway.plan import Plan
 from headrace.gateway.tasks import Spawn
 from headrace.observe.metrics import Metrics
@@ -31,11 +33,13 @@ class Stock:
         metrics: counts.
         spawn: starts background tasks.
         on_tier: told once when a tier is left alone, and once when it is back.
+        embed: makes the vectors of questions in place of the embedder of the settings.
 
     Attributes:
         memory: the nearest tier.
         cellar: those below it.
         answers: what the pipeline asks.
+        meanings: what it asks about questions that mean the same, where that is wanted.
         desk: what the console asks.
 
     Raises:
@@ -51,23 +55,12 @@ class Stock:
         metrics: Metrics,
         spawn: Spawn,
         on_tier: OnState,
+        embed: EmbedTexts | None,
     ) -> None:
         self._metrics = metrics
         cache = settings.cache
         ledger = PurgeLedger(clock, keep_s=_life_s_max(settings))
-        policy: Policy[bytes] = make_policy(
-            cache.policy,
-            bytes_max=cache.memory_mb << 20,
-            entries_max=cache.entries_max,
-            score=cache.policy_score,
-        )
-        self.memory = MemoryCache(
-            bytes_max=cache.memory_mb << 20,
-            entries_max=cache.entries_max,
-            policy=policy,
-            ledger=ledger,
-            on_removal=self._count_removal,
-        )
+        self.memory = _memory(cache, ledger, self._count_removal)
         self.cellar = Cellar(
             settings,
             ledger=ledger,
@@ -79,14 +72,6 @@ class Stock:
             on_warm=self._warm,
         )
         lifetimes = _lifetimes(cache)
-        self.desk = CacheDesk(
-            memory=self.memory,
-            tiers=self.cellar.tiers,
-            ledger=ledger,
-            announce=self.cellar.purge,
-            metrics=metrics,
-            lifetimes=lifetimes,
-        )
         self.answers = Answers(
             memory=self.memory,
             tiers=self.cellar.tiers,
@@ -98,6 +83,31 @@ class Stock:
             uniform=secrets.SystemRandom().random,
             lifetimes=lifetimes,
         )
+        self.meanings = make_meanings(
+            cache.semantic,
+            embed=embed,
+            answers=self.answers,
+            errands=Errands(plan, clock, metrics),
+            clock=clock,
+            metrics=metrics,
+            spawn=spawn,
+            on_state=on_tier,
+        )
+        self.desk = CacheDesk(
+            memory=self.memory,
+            tiers=self.cellar.tiers,
+            ledger=ledger,
+            announce=self.cellar.purge,
+            metrics=metrics,
+            lifetimes=lifetimes,
+            meanings=self.meanings,
+        )
+
+    async def close(self) -> None:
+        """Write what waits, and let go of everything."""
+        if self.meanings is not None:
+            self.meanings.close()
+        await self.cellar.close()
 
     def resize(self, cache: CacheSettings) -> None:
         """Change the bounds of the memory; what no longer fits leaves at once."""
@@ -108,6 +118,8 @@ class Stock:
         self._metrics.cache_entries.set(len(self.memory))
         self._metrics.cache_bytes.set(self.memory.bytes_held)
         self.cellar.refresh_gauges()
+        if self.meanings is not None:
+            self.meanings.refresh_gauges()
 
     def _purged(self, scope: str, number: int) -> None:
         self.desk.purged(scope, number)
@@ -118,6 +130,20 @@ class Stock:
     def _count_removal(self, reason: str) -> None:
         evictions = self._metrics.cache_evictions
         evictions.add(evictions.at(reason))
+
+
+def _memory(cache: CacheSettings, ledger: PurgeLedger, on_removal: OnRemoval) -> MemoryCache:
+    bytes_max, entries_max = cache.memory_mb << 20, cache.entries_max
+    policy: Policy[bytes] = make_policy(
+        cache.policy, bytes_max=bytes_max, entries_max=entries_max, score=cache.policy_score
+    )
+    return MemoryCache(
+        bytes_max=bytes_max,
+        entries_max=entries_max,
+        policy=policy,
+        ledger=ledger,
+        on_removal=on_removal,
+    )
 
 
 def _life_s_max(settings: Settings) -> float:

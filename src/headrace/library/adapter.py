@@ -14,6 +14,7 @@ from headrace.clock import SystemClock
 from headrace.errors import HeadraceError, NotRunning, UpstreamBroken
 from headrace.gateway.call import Hints, make_call
 from headrace.gateway.engine import Engine
+from headrace.gateway.meaning_parts import EmbedTexts
 from headrace.gateway.reader import Source
 from headrace.library.counts import Counts
 from headrace.library.journal import tell_bug, tell_tier, tell_unreachable
@@ -48,6 +49,10 @@ class Adapter:
         warm_up_timeout_s: the start waits this long for the first connections, and goes on
             without those that are not open by then.
         close_timeout_s: the end waits this long for calls under way.
+        embed: makes the vectors for `cache.semantic` in place of an embedder of the settings: a
+            function, plain or async, from a list of texts to an array with a row of
+            `cache.semantic.dimensions` numbers for each. A plain one should take no longer than a
+            millisecond, for the loop waits for it.
 
     Raises:
         SettingsInvalid: the settings cannot be used.
@@ -60,11 +65,13 @@ class Adapter:
         max_tokens: int = 4096,
         warm_up_timeout_s: float = 2.0,
         close_timeout_s: float = 10.0,
+        embed: EmbedTexts | None = None,
     ) -> None:
         self._settings = read_settings(settings)
         self._max_tokens = max_tokens
         self._warm_up_timeout_s = warm_up_timeout_s
         self._close_timeout_s = close_timeout_s
+        self._embed = embed
         self._clock = SystemClock()
         self._now = self._clock.monotonic_s
         self._counts = Counts(list(self._settings.providers), self._clock)
@@ -96,6 +103,7 @@ class Adapter:
             on_bug=tell_bug,
             on_unreachable=tell_unreachable,
             on_tier=tell_tier,
+            embed=self._embed,
         )
         self._loop = asyncio.get_running_loop()
         self._pid = os.getpid()

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from headrace.errors import NotRunning
+from headrace.gateway.meaning_parts import EmbedTexts
 from headrace.library.adapter import Adapter
 from headrace.library.events import StreamEvent
 from headrace.library.listener import current_loop
@@ -63,12 +64,14 @@ class SyncAdapter:
         max_tokens: int = 4096,
         warm_up_timeout_s: float = 2.0,
         close_timeout_s: float = 10.0,
+        embed: EmbedTexts | None = None,
     ) -> None:
         self._adapter = Adapter(
             settings,
             max_tokens=max_tokens,
             warm_up_timeout_s=warm_up_timeout_s,
             close_timeout_s=close_timeout_s,
+            embed=embed,
         )
         self._thread: _LoopThread | None = None
         self._streams: weakref.WeakSet[SyncStream] = weakref.WeakSet()

@@ -62,11 +62,13 @@ BY = Label("by", ("l1", "l2", "l3", "semantic", "joined"))
 FOR = Label("for", ("refresh", "prefetch", "revalidate", "embed", "verify", "compare", "warm"))
 TIER = Label("tier", ("l2", "l3"))
 LOOK_UP = Label("outcome", ("hit", "miss", "fault", "invalid"))
+MEANING = Label("outcome", ("hit", "trial", "miss", "fault"))
+VERDICT = Label("verdict", ("same", "different"))
 WRITE = Label("outcome", ("written", "failed", "dropped"))
 STAGE = Label(
     "stage",
     (
-        *("authenticate", "validate", "route", "prepare", "look_up", "tiers"),
+        *("authenticate", "validate", "route", "prepare", "look_up", "tiers", "semantic", "turn"),
         *("join", "schedule", "send", "relay", "settle"),
     ),
 )
@@ -169,6 +171,9 @@ _CACHE = (
     _counter("cache_calls", "Calls made for the cache itself and not for a caller.", FOR),
     _counter("cache_spent_usd", "US dollars spent on calls for the cache itself.", FOR),
     _counter("cache_stale", "Stale answers given, by why.", STALE),
+    _gauge("semantic_entries", "Questions that may answer others that mean the same."),
+    _counter("semantic_lookups", "Questions compared with others by meaning.", MEANING),
+    _counter("semantic_judged", "Sampled answers by meaning, compared with new ones.", VERDICT),
     _counter("cache_purges", "Purges that this worker was asked for."),
     _counter("tier_lookups", "Look-ups in the tiers below memory.", TIER, LOOK_UP),
     _seconds("tier_lookup_duration", "Time of look-ups in the tiers below memory.", STAGE_S, TIER),

@@ -286,6 +286,8 @@ class Exchange:
             )
             if (stale := source.stale) is not None:
                 from_whom += STALE_LINES[stale]
+            if (similarity := source.similarity) is not None:
+                from_whom += b"x-headrace-similarity: %.3f\r\n" % similarity
         self.first_byte_s = service.clock.monotonic_s()
         watch = self.watch
         request_id = self.request_id.encode()

@@ -14,9 +14,11 @@ from headrace.settings.schema import (
     KeySettings,
     ModelSettings,
     ProviderSettings,
+    SemanticSettings,
     Settings,
     StoreSettings,
 )
+from headrace.settings.values import LOCAL_EMBEDDER
 
 
 def apply_rules(reader: Reader) -> None:
@@ -37,6 +39,11 @@ def apply_rules(reader: Reader) -> None:
                 _report(reader, path, authorities_problem(name))
             case ("listen", "tls", "cert" | "key"), str(name):
                 _report(reader, path, file_problem(name))
+            case ("cache", "semantic", "embedder" | "judge" | "verifier"), str(target):
+                if "/" in target and not target.startswith(LOCAL_EMBEDDER):
+                    _check_target(reader, path, target)
+            case ("cache", "semantic"), SemanticSettings() as semantic:
+                _check_semantic(reader, path, semantic)
             case ("cache",), CacheSettings() as cache:
                 _check_cache(reader, cache)
             case _:
@@ -46,6 +53,13 @@ def apply_rules(reader: Reader) -> None:
 
 def apply_serving_rules(reader: Reader) -> None:
     """Report what only keeps a server from starting, not the library."""
+    semantic = reader.found.get(("cache", "semantic"))
+    if semantic is not None and semantic.value.enabled and semantic.value.embedder is None:
+        reader.complain(
+            ("cache", "semantic"),
+            "an embedder is missing: the provider/model of one with /v1/embeddings, or local:MODEL "
+            "for sentence-transformers in this process",
+        )
     log_file = reader.found.get(("log", "file"))
     if log_file is not None and log_file.value is not None:
         _report(reader, ("log", "file"), log_problem(log_file.value))
@@ -69,8 +83,6 @@ def check_listen(settings: Settings) -> None:
 def notices(settings: Settings) -> tuple[str, ...]:
     """What is set, and accepted, but has no effect in this version; a sentence each."""
     cache, idle = settings.cache, []
-    if cache.semantic.enabled:
-        idle.append("cache.semantic.enabled")
     if settings.store.url != StoreSettings().url and not cache.durable:
         idle.append("store.url")
     if settings.store.replicas:
@@ -122,6 +134,15 @@ def _check_cache(reader: Reader, cache: CacheSettings) -> None:
     if cache.entry_kb_max > cache.memory_mb * 1024:
         message = f"expected at most memory_mb ({cache.memory_mb} MB), or nothing that large fits"
         reader.complain(("cache", "entry_kb_max"), message)
+
+
+def _check_semantic(reader: Reader, path: Path, semantic: SemanticSettings) -> None:
+    if semantic.enabled and semantic.mode == "shadow" and semantic.judge is None:
+        reader.complain(
+            path,
+            "mode shadow wants a judge that compares answers: provider/model, or embedder, "
+            "which asks nobody and is rough",
+        )
 
 
 def _check_keys(reader: Reader) -> None:

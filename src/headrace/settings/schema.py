@@ -21,6 +21,8 @@ BaseUrl = Annotated[str, Meta(extra={"check": values.base_url_problem})]
 ProviderName = Annotated[str, Meta(extra={"check": values.provider_name_problem})]
 ModelName = Annotated[str, Meta(extra={"check": values.model_name_problem})]
 Target = Annotated[str, Meta(extra={"check": values.target_problem})]
+EmbedderName = Annotated[str, Meta(extra={"check": values.embedder_problem})]
+JudgeName = Annotated[str, Meta(extra={"check": values.judge_problem})]
 HeaderName = Annotated[str, Meta(extra={"check": values.header_name_problem})]
 HeaderValue = Annotated[Secret, Meta(extra={"check": values.header_value_problem})]
 Credential = Annotated[Secret, Meta(extra={"check": values.credential_problem})]
@@ -111,9 +113,46 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SemanticSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Answers for requests that mean the same."""
+    """Answers for requests that mean the same.
+
+    Attributes:
+        mode: `on` answers; `shadow` answers nothing, and tells how often it would be right.
+        embedder: whose vectors: `PROVIDER/MODEL`, or `local:MODEL` for sentence-transformers.
+        dimensions: length of the vectors.
+        asks_dimensions: whether a provider is told it; for models with several.
+        max_error: largest share of wrong ones among the answers given by meaning.
+        similarity: from which on answers are given until labels have spoken.
+        trusts_similarity: whether that is done before labels have confirmed it.
+        explore_share: share of what could be answered that is asked all the same, to learn.
+        judge: compares answers, to learn from: `PROVIDER/MODEL`, or `embedder`, which is rough.
+        verifier: `PROVIDER/MODEL` that has the last word on two questions.
+        turns_max: most messages of user and assistant together; 1 is a question and nothing else.
+        temperature_max: requests above it are not compared; one that says nothing has 1.
+        text_chars_max: longest question.
+        entries_max: most questions of one scope.
+        memory_mb: room for all questions, in MiB.
+        embed_timeout_ms: how long an embedder may take over a question.
+        verify_timeout_ms: how long a verifier may take.
+    """
 
     enabled: bool = False
+    mode: Literal["on", "shadow"] = "on"
+    embedder: EmbedderName | None = None
+    dimensions: Annotated[int, Meta(ge=2, le=8192)] = 384
+    asks_dimensions: bool = False
+    max_error: Annotated[float, Meta(gt=0, le=0.2)] = 0.02
+    similarity: Annotated[float, Meta(ge=0.8, le=1)] = 0.92
+    trusts_similarity: bool = True
+    explore_share: Annotated[float, Meta(ge=0, le=1)] = 0.05
+    judge: JudgeName | None = None
+    verifier: Target | None = None
+    turns_max: Annotated[int, Meta(ge=1, le=1000)] = 1
+    temperature_max: Annotated[float, Meta(ge=0, le=1000)] = 1.0
+    text_chars_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
+    entries_max: Count = 20_000
+    memory_mb: Annotated[int, Meta(ge=1, le=16_777_216)] = 64
+    embed_timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 250
+    verify_timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 1000
 
 
 class AdaptiveSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,8 @@ import msgspec
 from headrace.model import DialectName
 
 KEY_DIGEST_BYTES: Final = 32
+LOCAL_EMBEDDER: Final = "local:"
+EMBEDDER_JUDGES: Final = "embedder"
 
 _VISIBLE_ASCII: Final = re.compile(r"[!-~]+")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -145,6 +147,21 @@ def target_problem(text: str) -> str | None:
     if slash and _PROVIDER_NAME.fullmatch(provider) and _VISIBLE_ASCII.fullmatch(model):
         return None
     return "expected provider/model, such as openai/gpt-4o-mini"
+
+
+def embedder_problem(text: str) -> str | None:
+    """What keeps `text` from naming an embedder."""
+    local = text.removeprefix(LOCAL_EMBEDDER)
+    if (local != text and local) or target_problem(text) is None:
+        return None
+    return "expected provider/model, or local:MODEL for sentence-transformers in this process"
+
+
+def judge_problem(text: str) -> str | None:
+    """What keeps `text` from naming who compares answers."""
+    if text == EMBEDDER_JUDGES or target_problem(text) is None:
+        return None
+    return f"expected provider/model, or {EMBEDDER_JUDGES}"
 
 
 def header_name_problem(text: str) -> str | None:

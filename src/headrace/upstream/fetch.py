@@ -33,8 +33,10 @@ class _Whole:
             self.done.set_exception(error)
 
 
-async def fetch(endpoint: Endpoint, path: str, headers: Headers = ()) -> tuple[int, bytes]:
-    """GET `path` below the provider's base URL.
+async def fetch(
+    endpoint: Endpoint, path: str, headers: Headers = (), body: bytes | None = None
+) -> tuple[int, bytes]:
+    """GET `path` below the provider's base URL, or POST `body` to it.
 
     Returns:
         Status and body.
@@ -43,7 +45,8 @@ async def fetch(endpoint: Endpoint, path: str, headers: Headers = ()) -> tuple[i
         HeadraceError: the provider could not be reached or its answer broke off.
     """
     whole = _Whole()
-    call = endpoint.pool.send(endpoint.request(b"GET", path, headers), whole)
+    method = b"GET" if body is None else b"POST"
+    call = endpoint.pool.send(endpoint.request(method, path, headers, body), whole)
     try:
         await whole.done
     except asyncio.CancelledError:

@@ -57,6 +57,7 @@ class Report(msgspec.Struct, frozen=True):
         embedding_calls: calls of the embedder.
         embedded_texts: texts it was called with.
         embedder_is_up: whether it is asked at the moment.
+        embedder_fault: what went wrong with it last; empty as long as nothing has.
     """
 
     mode: str
@@ -71,3 +72,4 @@ class Report(msgspec.Struct, frozen=True):
     embedding_calls: int
     embedded_texts: int
     embedder_is_up: bool
+    embedder_fault: str

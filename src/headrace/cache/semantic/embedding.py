@@ -19,6 +19,11 @@ REMEMBERED_MAX: Final = 10_000
 WAITING_MAX: Final = 1000
 
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+OnState = Callable[[bool, str], None]
+
+
+def _untold(is_up: bool, why: str) -> None:
+    """Nobody wants to know."""
 
 
 class Embeddings:
@@ -37,11 +42,13 @@ class Embeddings:
         timeout_s: how long one call may take, in seconds.
         remembered_max: vectors that are remembered.
         waiting_max: texts that may wait at once.
+        on_state: told once when the embedder is left alone, and once when it is back, and why.
 
     Attributes:
         calls: how often the embedder was called.
         texts: texts it was called with.
         faults: calls that failed or took too long.
+        last_fault: what went wrong last; empty as long as nothing has.
     """
 
     def __init__(
@@ -55,6 +62,7 @@ class Embeddings:
         timeout_s: float = TIMEOUT_S,
         remembered_max: int = REMEMBERED_MAX,
         waiting_max: int = WAITING_MAX,
+        on_state: OnState = _untold,
     ) -> None:
         self._embedder = embedder
         self._now_s = clock.monotonic_s
@@ -64,6 +72,7 @@ class Embeddings:
         self._timeout_s = timeout_s
         self._remembered_max = remembered_max
         self._waiting_max = waiting_max
+        self._on_state = on_state
         self._remembered: OrderedDict[bytes, Vector] = OrderedDict()
         self._under_way: dict[str, asyncio.Future[Vector]] = {}
         self._gathered: list[str] = []
@@ -72,6 +81,7 @@ class Embeddings:
         self.calls = 0
         self.texts = 0
         self.faults = 0
+        self.last_fault = ""
 
     @property
     def id(self) -> str:
@@ -156,7 +166,8 @@ class Embeddings:
         except TimeoutError:
             self._failed(batch, f"it took longer than {self._timeout_s:g} s")
             return
-        self._breaker.succeeded()
+        if self._breaker.succeeded():
+            self._on_state(True, "it answers again")
         for text, row in zip(batch, rows, strict=True):
             vector: Vector = row.copy()  # a row alone would keep all of them in memory
             self._remember(text, vector)
@@ -176,7 +187,9 @@ class Embeddings:
 
     def _failed(self, batch: list[str], why: str) -> None:
         self.faults += 1
-        self._breaker.failed(self._now_s())
+        self.last_fault = why
+        if self._breaker.failed(self._now_s()):
+            self._on_state(False, why)
         self._fail(batch, why)
 
     def _fail(self, texts: list[str], why: str) -> None:

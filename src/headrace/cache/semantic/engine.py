@@ -132,9 +132,7 @@ class SemanticCache:
         """
         if self._config.mode is Mode.OFF:
             return False
-        held = self._scopes.entry(key)
-        if held is not None and held.text == question.text:
-            self._scopes.touch(key)
+        if self.holds(question, key):
             return True
         try:
             vector = await self._embeddings.vector(question.text)
@@ -142,6 +140,14 @@ class SemanticCache:
             self._counts.embedding_faults += 1
             return False
         await self._scopes.add(question.scope, key, question.text, vector)
+        return True
+
+    def holds(self, question: Question, key: bytes) -> bool:
+        """Whether the answer under `key` can be found by this question; counts as a use of it."""
+        held = self._scopes.entry(key)
+        if held is None or held.text != question.text:
+            return False
+        self._scopes.touch(key)
         return True
 
     def forget(self, keys: Iterable[bytes]) -> int:
@@ -208,6 +214,7 @@ class SemanticCache:
             embedding_calls=embeddings.calls,
             embedded_texts=embeddings.texts,
             embedder_is_up=embeddings.is_up,
+            embedder_fault=embeddings.last_fault,
         )
 
     def _unobjected(

@@ -1,0 +1,96 @@
+"""Calls to providers that the cache makes on its own account, each one booked."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from headrace.clock import Clock
+from headrace.dialects.base import Operation
+from headrace.errors import UpstreamBroken
+from headrace.gateway.plan import Lane, Plan
+from headrace.observe.metrics import Metrics
+from headrace.upstream.fetch import fetch
+
+# A verdict is one word; Anthropic's API insists on a bound.
+_VERDICT_TOKENS_MAX: Final = 16
+
+
+class Errands:
+    """Asks models for what the cache itself wants to know. Belongs to one event loop.
+
+    Args:
+        plan: what the settings say at the moment.
+        clock: tells the time.
+        metrics: counts.
+    """
+
+    def __init__(self, plan: Callable[[], Plan], clock: Clock, metrics: Metrics) -> None:
+        self._plan = plan
+        self._now_s = clock.monotonic_s
+        self._metrics = metrics
+
+    async def embed(self, target: str, body: bytes) -> bytes:
+        """Have a provider embed.
+
+        Args:
+            target: `PROVIDER/MODEL`.
+            body: of a `/v1/embeddings` request.
+
+        Returns:
+            The body of the answer.
+
+        Raises:
+            HeadraceError: there is no such provider, it was not reached, or it refused.
+        """
+        lane, model = self._way(target)
+        return await self._ask(lane, model, Operation.EMBEDDINGS, body, "embed")
+
+    async def complete(self, target: str, prompt: str, purpose: str) -> str:
+        """What a model says to a prompt.
+
+        Args:
+            target: `PROVIDER/MODEL`.
+            prompt: what it is told.
+            purpose: what the call is booked as.
+
+        Raises:
+            HeadraceError: as for `embed`.
+        """
+        lane, model = self._way(target)
+        document: dict[str, Any] = {
+            "model": model,
+            "messages": [{"role": "user", "content": prompt}],
+        }
+        dialect, operation = lane.endpoint.dialect, Operation.CHAT
+        if dialect.name == "anthropic":
+            operation = Operation.MESSAGES
+            document["max_tokens"] = _VERDICT_TOKENS_MAX
+        body = msgspec.json.encode(document)
+        said = await self._ask(lane, model, operation, body, purpose)
+        return dialect.reply_text(operation, said)
+
+    def _way(self, target: str) -> tuple[Lane, str]:
+        provider, _, model = target.partition("/")
+        lane = self._plan().lanes.get(provider)
+        if lane is None:  # a reload has taken it away
+            raise UpstreamBroken(f"There is no provider '{provider}' any more.")
+        return lane, model
+
+    async def _ask(
+        self, lane: Lane, model: str, operation: Operation, body: bytes, purpose: str
+    ) -> bytes:
+        endpoint = lane.endpoint
+        began_s = self._now_s()
+        path = endpoint.dialect.grammars[operation].path
+        status, said = await fetch(endpoint, path, body=body)
+        lane.meter.done(status, self._now_s() - began_s)
+        if status != 200:
+            raise UpstreamBroken(f"Provider '{endpoint.name}' answered {status}.")
+        usage = endpoint.dialect.read_reply(operation, said).usage
+        price = self._plan().price(lane, model) if usage else None
+        cost_usd = price.cost_usd(usage) if price and usage else 0.0
+        if usage:
+            lane.meter.spent(usage, cost_usd)
+        self._metrics.cache_spent(purpose, cost_usd)
+        return said
