@@ -14,7 +14,7 @@ import pytest
 import headrace
 
 EXPECTED: Final[Mapping[str, str]] = {
-    "Adapter": "class(settings, *, max_tokens, warm_up_timeout_s, close_timeout_s)",
+    "Adapter": "class(settings, *, max_tokens, warm_up_timeout_s, close_timeout_s, embed)",
     "AdaptiveCache": (
         "class(*, max_size, max_bytes, ttl, ttl_min, ttl_max, stale, stale_share, check_share, "
         "category, same, clock)"
@@ -50,7 +50,7 @@ EXPECTED: Final[Mapping[str, str]] = {
     "StoreFault": "error(message, *, code, param, retry_after_s)",
     "StoreFull": "error(message, *, code, param, retry_after_s)",
     "StreamEvent": "class(index, text, raw, choice, finish_reason, usage)",
-    "SyncAdapter": "class(settings, *, max_tokens, warm_up_timeout_s, close_timeout_s)",
+    "SyncAdapter": "class(settings, *, max_tokens, warm_up_timeout_s, close_timeout_s, embed)",
     "UpstreamBroken": "error(message, *, code, param, retry_after_s)",
     "UpstreamRefused": "error(message, *, upstream_status, body)",
     "Usage": "class(input_tokens, output_tokens, cached_tokens)",

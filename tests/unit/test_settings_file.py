@@ -366,3 +366,26 @@ def test_load_names_the_file_and_says_why_it_cannot_be_read(tmp_path: Path) -> N
     assert load_settings(path).providers.keys() == {"a"}
     with pytest.raises(SettingsInvalid, match="cannot be read"):
         load_settings(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("semantic", "complaint"),
+    [
+        ("{enabled: true, embedder: b/model}", "unknown provider 'b'; it must be one of"),
+        ("{enabled: true, embedder: nonsense}", "expected provider/model, or local:MODEL"),
+        ("{enabled: true, embedder: a/e, judge: b/m}", "unknown provider 'b'"),
+        ("{enabled: true, embedder: a/e, judge: me}", "expected provider/model, or embedder"),
+        ("{enabled: true, embedder: a/e, mode: shadow}", "mode shadow wants a judge"),
+        ("{enabled: true, embedder: a/e, max_error: 0.3}", "max_error"),
+    ],
+)
+def test_what_meaning_needs_is_said(semantic: str, complaint: str) -> None:
+    provider = "providers: {a: {dialect: openai, base_url: http://h/v1}}\n"
+    assert complaint in problem(f"{provider}cache: {{semantic: {semantic}}}")
+
+
+@pytest.mark.parametrize("embedder", ["a/model", "local:sentence-transformers/all-MiniLM-L6-v2"])
+def test_an_embedder_is_a_provider_s_or_a_local_one(embedder: str) -> None:
+    provider = "providers: {a: {dialect: openai, base_url: http://h/v1}}\n"
+    settings = read(f'{provider}cache: {{semantic: {{enabled: true, embedder: "{embedder}"}}}}')
+    assert settings.cache.semantic.embedder == embedder

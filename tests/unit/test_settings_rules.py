@@ -14,7 +14,6 @@ from headrace.settings import (
     Origin,
     ProviderSettings,
     Secret,
-    SemanticSettings,
     Settings,
     StoreSettings,
     check_listen,
@@ -98,11 +97,10 @@ def test_notices_name_what_has_no_effect() -> None:
         models={
             "m": ModelSettings(targets=("local/a", "local/b", "local/c"), fallback_text="later")
         },
-        cache=CacheSettings(shared=Secret("redis://h"), semantic=SemanticSettings(enabled=True)),
+        cache=CacheSettings(shared=Secret("redis://h")),
         store=StoreSettings(url=Secret("postgresql://u:p@h"), replicas=(Secret("x"),)),
     )
     assert [notice.split(" has no effect")[0] for notice in notices(settings)] == [
-        "cache.semantic.enabled",
         "store.url",
         "store.replicas",
         "models.m.fallback_text",

@@ -49,10 +49,8 @@ class Adapter:
         warm_up_timeout_s: the start waits this long for the first connections, and goes on
             without those that are not open by then.
         close_timeout_s: the end waits this long for calls under way.
-        embed: makes the vectors for `cache.semantic` in place of an embedder of the settings: a
-            function, plain or async, from a list of texts to an array with a row of
-            `cache.semantic.dimensions` numbers for each. A plain one should take no longer than a
-            millisecond, for the loop waits for it.
+        embed: makes the vectors for `cache.semantic`, from a list of texts to a row of numbers for
+            each; async, or done within a millisecond.
 
     Raises:
         SettingsInvalid: the settings cannot be used.

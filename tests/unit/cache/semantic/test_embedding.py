@@ -1,6 +1,7 @@
 """Vectors are remembered, asked for in batches, and never waited for long."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -149,5 +150,45 @@ def test_rows_that_are_missing_are_a_fault() -> None:
 def test_texts_that_no_encoding_takes_are_texts_like_others() -> None:
     async def run() -> None:
         assert (await embeddings(Angles(), Crew()).vector("\ud800")).shape == (DIMENSIONS,)
+
+    asyncio.run(run())
+
+
+class Moody(Angles):
+    """Fails as long as it is ill."""
+
+    is_ill = True
+
+    async def embed(self, texts: Sequence[str]) -> Rows:
+        if self.is_ill:
+            raise EmbeddingFault("it is ill")
+        return await super().embed(texts)
+
+
+def test_an_embedder_that_is_left_alone_is_told_of_once_and_once_when_it_is_back() -> None:
+    clock, told = ManualClock(), list[tuple[bool, str]]()
+    moody = Moody()
+
+    async def ask(found: Embeddings, text: str) -> None:
+        with contextlib.suppress(EmbeddingFault):
+            await found.vector(text)
+
+    async def run() -> None:
+        found = Embeddings(
+            moody,
+            clock=clock,
+            spawn=Crew().spawn,
+            window_s=0.0,
+            on_state=lambda is_up, why: told.append((is_up, why)),
+        )
+        for number in range(20):
+            await ask(found, f"text {number}")
+        assert told == [(False, "it is ill")]
+        assert found.last_fault == "it is ill"
+        moody.is_ill = False
+        clock.advance(600.0)
+        await ask(found, "again")
+        await ask(found, "and again")
+        assert [is_up for is_up, _ in told] == [False, True]
 
     asyncio.run(run())
