@@ -67,6 +67,19 @@ def test_a_stale_answer_is_given_where_the_provider_fails(
         assert text_of(running.post(PATH, DOCUMENT)) == "high"
 
 
+def test_what_is_of_no_use_any_more_leaves_though_nobody_asks_for_it(
+    provider: ScriptedProvider, tmp_path: Path
+):
+    provider.answers = [reply("low")]
+    with gateway(provider, tmp_path) as running:
+        running.post(PATH, DOCUMENT)
+        running.post(PATH, {**DOCUMENT, "seed": 1}, headers={"x-headrace-ttl": "3600"})
+        eventually(lambda: running.status()["cache"]["entries"] == 1)
+        left = running.metrics()['headrace_cache_evictions_total{reason="expired"}']
+        assert left == 1
+        assert running.post(PATH, {**DOCUMENT, "seed": 1}).cache == "l1"
+
+
 def test_without_leave_nothing_stale_is_given(provider: ScriptedProvider, tmp_path: Path):
     provider.answers = [reply("low"), BROKEN]
     with gateway(provider, tmp_path) as running:

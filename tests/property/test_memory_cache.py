@@ -98,6 +98,14 @@ class Books(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.now_s += seconds
 
+    @rule(entries_max=st.integers(0, 4))
+    def expire(self, entries_max: int) -> None:
+        before = dict(self.cache._entries)
+        left = self.cache.expire(self.now_s, entries_max)
+        gone = [entry for key, entry in before.items() if key not in self.cache._entries]
+        assert left == len(gone) <= entries_max
+        assert all(entry.terms.expires_s <= self.now_s for entry in gone)
+
     @rule(bytes_max=BYTES, entries_max=ENTRIES)
     def resize(self, bytes_max: int, entries_max: int) -> None:
         self.bytes_max, self.entries_max = bytes_max, entries_max
@@ -130,6 +138,11 @@ class Books(RuleBasedStateMachine):
             assert entry.weight == ENTRY_OVERHEAD_BYTES + payload + repeats
         assert self.cache.bytes_held == sum(entry.weight for entry in entries)
         assert set(self.cache._repeats) == {d for entry in entries for d in entry.repeats}
+
+    @invariant()
+    def whatever_is_held_is_due_some_time_and_nothing_else(self) -> None:
+        due = [key for bucket in self.cache._expiry._buckets.values() for key in bucket]
+        assert sorted(due) == sorted(self.cache._entries)
 
     @invariant()
     def nothing_leaves_unheard(self) -> None:

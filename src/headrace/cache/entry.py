@@ -91,6 +91,7 @@ class Entry(msgspec.Struct, gc=False, eq=False):
     Attributes:
         seq: number of the last purge that it is known to have survived.
         late_uses: how often it was used since it may be refreshed early.
+        bucket: the bucket of time that its key is in, while it is held.
     """
 
     key: bytes
@@ -99,6 +100,7 @@ class Entry(msgspec.Struct, gc=False, eq=False):
     late_uses: int = 0
     weight: int = 0
     repeats: tuple[bytes, ...] = ()
+    bucket: dict[bytes, None] = {}
     whole: Answer | None = None
     events: Answer | None = None
     events_with_usage: Answer | None = None

@@ -4,11 +4,14 @@ Two dictionaries lead to an entry. `_entries` holds it by canonical key. `_repea
 digests of raw bodies that were seen to mean that key, each with the very answer they got, so
 that a byte-identical repeat costs two look-ups and no parsing. An entry that leaves takes its
 repeats with it.
+
+What has expired leaves by and by, in `expire`, which whoever keeps time calls: never all at once.
 """
 
 from collections.abc import Callable
 
 from headrace.cache.entry import Answer, Entry, Terms
+from headrace.cache.expiry import Expiry, bucket_width_s
 from headrace.cache.policy import Policy
 from headrace.cache.purges import PurgeLedger
 from headrace.limits import ENTRY_OVERHEAD_BYTES, REPEAT_OVERHEAD_BYTES, REPEATS_PER_ENTRY_MAX
@@ -44,6 +47,7 @@ class MemoryCache:
         self._on_removal = on_removal
         self._entries: dict[bytes, Entry] = {}
         self._repeats: dict[bytes, Answer] = {}
+        self._expiry: Expiry[bytes] = Expiry()
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -110,6 +114,8 @@ class MemoryCache:
         if terms.seq < self._ledger.latest and not self._outlives(entry):
             return False
         self._entries[key] = entry
+        width_s = bucket_width_s(terms.expires_s - terms.stored_s)
+        entry.bucket = self._expiry.add(key, terms.expires_s, width_s)
         self._policy.insert(key, weight, worth_usd)
         if digest and digest not in self._repeats:
             entry.repeats = (digest,)
@@ -148,6 +154,21 @@ class MemoryCache:
             return False
         self._remove(entry, "purged")
         return True
+
+    def expire(self, now_s: float, entries_max: int) -> int:
+        """Let entries go whose time is up, stale windows included: a step of bounded length.
+
+        Args:
+            now_s: monotonic seconds.
+            entries_max: how many at most.
+
+        Returns:
+            How many went; fewer than `entries_max` where no more are due.
+        """
+        due = self._expiry.take(now_s, entries_max)
+        for key in due:
+            self._remove(self._entries[key], "expired")
+        return len(due)
 
     def forget_repeats(self) -> None:
         """Make every body be read again, because what it would be sent to may have changed."""
@@ -200,6 +221,7 @@ class MemoryCache:
 
     def _drop(self, entry: Entry, reason: str) -> None:
         del self._entries[entry.key]
+        entry.bucket.pop(entry.key, None)
         for digest in entry.repeats:
             del self._repeats[digest]
         self._bytes -= entry.weight

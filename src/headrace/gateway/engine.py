@@ -206,6 +206,7 @@ class Engine:
         # First, so that nothing that goes wrong below ends the keeping of time.
         self._sweeper = loop.call_later(SWEEP_INTERVAL_S, self._sweep, loop)
         self._lanes.sweep(loop.time())
+        self.stock.sweep()
 
 
 def _own_prices(settings: Settings) -> dict[str, Price]:

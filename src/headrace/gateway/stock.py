@@ -18,6 +18,7 @@ from headrace.gateway.lifetimes import Lifetimes
 from headrace.gateway.meaning_parts import EmbedTexts, make_meanings
 from headrace.gateway.plan import Plan
 from headrace.gateway.tasks import Spawn
+from headrace.limits import EXPIRED_PER_SWEEP_MAX
 from headrace.observe.metrics import Metrics
 from headrace.settings import Settings
 from headrace.settings.schema import CacheSettings
@@ -58,6 +59,7 @@ class Stock:
         embed: EmbedTexts | None,
     ) -> None:
         self._metrics = metrics
+        self._clock = clock
         cache = settings.cache
         ledger = PurgeLedger(clock, keep_s=_life_s_max(settings))
         self.memory = _memory(cache, ledger, self._count_removal)
@@ -112,6 +114,10 @@ class Stock:
     def resize(self, cache: CacheSettings) -> None:
         """Change the bounds of the memory; what no longer fits leaves at once."""
         self.memory.resize(bytes_max=cache.memory_mb << 20, entries_max=cache.entries_max)
+
+    def sweep(self) -> None:
+        """Let some of what has expired leave memory; called ten times a second."""
+        self.memory.expire(self._clock.monotonic_s(), EXPIRED_PER_SWEEP_MAX)
 
     def refresh_gauges(self) -> None:
         """Bring the gauges that nobody pushes up to date."""

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
 
 import msgspec
 
+from headrace.cache.expiry import Expiry, bucket_width_s
 from headrace.cache.policy import Policy, PolicyName
 from headrace.clock import Clock, SystemClock
 from headrace.toolkit.arguments import bound, policy_of, seconds, weigher
 from headrace.toolkit.containment import Containment
-from headrace.toolkit.expiry import Expiry, bucket_width_s
 from headrace.toolkit.flights import Flights, Keep
 from headrace.toolkit.missing import MISSING, Missing
 from headrace.toolkit.stats import CacheStats, Reason
@@ -342,14 +342,14 @@ class Cache(Generic[Key, Value]):
 
     def _drop(self, key: Key, reason: Reason) -> None:
         entry = self._entries.pop(key)
-        del entry.bucket[key]
+        entry.bucket.pop(key, None)
         self._bytes -= entry.weight
         if self._listeners:
             self._left.append((key, entry.value, reason))
 
     def _expire(self, now_s: float) -> None:
         self._note_uses()
-        for key in self._expiry.due(now_s, EXPIRED_PER_STEP):
+        for key in self._expiry.take(now_s, EXPIRED_PER_STEP):
             self._policy.remove(key)
             self._drop(key, "expired")
             self._expirations += 1

@@ -4,40 +4,48 @@ import math
 
 import pytest
 
-from headrace.toolkit.expiry import Expiry, bucket_width_s
+from headrace.cache.expiry import Expiry, bucket_width_s
 
 
 @pytest.mark.parametrize("ttl_s", [0.001, 0.5, 1.0, 60.0, 3600.0, 86_400.0, 1e12, 1e300])
 def test_keys_are_due_late_by_a_share_of_their_time_and_never_early(ttl_s: float) -> None:
     expiry: Expiry[str] = Expiry()
     expiry.add("a", ttl_s, bucket_width_s(ttl_s))
-    assert expiry.due(math.nextafter(ttl_s, 0), 9) == []
+    assert expiry.take(math.nextafter(ttl_s, 0), 9) == []
     assert expiry.due_s <= ttl_s + max(ttl_s / 32, 1 / 1024)
-    assert expiry.due(expiry.due_s, 9) == ["a"]
+    assert expiry.take(expiry.due_s, 9) == ["a"]
 
 
 def test_no_more_are_told_than_asked_for() -> None:
     expiry: Expiry[int] = Expiry()
     buckets = {key: expiry.add(key, 10, 1) for key in range(10)}
-    for _ in range(3):
-        due = expiry.due(100, 4)
-        for key in due:
-            del buckets[key][key]
-    assert (len(due), expiry.due(100, 4), expiry.due_s) == (2, [], math.inf)
+    taken = [expiry.take(100, 4) for _ in range(3)]
+    assert [len(some) for some in taken] == [4, 4, 2]
+    assert sorted(key for some in taken for key in some) == list(range(10))
+    assert not any(buckets.values())
+    assert (expiry.take(100, 4), expiry.due_s) == ([], math.inf)
+
+
+def test_what_was_deleted_is_not_taken() -> None:
+    expiry: Expiry[int] = Expiry()
+    buckets = {key: expiry.add(key, 10, 1) for key in range(10)}
+    for key in (0, 3, 9):
+        del buckets[key][key]
+    assert sorted(expiry.take(100, 99)) == [1, 2, 4, 5, 6, 7, 8]
 
 
 def test_the_first_due_are_told_first() -> None:
     expiry: Expiry[int] = Expiry()
     for key in (3, 1, 2):
         expiry.add(key, float(key), 0.25)
-    assert expiry.due(2.0, 9) == [1]
-    assert expiry.due(0.5, 9) == []
+    assert expiry.take(2.0, 9) == [1]
+    assert expiry.take(0.5, 9) == []
 
 
 def test_what_never_expires_is_never_due() -> None:
     expiry: Expiry[str] = Expiry()
     bucket = expiry.add("a", math.inf, bucket_width_s(math.inf))
-    assert (expiry.due_s, expiry.due(1e300, 9), list(bucket)) == (math.inf, [], ["a"])
+    assert (expiry.due_s, expiry.take(1e300, 9), list(bucket)) == (math.inf, [], ["a"])
 
 
 def test_buckets_stay_few_however_often_keys_come_and_go() -> None:

@@ -8,7 +8,6 @@ to live, and a key leaves its bucket late by that share, never early.
 
 from collections.abc import Hashable
 from heapq import heappop, heappush
-from itertools import islice
 from math import frexp, inf
 from typing import Final, Generic, TypeVar
 
@@ -41,7 +40,7 @@ class Expiry(Generic[Key]):
 
         Args:
             key: not noted yet.
-            expires_s: when, on the clock that `due` is told; infinite for never.
+            expires_s: when, on the clock that `take` is told; infinite for never.
             width_s: how late it may be taken: its bucket's width, as `bucket_width_s` says.
         """
         due_s = (expires_s // width_s + 1.0) * width_s if expires_s < inf else inf
@@ -54,12 +53,19 @@ class Expiry(Generic[Key]):
         bucket[key] = None
         return bucket
 
-    def due(self, now_s: float, keys_max: int) -> list[Key]:
-        """Keys that are due, at most so many; they stay noted until they are deleted."""
+    def take(self, now_s: float, keys_max: int) -> list[Key]:
+        """Keys that are due, at most so many, the first due first; they are noted no longer.
+
+        Taken from the end of a bucket: at its beginning, the gaps that keys leave would have to be
+        passed each time.
+        """
+        taken: list[Key] = []
         while self.due_s <= now_s:
             bucket = self._buckets[self.due_s]
+            while bucket and len(taken) < keys_max:
+                taken.append(bucket.popitem()[0])
             if bucket:
-                return list(islice(bucket, keys_max))
+                break
             del self._buckets[heappop(self._order)]
             self.due_s = self._order[0] if self._order else inf
-        return []
+        return taken
