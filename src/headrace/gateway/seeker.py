@@ -50,8 +50,10 @@ class Seeker:
         trial, a lease.
         """
         tiers, turns = self._answers.tiers, self._answers.turns
-        found = await tiers.find(order.key) if tiers is not None else None
-        order.watch.passed("tiers")
+        found = None
+        if tiers is not None:
+            found = await tiers.find(order.key)
+            order.watch.passed("tiers")
         if found is None and (match := await self._meant(order)) is not None:
             return match
         # Nobody is kept waiting for the end of somebody else's stream.
