@@ -44,7 +44,7 @@ ON CONFLICT (scope, hash) DO UPDATE SET digest = excluded.digest, kind = exclude
     value = excluded.value"""
 _RENEW: Final = "UPDATE entry SET id = (SELECT max(id) + 1 FROM entry) WHERE id = ?"
 _DELETE: Final = "DELETE FROM entry WHERE"
-_OLDEST: Final = "SELECT id, length(value) FROM entry ORDER BY id LIMIT ?"
+_OLDEST: Final = "SELECT id, coalesce(length(value), 0) FROM entry ORDER BY id LIMIT ?"
 _WINDOW_END: Final = "SELECT max(id) FROM (SELECT id FROM entry WHERE id > ? ORDER BY id LIMIT ?)"
 _REMOVE_EXPIRED: Final = f"{_DELETE} id > ? AND id <= ? AND (stored_s + ttl_s <= ? OR stored_s > ?)"
 
@@ -58,7 +58,7 @@ class Row(NamedTuple):
         kind: how the value is encoded.
         stored_s: when it was stored, wall-clock seconds.
         ttl_s: for how long it is given.
-        crc: checksum of the value.
+        crc: checksum of all of this and the digest, where the row is whole.
         value: the encoded value.
     """
 

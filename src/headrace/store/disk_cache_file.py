@@ -31,11 +31,13 @@ APPLICATION: Final = 0x48445243
 LOG_PAGES: Final = 2048
 PAGE_CACHE_KIB: Final = 8192
 
+_DAMAGED: Final = "it is damaged"
+
 _FAULTS: Final[tuple[tuple[int, type[StoreFault], str], ...]] = (
     (sqlite3.SQLITE_FULL, StoreFull, "the disk is full"),
     (sqlite3.SQLITE_BUSY, StoreBusy, f"another process kept it for {BUSY_S:g} s"),
     (sqlite3.SQLITE_LOCKED, StoreBusy, "another connection keeps it"),
-    (sqlite3.SQLITE_CORRUPT, StoreCorrupt, "it is damaged"),
+    (sqlite3.SQLITE_CORRUPT, StoreCorrupt, _DAMAGED),
     (sqlite3.SQLITE_NOTADB, StoreCorrupt, "it is not a database"),
     (sqlite3.SQLITE_READONLY, StoreFault, "it cannot be written"),
     (sqlite3.SQLITE_CANTOPEN, StoreFault, "it cannot be opened"),
@@ -47,12 +49,15 @@ CREATE TABLE entry (
     kind INTEGER NOT NULL, stored_s REAL NOT NULL, ttl_s REAL NOT NULL, crc INTEGER NOT NULL,
     value BLOB NOT NULL
 )"""
+_INDEX: Final = "CREATE UNIQUE INDEX entry_by_key ON entry (scope, hash)"
 _SCHEMA: Final = (
     _TABLE,
-    "CREATE UNIQUE INDEX entry_by_key ON entry (scope, hash)",
+    _INDEX,
     f"PRAGMA application_id = {APPLICATION}",
     f"PRAGMA user_version = {VERSION}",
 )
+_TOLD_SCHEMA: Final = "SELECT sql FROM sqlite_master ORDER BY rowid"
+_SCHEMA_AS_TOLD: Final = ((_TABLE.strip().encode(),), (_INDEX.encode(),))
 _PRAGMAS: Final = (
     f"page_size = {PAGE_BYTES}",
     "journal_mode = WAL",
@@ -201,6 +206,7 @@ class CacheFile:
             db = sqlite3.connect(
                 self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
             )
+            db.text_factory = bytes  # there is none but what damage makes of a value
             stack.callback(db.close)
             self._prepare(db)
             stack.pop_all()
@@ -213,6 +219,8 @@ class CacheFile:
                 raise StoreFault(f"{self._path} belongs to another program: choose another path.")
         elif version > VERSION:
             raise SchemaTooNew(f"{self._path} was made by a newer version of Headrace.")
+        elif version < VERSION or tuple(db.execute(_TOLD_SCHEMA)) != _SCHEMA_AS_TOLD:
+            raise StoreCorrupt(f"The cache {self._path} could not be used: {_DAMAGED}.")
         for pragma in (*_PRAGMAS, f"max_page_count = {self._pages_max}"):
             db.execute(f"PRAGMA {pragma}")
         with db:
@@ -254,6 +262,8 @@ def _fault(path: Path, error: BaseException) -> StoreFault | None:
             if code == known:
                 return kind(f"The cache {path} could not be used: {why}.")
         return StoreFault(f"The cache {path} could not be used: {error}.")
+    if isinstance(error, UnicodeDecodeError):  # in a message about a schema that is damaged
+        return StoreCorrupt(f"The cache {path} could not be used: {_DAMAGED}.")
     if isinstance(error, OSError):
         kind = StoreFull if error.errno == errno.ENOSPC else StoreFault
         return kind(f"The cache {path} could not be used: {error.strerror}.")
@@ -265,5 +275,5 @@ def _as_faults(path: Path) -> Iterator[None]:
     """Tell errors of SQLite and of the system as faults of the store."""
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
         raise _fault(path, error) or error from error

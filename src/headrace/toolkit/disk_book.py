@@ -1,12 +1,14 @@
 """A disk cache as threads and processes share it: the table, and what is remembered of it."""
 
+import struct
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from threading import RLock
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 from zlib import crc32
 
 from headrace.store.disk_cache import DiskCache, Row
@@ -19,6 +21,8 @@ from headrace.toolkit.values import JSON, decode, encode
 
 # A value from further ahead than this is from a clock that was set back since.
 SKEW_S: Final = 60.0
+# What a checksum covers beside key and value: kind, stored_s, ttl_s.
+_HEAD: Final = struct.Struct("<Bdd")
 FRONT_BYTES_MAX: Final = 16_000_000
 FRONT_SHARE: Final = 0.25
 # Rows that were used lately and are moved with the next writes, and how many with each.
@@ -26,6 +30,8 @@ USED_MAX: Final = 256
 RENEWED_PER_WRITE: Final = 4
 # The order of leaving is looked at again after so many writes.
 WRITES_PER_LOOK: Final = 64
+
+Result = TypeVar("Result")
 
 
 class CallKey(NamedTuple):
@@ -70,7 +76,7 @@ class DiskBook:
         self._held = self._front.held
         self._begun = self._turns.begun
         self._lock = RLock()
-        self._old_below = self._disk.old_below()
+        self._old_below = _twice(self._disk.old_below)
         self._used: dict[int, AnyKey] = {}
         self._writes = 0
         self.now_s = now_s
@@ -109,47 +115,44 @@ class DiskBook:
             self.remove(key)
             return False
         address = _address(key)
-        checksum = crc32(encoded, crc32(address.digest))
-        row = Row(0, address.digest, kind, self.now_s(), ttl_s, checksum, encoded)
-        try:
-            written = self._disk.put(address, row, self._used_places())
-        except StoreCorrupt:  # the file has been moved aside
-            written = self._disk.put(address, row)
+        row = Row(0, address.digest, kind, self.now_s(), ttl_s, 0, encoded)
+        row = row._replace(crc=_checksum(row))
+        written = _twice(partial(self._disk.put, address, row, self._used_places()))
         with self._lock:
             self._front.forget(key)
             if written is None:
-                self._disk.remove(address)
+                _twice(partial(self._disk.remove, address))
                 return False
             begun = written.begun
             self._front.remember(key, value, row._replace(id=written.made), begun.slot, begun.turn)
             self._writes += 1
             if self._writes % WRITES_PER_LOOK == 0:
-                self._old_below = self._disk.old_below()
+                self._old_below = _twice(self._disk.old_below)
         return True
 
     def remove(self, key: AnyKey) -> bool:
         """Hold nothing for a key; says whether something was held."""
         with self._lock:
             self._front.forget(key)
-        return self._disk.remove(_address(key))
+        return _twice(partial(self._disk.remove, _address(key)))
 
     def remove_all(self, scope: int | None = None) -> int:
         """Hold nothing any more, of one function or of all; returns how many there were."""
         with self._lock:
             self._front.clear()
-        return self._disk.remove_all(scope)
+        return _twice(partial(self._disk.remove_all, scope))
 
     def remove_expired(self) -> int:
         """Drop what is past its time; returns how many there were."""
-        return self._disk.remove_expired(self.now_s(), SKEW_S)
+        return _twice(partial(self._disk.remove_expired, self.now_s(), SKEW_S))
 
     def count(self, scope: int) -> int:
         """How many values of one function are held."""
-        return self._disk.count(scope)
+        return _twice(partial(self._disk.count, scope))
 
     def used_bytes(self) -> int:
         """Bytes of the file that are in use."""
-        return self._disk.used_bytes()
+        return _twice(self._disk.used_bytes)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -162,13 +165,10 @@ class DiskBook:
         address = _address(key)
         slot = Turns.slot(address)
         turn = self._turns.settled(slot)
-        try:
-            row = self._disk.find(address)
-        except StoreCorrupt:  # the file has been moved aside
-            return MISSING
+        row = _twice(partial(self._disk.find, address))
         if row is None:
             return MISSING
-        if crc32(row.value, crc32(row.digest)) != row.crc:
+        if not _is_whole(row):
             with suppress(StoreFault):
                 self._disk.remove(address)
             return MISSING
@@ -213,3 +213,24 @@ def _address(key: AnyKey) -> Address:
         raise TypeError(f"a key is text or bytes, not {type(key).__qualname__}")
     digest = blake2b(content, digest_size=24).digest()
     return Address(scope, int.from_bytes(digest[:8], "little", signed=True), digest[8:])
+
+
+def _twice(use: Callable[[], Result]) -> Result:
+    """Use the file, and again where it was found damaged: it has been moved aside by then."""
+    try:
+        return use()
+    except StoreCorrupt:
+        return use()
+
+
+def _checksum(row: Row) -> int:
+    """Of all that is given, and that it is given by."""
+    head = _HEAD.pack(row.kind, row.stored_s, row.ttl_s)
+    return crc32(row.value, crc32(head, crc32(row.digest)))
+
+
+def _is_whole(row: Row) -> bool:
+    try:
+        return _checksum(row) == row.crc
+    except (TypeError, struct.error):  # damage can make another type of anything
+        return False

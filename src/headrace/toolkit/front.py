@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from headrace.store.disk_cache import Row
-from headrace.toolkit.values import JSON, ODD_JSON
+from headrace.toolkit.values import JSON, ODD_JSON, decode
 from headrace.toolkit.weight import PLAIN
 
 ENTRY_BYTES: Final = 600
@@ -76,6 +76,8 @@ class Front:
         if kind == ODD_JSON or weight > self._value_bytes_max or _is_long(key):
             return
         is_final = kind != JSON or type(value) in PLAIN
+        if is_final and type(value) not in PLAIN:
+            value = decode(kind, row.value)  # of a subclass, which nobody else would get
         self.held[key] = Remembered(
             slot,
             turn,

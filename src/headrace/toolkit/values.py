@@ -1,7 +1,7 @@
 """Values as bytes on disk: bytes, text and JSON, so that reading them can never run code.
 
 A value comes back as what it was, or is refused: tuples, sets, keys that are no text, NaN and the
-like are not what JSON would make of them.
+like are not what JSON would make of them. Of a subclass, the plain value that it equals comes back.
 """
 
 import json
@@ -36,10 +36,10 @@ def encode(value: object) -> tuple[int, bytes]:
     Raises:
         NotStorable: it would not come back as what it is.
     """
-    if type(value) is str:
-        return TEXT, value.encode("utf-8", "surrogatepass")
+    if isinstance(value, str):
+        return TEXT, str.encode(value, "utf-8", "surrogatepass")
     if isinstance(value, bytes):
-        return BYTES, value
+        return BYTES, bytes(value)
     try:
         encoded, kind = _ENCODER.encode(value), JSON
         same = decode(kind, encoded) == value

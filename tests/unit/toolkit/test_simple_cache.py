@@ -309,14 +309,61 @@ def test_bad_arguments_are_refused(tmp_path: Path, arguments: dict[str, Any], to
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_damaged_value_is_a_miss_and_leaves(shelf: Shelf) -> None:
-    shelf.cache.set("a", "right")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "value = CAST('wrong' AS BLOB)",
+        "value = 'text'",
+        "value = 7",
+        "kind = 0",
+        "kind = 7",
+        "kind = 'text'",
+        "ttl_s = ttl_s + 1",
+        "ttl_s = 'text'",
+        "stored_s = stored_s + 1",
+        "crc = CAST(x'ff' AS TEXT)",
+    ],
+)
+def test_a_damaged_value_is_a_miss_and_leaves(shelf: Shelf, damage: str) -> None:
+    shelf.cache.set("a", {"right": 1})
     shelf.cache.set("b", "untouched")
     with closing(sqlite3.connect(shelf.path, isolation_level=None)) as other:
-        other.execute("UPDATE entry SET value = CAST('wrong' AS BLOB) WHERE id = 1")
+        other.execute(f"UPDATE entry SET {damage} WHERE id = 1")  # noqa: S608
     fresh = shelf.another()
     assert (fresh.get("a"), fresh.get("b")) == (None, "untouched")
     assert shelf.cache.invalidate("a") == 0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE sqlite_master SET sql = replace(sql, 'stored_s', 'stores_s')",
+        "UPDATE sqlite_master SET sql = replace(sql, 'CREATE', 'CRE\u00c1TE')",
+        "UPDATE sqlite_master SET sql = CAST(x'435245c154' AS TEXT)",
+        "DELETE FROM sqlite_master WHERE type = 'index'",
+        "PRAGMA user_version = 0",
+    ],
+)
+def test_a_file_whose_table_is_not_as_it_was_made_is_moved_aside(shelf: Shelf, damage: str) -> None:
+    shelf.cache.set("a", 1)
+    shelf.cache.close()
+    with closing(sqlite3.connect(shelf.path, isolation_level=None)) as other:
+        other.execute("PRAGMA writable_schema = ON")
+        other.execute(damage)
+    cache = shelf.another()
+    assert cache.get("a") is None
+    assert cache.set("a", 2)
+    assert shelf.another().get("a") == 2
+    assert shelf.path.with_name("cache.db.corrupt").exists()
+
+
+def test_a_value_of_a_subclass_is_the_same_for_all(shelf: Shelf) -> None:
+    class Word(str):
+        __slots__ = ()
+
+    for value in (Word("a"), Word("\ud800")):
+        shelf.cache.set("a", value)
+        assert [type(cache.get("a")) for cache in (shelf.cache, shelf.another())] == [str, str]
 
 
 def test_threads_share_one_cache(shelf: Shelf) -> None:

@@ -6,7 +6,7 @@ import decimal
 import enum
 import math
 import uuid
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import Any
 
 import pytest
@@ -17,6 +17,10 @@ from headrace.toolkit.values import NotStorable, decode, encode
 
 class Name(enum.StrEnum):
     A = "a"
+
+
+class UserLevel(enum.IntEnum):
+    HIGH = 3
 
 
 @dataclasses.dataclass
@@ -94,6 +98,31 @@ def test_what_would_come_back_otherwise_is_refused(value: Any) -> None:
         encode(value)
     assert isinstance(told.value, HeadraceError)
     assert isinstance(told.value, TypeError)
+
+
+class Word(str):
+    __slots__ = ()
+
+
+class Raw(bytes):
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [Word("a"), Word("\ud800"), Raw(b"a"), Name.A, Counter("aab"), UserLevel.HIGH],
+    ids=repr,
+)
+def test_a_subclass_comes_back_plain(value: Any) -> None:
+    again = decode(*encode(value))
+    assert again == value
+    assert type(again) in (str, bytes, dict, int)
+
+
+def test_numbers_with_more_digits_than_python_reads_are_refused() -> None:
+    assert decode(*encode(10**4299)) == 10**4299
+    with pytest.raises(NotStorable, match="4300 digits"):
+        encode(10**4300)
 
 
 def test_what_has_no_end_is_refused() -> None:
