@@ -24,6 +24,7 @@ from headrace.cache.reuse.predictor import ReusePredictor, ReuseReport
 HIT_S = 0.0005
 KNEE_CALLS = 64
 IDLE_CALLS = 32
+UPSTREAM = "upstream"
 PLAN_EVERY_S = 1.0
 # What room costs is a mean over thousands: one eviction in four tells enough of it.
 EVICTIONS_PER_PRICE = 4
@@ -148,7 +149,6 @@ class Engine:
                 usd_per_hour=parts.prefetch_usd,
                 usd_per_second=parts.second_usd,
                 reuse=self._chance_of_key,
-                is_idle=lambda: len(self._flying) < IDLE_CALLS,
                 now_s=0.0,
             )
             if parts.prefetch_usd > 0.0
@@ -211,7 +211,7 @@ class Engine:
         self._reuse.used(ask.key, self._now_s)
         self._history.use(ask.key, self._now_s)
         if self._planner is not None:
-            self._planner.used(ask.key)
+            self._planner.used(ask.key, self._now_s)
 
     # Calls.
 
@@ -276,7 +276,8 @@ class Engine:
         while self._bytes > self._bytes_max:
             self._evict()
         if self._planner is not None and ask.key in self._held:
-            self._planner.watch(Expiring(ask.key, gone_s, ttl_s, ask.cost_usd, took_s))
+            self._planner.came(ask.key, ask.cost_usd, gone_s)
+            self._planner.watch(Expiring(ask.key, gone_s, ttl_s, ask.cost_usd, took_s, UPSTREAM))
 
     def _is_admitted(self, ask: Ask, worth_usd: float, ttl_s: float, was_held: bool) -> bool:
         if self._reuse is None:
@@ -336,10 +337,13 @@ class Engine:
 
     def _plan(self) -> None:
         if self._planner is not None:
-            for answer in self._planner.plan(self._now_s):
+            room = {UPSTREAM: IDLE_CALLS - len(self._flying)}
+            for answer in self._planner.plan(self._now_s, room):
                 held = self._held.get(answer.key)
-                if held is not None:
+                if held is not None and answer.key not in self._flying:
                     self._call(held.ask, 1.0, "prefetch")
+                else:
+                    self._planner.came(answer.key, 0.0, None)
         self._at(self._now_s + PLAN_EVERY_S, self._plan)
 
     # Time.
