@@ -12,11 +12,11 @@ from collections.abc import Callable
 
 from headrace.cache.entry import Answer, Entry, Terms
 from headrace.cache.expiry import Expiry, bucket_width_s
-from headrace.cache.policy import Policy
+from headrace.cache.policy import Policy, SelectingPolicy, SelectorState
 from headrace.cache.purges import PurgeLedger
 from headrace.limits import ENTRY_OVERHEAD_BYTES, REPEAT_OVERHEAD_BYTES, REPEATS_PER_ENTRY_MAX
 
-OnRemoval = Callable[[str], None]
+OnRemoval = Callable[[Entry, str], None]
 
 
 class MemoryCache:
@@ -27,7 +27,7 @@ class MemoryCache:
         entries_max: bound on the number of entries.
         policy: which entry leaves when a bound is reached.
         ledger: what has been purged; an entry is held against it before it is given.
-        on_removal: told why an entry left: `capacity`, `expired`, `purged` or `removed`.
+        on_removal: told of every entry that left, and why: `capacity`, `expired`, `purged` or `removed`.
     """
 
     def __init__(
@@ -63,6 +63,12 @@ class MemoryCache:
         """What the entries weigh, in bytes."""
         return self._bytes
 
+    @property
+    def selector(self) -> SelectorState | None:
+        """How the choice among policies stands, where one is made."""
+        policy = self._policy
+        return policy.state if isinstance(policy, SelectingPolicy) else None
+
     def repeat(self, digest: bytes, now_s: float) -> Answer | None:
         """The answer that this very body got before, where nothing else has to be looked at."""
         answer = self._repeats.get(digest)
@@ -87,6 +93,23 @@ class MemoryCache:
             return None
         self._touch(key)
         return entry
+
+    def peek(self, key: bytes, now_s: float) -> Entry | None:
+        """The entry of a canonical key that counts, without that being a use of it."""
+        entry = self._entries.get(key)
+        if entry is None or now_s >= entry.terms.expires_s:
+            return None
+        if entry.seq < self._ledger.latest and not self._outlives(entry):
+            return None
+        return entry
+
+    def has_room_for(self, key: bytes, size: int) -> bool:
+        """Whether an answer of so many bytes can be held without another one having to leave."""
+        weight = size + ENTRY_OVERHEAD_BYTES + REPEAT_OVERHEAD_BYTES
+        has_room = (
+            self._bytes + weight <= self._bytes_max and len(self._entries) < self._entries_max
+        )
+        return has_room or key in self._entries
 
     def store(
         self, key: bytes, answer: Answer, *, digest: bytes, worth_usd: float, terms: Terms
@@ -154,6 +177,11 @@ class MemoryCache:
             return False
         self._remove(entry, "purged")
         return True
+
+    def let_go(self, key: bytes) -> None:
+        """Drop one key whose time here is over, though its answer may still be fresh."""
+        if (entry := self._entries.get(key)) is not None:
+            self._remove(entry, "expired")
 
     def expire(self, now_s: float, entries_max: int) -> int:
         """Let entries go whose time is up, stale windows included: a step of bounded length.
@@ -225,4 +253,4 @@ class MemoryCache:
         for digest in entry.repeats:
             del self._repeats[digest]
         self._bytes -= entry.weight
-        self._on_removal(reason)
+        self._on_removal(entry, reason)

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from headrace.cache.entry import KEY_PREFIX
 from headrace.cache.memory import MemoryCache
 from headrace.cache.purges import ALL, PurgeLedger
@@ -49,6 +51,7 @@ class CacheDesk:
         tiers = self._tiers
         return {
             "memory": {"entries": len(self._memory), "bytes": self._memory.bytes_held},
+            "policy": msgspec.to_builtins(self._memory.selector),
             "tiers": tiers.states if tiers is not None else {},
             "waiting_writes": tiers.waiting if tiers is not None else 0,
             "purges": self._ledger.latest,
