@@ -159,6 +159,10 @@ class Prefetching(RuleBasedStateMachine):
     def forget(self, key: bytes) -> None:
         self.plan.forget(key)
 
+    @rule(key=KEYS)
+    def leave(self, key: bytes) -> None:
+        self.plan.left(key)
+
     @rule(key=KEYS, cost_usd=st.floats(0, 1), life_s=st.none() | st.floats(0.1, 1e3))
     def come(self, key: bytes, cost_usd: float, life_s: float | None) -> None:
         asked = self.plan._asked.get(key)

@@ -190,8 +190,12 @@ class PrefetchPlanner:
         self._keep_in_mind(answer, self._due_s(answer))
 
     def forget(self, key: bytes) -> None:
-        """An answer left the cache."""
+        """An answer cannot be asked for again."""
         self._expiring.pop(key, None)
+
+    def left(self, key: bytes) -> None:
+        """An answer left the cache."""
+        self.forget(key)
         if key in self._paid:
             self._waste(key)
 

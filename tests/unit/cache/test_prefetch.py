@@ -137,7 +137,7 @@ def test_what_leaves_before_it_is_used_is_wasted() -> None:
     plan.watch(expiring("a"))
     plan.plan(95.0, IDLE)
     plan.came(b"a", 0.01, 1096.0)
-    plan.forget(b"a")
+    plan.left(b"a")
     plan.used(b"a", 200.0)
     assert (plan.report.used, plan.report.wasted) == (0, 1)
 
@@ -196,12 +196,24 @@ def test_an_answer_stored_anew_is_considered_at_its_new_end_only() -> None:
     assert keys(plan.plan(295.0, IDLE)) == [b"a"]
 
 
-def test_what_left_the_cache_is_forgotten() -> None:
+def test_what_left_the_cache_or_cannot_be_asked_for_is_forgotten() -> None:
     plan = planner()
     plan.watch(expiring("a"))
-    plan.forget(b"a")
-    plan.forget(b"a")
+    plan.watch(expiring("b"))
+    plan.left(b"a")
+    plan.left(b"a")
+    plan.forget(b"b")
     assert plan.plan(95.0, IDLE) == []
+
+
+def test_a_prefetched_answer_that_cannot_be_asked_for_again_is_still_used() -> None:
+    plan = planner()
+    plan.watch(expiring("a"))
+    plan.plan(95.0, IDLE)
+    plan.came(b"a", 0.01, 1096.0)
+    plan.forget(b"a")
+    plan.used(b"a", 200.0)
+    assert (plan.report.used, plan.report.wasted) == (1, 0)
 
 
 def test_a_second_prefetch_of_what_nobody_used_counts_the_first_as_waste() -> None:

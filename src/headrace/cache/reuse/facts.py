@@ -74,6 +74,11 @@ class UseHistory:
         trail.last_s = now_s
         self._trails.move_to_end(key)
 
+    def last_s(self, key: bytes) -> float | None:
+        """When a key was used last; `None` for one that is not remembered."""
+        trail = self._trails.get(key)
+        return None if trail is None else trail.last_s
+
     def facts(
         self, key: bytes, now_s: float, *, category: str, tenant: str, size_bytes: int, hour: float
     ) -> UseFacts:
