@@ -148,34 +148,6 @@ def test_a_purge_reaches_every_gateway(sim: ThreadedSim, valkey: Valkey, tmp_pat
         eventually(lambda: two.post(PATH, document, headers=cached).status == 504)
 
 
-def test_a_server_that_is_not_there_is_no_trouble(sim: ThreadedSim, valkey: Valkey, tmp_path: Path):
-    valkey.kill()
-    with Gateway(tmp_path, shared(sim, valkey)) as gateway:
-        for number in range(10):
-            assert gateway.post(PATH, question(SPEECHES[0], str(number))).status == 200
-        assert gateway.post(PATH, question(SPEECHES[0], "3")).cache == "l1"
-        ready = gateway.get("/readyz")
-        assert (ready.status, ready.json()["tiers"]) == (200, {"l2": "down"})
-        assert [e["about"] for e in gateway.events() if e["event"] == "tier_down"].count("l2") == 1
-        valkey.start()
-        eventually(
-            lambda: (
-                gateway.post(PATH, question(SPEECHES[0], "again", seed=len(gateway.requests()))),
-                gateway.get("/readyz").json()["tiers"] == {"l2": "up"},
-            )[1],
-            timeout_s=30,
-        )
-        assert [e["about"] for e in gateway.events() if e["event"] == "tier_up"].count("l2") == 1
-
-
-def test_a_server_killed_under_way_is_no_trouble(sim: ThreadedSim, valkey: Valkey, tmp_path: Path):
-    with Gateway(tmp_path, shared(sim, valkey)) as gateway:
-        for number in range(30):
-            if number == 10:
-                valkey.kill()
-            assert gateway.post(PATH, question(SPEECHES[0], str(number))).status == 200
-
-
 def test_tenants_never_meet_below_memory(sim: ThreadedSim, valkey: Valkey, tmp_path: Path):
     keys = {tenant: f"hr-key-of-tenant-{tenant}" for tenant in "ab"}
     document = question(SPEECHES[0])

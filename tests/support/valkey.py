@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ssl
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -80,6 +81,7 @@ class Way:
         port: where it begins.
         delay_s: how long every answer takes more.
         answers_to_lose: how many of the next answers end their connection instead of arriving.
+        asked: how often something was sent to the server.
     """
 
     def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
@@ -90,6 +92,7 @@ class Way:
         self.port = free_port()
         self.delay_s = 0.0
         self.answers_to_lose = 0
+        self.asked = 0
 
     @property
     def url(self) -> str:
@@ -125,6 +128,7 @@ class Way:
     ) -> None:
         try:
             while data := await reader.read(65536):
+                self.asked += not is_answer
                 if is_answer and self.delay_s:
                     await asyncio.sleep(self.delay_s)
                 if is_answer and self.answers_to_lose:
@@ -145,3 +149,25 @@ async def way_to(valkey: Valkey, tls: ssl.SSLContext | None = None) -> AsyncIter
         yield way
     finally:
         await way.cut()
+
+
+@contextmanager
+def threaded_way(valkey: Valkey) -> Iterator[Way]:
+    """A way on a thread of its own, for clients in other processes."""
+    ways: list[Way] = []
+    is_open, is_over = threading.Event(), threading.Event()
+
+    async def hold_open() -> None:
+        async with way_to(valkey) as way:
+            ways.append(way)
+            is_open.set()
+            await asyncio.to_thread(is_over.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(hold_open(),))
+    thread.start()
+    try:
+        assert is_open.wait(_COMMAND_TIMEOUT_S)
+        yield ways[0]
+    finally:
+        is_over.set()
+        thread.join()

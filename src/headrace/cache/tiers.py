@@ -7,7 +7,7 @@ counts. Whatever a tier cannot say is a miss.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from headrace.cache.breaker import Breaker
@@ -84,10 +84,8 @@ class TierStack:
 
     @property
     def states(self) -> dict[str, str]:
-        """How each tier is: `up`, or `down` while it is left alone."""
-        return {
-            shelf.tier.name: "down" if shelf.breaker.is_open else "up" for shelf in self._shelves
-        }
+        """How each tier is: `up`, `read-only` while nothing is written, `down` while left alone."""
+        return {shelf.tier.name: shelf.state for shelf in self._shelves}
 
     @property
     def waiting(self) -> int:
@@ -152,13 +150,18 @@ class TierStack:
 
 
 class Shelf:
-    """One tier with what keeps it from hurting anybody: time limit, breaker, bounded queue."""
+    """One tier with what keeps it from hurting anybody: time limit, breakers, bounded queue.
+
+    Look-ups and changes have a breaker each: one that is full still gives what it has, and one
+    that is too slow for look-ups takes no more time of theirs because it writes well enough.
+    """
 
     def __init__(
         self, tier: Tier, *, clock: Clock, spawn: Spawn, meter: TierMeter, on_state: OnState
     ) -> None:
         self.tier = tier
-        self.breaker = Breaker()
+        self._lookups = Breaker()
+        self._changes = Breaker()
         self._clock = clock
         self._spawn = spawn
         self._meter = meter
@@ -168,6 +171,13 @@ class Shelf:
         self._writing: asyncio.Task[None] | None = None
 
     @property
+    def state(self) -> str:
+        """`up`, `read-only` while nothing is written, `down` while it is left alone."""
+        if self._lookups.is_open:
+            return "down"
+        return "read-only" if self._changes.is_open else "up"
+
+    @property
     def waiting(self) -> int:
         """Records that wait to be written."""
         return len(self._queue)
@@ -175,17 +185,19 @@ class Shelf:
     async def get(self, key: bytes, timeout_s: float) -> bytes | None:
         """What the tier holds of a key, or `None` where it says nothing in time."""
         began_s = self._clock.monotonic_s()
-        if not self.breaker.allows(began_s):
+        if not self._lookups.allows(began_s):
             return None
         value = None
         try:
             async with asyncio.timeout(timeout_s):
                 value = await self.tier.get(key)
         except (TierFault, TimeoutError) as fault:
-            self._failed(fault, timeout_s)
+            if self._lookups.failed(self._clock.monotonic_s()):
+                self._on_state(self.tier.name, False, _reason(fault, timeout_s))
             outcome = "fault"
         else:
-            self._succeeded()
+            if self._lookups.succeeded():
+                self._on_state(self.tier.name, True, "it answers again")
             outcome = "miss" if value is None else "hit"
         self._meter.asked(self.tier.name, outcome, self._clock.monotonic_s() - began_s)
         return value
@@ -206,15 +218,7 @@ class Shelf:
         kept = [item for item in self._queue if item.key not in gone]
         self._queue = deque(kept)
         self._queue_bytes = sum(len(item.value) for item in kept)
-        if not self.breaker.allows(self._clock.monotonic_s()):
-            return
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self.tier.remove(keys)
-        except (TierFault, TimeoutError) as fault:
-            self._failed(fault, timeout_s)
-        else:
-            self._succeeded()
+        await self._change(lambda: self.tier.remove(keys), timeout_s)
 
     async def flush(self) -> None:
         """Wait until nothing waits any more."""
@@ -232,26 +236,27 @@ class Shelf:
         size = min(len(self._queue), TIER_BATCH_ITEMS_MAX)
         batch = [self._queue.popleft() for _ in range(size)]
         self._queue_bytes -= sum(len(item.value) for item in batch)
-        is_written = False
-        if self.breaker.allows(self._clock.monotonic_s()):
-            try:
-                async with asyncio.timeout(TIER_WRITE_TIMEOUT_S):
-                    await self.tier.put(batch)
-            except (TierFault, TimeoutError) as fault:
-                self._failed(fault, TIER_WRITE_TIMEOUT_S)
-            else:
-                is_written = True
-                self._succeeded()
+        is_written = await self._change(lambda: self.tier.put(batch), TIER_WRITE_TIMEOUT_S)
         self._meter.written(self.tier.name, len(batch), faulty=not is_written)
 
-    def _succeeded(self) -> None:
-        if self.breaker.succeeded():
-            self._on_state(self.tier.name, True, "it answers again")
+    async def _change(self, change: Callable[[], Awaitable[None]], timeout_s: float) -> bool:
+        """Change what the tier holds; says whether that is certain."""
+        if self._lookups.is_open or not self._changes.allows(self._clock.monotonic_s()):
+            return False
+        try:
+            async with asyncio.timeout(timeout_s):
+                await change()
+        except (TierFault, TimeoutError) as fault:
+            if self._changes.failed(self._clock.monotonic_s()):
+                self._on_state(f"{self.tier.name} writes", False, _reason(fault, timeout_s))
+            return False
+        if self._changes.succeeded():
+            self._on_state(f"{self.tier.name} writes", True, "it takes answers again")
+        return True
 
-    def _failed(self, fault: TierFault | TimeoutError, timeout_s: float) -> None:
-        if self.breaker.failed(self._clock.monotonic_s()):
-            why = fault.why if isinstance(fault, TierFault) else f"no answer in {timeout_s:g} s"
-            self._on_state(self.tier.name, False, why)
+
+def _reason(fault: TierFault | TimeoutError, timeout_s: float) -> str:
+    return fault.why if isinstance(fault, TierFault) else f"no answer in {timeout_s:g} s"
 
 
 def _item(record: Record, value: bytes) -> Item:

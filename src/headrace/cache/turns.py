@@ -1,7 +1,8 @@
 """One call for the same question among all processes: who holds the lease asks, the others wait.
 
 A lease keeps others away for a while and promises nothing more: where it cannot be had in time,
-everybody asks for themselves, which costs a call and never an answer.
+everybody asks for themselves, which costs a call and never an answer. Whoever hands leases out is
+left alone after failures in a row, like any tier.
 """
 
 import asyncio
@@ -9,8 +10,9 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
+from headrace.cache.breaker import Breaker
 from headrace.cache.tier import TierFault
-from headrace.cache.tiers import Found, TierStack
+from headrace.cache.tiers import Found, Spawn, TierStack
 from headrace.clock import Clock
 from headrace.store.faults import StoreFault
 
@@ -43,19 +45,36 @@ class Turns:
         leases: who hands them out.
         tiers: where the answer of another process appears.
         clock: the time.
+        timeout_s: how long it may take to hear whether a lease can be had, in seconds.
+        spawn: starts the tasks that ask for leases.
     """
 
-    def __init__(self, leases: Leases, tiers: TierStack, clock: Clock) -> None:
+    def __init__(
+        self, leases: Leases, tiers: TierStack, clock: Clock, *, timeout_s: float, spawn: Spawn
+    ) -> None:
         self._leases = leases
         self._tiers = tiers
         self._clock = clock
+        self._timeout_s = timeout_s
+        self._spawn = spawn
+        self._breaker = Breaker()
 
     async def take(self, key: bytes) -> bytes | None:
         """The lease on a key, or `None` where somebody else has it or nobody knows."""
         try:
-            return await self._leases.try_lease(key, LEASE_S)
+            return await self._try_lease(key)
         except TierFault:
             return None
+
+    async def claim(self, name: bytes) -> bool:
+        """Whether this process does what one of all is to do; where nobody knows, each does.
+
+        It is not given back, so that those whose clocks are a little late find it taken.
+        """
+        try:
+            return await self._leases.try_lease(name, LEASE_S) is not None
+        except TierFault:
+            return True
 
     async def wait(self, key: bytes, is_wanted: Callable[[], bool]) -> bytes | Found | None:
         """The lease on a key, or what its holder was answered.
@@ -71,7 +90,7 @@ class Turns:
         pause_s = _PAUSE_S_MIN
         while is_wanted():
             try:
-                token = await self._leases.try_lease(key, LEASE_S)
+                token = await self._try_lease(key)
             except TierFault:
                 return None
             # Its holder may have ended between the look-up before and now.
@@ -97,6 +116,37 @@ class Turns:
             await self._leases.release(key, token)
         except TierFault:
             return
+
+    async def _try_lease(self, key: bytes) -> bytes | None:
+        """The lease on a key, or `None` where somebody else has it.
+
+        Raises:
+            TierFault: nobody knows, at least not in time.
+        """
+        if not self._breaker.allows(self._clock.monotonic_s()):
+            raise TierFault("leases", "they failed too often and are left alone for a while")
+        said: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        self._spawn(self._ask(key, said))
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                token = await said
+        except (TierFault, TimeoutError) as fault:
+            self._breaker.failed(self._clock.monotonic_s())
+            raise TierFault("leases", "there is none to be had in time") from fault
+        self._breaker.succeeded()
+        return token
+
+    async def _ask(self, key: bytes, said: "asyncio.Future[bytes | None]") -> None:
+        try:
+            token = await self._leases.try_lease(key, LEASE_S)
+        except TierFault as fault:
+            if not said.done():
+                said.set_exception(fault)
+            return
+        if not said.done():
+            said.set_result(token)
+        elif token is not None:  # too late: a lease that nobody knows of would keep others waiting
+            await self.give_back(key, token)
 
 
 class StoreLeases:

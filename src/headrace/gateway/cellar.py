@@ -10,7 +10,7 @@ from headrace.cache.purges import PurgeLedger
 from headrace.cache.record import Record
 from headrace.cache.tier import Tier, TierFault
 from headrace.cache.tiers import OnState, TierStack
-from headrace.cache.turns import StoreLeases, Turns
+from headrace.cache.turns import Leases, StoreLeases, Turns
 from headrace.cache.warm import warm_memory
 from headrace.clock import Clock
 from headrace.gateway.tasks import Spawn
@@ -83,11 +83,11 @@ class Cellar:
         tiers: list[Tier] = [tier for tier in (self._shared, self._durable) if tier is not None]
         self.tiers = self._stack(tiers, on_state) if tiers else None
         leases = self._shared or self._store_leases
-        self.turns = Turns(leases, self.tiers, clock) if leases and self.tiers else None
+        self.turns = self._turns(leases, self.tiers) if leases and self.tiers else None
 
     @property
     def states(self) -> Mapping[str, str]:
-        """How each tier is: `up` or `down`."""
+        """How each tier is: `up`, `read-only` or `down`."""
         return self.tiers.states if self.tiers is not None else {}
 
     def start(self) -> None:
@@ -124,7 +124,7 @@ class Cellar:
         """Bring the gauges of the tiers up to date."""
         if self.tiers is not None:
             for tier, state in self.tiers.states.items():
-                self._meter.is_now(tier, is_up=state == "up", waiting=self.tiers.waiting)
+                self._meter.is_now(tier, is_up=state != "down", waiting=self.tiers.waiting)
 
     async def close(self) -> None:
         """Write what waits, and let go of every tier."""
@@ -147,6 +147,10 @@ class Cellar:
             meter=self._meter,
             on_state=on_state,
         )
+
+    def _turns(self, leases: Leases, tiers: TierStack) -> Turns:
+        timeout_s = self._settings.cache.tier_timeout_ms / 1000
+        return Turns(leases, tiers, self._clock, timeout_s=timeout_s, spawn=self._spawn)
 
     def _make_shared(
         self, cache: CacheSettings

@@ -114,7 +114,7 @@ class Engine:
 
     @property
     def tiers(self) -> Mapping[str, str]:
-        """How the tiers below memory are: `up` or `down`."""
+        """How the tiers below memory are: `up`, `read-only` or `down`."""
         return self.stock.cellar.states
 
     @property

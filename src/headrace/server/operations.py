@@ -33,7 +33,7 @@ class Operations:
         expose: renders the metrics; runs on a thread, since it may take milliseconds.
         models: gives the model list of the settings in force.
         spawn: starts the task of a request.
-        tiers: how the tiers of the cache are, `up` or `down`.
+        tiers: how the tiers of the cache are, `up`, `read-only` or `down`.
     """
 
     def __init__(

@@ -27,6 +27,7 @@ class Shelf:
         self.fault: BaseException | None = None
         self.gate = asyncio.Event()
         self.gate.set()
+        self.is_full = False
         self.asked = 0
         self.batches: list[int] = []
 
@@ -37,6 +38,8 @@ class Shelf:
 
     async def put(self, items: Sequence[Item]) -> None:
         await self._obey()
+        if self.is_full:
+            raise TierFault(self.name, "it is full")
         self.batches.append(len(items))
         self.held.update({item.key: item.value for item in items})
 
@@ -186,7 +189,7 @@ def test_a_tier_that_hangs_costs_its_time_limit_and_then_nothing():
 def test_a_tier_that_is_back_is_asked_again_and_it_is_told_once():
     async def test(house: House) -> None:
         shelf = house.shelves[0]
-        shelf.fault = TierFault("l2", "it is full")
+        shelf.fault = TierFault("l2", "it is not there")
         for _ in range(10):
             assert await house.stack.find(KEY) is None
         shelf.fault = None
@@ -194,6 +197,43 @@ def test_a_tier_that_is_back_is_asked_again_and_it_is_told_once():
         for _ in range(10):
             await house.stack.find(KEY)
         assert house.states == [("l2", False), ("l2", True)]
+
+    run(test, "l2")
+
+
+def test_a_tier_that_is_full_still_gives_what_it_has():
+    async def test(house: House) -> None:
+        shelf = house.shelves[0]
+        house.stack.put(house.record())
+        await house.stack.flush()
+        shelf.is_full = True
+        for number in range(20):
+            house.stack.put(house.record(b"%020d" % number))
+            await house.stack.flush()
+            assert await house.stack.find(KEY) is not None
+        assert house.stack.states == {"l2": "read-only"}
+        shelf.is_full = False
+        house.clock.advance(60)
+        house.stack.put(house.record(b"%020d" % 99))
+        await house.stack.flush()
+        assert house.stack.states == {"l2": "up"}
+        assert house.states == [("l2 writes", False), ("l2 writes", True)]
+
+    run(test, "l2")
+
+
+def test_a_tier_too_slow_for_look_ups_is_left_alone_however_well_it_writes():
+    async def test(house: House) -> None:
+        shelf = house.shelves[0]
+        for number in range(20):
+            shelf.gate.clear()
+            await house.stack.find(KEY)
+            shelf.gate.set()
+            house.stack.put(house.record(b"%020d" % number))
+            await house.stack.flush()
+        assert shelf.asked == 5
+        assert house.states == [("l2", False)]
+        assert len(shelf.held) == 4  # of what came while it was still asked
 
     run(test, "l2")
 

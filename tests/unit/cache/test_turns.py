@@ -1,0 +1,146 @@
+"""Leases that come late, fail or hang: nobody waits for them for long."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from headrace.cache.breaker import FAILURES_MAX
+from headrace.cache.purges import PurgeLedger
+from headrace.cache.tier import TierFault
+from headrace.cache.tiers import TierStack
+from headrace.cache.turns import Turns
+from headrace.clock import ManualClock
+from headrace.gateway.tasks import Tasks
+
+KEY = b"k" * 20
+TOKEN = b"token"
+
+
+class Meter:
+    def asked(self, tier: str, outcome: str, seconds: float) -> None: ...
+    def written(self, tier: str, records: int, *, faulty: bool) -> None: ...
+    def dropped(self, tier: str) -> None: ...
+
+
+class Counter:
+    """Hands out leases as it is told."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.fault: TierFault | None = None
+        self.asked = 0
+        self.released: list[bytes] = []
+
+    async def try_lease(self, key: bytes, ttl_s: float) -> bytes | None:
+        self.asked += 1
+        await self.gate.wait()
+        if self.fault is not None:
+            raise self.fault
+        return TOKEN
+
+    async def release(self, key: bytes, token: bytes) -> bool:
+        self.released.append(token)
+        return True
+
+
+class House:
+    def __init__(self, tasks: Tasks) -> None:
+        self.clock = ManualClock()
+        self.counter = Counter()
+        self.tasks = tasks
+        stack = TierStack(
+            [],
+            ledger=PurgeLedger(self.clock),
+            clock=self.clock,
+            timeout_s=1.0,
+            compress_above_bytes=1,
+            spawn=tasks.spawn,
+            meter=Meter(),
+            on_state=lambda *_: None,
+        )
+        self.turns = Turns(self.counter, stack, self.clock, timeout_s=0.02, spawn=tasks.spawn)
+
+    async def wait(self) -> object:
+        return await self.turns.wait(KEY, lambda: True)
+
+    async def settle(self) -> None:
+        while len(self.tasks):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+def run(test: Callable[[House], Awaitable[None]]) -> None:
+    async def main() -> None:
+        bugs: list[BaseException] = []
+        tasks = Tasks(bugs.append)
+        async with asyncio.timeout(20):
+            await test(House(tasks))
+        await tasks.close()
+        assert bugs == []
+
+    asyncio.run(main())
+
+
+def test_a_lease_that_can_be_had_is_had():
+    async def test(house: House) -> None:
+        assert await house.wait() == TOKEN
+        assert await house.turns.take(KEY) == TOKEN
+        await house.turns.give_back(KEY, TOKEN)
+        assert house.counter.released == [TOKEN]
+
+    run(test)
+
+
+def test_whoever_fails_is_left_alone_for_a_while():
+    async def test(house: House) -> None:
+        house.counter.fault = TierFault("l2", "it is not there")
+        for _ in range(20):
+            assert await house.wait() is None
+            assert await house.turns.take(KEY) is None
+        assert house.counter.asked == FAILURES_MAX
+        house.counter.fault = None
+        house.clock.advance(60)
+        assert await house.wait() == TOKEN
+
+    run(test)
+
+
+def test_whoever_hangs_costs_its_time_limit_and_then_nothing():
+    async def test(house: House) -> None:
+        house.counter.gate.clear()
+        for _ in range(20):
+            assert await house.wait() is None
+        assert house.counter.asked == FAILURES_MAX
+
+    run(test)
+
+
+def test_a_lease_that_comes_too_late_is_given_back():
+    async def test(house: House) -> None:
+        house.counter.gate.clear()
+        assert await house.wait() is None
+        house.counter.gate.set()
+        await house.settle()
+        assert house.counter.released == [TOKEN]
+        house.counter.gate.clear()
+        assert await house.turns.take(KEY) is None
+        house.counter.fault = TierFault("l2", "it is gone")
+        house.counter.gate.set()
+        await house.settle()  # nobody is there any more to be told
+        assert house.counter.released == [TOKEN]
+
+    run(test)
+
+
+def test_who_stops_waiting_leaves_no_lease_behind():
+    async def test(house: House) -> None:
+        house.counter.gate.clear()
+        waiting = asyncio.ensure_future(house.wait())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        house.counter.gate.set()
+        await house.settle()
+        assert house.counter.released == [TOKEN]
+
+    run(test)
