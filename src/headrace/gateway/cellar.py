@@ -19,6 +19,7 @@ from headrace.observe.metrics import Metrics, TierMetrics
 from headrace.settings import Settings
 from headrace.settings.places import data_dir
 from headrace.settings.schema import CacheSettings
+from headrace.store.voice import Say
 
 if TYPE_CHECKING:
     from headrace.cache.durable import DurableTier
@@ -42,8 +43,9 @@ class Cellar:
         metrics: counts.
         spawn: starts background tasks.
         on_purge: told of every purge, wherever it came from, once the ledger knows it.
-        on_warm: takes in what is brought up at boot; says whether there is room for more.
         on_state: told once when a tier is left alone, and once when it is back.
+        on_warm: takes in what is brought up at boot; says whether there is room for more.
+        say: told what else happens to the store, such as a damaged file.
 
     Raises:
         SettingsInvalid: a URL cannot be used, or a package is missing.
@@ -60,6 +62,7 @@ class Cellar:
         on_purge: Callable[[str, int], None],
         on_state: OnState,
         on_warm: Callable[[Record], bool],
+        say: Say,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
@@ -68,6 +71,7 @@ class Cellar:
         self._on_purge = on_purge
         self._on_state = on_state
         self._on_warm = on_warm
+        self._say = say
         self._meter = TierMetrics(metrics)
         self._background: list[asyncio.Task[None]] = []
         self._is_caught_up = asyncio.Event()
@@ -190,7 +194,7 @@ class Cellar:
 
         bounds = StoreBounds(bytes_max=settings.cache.durable_mb << 20)
         url = settings.store.url.reveal()
-        store = open_store(url, data_dir(settings), bounds=bounds)
+        store = open_store(url, data_dir(settings), bounds=bounds, say=self._say)
         if url != "sqlite" or settings.listen.workers > 1:  # else there is nobody else to ask
             self._store_leases = StoreLeases(store, self._clock)
         purges = StorePurges(

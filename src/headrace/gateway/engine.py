@@ -29,6 +29,7 @@ from headrace.observe.metrics import Metrics
 from headrace.routing.directory import Directory
 from headrace.routing.prices import PriceTable
 from headrace.settings import Settings
+from headrace.store.voice import Say
 
 OnBug = Callable[[BaseException], None]
 OnUnreachable = Callable[[str, HeadraceError], None]
@@ -44,6 +45,7 @@ class Engine:
         on_bug: told of an exception that no one expected.
         on_unreachable: told that a provider could not be reached at start.
         on_tier: told once when a tier of the cache is left alone, and once when it is back.
+        on_store: told what else happens to the store, such as a damaged file.
         embed: makes the vectors of questions in place of the embedder of the settings.
     """
 
@@ -56,6 +58,7 @@ class Engine:
         on_bug: OnBug,
         on_unreachable: OnUnreachable,
         on_tier: OnState,
+        on_store: Say,
         embed: EmbedTexts | None = None,
     ) -> None:
         self.dialects: dict[DialectName, Dialect] = {
@@ -79,6 +82,7 @@ class Engine:
             metrics=metrics,
             spawn=self._tasks.spawn,
             on_tier=on_tier,
+            on_store=on_store,
             embed=embed,
         )
         self.catalogue = Catalogue(plan, clock, self._tasks.spawn)

@@ -22,6 +22,7 @@ from headrace.limits import EXPIRED_PER_SWEEP_MAX
 from headrace.observe.metrics import Metrics
 from headrace.settings import Settings
 from headrace.settings.schema import CacheSettings
+from headrace.store.voice import Say
 
 
 class Stock:
@@ -34,6 +35,7 @@ class Stock:
         metrics: counts.
         spawn: starts background tasks.
         on_tier: told once when a tier is left alone, and once when it is back.
+        on_store: told what else happens to the store.
         embed: makes the vectors of questions in place of the embedder of the settings.
 
     Attributes:
@@ -56,6 +58,7 @@ class Stock:
         metrics: Metrics,
         spawn: Spawn,
         on_tier: OnState,
+        on_store: Say,
         embed: EmbedTexts | None,
     ) -> None:
         self._metrics = metrics
@@ -72,6 +75,7 @@ class Stock:
             on_purge=self._purged,
             on_state=on_tier,
             on_warm=self._warm,
+            say=on_store,
         )
         lifetimes = _lifetimes(cache)
         self.answers = Answers(

@@ -17,7 +17,7 @@ from headrace.gateway.engine import Engine
 from headrace.gateway.meaning_parts import EmbedTexts
 from headrace.gateway.reader import Source
 from headrace.library.counts import Counts
-from headrace.library.journal import tell_bug, tell_tier, tell_unreachable
+from headrace.library.journal import tell_bug, tell_event, tell_tier, tell_unreachable
 from headrace.library.listener import Listener, current_loop
 from headrace.library.question import Prompt, Question, Texts, ask_embeddings, ask_model
 from headrace.library.results import Completion, Embeddings, read_completion, read_embeddings
@@ -101,6 +101,7 @@ class Adapter:
             on_bug=tell_bug,
             on_unreachable=tell_unreachable,
             on_tier=tell_tier,
+            on_store=tell_event,
             embed=self._embed,
         )
         self._loop = asyncio.get_running_loop()
@@ -180,9 +181,8 @@ class Adapter:
             model: its name, such as `gpt-4o-mini`, `provider/model` or one from the settings.
             use_cache: whether a stored answer will do and this one may be stored. A call that
                 does not use the cache is always made, and made for itself.
-            use_batching: when true, identical calls in flight are joined (single-flight); when
-                false, this call is made on its own. Functions that batch different calls come
-                later.
+            use_batching: whether identical calls in flight are joined (single-flight); where not,
+                this call is made on its own. Functions that batch different calls come later.
             tenant: whose cache to use; tenants share nothing.
             ttl_s: how long the answer is stored, in seconds; the settings' time by default.
             tags: names that the stored answer can be purged by, as in `x-headrace-tags`.

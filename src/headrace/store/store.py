@@ -1,5 +1,6 @@
 """A store as a whole: its threads, and what can be done with it."""
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 
@@ -29,6 +30,7 @@ class Store:
 
     def __init__(self, database: Database, bounds: StoreBounds, voice: Voice) -> None:
         self._database = database
+        self._voice = voice
         self._readers = Crew(
             "readers",
             bounds.readers,
@@ -71,6 +73,7 @@ class Store:
                 more, once, until it can.
             poll_s: seconds between looks; for PostgreSQL, where nothing was notified.
         """
+        self._voice.bind(asyncio.get_running_loop())  # its thread may be the first to see damage
         usual_s = POLL_S[self._database.dialect]
         watch = PurgeWatch(self._database, tell, usual_s if poll_s is None else poll_s)
         self._watches.append(watch)

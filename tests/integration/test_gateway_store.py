@@ -1,0 +1,82 @@
+"""The durable tier through a running gateway and the library: what becomes of its file is told."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.adapter import CHAT, settings_for
+from tests.support.gateway import Gateway
+from tests.support.waiting import eventually
+
+from headrace import Adapter
+from headrace.sim.thread import ThreadedSim
+from headrace.store.open import CACHE_FILE
+
+PATH = "/v1/chat/completions"
+
+
+def durable(sim: ThreadedSim, folder: Path, **more: Any) -> dict[str, Any]:
+    cache = {"durable": True, "tier_timeout_ms": 2000}
+    return {**settings_for(sim.url), "cache": cache, "data_dir": str(folder), **more}
+
+
+def question(text: str, **fields: Any) -> dict[str, Any]:
+    return {"model": CHAT, "messages": [{"role": "user", "content": text}], **fields}
+
+
+def written(gateway: Gateway, count: int = 1) -> None:
+    series = 'headrace_tier_writes_total{tier="l3",outcome="written"}'
+    eventually(lambda: gateway.metrics().get(series, 0) >= count)
+
+
+def spoil(folder: Path) -> None:
+    """Put into the place of the file what is no database."""
+    for part in ("-wal", "-shm"):
+        (folder / (CACHE_FILE + part)).unlink(missing_ok=True)
+    (folder / CACHE_FILE).write_text("Dear diary, " * 1000)
+
+
+def test_a_damaged_file_is_set_aside_and_told_of(sim: ThreadedSim, tmp_path: Path):
+    with Gateway(tmp_path / "a", durable(sim, tmp_path)) as gateway:
+        gateway.post(PATH, question("one"))
+        written(gateway)
+    spoil(tmp_path)
+    with Gateway(tmp_path / "b", durable(sim, tmp_path)) as gateway:
+        assert gateway.post(PATH, question("one")).status == 200
+        (told,) = eventually(lambda: named(gateway, "store_damaged"))
+        assert told["level"] == "error"
+        assert f"{CACHE_FILE}.damaged" in told["detail"]
+        assert (tmp_path / f"{CACHE_FILE}.damaged").read_text().startswith("Dear diary")
+        # What was purged is known again: what is stored from now on counts for those to come.
+        eventually(lambda: [e for e in named(gateway, "tier_up") if e["about"] == "purges"])
+        gateway.post(PATH, question("two"))
+    with Gateway(tmp_path / "c", durable(sim, tmp_path)) as gateway:
+        assert gateway.post(PATH, question("two")).cache in ("l1", "l3")
+
+
+def test_the_library_tells_its_log_of_a_damaged_file(
+    sim: ThreadedSim, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    spoil(tmp_path)
+
+    async def live() -> None:
+        async with Adapter(durable(sim, tmp_path)) as adapter:
+            assert (await adapter.generate("one", model=CHAT)).text
+            await adapter_told(lambda: "store_damaged" in caplog.text)
+
+    async def adapter_told(is_told: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10.0):
+            while not is_told():  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
+    asyncio.run(live())
+    (told,) = [each for each in caplog.records if "store_damaged" in each.getMessage()]
+    assert (told.name, told.levelno) == ("headrace", logging.ERROR)
+    assert f"{CACHE_FILE}.damaged" in told.getMessage()
+
+
+def named(gateway: Gateway, event: str) -> list[dict[str, Any]]:
+    return [line for line in gateway.events() if line["event"] == event]
