@@ -42,7 +42,7 @@ class Books(RuleBasedStateMachine):
             on_removal=self.count,
         )
 
-    def count(self, reason: str) -> None:
+    def count(self, entry: Entry, reason: str) -> None:
         assert reason in ("capacity", "expired", "purged", "removed")
         self.removed += 1
 

@@ -27,7 +27,8 @@ class MemoryCache:
         entries_max: bound on the number of entries.
         policy: which entry leaves when a bound is reached.
         ledger: what has been purged; an entry is held against it before it is given.
-        on_removal: told of every entry that left, and why: `capacity`, `expired`, `purged` or `removed`.
+        on_removal: told of every entry that left, and why: `capacity`, `expired`, `purged` or
+            `removed`.
     """
 
     def __init__(

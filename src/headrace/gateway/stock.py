@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable
 
 from headrace.cache.adaptive import AdaptiveTtl, LastAnswers
+from headrace.cache.entry import Entry
 from headrace.cache.memory import MemoryCache, OnRemoval
 from headrace.cache.policy import Policy, make_policy
 from headrace.cache.purges import PurgeLedger
@@ -137,7 +138,7 @@ class Stock:
     def _warm(self, record: Record) -> bool:
         return self.answers.warm(record)
 
-    def _count_removal(self, reason: str) -> None:
+    def _count_removal(self, entry: Entry, reason: str) -> None:  # noqa: ARG002
         evictions = self._metrics.cache_evictions
         evictions.add(evictions.at(reason))
 

@@ -27,7 +27,7 @@ class House:
                 policy, bytes_max=bytes_max, entries_max=entries_max, score="dollars"
             ),
             ledger=PurgeLedger(),
-            on_removal=lambda reason: self.left.update([reason]),
+            on_removal=lambda _entry, reason: self.left.update([reason]),
         )
 
     def store(self, number: int, *, at_s: float = 0.0, stale_s: float = 0.0) -> None:
