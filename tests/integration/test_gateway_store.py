@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 import pytest
 from tests.support.adapter import CHAT, settings_for
 from tests.support.gateway import Gateway
+from tests.support.stores import NOW_S, Place
 from tests.support.waiting import eventually
 
 from headrace import Adapter
 from headrace.sim.thread import ThreadedSim
 from headrace.store.open import CACHE_FILE
+from headrace.store.store import Store
 
 PATH = "/v1/chat/completions"
 
@@ -76,6 +79,26 @@ def test_the_library_tells_its_log_of_a_damaged_file(
     (told,) = [each for each in caplog.records if "store_damaged" in each.getMessage()]
     assert (told.name, told.levelno) == ("headrace", logging.ERROR)
     assert f"{CACHE_FILE}.damaged" in told.getMessage()
+
+
+def test_old_purges_are_forgotten(sim: ThreadedSim, tmp_path: Path):
+    place = Place("sqlite", tmp_path)
+
+    async def purge_long_ago(store: Store) -> None:
+        for number in range(20):
+            await store.purges.publish(f"tag:{number}", NOW_S)
+        await store.purges.publish("tag:young", time.time())
+
+    place.use(purge_long_ago)
+    with Gateway(tmp_path / "a", durable(sim, tmp_path)):
+        eventually(lambda: purges_kept(place) == ["tag:young"])
+
+
+def purges_kept(place: Place) -> list[str]:
+    async def look(store: Store) -> list[str]:
+        return [purge.scope for purge in (await store.purges.since(None)).purges]
+
+    return place.use(look)
 
 
 def named(gateway: Gateway, event: str) -> list[dict[str, Any]]:

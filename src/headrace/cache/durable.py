@@ -82,6 +82,14 @@ class DurableTier:
         await self._do(self._store.leases.expire_batch(self._clock.wall_s()))
         return left
 
+    async def forget_purges(self, keep_s: float) -> int:
+        """Forget some purges that are older than any answer can be; returns how many.
+
+        Args:
+            keep_s: longest time from the beginning of a call until its answer has expired.
+        """
+        return await self._do(self._store.purges.forget(self._clock.wall_s() - keep_s))
+
     async def _do(self, work: Awaitable[Result]) -> Result:
         try:
             return await work

@@ -71,7 +71,7 @@ class PurgeLedger:
         scopes_max: purges that are kept apart.
     """
 
-    __slots__ = ("_clock", "_floor", "_held", "_keep_s", "_purges", "_scopes_max", "latest")
+    __slots__ = ("_clock", "_floor", "_held", "_purges", "_scopes_max", "keep_s", "latest")
 
     def __init__(
         self,
@@ -83,7 +83,8 @@ class PurgeLedger:
         self.latest = 0
         """The largest number known. Answers are stamped with it when their call begins."""
         self._clock: Clock = clock or SystemClock()
-        self._keep_s = keep_s
+        self.keep_s = keep_s
+        """How long purges are remembered at least; may grow."""
         self._scopes_max = max(2, scopes_max)
         self._floor = 0
         # In the order of hearing, so that what is forgotten first stands first.
@@ -172,7 +173,7 @@ class PurgeLedger:
         return {scope: purge.told for scope, purge in self._purges.items()}
 
     def _forget(self) -> None:
-        oldest_s = self._clock.monotonic_s() - self._keep_s
+        oldest_s = self._clock.monotonic_s() - self.keep_s
         for scope, purge in list(islice(self._purges.items(), _FORGOTTEN_AT_ONCE_MAX)):
             if purge.heard_s >= oldest_s:
                 break

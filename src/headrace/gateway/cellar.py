@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import secrets
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from headrace.cache.valkey_purges import ValkeyPurges
 
 UPKEEP_S: Final = 1.0
+# Purges come seldom, so they are forgotten seldom.
+_FORGETTING_TICKS: Final = 10
 
 _EVERYWHERE: Final = "every process that shares a tier"
 _LATER: Final = "this process now, the others as soon as they can be told"
@@ -223,10 +226,12 @@ class Cellar:
             )
 
     async def _keep_up(self, durable: "DurableTier") -> None:
-        while True:
+        for tick in itertools.count():
             await asyncio.sleep(UPKEEP_S)
             try:
                 await durable.maintain()
+                if tick % _FORGETTING_TICKS == 0:
+                    await durable.forget_purges(self._ledger.keep_s)
             except TierFault:
                 continue  # whoever looks something up finds out, and tells
 

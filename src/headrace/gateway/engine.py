@@ -157,7 +157,7 @@ class Engine:
         plan = self._plan(settings)
         self.settings = settings
         self.catalogue = Catalogue(plan, self._clock, self._tasks.spawn)
-        self.stock.resize(settings.cache)
+        self.stock.adopt(settings)
         self.pipeline.adopt(plan)
 
     async def close(self) -> None:

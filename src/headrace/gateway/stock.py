@@ -66,6 +66,7 @@ class Stock:
         self._clock = clock
         cache = settings.cache
         ledger = PurgeLedger(clock, keep_s=_life_s_max(settings))
+        self._ledger = ledger
         self.memory = _memory(cache, ledger, self._count_removal)
         self.cellar = Cellar(
             settings,
@@ -116,8 +117,11 @@ class Stock:
             self.meanings.close()
         await self.cellar.close()
 
-    def resize(self, cache: CacheSettings) -> None:
-        """Change the bounds of the memory; what no longer fits leaves at once."""
+    def adopt(self, settings: Settings) -> None:
+        """Go by other bounds of the memory, and of answers' lives; what no longer fits leaves."""
+        cache = settings.cache
+        # Never shorter: answers that are stored already live on.
+        self._ledger.keep_s = max(self._ledger.keep_s, _life_s_max(settings))
         self.memory.resize(bytes_max=cache.memory_mb << 20, entries_max=cache.entries_max)
 
     def sweep(self) -> None:

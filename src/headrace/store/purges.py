@@ -21,6 +21,8 @@ from headrace.store.schema import PURGES as P
 Result = TypeVar("Result")
 
 _PAGE: Final = 1000
+# Purges that are forgotten in one go, in one transaction.
+FORGOTTEN_AT_ONCE_MAX: Final = 1000
 # Older ones are forgotten however young they are: what was made before them counts as purged.
 _KEPT_MAX: Final = 100_000
 
@@ -36,7 +38,6 @@ AFTER: Final = (
     .order_by(P.c.seq)
     .limit(bindparam("limit"))
 )
-_LAST_OLD: Final = select(func.max(P.c.seq)).where(P.c.at_s <= bindparam("before_s"))
 _FORGET: Final = (
     update(C)
     .where(C.c.forgotten < bindparam("upto"), C.c.latest >= bindparam("upto"))
@@ -84,13 +85,16 @@ class PurgeLog:
             lambda link: link.run(partial(_since, seq=seq)), self._bounds.read_limit_s
         )
 
-    async def forget(self, before_s: float) -> None:
-        """Forget purges that are so old that nothing made before them is left.
+    async def forget(self, before_s: float) -> int:
+        """Forget some purges that are so old that nothing made before them is left.
 
         Args:
             before_s: wall-clock seconds.
+
+        Returns:
+            How many; `FORGOTTEN_AT_ONCE_MAX` at most, the others wait for the next time.
         """
-        await self._write(partial(_forget, before_s=before_s))
+        return await self._write(partial(_forget, before_s=before_s))
 
     def _publish(self, connection: Connection, scope: str, now_s: float) -> int:
         seq: int = connection.execute(_COUNT_ON).scalar_one()
@@ -131,8 +135,12 @@ def _decoded(scope: bytes) -> str:
     return bytes(scope).decode("utf-8", "surrogatepass")
 
 
-def _forget(connection: Connection, before_s: float) -> None:
-    old = connection.execute(_LAST_OLD, {"before_s": before_s}).scalar()
-    upto = max(old or 0, latest_seq(connection) - _KEPT_MAX)
-    if connection.execute(_FORGET, {"upto": upto}).rowcount:
-        connection.execute(_DROP, {"upto": upto})
+def _forget(connection: Connection, before_s: float) -> int:
+    latest, forgotten = connection.execute(COUNT).one()
+    page = {"after": forgotten, "upto": latest, "limit": FORGOTTEN_AT_ONCE_MAX}
+    rows = connection.execute(AFTER, page).all()
+    old = max((row.seq for row in rows if row.at_s <= before_s), default=0)
+    upto = min(max(old, latest - _KEPT_MAX), forgotten + FORGOTTEN_AT_ONCE_MAX)
+    if not connection.execute(_FORGET, {"upto": upto}).rowcount:
+        return 0
+    return connection.execute(_DROP, {"upto": upto}).rowcount

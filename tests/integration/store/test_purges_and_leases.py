@@ -7,6 +7,7 @@ from tests.support.stores import NOW_S, Place
 from tests.support.waiting import eventually
 
 from headrace.store.leases import LEASE_S_MAX
+from headrace.store.purges import FORGOTTEN_AT_ONCE_MAX
 from headrace.store.rows import Purge
 from headrace.store.store import Store
 
@@ -51,6 +52,18 @@ def test_who_knows_less_than_is_kept_is_told_so(place: Place) -> None:
         assert not (await store.purges.since(seqs[0])).is_complete
         assert not (await store.purges.since(0)).is_complete
         assert not (await store.purges.since(seqs[3] + 1)).is_complete
+
+    place.use(use)
+
+
+def test_purges_are_forgotten_some_at_a_time(place: Place) -> None:
+    async def use(store: Store) -> None:
+        seqs = [await store.purges.publish("all", NOW_S) for _ in range(FORGOTTEN_AT_ONCE_MAX + 5)]
+        young = await store.purges.publish("all", NOW_S + 2)
+        forgotten = [await store.purges.forget(NOW_S + 1) for _ in range(3)]
+        assert forgotten == [FORGOTTEN_AT_ONCE_MAX, 5, 0]
+        purges = await store.purges.since(None)
+        assert (purges.forgotten, purges.latest) == (seqs[-1], young)
 
     place.use(use)
 

@@ -1,0 +1,53 @@
+"""What the cache as a whole goes by, through reloads."""
+
+import asyncio
+from collections.abc import Callable
+
+from headrace.clock import ManualClock
+from headrace.gateway.engine import Engine
+from headrace.observe.cells import Cells
+from headrace.observe.layout import Layout
+from headrace.observe.metrics import Metrics
+from headrace.settings import Settings, read_settings
+
+DAY_S = 86_400.0
+
+
+def settings(ttl_s: float) -> Settings:
+    lane = {"dialect": "openai", "base_url": "http://127.0.0.1:1/v1"}
+    cache = {"ttl_s": ttl_s, "ttl_s_max": ttl_s, "adaptive": {"ttl_s_max": ttl_s}}
+    return read_settings({"providers": {"p": lane}, "cache": cache})
+
+
+def run(test: Callable[[Engine, ManualClock], None], started_with: Settings) -> None:
+    async def body() -> None:
+        clock, layout = ManualClock(), Layout()
+        cells = Cells(layout.size)
+        engine = Engine(
+            started_with,
+            clock=clock,
+            metrics=Metrics(layout, cells.row(), cells.slots, clock),
+            on_bug=lambda error: None,
+            on_unreachable=lambda _provider, _error: None,
+            on_tier=lambda _tier, _is_up, _why: None,
+            on_store=lambda *_words, **_fields: None,
+        )
+        test(engine, clock)
+        await engine.close()
+
+    asyncio.run(body())
+
+
+def test_purges_are_known_for_as_long_as_any_answer_lives_through_reloads():
+    def test(engine: Engine, clock: ManualClock) -> None:
+        engine.reload(settings(ttl_s=10 * DAY_S))
+        engine.reload(settings(ttl_s=60.0))  # what was stored in between lives on
+        ledger = engine.stock._ledger
+        before = ledger.latest
+        ledger.issue("tag:a")
+        clock.advance(5 * DAY_S)
+        ledger.issue("tag:b")
+        assert not ledger.is_valid(before, ("tag:a",))
+        assert ledger.is_valid(before, ("tag:c",))
+
+    run(test, settings(ttl_s=60.0))
