@@ -75,8 +75,25 @@ def _bounds(settings: "Settings") -> list[tuple[str, str]]:
         ("connections", str(listen.connections_max)),
         ("requests in flight", str(listen.requests_max)),
         ("request body", f"{listen.body_bytes_max} bytes"),
-        ("cache", memory if cache.enabled else "off"),
+        ("cache", f"{memory}, {cache.policy}" if cache.enabled else "off"),
+        *(_cache_parts(settings) if cache.enabled else ()),
     ]
+
+
+def _cache_parts(settings: "Settings") -> Iterator[tuple[str, str]]:
+    """The parts of the cache that are not there unless they are asked for."""
+    cache, semantic = settings.cache, settings.cache.semantic
+    if cache.shared is not None:
+        yield "shared cache", f"prefix {cache.shared_prefix}, {cache.tier_timeout_ms} ms"
+    if cache.durable:
+        kind = "sqlite" if settings.store.url.reveal() == "sqlite" else "postgresql"
+        yield "durable cache", f"{kind}, {cache.durable_mb} MB"
+    if cache.adaptive.enabled:
+        share = cache.adaptive.check_share
+        yield "learnt lifetimes", f"{share:.1%} of hits are checked, each a paid call"
+    if semantic.enabled:
+        judge = semantic.judge or "none"
+        yield "answers by meaning", f"{semantic.mode}, {semantic.embedder}, judge: {judge}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

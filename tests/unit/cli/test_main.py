@@ -125,15 +125,21 @@ def test_a_port_that_is_taken_is_told_without_a_traceback() -> None:
 
 def test_config_check_says_ok_and_what_is_set(tmp_path: Path) -> None:
     path = tmp_path / "h.yaml"
-    path.write_text(GOOD + "models: {m: {targets: [a/x]}}\ncache: {semantic: {enabled: true}}\n")
+    semantic = "{enabled: true, embedder: a/embed}"
+    cache = f"{{shared: 'redis://:hush@h', durable: true, semantic: {semantic}}}"
+    path.write_text(GOOD + f"models: {{m: {{targets: [a/x], fallback_text: x}}}}\ncache: {cache}\n")
     done = run("config", "check", path)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0] == "ok"
     assert ["a", "openai", "http://127.0.0.1:9/v1", "key"] in [line.split() for line in lines]
     assert ["m", "a/x", "no", "price"] in [line.split() for line in lines]
-    assert lines[-1] == "note: cache.semantic.enabled has no effect in this version."
+    told = {line.rsplit("  ", 1)[0].strip(): line for line in lines}
+    assert {"shared cache", "durable cache", "answers by meaning"} <= told.keys()
+    assert "on, a/embed, judge: none" in done.stdout
+    assert lines[-1] == "note: models.m.fallback_text has no effect in this version."
     assert "sesame" not in done.stdout
+    assert "hush" not in done.stdout
 
 
 def test_config_check_tells_every_problem_with_its_place(tmp_path: Path) -> None:
