@@ -43,6 +43,10 @@ REPEATS_PER_ENTRY_MAX: Final = 4
 # the next.
 EXPIRED_PER_SWEEP_MAX: Final = 256
 
+# Uses of entries that are counted in one sweep for the durable tier, about 0.1 µs each: more than
+# there are hits in a process.
+USES_PER_SWEEP_MAX: Final = 2048
+
 # What an entry costs beyond its bytes: objects, keys and its place in two dictionaries.
 ENTRY_OVERHEAD_BYTES: Final = 1536
 REPEAT_OVERHEAD_BYTES: Final = 320

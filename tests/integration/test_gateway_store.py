@@ -81,6 +81,26 @@ def test_the_library_tells_its_log_of_a_damaged_file(
     assert f"{CACHE_FILE}.damaged" in told.getMessage()
 
 
+def test_uses_of_what_is_in_memory_decide_what_is_worth_warming(sim: ThreadedSim, tmp_path: Path):
+    priced = {"targets": [f"openai/{CHAT}"], "price": {"input": 1000.0, "output": 1000.0}}
+    kept = durable(sim, tmp_path, models={"priced": priced})
+    documents = [question(text, model="priced") for text in ("seldom", "often", "never")]
+    with Gateway(tmp_path / "a", kept) as gateway:
+        keys = [
+            bytes.fromhex(gateway.post(PATH, document).headers["x-headrace-key"])
+            for document in documents
+        ]
+        written(gateway, 3)
+        for times, document in ((2, documents[0]), (5, documents[1])):
+            for _ in range(times):
+                assert gateway.post(PATH, document).cache == "l1"
+
+    async def look(store: Store) -> list[bytes]:
+        return [each.key for each in await store.answers.top(9, time.time())]
+
+    assert Place("sqlite", tmp_path).use(look) == [keys[1], keys[0]]
+
+
 def test_old_purges_are_forgotten(sim: ThreadedSim, tmp_path: Path):
     place = Place("sqlite", tmp_path)
 

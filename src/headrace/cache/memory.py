@@ -17,6 +17,7 @@ from headrace.cache.purges import PurgeLedger
 from headrace.limits import ENTRY_OVERHEAD_BYTES, REPEAT_OVERHEAD_BYTES, REPEATS_PER_ENTRY_MAX
 
 OnRemoval = Callable[[Entry, str], None]
+OnUse = Callable[[bytes], None]
 
 
 class MemoryCache:
@@ -29,6 +30,7 @@ class MemoryCache:
         ledger: what has been purged; an entry is held against it before it is given.
         on_removal: told of every entry that left, and why: `capacity`, `expired`, `purged` or
             `removed`.
+        on_use: told the key of every use, where somebody wants to know; every hit waits for it.
     """
 
     def __init__(
@@ -39,12 +41,13 @@ class MemoryCache:
         policy: Policy[bytes],
         ledger: PurgeLedger,
         on_removal: OnRemoval,
+        on_use: OnUse | None = None,
     ) -> None:
         self._bytes_max = bytes_max
         self._entries_max = entries_max
         self._policy = policy
         self._ledger = ledger
-        self._touch = policy.touch
+        self._touch = policy.touch if on_use is None else _both(on_use, policy.touch)
         self._on_removal = on_removal
         self._entries: dict[bytes, Entry] = {}
         self._repeats: dict[bytes, Answer] = {}
@@ -255,3 +258,11 @@ class MemoryCache:
             del self._repeats[digest]
         self._bytes -= entry.weight
         self._on_removal(entry, reason)
+
+
+def _both(first: OnUse, second: OnUse) -> OnUse:
+    def both(key: bytes) -> None:
+        first(key)
+        second(key)
+
+    return both

@@ -221,7 +221,7 @@ class Answers:
         key = found.record.key
         answer, terms = self._unpack(found.record, now_s)
         self._hold(key, answer, terms, digest)
-        entry = self.memory.find(key, now_s)
+        entry = self.memory.peek(key, now_s)  # the tier has counted this use
         if entry is None:  # no room for it, but it can be given all the same
             entry = Entry(key, terms, terms.seq)
             entry.hold(answer)

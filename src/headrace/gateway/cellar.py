@@ -12,6 +12,7 @@ from headrace.cache.record import Record
 from headrace.cache.tier import Tier, TierFault
 from headrace.cache.tiers import OnState, TierStack
 from headrace.cache.turns import Leases, StoreLeases, Turns
+from headrace.cache.uses import UseCounter
 from headrace.cache.warm import warm_memory
 from headrace.clock import Clock
 from headrace.gateway.tasks import Spawn
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from headrace.cache.valkey_purges import ValkeyPurges
 
 UPKEEP_S: Final = 1.0
-# Purges come seldom, so they are forgotten seldom.
-_FORGETTING_TICKS: Final = 10
+# Uses of the same answers become one change meanwhile; purges come seldom.
+_SELDOM_TICKS: Final = 10
 
 _EVERYWHERE: Final = "every process that shares a tier"
 _LATER: Final = "this process now, the others as soon as they can be told"
@@ -48,6 +49,7 @@ class Cellar:
         on_purge: told of every purge, wherever it came from, once the ledger knows it.
         on_state: told once when a tier is left alone, and once when it is back.
         on_warm: takes in what is brought up at boot; says whether there is room for more.
+        uses: counts uses of what is in memory, where there is a durable tier that goes by them.
         say: told what else happens to the store, such as a damaged file.
 
     Raises:
@@ -65,6 +67,7 @@ class Cellar:
         on_purge: Callable[[str, int], None],
         on_state: OnState,
         on_warm: Callable[[Record], bool],
+        uses: UseCounter | None,
         say: Say,
     ) -> None:
         self._settings = settings
@@ -74,6 +77,7 @@ class Cellar:
         self._on_purge = on_purge
         self._on_state = on_state
         self._on_warm = on_warm
+        self._uses = uses
         self._say = say
         self._meter = TierMetrics(metrics)
         self._background: list[asyncio.Task[None]] = []
@@ -139,6 +143,8 @@ class Cellar:
             task.cancel()
         if self._shared_purges is not None:
             await self._shared_purges.close()
+        if self._durable is not None:
+            self._pass_uses_on(self._durable)
         if self.tiers is not None:
             await self.tiers.close()
 
@@ -230,10 +236,16 @@ class Cellar:
             await asyncio.sleep(UPKEEP_S)
             try:
                 await durable.maintain()
-                if tick % _FORGETTING_TICKS == 0:
+                if tick % _SELDOM_TICKS == 0:
+                    self._pass_uses_on(durable)
                     await durable.forget_purges(self._ledger.keep_s)
             except TierFault:
                 continue  # whoever looks something up finds out, and tells
+
+    def _pass_uses_on(self, durable: "DurableTier") -> None:
+        if self._uses is not None:
+            for key, times in self._uses.take().items():
+                durable.note_use(key, times)
 
     async def _clear_out(self, durable: "DurableTier", scope: str) -> None:
         """Let what was purged leave the disk; it is certain already that it does not count."""

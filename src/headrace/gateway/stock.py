@@ -10,6 +10,7 @@ from headrace.cache.policy import Policy, make_policy
 from headrace.cache.purges import PurgeLedger
 from headrace.cache.record import Record
 from headrace.cache.tiers import OnState
+from headrace.cache.uses import UseCounter
 from headrace.clock import Clock
 from headrace.gateway.answers import Answers
 from headrace.gateway.cache_desk import CacheDesk
@@ -19,7 +20,7 @@ from headrace.gateway.lifetimes import Lifetimes
 from headrace.gateway.meaning_parts import EmbedTexts, make_meanings
 from headrace.gateway.plan import Plan
 from headrace.gateway.tasks import Spawn
-from headrace.limits import EXPIRED_PER_SWEEP_MAX
+from headrace.limits import EXPIRED_PER_SWEEP_MAX, USES_PER_SWEEP_MAX
 from headrace.observe.metrics import Metrics
 from headrace.settings import Settings
 from headrace.settings.schema import CacheSettings
@@ -67,7 +68,8 @@ class Stock:
         cache = settings.cache
         ledger = PurgeLedger(clock, keep_s=_life_s_max(settings))
         self._ledger = ledger
-        self.memory = _memory(cache, ledger, self._count_removal)
+        self._uses = UseCounter() if cache.durable else None
+        self.memory = _memory(cache, ledger, self._count_removal, self._uses)
         self.cellar = Cellar(
             settings,
             ledger=ledger,
@@ -77,6 +79,7 @@ class Stock:
             on_purge=self._purged,
             on_state=on_tier,
             on_warm=self._warm,
+            uses=self._uses,
             say=on_store,
         )
         lifetimes = _lifetimes(cache)
@@ -101,18 +104,12 @@ class Stock:
             spawn=spawn,
             on_state=on_tier,
         )
-        self.desk = CacheDesk(
-            memory=self.memory,
-            tiers=self.cellar.tiers,
-            ledger=ledger,
-            announce=self.cellar.purge,
-            metrics=metrics,
-            lifetimes=lifetimes,
-            meanings=self.meanings,
-        )
+        self.desk = self._desk(lifetimes)
 
     async def close(self) -> None:
         """Write what waits, and let go of everything."""
+        if self._uses is not None:
+            self._uses.count(USES_PER_SWEEP_MAX)
         if self.meanings is not None:
             self.meanings.close()
         await self.cellar.close()
@@ -125,8 +122,10 @@ class Stock:
         self.memory.resize(bytes_max=cache.memory_mb << 20, entries_max=cache.entries_max)
 
     def sweep(self) -> None:
-        """Let some of what has expired leave memory; called ten times a second."""
+        """What is done a little of at a time, ten times a second."""
         self.memory.expire(self._clock.monotonic_s(), EXPIRED_PER_SWEEP_MAX)
+        if self._uses is not None:
+            self._uses.count(USES_PER_SWEEP_MAX)
 
     def refresh_gauges(self) -> None:
         """Bring the gauges that nobody pushes up to date."""
@@ -135,6 +134,17 @@ class Stock:
         self.cellar.refresh_gauges()
         if self.meanings is not None:
             self.meanings.refresh_gauges()
+
+    def _desk(self, lifetimes: Lifetimes | None) -> CacheDesk:
+        return CacheDesk(
+            memory=self.memory,
+            tiers=self.cellar.tiers,
+            ledger=self._ledger,
+            announce=self.cellar.purge,
+            metrics=self._metrics,
+            lifetimes=lifetimes,
+            meanings=self.meanings,
+        )
 
     def _purged(self, scope: str, number: int) -> None:
         self.desk.purged(scope, number)
@@ -147,7 +157,9 @@ class Stock:
         evictions.add(evictions.at(reason))
 
 
-def _memory(cache: CacheSettings, ledger: PurgeLedger, on_removal: OnRemoval) -> MemoryCache:
+def _memory(
+    cache: CacheSettings, ledger: PurgeLedger, on_removal: OnRemoval, uses: UseCounter | None
+) -> MemoryCache:
     bytes_max, entries_max = cache.memory_mb << 20, cache.entries_max
     policy: Policy[bytes] = make_policy(
         cache.policy, bytes_max=bytes_max, entries_max=entries_max, score=cache.policy_score
@@ -158,6 +170,7 @@ def _memory(cache: CacheSettings, ledger: PurgeLedger, on_removal: OnRemoval) ->
         policy=policy,
         ledger=ledger,
         on_removal=on_removal,
+        on_use=uses.note if uses is not None else None,
     )
 
 

@@ -1,6 +1,7 @@
 """What has expired leaves memory by itself, in steps, and nothing else leaves with it."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -17,7 +18,12 @@ LATE_S_MAX = 2.0
 class House:
     """A cache, and why entries left it."""
 
-    def __init__(self, policy: PolicyName = "lru", entries_max: int = 1000) -> None:
+    def __init__(
+        self,
+        policy: PolicyName = "lru",
+        entries_max: int = 1000,
+        on_use: Callable[[bytes], None] | None = None,
+    ) -> None:
         self.left: Counter[str] = Counter()
         bytes_max = 1 << 30
         self.cache = MemoryCache(
@@ -28,6 +34,7 @@ class House:
             ),
             ledger=PurgeLedger(),
             on_removal=lambda _entry, reason: self.left.update([reason]),
+            on_use=on_use,
         )
 
     def store(self, number: int, *, at_s: float = 0.0, stale_s: float = 0.0) -> None:
@@ -82,3 +89,15 @@ def test_what_left_before_is_not_expired_once_more():
     assert house.cache.find(b"2", FRESH_S) is None
     assert house.cache.expire(1000.0, 9) == 0
     assert house.left == {"capacity": 2, "purged": 1, "expired": 1}
+
+
+def test_every_use_is_told_and_a_look_is_none():
+    used: list[bytes] = []
+    house = House(on_use=used.append)
+    house.store(1)
+    house.store(2)
+    assert house.cache.find(b"1", 0.0) is not None
+    assert house.cache.repeat(b"d2", 0.0) is not None
+    assert house.cache.peek(b"1", 0.0) is not None
+    assert house.cache.find(b"3", 0.0) is None
+    assert used == [b"1", b"2"]
