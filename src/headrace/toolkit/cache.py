@@ -18,10 +18,10 @@ from headrace.cache.expiry import Expiry, bucket_width_s
 from headrace.cache.policy import Policy, PolicyName
 from headrace.clock import Clock, SystemClock
 from headrace.toolkit.arguments import bound, policy_of, seconds, weigher
-from headrace.toolkit.containment import Containment
 from headrace.toolkit.flights import Flights, Keep
 from headrace.toolkit.missing import MISSING, Missing
 from headrace.toolkit.stats import CacheStats, Reason
+from headrace.toolkit.telling import Listener, Telling
 
 if TYPE_CHECKING:
     from headrace.toolkit.async_flights import AsyncFlights
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 Default = TypeVar("Default")
-Listener = Callable[[Any, Any, Reason], object]
 
 TTL_S: Final = 3600.0
 BYTES_MAX: Final = 500_000_000
@@ -72,7 +71,7 @@ class Cache(Generic[Key, Value]):
             own that nobody else uses.
         listeners: called with key, value and reason (`capacity`, `expired`, `removed`,
             `replaced`) after an entry has left, on the thread that made it leave. What they
-            raise is counted and goes no further.
+            raise is counted and goes no further. They may use the cache.
         weigh: bytes of a value; `None` estimates them, looking at some 500 of its parts at most.
         clock: where time comes from.
 
@@ -81,6 +80,7 @@ class Cache(Generic[Key, Value]):
         max_size: its bound on the number of entries.
 
     Raises:
+        TypeError: an argument is of another type.
         ValueError: a bound or the time to live makes no sense.
     """
 
@@ -104,14 +104,13 @@ class Cache(Generic[Key, Value]):
         self._width_s = bucket_width_s(ttl)
         self._weigh = weigher(max_bytes, weigh)
         self._policy: Policy[Key] = policy_of(policy, max_size, max_bytes)
-        self._listeners = tuple(listeners)
         self.now_s = (clock or SystemClock()).monotonic_s
         self._lock = RLock()
         self._entries: dict[Key, Entry[Value]] = {}
         self._expiry: Expiry[Key] = Expiry()
         self._uses: deque[Key] = deque()
-        self._left: deque[tuple[Key, Value, Reason]] = deque()
-        self._contained = Containment()
+        self._telling = Telling(listeners)
+        self._left = self._telling.left
         self._flights: Flights[Key, Value] = Flights(self.now_s, self.peek)
         self._bytes = self._hits = self._misses = self._evictions = self._expirations = 0
 
@@ -197,7 +196,7 @@ class Cache(Generic[Key, Value]):
             self._policy.remove(key)
             self._drop(key, "removed")
             was_fresh = self.now_s() < entry.fresh_until_s
-        self._tell()
+        self._telling.tell()
         return was_fresh
 
     def clear(self) -> int:
@@ -221,7 +220,7 @@ class Cache(Generic[Key, Value]):
             for key in gone:
                 self._policy.remove(key)
                 self._drop(key, "removed")
-        self._tell()
+        self._telling.tell()
         return len(gone)
 
     def get_or_compute(
@@ -278,8 +277,8 @@ class Cache(Generic[Key, Value]):
                 expirations=self._expirations,
                 entries=len(self._entries),
                 bytes_held=self._bytes,
-                listener_errors=self._contained.errors,
-                last_listener_error=self._contained.last,
+                listener_errors=self._telling.contained.errors,
+                last_listener_error=self._telling.contained.last,
             )
 
     def _keeping(self, key: Key, ttl: float | None, cost: float | None) -> Keep[Value]:
@@ -324,7 +323,7 @@ class Cache(Generic[Key, Value]):
                     self._evictions += 1
                     is_held = is_held and leaving != key
         if self._left:
-            self._tell()
+            self._telling.tell()
         return is_held
 
     def _replace(self, key: Key, weight: int, is_fitting: bool) -> bool:
@@ -344,7 +343,7 @@ class Cache(Generic[Key, Value]):
         entry = self._entries.pop(key)
         entry.bucket.pop(key, None)
         self._bytes -= entry.weight
-        if self._listeners:
+        if self._telling.is_heard:
             self._left.append((key, entry.value, reason))
 
     def _expire(self, now_s: float) -> None:
@@ -361,7 +360,7 @@ class Cache(Generic[Key, Value]):
             if now_s >= self._expiry.due_s:
                 self._expire(now_s)
         if self._left:
-            self._tell()
+            self._telling.tell()
         return default
 
     def _note_uses(self) -> None:
@@ -373,16 +372,6 @@ class Cache(Generic[Key, Value]):
                 if key in entries:
                     touch(key)
             self._hits += count
-
-    def _tell(self) -> None:
-        while self._left:
-            try:
-                event = self._left.popleft()
-            except IndexError:  # another thread tells it
-                return
-            for listener in self._listeners:
-                with self._contained:
-                    listener(*event)
 
     @cached_property
     def _async_flights(self) -> "AsyncFlights[Key, Value]":

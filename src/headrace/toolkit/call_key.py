@@ -117,6 +117,29 @@ class CallKeys:
                 yield place, inner
 
 
+def check_owner(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> None:
+    """Make sure that a call of a method is told with its instance, or class.
+
+    An attribute of a method that is asked of an instance knows nothing of it.
+
+    Raises:
+        TypeError: it is missing.
+    """
+    names = _positional_names(function)
+    owner = getattr(function, "__qualname__", "").rpartition(".")[0]
+    if not owner or owner.endswith("<locals>") or names[:1] not in (("self",), ("cls",)):
+        return
+    first = args[0] if args else kwargs.get(str(names[0]))
+    kind = first if isinstance(first, type) else type(first)
+    if not any(each.__qualname__ == owner for each in kind.__mro__):
+        raise TypeError(
+            f"of a method, name the instance first: {function.__qualname__}.invalidate(instance, "
+            "...)"
+        )
+
+
 def _positional_names(function: Callable[..., Any]) -> tuple[str | None, ...]:
     """Names of the positional parameters in order; `None` for one without a usable name."""
     try:

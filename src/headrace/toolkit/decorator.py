@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, cast
 
 from headrace.toolkit.arguments import seconds
 from headrace.toolkit.cache import BYTES_MAX, TTL_S, Cache
-from headrace.toolkit.call_key import CallKeys
+from headrace.toolkit.call_key import CallKeys, check_owner
 from headrace.toolkit.containment import Containment
 from headrace.toolkit.flights import Flights
 from headrace.toolkit.freezing import freeze
@@ -35,7 +35,6 @@ class CachedMethod(Protocol[Result_co]):
     def cache_info(self) -> CacheInfo: ...
     def cache_clear(self) -> None: ...
     def cache_errors(self) -> CacheErrors: ...
-    def invalidate(self, *args: Any, **kwargs: Any) -> bool: ...
 
 
 class CachedFunction(Protocol[Asked, Result_co]):
@@ -60,7 +59,8 @@ class CachedFunction(Protocol[Asked, Result_co]):
     def invalidate(self, *args: Asked.args, **kwargs: Asked.kwargs) -> bool:
         """Drop the value of this one call; says whether there was a fresh one.
 
-        What is being computed for it goes to those who wait already, and is not kept.
+        Of a method, the instance comes first: `Client.ask.invalidate(client, "why?")`. What is
+        being computed for it goes to those who wait already, and is not kept.
         """
 
 
@@ -116,19 +116,27 @@ def cached(
 
     def decorate(function: Callable[..., Any]) -> Any:
         _check(function)
-        shelf: Shelf
         if backend is None:
             cache: Cache[Any, Any] = Cache(max_size=max_size, max_bytes=max_bytes, ttl=ttl)
-            shelf = MemoryShelf(cache, is_shared=False, ttl=None, stale=stale)
-        elif isinstance(backend, Cache):
-            shelf = MemoryShelf(backend, is_shared=True, ttl=ttl, stale=stale)
+            shelf: Shelf = MemoryShelf(cache, is_shared=False, ttl=None, stale=stale)
         else:
-            from headrace.toolkit.disk_shelf import DiskShelf
-
-            shelf = DiskShelf(backend, function, ttl, stale)
+            shelf = _shelf_in(backend, function, ttl, stale)
         return FunctionCache(function, shelf, key, stale).wrapper()
 
     return decorate if function is None else decorate(function)
+
+
+def _shelf_in(backend: object, function: Callable[..., Any], ttl: float, stale: float) -> Shelf:
+    """Where the answers of a function are kept in a cache that others use too."""
+    if isinstance(backend, Cache):
+        return MemoryShelf(backend, is_shared=True, ttl=ttl, stale=stale)
+    from headrace.toolkit.disk_shelf import DiskShelf
+    from headrace.toolkit.simple_cache import SimpleCache
+
+    if isinstance(backend, SimpleCache):
+        return DiskShelf(backend, function, ttl, stale)
+    kind = type(backend).__qualname__
+    raise TypeError(f"backend is a Cache or a SimpleCache, and {kind} is neither")
 
 
 class FunctionCache:
@@ -173,7 +181,12 @@ class FunctionCache:
         self._shelf.clear()
 
     def invalidate(self, *args: Any, **kwargs: Any) -> bool:
-        """Drop the value of one call."""
+        """Drop the value of one call.
+
+        Raises:
+            TypeError: of a method, the instance is missing.
+        """
+        check_owner(self._function, args, kwargs)
         key = self._key(args, kwargs)
         self._flights.forget(key)
         return self._shelf.drop(key)
@@ -216,20 +229,11 @@ class FunctionCache:
         call = partial(self._function, *args, **kwargs)
         if key is MISSING:
             return call()
-        keep = partial(self._keep, key)
+        keep = partial(self._shelf.keep, key)
         if self._stale_s and (value := self._shelf.peek_stale(key)) is not MISSING:
             self._refresher.on_thread(key, call, keep)
             return value
         return self._flights.compute(key, call, keep)
-
-    def _keep(self, key: Any, value: Any, seconds: float) -> None:
-        if inspect.iscoroutine(value):
-            value.close()
-            raise TypeError(
-                "a plain function gave a coroutine, which can be awaited once only: "
-                "cache an `async def`"
-            )
-        self._shelf.keep(key, value, seconds)
 
     async def _lead_async(self, key: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         call = partial(self._function, *args, **kwargs)
@@ -282,6 +286,9 @@ def _check(function: object) -> None:
         kind = type(function).__name__
         raise TypeError(f"put @cached below @{kind}, so that it decorates the function itself")
     if not callable(function):
-        raise TypeError(f"cached decorates functions: {function!r} cannot be called")
+        raise TypeError(
+            f"cached decorates functions, and {function!r} cannot be called: name the arguments, "
+            "as in @cached(ttl=60)"
+        )
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError("a generator can be read once only: cache a function that gives a list")

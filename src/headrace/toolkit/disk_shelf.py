@@ -1,9 +1,8 @@
 """Where a cached function keeps its values on disk."""
 
 from collections.abc import Callable, Hashable
-from functools import partial
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 from headrace.store.faults import StoreFault
 from headrace.toolkit.disk_book import CallKey
@@ -12,6 +11,9 @@ from headrace.toolkit.missing import MISSING
 from headrace.toolkit.shelves import Tally
 from headrace.toolkit.simple_cache import SimpleCache
 from headrace.toolkit.stats import CacheInfo
+
+# Names of the module that a program begins with, its own and that of processes it starts.
+_PROGRAMS: Final = frozenset({"__main__", "__mp_main__"})
 
 
 class DiskShelf:
@@ -22,10 +24,13 @@ class DiskShelf:
 
     Args:
         cache: the cache.
-        function: whose values they are, by its module and name: it has to be the same in every
-            process.
+        function: whose values they are, by its module and name, or its file where it is of the
+            program itself: these have to be the same in every process.
         ttl: seconds that values are given for.
         stale: seconds that they are held beyond.
+
+    Raises:
+        TypeError: the function has no name.
     """
 
     def __init__(
@@ -87,8 +92,26 @@ class DiskShelf:
 
 
 def _scope_of(function: Callable[..., Any]) -> int:
-    """A number for a function, the same in every process, and never that of plain keys."""
-    while isinstance(function, partial):
-        function = function.func
-    name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
-    return int.from_bytes(blake2b(name.encode(), digest_size=7).digest(), "little") + 1
+    """A number for a function, the same in every process, and never that of plain keys.
+
+    Raises:
+        TypeError: it has no name, by which other processes could know it.
+    """
+    name = getattr(function, "__qualname__", "")
+    if not name or name.endswith("<lambda>"):
+        raise TypeError(
+            f"{function!r} has no name of its own, by which its answers on disk could be told from "
+            "others: write a function with `def`"
+        )
+    full = f"{_module_of(function)}.{name}"
+    return int.from_bytes(blake2b(full.encode(), digest_size=7).digest(), "little") + 1
+
+
+def _module_of(function: Callable[..., Any]) -> str:
+    """The module; of a program, its own name or file: all programs call their module alike."""
+    module = str(getattr(function, "__module__", ""))
+    if module not in _PROGRAMS:
+        return module
+    names = getattr(function, "__globals__", {})
+    spec = names.get("__spec__")
+    return str(names.get("__file__", module) if spec is None else spec.name)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from functools import partial
 from threading import Lock, RLock, get_ident
-from types import TracebackType
-from typing import TYPE_CHECKING, Generic, TypeVar
+from types import AsyncGeneratorType, CoroutineType, GeneratorType, TracebackType
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from headrace.toolkit.missing import MISSING, Missing
 
@@ -22,6 +22,8 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 Keep = Callable[[Value, float], object]
 """Holds a value; told how many seconds it took to compute."""
+
+_USED_ONCE: Final = (CoroutineType, GeneratorType, AsyncGeneratorType)
 
 
 class Interrupted(Exception):
@@ -169,7 +171,13 @@ class Flights(Generic[Key, Value]):
     def land(
         self, key: Key, flight: Flight[Value], value: Value, keep: Callable[[], object]
     ) -> None:
-        """Keep what was computed, unless the key was forgotten meanwhile, and tell who waits."""
+        """Keep what was computed, unless the key was forgotten meanwhile, and tell who waits.
+
+        Raises:
+            TypeError: it can be used only once, so that the next caller would be given nothing.
+        """
+        if isinstance(value, _USED_ONCE):
+            raise _used_once(value)
         with self._lock:
             if self.flying.get(key) is flight:
                 keep()
@@ -265,3 +273,15 @@ class Landing(Generic[Key, Value]):
             told = error if isinstance(error, Exception) else Interrupted()
             self._flights.end(self._key, self._flight, MISSING, told)
         return isinstance(error, self._swallowed)
+
+
+def _used_once(value: Any) -> TypeError:
+    if isinstance(value, CoroutineType):
+        value.close()
+        return TypeError(
+            "what was computed is a coroutine, which can be awaited once only: cache an "
+            "`async def`, or use `get_or_compute_async`"
+        )
+    return TypeError(
+        "what was computed is a generator, which can be read once only: compute a list"
+    )

@@ -1,12 +1,13 @@
 """`SimpleCache`: values on disk, shared by threads and processes."""
 
+from math import inf
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 from headrace.clock import Clock, SystemClock
-from headrace.toolkit.arguments import seconds
+from headrace.toolkit.arguments import number, seconds
 from headrace.toolkit.disk_book import DiskBook
 from headrace.toolkit.missing import MISSING
 
@@ -33,6 +34,7 @@ class SimpleCache:
     Raises:
         StoreFault: the file cannot be opened, or belongs to another program. One that is damaged
             is moved aside, to the same name with `.corrupt` at its end.
+        TypeError: an argument is of another type.
         ValueError: an argument makes no sense.
     """
 
@@ -45,9 +47,9 @@ class SimpleCache:
         *,
         clock: Clock | None = None,
     ) -> None:
-        if not max_size_mb >= 1:
+        if not 1 <= number("max_size_mb", max_size_mb) < inf:
             raise ValueError(f"max_size_mb is {max_size_mb}: it has to be 1 or more")
-        if not 1 <= eviction_percentage <= 100:
+        if not 1 <= number("eviction_percentage", eviction_percentage) <= 100:
             raise ValueError(f"eviction_percentage is {eviction_percentage}: it goes from 1 to 100")
         self._ttl_s = seconds("ttl_seconds", ttl_seconds)
         self.book = DiskBook(
@@ -73,6 +75,8 @@ class SimpleCache:
             StoreFault: the file cannot be read.
             TypeError: the key is neither text nor bytes.
         """
+        if ttl_override is not None:
+            ttl_override = seconds("ttl_override", ttl_override)
         value = self._find(key, ttl_override)
         return default if value is MISSING else value
 

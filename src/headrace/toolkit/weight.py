@@ -14,6 +14,8 @@ from sys import getsizeof
 from types import BuiltinFunctionType, FunctionType, ModuleType, NoneType
 from typing import Any, Final
 
+from headrace.toolkit.containment import Containment
+
 PARTS_MAX: Final = 400
 FLAT_MAX: Final = 16
 
@@ -36,12 +38,17 @@ def weight_of(value: object) -> int:
 
     Args:
         value: anything; it is not changed, and code of its own runs only where it has a
-            `__sizeof__`, `__len__`, `__iter__` or `items` of its own.
+            `__sizeof__`, `__len__`, `__iter__`, `items` or `nbytes` of its own. Where that
+            raises, the value counts as an empty object.
     """
     if type(value) in PLAIN:
         return value.__sizeof__()  # a quarter of what getsizeof takes, and the same
     flat = _flat_weight(value) if type(value) is tuple and len(value) <= FLAT_MAX else 0
-    return flat or int(_weigh(value, PARTS_MAX, set()))
+    if flat:
+        return flat
+    with Containment():
+        return int(_weigh(value, PARTS_MAX, set()))
+    return _UNTOLD_BYTES
 
 
 def _flat_weight(value: tuple[Any, ...]) -> int:

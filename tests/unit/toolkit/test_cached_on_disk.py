@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,46 @@ def test_stale_answers_are_given_while_new_ones_are_computed(disk: Disk) -> None
     eventually(lambda: answer() == 2)
     disk.clock.advance(16)
     assert answer() == 3
+
+
+class Doubles:
+    def __call__(self, number: int) -> int:
+        return 2 * number
+
+
+@pytest.mark.parametrize("function", [lambda number: number, partial(pow, 2), Doubles()])
+def test_functions_without_a_name_would_be_mixed_up_and_are_refused(
+    disk: Disk, function: Any
+) -> None:
+    with pytest.raises(TypeError, match="no name of its own"):
+        cached(backend=disk.cache)(function)
+
+
+PROGRAM = """
+import sys
+from headrace import SimpleCache, cached
+with SimpleCache(path=sys.argv[1]) as cache:
+    @cached(backend=cache)
+    def answer(question):
+        return sys.argv[2]
+    print(answer("why"), end=" ")
+"""
+
+
+def test_programs_that_share_a_file_are_told_apart_and_known_again(tmp_path: Path) -> None:
+    said = ""
+    for program in ("one", "other"):
+        (tmp_path / f"{program}.py").write_text(PROGRAM)
+    for program, word in (("one", "a"), ("other", "b"), ("one", "c"), ("other", "d")):
+        said += subprocess.run(
+            [sys.executable, tmp_path / f"{program}.py", tmp_path / "cache.db", word],
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        ).stdout
+    assert said == "a b a b "
 
 
 def test_coroutines_are_kept_too(disk: Disk) -> None:

@@ -197,6 +197,8 @@ def test_methods_are_cached_for_each_instance_and_keep_none_alive() -> None:
     assert [one.height(1), one.height(1), other.height(1), one.height(mark=1)] == [1, 1, 2, 1]
     assert Weir.height.cache_info().hits == 2
     assert one.height.cache_info().hits == 2
+    with pytest.raises(TypeError, match=r"Weir\.height\.invalidate\(instance"):
+        one.height.invalidate(1)  # type: ignore[attr-defined]
     assert Weir.height.invalidate(one, 1)
     gone = weakref.ref(one)
     del one

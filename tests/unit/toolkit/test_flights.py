@@ -1,7 +1,8 @@
 """Single-flight between threads: nothing is computed twice, and nobody waits for ever."""
 
+import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -247,3 +248,32 @@ def test_threads_hammering_one_function_compute_each_answer_once() -> None:
     with ThreadPoolExecutor(THREADS) as pool:
         assert all(pool.map(hammer, range(THREADS)))
     assert sorted(calls) == list(range(101))
+
+
+async def nothing() -> None:
+    """Can be awaited once."""
+
+
+def some() -> Iterator[int]:
+    yield 1
+
+
+async def some_async() -> AsyncIterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [(nothing, "awaited once"), (some, "read once"), (some_async, "read once")],
+)
+def test_what_can_be_used_only_once_is_refused(make: Any, told: str) -> None:
+    cache: Cache[str, Any] = Cache(max_size=5)
+
+    async def compute() -> Any:
+        return make()
+
+    with pytest.raises(TypeError, match=told):
+        cache.get_or_compute("a", make)
+    with pytest.raises(TypeError, match=told):
+        asyncio.run(cache.get_or_compute_async("a", compute))
+    assert len(cache) == 0

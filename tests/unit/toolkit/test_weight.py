@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from headrace import Cache
 from headrace.toolkit.weight import PARTS_MAX, weight_of
 
 
@@ -106,3 +107,31 @@ def test_what_holds_itself_is_weighed_once() -> None:
 
 def test_code_is_nobodys_weight() -> None:
     assert weight_of([test_code_is_nobodys_weight, sys, int]) < 1000
+
+
+class Awkward:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __sizeof__(self) -> int:
+        if self.name == "sizeof":
+            raise RuntimeError(self.name)
+        return 100
+
+    @property
+    def nbytes(self) -> int:
+        raise RuntimeError(self.name)
+
+
+class AwkwardMapping(dict[str, int]):
+    def items(self) -> Any:
+        raise RuntimeError("items")
+
+
+@pytest.mark.parametrize(
+    "value", [Awkward("sizeof"), Awkward("nbytes"), AwkwardMapping(a=1), [Awkward("nbytes")]]
+)
+def test_what_cannot_be_weighed_weighs_something_and_is_held(value: Any) -> None:
+    assert weight_of(value) > 0
+    cache: Cache[str, Any] = Cache(max_size=5)
+    assert cache.set("a", value)
