@@ -1,4 +1,5 @@
-"""What tests share: the gateway most of them ask, and the provider and loops of the library's."""
+"""What tests share: the gateway most of them ask, the provider and loops of the library's, and a
+PostgreSQL server."""
 
 import asyncio
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ import pytest
 import uvloop
 from tests.support.adapter import Loop
 from tests.support.house import House
+from tests.support.postgres import PostgresServer, find_binaries
 
 from headrace.sim.options import SimOptions
 from headrace.sim.thread import ThreadedSim, running
@@ -50,3 +52,37 @@ def loop(request: pytest.FixtureRequest) -> Loop:
     """Makes the loop of a test; each runs with asyncio's and with uvloop's."""
     made: Loop = request.param
     return made
+
+
+@pytest.fixture(scope="session")
+def own_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server that tests may kill; each leaves it running."""
+    binaries = find_binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL here: neither `postgres` nor the `pgserver` wheel")
+    server = PostgresServer(binaries)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def server(own_server: PostgresServer) -> Iterator[PostgresServer]:
+    """The same server; runs again after the test, whatever the test did to it."""
+    yield own_server
+    if own_server.is_running:
+        own_server.thaw()
+    else:
+        own_server.start()
+
+
+@pytest.fixture
+def own_url(server: PostgresServer) -> Iterator[str]:
+    """An empty database on the server that tests may kill."""
+    with server.databases.fresh() as url:
+        yield url
+        if not server.is_running:
+            server.start()
+        server.thaw()

@@ -91,6 +91,7 @@ class Callers:
 
     Attributes:
         found_in: where answers came from, in the order they came.
+        is_lost: whether the gateway was killed, so that answers may break off.
     """
 
     def __init__(self, gateway: Gateway, sim: ThreadedSim) -> None:
@@ -103,6 +104,7 @@ class Callers:
             threading.Thread(target=self._ask_on, args=(first,)) for first in range(CALLERS)
         ]
         self.found_in: list[str | None] = []
+        self.is_lost = False
 
     def start(self) -> None:
         for thread in self._threads:
@@ -113,19 +115,19 @@ class Callers:
         self._is_over.set()
         for thread in self._threads:
             thread.join()
-        assert self._wrong == []
+        assert not self._wrong, self._wrong
 
     def answered(self, more: int = 4 * QUESTIONS) -> list[str | None]:
         """Wait for some answers more; where they came from."""
         begin = len(self.found_in)
         eventually(lambda: self._wrong or len(self.found_in) >= begin + more, BACK_TIMEOUT_S)
-        assert self._wrong == []
+        assert not self._wrong, self._wrong
         return self.found_in[begin:]
 
     def finds_in(self, tier: str) -> None:
         """Wait until a tier answers again."""
         eventually(lambda: self._wrong or tier in self.answered(QUESTIONS), BACK_TIMEOUT_S)
-        assert self._wrong == []
+        assert not self._wrong, self._wrong
 
     def _ask_on(self, first: int) -> None:
         for number in itertools.count(first):
@@ -136,7 +138,8 @@ class Callers:
                 response = asking(self._gateway, text)
                 is_right = response.status == 200 and words(response) == self._truth[text]
             except (OSError, AssertionError, LookupError, ValueError) as error:
-                self._wrong.append(error)
+                if not self.is_lost:
+                    self._wrong.append(error)
                 return
             if not is_right:
                 self._wrong.append(response)

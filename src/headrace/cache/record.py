@@ -1,9 +1,18 @@
 """One answer as the tiers below memory hold it: with all that another process has to know."""
 
+import re
+from math import inf
+from typing import Final
+
 import msgspec
 
-from headrace.cache.entry import Headers, purge_scopes
+from headrace.cache.entry import Headers, Shape, purge_scopes
 from headrace.model import Usage
+
+_STATUS_OK: Final = 200
+_SHAPES: Final = frozenset(map(int, Shape))
+# What would end a header, and begin another one or another answer.
+_BREAK: Final = re.compile(rb"[\r\n\0]")
 
 
 class Record(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -49,3 +58,22 @@ class Record(msgspec.Struct, frozen=True, gc=False, array_like=True):
     def scopes(self) -> tuple[str, ...]:
         """What it may be purged by, besides its key."""
         return purge_scopes(self.tenant, self.provider, self.model, self.tags)
+
+    @property
+    def is_plausible(self) -> bool:
+        """Whether it is one that a gateway could have stored, as far as that can be seen.
+
+        Whoever may write to a tier may write anything there: it may cost hits, and nothing else.
+        """
+        usage = self.usage or _NO_USAGE
+        return (
+            self.status == _STATUS_OK
+            and self.shape in _SHAPES
+            and 0.0 <= (self.cost_usd or 0.0) < inf
+            and 0.0 <= self.seconds < inf
+            and min(usage.input_tokens, usage.output_tokens, usage.cached_tokens) >= 0
+            and not any(_BREAK.search(part) for pair in self.headers for part in pair)
+        )
+
+
+_NO_USAGE: Final = Usage()

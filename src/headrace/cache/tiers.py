@@ -144,6 +144,8 @@ class TierStack:
         record = decode(value)
         if record is None or record.key != key or record.expires_s <= self._clock.wall_s():
             return None
+        if not record.is_plausible:
+            return None
         if not self._ledger.is_valid(record.seq, (*record.scopes, key_scope(key))):
             return None
         return record

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 LEASE_S: Final = 30.0
 _PAUSE_S_MIN: Final = 0.01
 _PAUSE_S_MAX: Final = 0.25
+# Together as long as a lease.
+_RELEASE_PAUSES_S: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
 class Leases(Protocol):
@@ -96,7 +98,7 @@ class Turns:
             # Its holder may have ended between the look-up before and now.
             found = await self._tiers.find(key) if token is None or pause_s > _PAUSE_S_MIN else None
             if token is not None and found is not None:
-                await self.give_back(key, token)
+                self._spawn(self.give_back(key, token))
             if found is not None or token is not None:
                 return found or token
             if self._clock.monotonic_s() >= end_s:
@@ -111,11 +113,15 @@ class Turns:
         await self.give_back(key, token)
 
     async def give_back(self, key: bytes, token: bytes) -> None:
-        """Let somebody else ask; a lease that cannot be given back ends by itself."""
-        try:
-            await self._leases.release(key, token)
-        except TierFault:
-            return
+        """Let somebody else ask. What fails is tried again, until the lease ends by itself: nobody
+        is to wait for an answer that is not under way any more."""
+        for pause_s in _RELEASE_PAUSES_S:
+            try:
+                await self._leases.release(key, token)
+            except TierFault:
+                await asyncio.sleep(pause_s)
+            else:
+                return
 
     async def _try_lease(self, key: bytes) -> bytes | None:
         """The lease on a key, or `None` where somebody else has it.

@@ -120,6 +120,8 @@ class Answers:
 
     def take_in(self, order: Order, found: Found) -> Held | None:
         """Bring up what a tier had, and judge it as if it had been here."""
+        if found.record.tenant != order.call.tenant:
+            return None  # the key says whose it is: somebody else has put this there
         now_s = self._clock.monotonic_s()
         return self._judge(order, self._bring_up(found, order.digest, now_s), now_s)
 
@@ -132,7 +134,7 @@ class Answers:
         entry = self.memory.find(key, now_s)
         if entry is None:
             found = await self.tiers.find(key) if self.tiers is not None else None
-            if found is None:
+            if found is None or found.record.tenant != order.call.tenant:
                 return None
             now_s = self._clock.monotonic_s()
             entry = self._bring_up(found, b"", now_s)

@@ -6,22 +6,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.support.postgres import URL_VARIABLE, Databases, PostgresServer, find_binaries
+from tests.support.postgres import URL_VARIABLE, Databases, PostgresServer
 from tests.support.stores import Place
-
-
-@pytest.fixture(scope="session")
-def own_server() -> Iterator[PostgresServer]:
-    """A PostgreSQL server that tests may kill; each leaves it running."""
-    binaries = find_binaries()
-    if binaries is None:
-        pytest.skip("no PostgreSQL here: neither `postgres` nor the `pgserver` wheel")
-    server = PostgresServer(binaries)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
 
 
 @pytest.fixture(scope="session")
@@ -31,26 +17,6 @@ def databases(request: pytest.FixtureRequest) -> Databases:
         return Databases(url)
     server: PostgresServer = request.getfixturevalue("own_server")
     return server.databases
-
-
-@pytest.fixture
-def server(own_server: PostgresServer) -> Iterator[PostgresServer]:
-    """The same server; runs again after the test, whatever the test did to it."""
-    yield own_server
-    if own_server.is_running:
-        own_server.thaw()
-    else:
-        own_server.start()
-
-
-@pytest.fixture
-def own_url(server: PostgresServer) -> Iterator[str]:
-    """An empty database on the server that tests may kill."""
-    with server.databases.fresh() as url:
-        yield url
-        if not server.is_running:
-            server.start()
-        server.thaw()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -30,6 +30,7 @@ class Counter:
         self.fault: TierFault | None = None
         self.asked = 0
         self.released: list[bytes] = []
+        self.deaf_times = 0
 
     async def try_lease(self, key: bytes, ttl_s: float) -> bytes | None:
         self.asked += 1
@@ -39,6 +40,9 @@ class Counter:
         return TOKEN
 
     async def release(self, key: bytes, token: bytes) -> bool:
+        if self.deaf_times:
+            self.deaf_times -= 1
+            raise TierFault("l2", "it is not there")
         self.released.append(token)
         return True
 
@@ -141,6 +145,15 @@ def test_who_stops_waiting_leaves_no_lease_behind():
         await asyncio.gather(waiting, return_exceptions=True)
         house.counter.gate.set()
         await house.settle()
+        assert house.counter.released == [TOKEN]
+
+    run(test)
+
+
+def test_a_lease_that_cannot_be_given_back_is_given_back_later():
+    async def test(house: House) -> None:
+        house.counter.deaf_times = 1
+        await house.turns.give_back(KEY, TOKEN)
         assert house.counter.released == [TOKEN]
 
     run(test)

@@ -1,0 +1,80 @@
+"""Whatever becomes of PostgreSQL, callers get right answers, and it is used when it is back."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.support.gateway import Gateway
+from tests.support.postgres import PostgresServer
+from tests.support.tiered import (
+    BACK_TIMEOUT_S,
+    DOWN,
+    UP,
+    calling,
+    changes,
+    lookups,
+    state,
+    tiered,
+)
+from tests.support.waiting import eventually
+
+from headrace.sim.thread import ThreadedSim
+
+PATIENT_MS = 2000
+QUICK_MS = 50
+
+
+def durable(sim: ThreadedSim, url: str, timeout_ms: int = PATIENT_MS) -> dict[str, Any]:
+    cache = {"durable": True, "tier_timeout_ms": timeout_ms}
+    return tiered(sim, cache=cache, store={"url": url})
+
+
+def test_down_at_start_and_up_later(
+    sim: ThreadedSim, own_url: str, server: PostgresServer, tmp_path: Path
+):
+    server.stop()
+    with Gateway(tmp_path, durable(sim, own_url)) as gateway, calling(gateway, sim) as callers:
+        assert set(callers.answered()) <= {"miss", "joined", "l1"}
+        eventually(lambda: state(gateway, "l3") == DOWN, BACK_TIMEOUT_S)
+        assert lookups(gateway, "l3", "fault") > 0
+        server.start()
+        callers.finds_in("l3")
+        eventually(lambda: state(gateway, "l3") == UP, BACK_TIMEOUT_S)
+        assert changes(gateway, "l3") == ["tier_down", "tier_up"]
+
+
+def test_killed_in_a_write_under_load(
+    sim: ThreadedSim, own_url: str, server: PostgresServer, tmp_path: Path
+):
+    with Gateway(tmp_path, durable(sim, own_url)) as gateway, calling(gateway, sim) as callers:
+        callers.finds_in("l3")
+        server.kill()
+        eventually(lambda: state(gateway, "l3") == DOWN, BACK_TIMEOUT_S)
+        assert "l3" not in callers.answered()
+        server.start()
+        callers.finds_in("l3")
+        eventually(lambda: state(gateway, "l3") == UP, BACK_TIMEOUT_S)
+
+
+def test_frozen(sim: ThreadedSim, own_url: str, server: PostgresServer, tmp_path: Path):
+    with (
+        Gateway(tmp_path, durable(sim, own_url, QUICK_MS)) as gateway,
+        calling(gateway, sim) as callers,
+    ):
+        callers.finds_in("l3")
+        server.freeze()
+        eventually(lambda: state(gateway, "l3") == DOWN, BACK_TIMEOUT_S)
+        assert "l3" not in callers.answered(500)  # nobody waits for it
+        server.thaw()
+        callers.finds_in("l3")
+        eventually(lambda: state(gateway, "l3") == UP, BACK_TIMEOUT_S)
+
+
+def test_down_when_the_gateway_ends(
+    sim: ThreadedSim, own_url: str, server: PostgresServer, tmp_path: Path
+):
+    with Gateway(tmp_path, durable(sim, own_url)) as gateway:
+        with calling(gateway, sim) as callers:
+            callers.finds_in("l3")
+            server.kill()
+            callers.answered()
+        gateway.stop()
