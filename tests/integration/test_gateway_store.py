@@ -53,8 +53,7 @@ def test_a_damaged_file_is_set_aside_and_told_of(sim: ThreadedSim, tmp_path: Pat
         assert told["level"] == "error"
         assert f"{CACHE_FILE}.damaged" in told["detail"]
         assert (tmp_path / f"{CACHE_FILE}.damaged").read_text().startswith("Dear diary")
-        # What was purged is known again: what is stored from now on counts for those to come.
-        eventually(lambda: [e for e in named(gateway, "tier_up") if e["about"] == "purges"])
+        assert named(gateway, "tier_down") == []  # all this was before the first request
         gateway.post(PATH, question("two"))
     with Gateway(tmp_path / "c", durable(sim, tmp_path)) as gateway:
         assert gateway.post(PATH, question("two")).cache in ("l1", "l3")
@@ -79,6 +78,24 @@ def test_the_library_tells_its_log_of_a_damaged_file(
     (told,) = [each for each in caplog.records if "store_damaged" in each.getMessage()]
     assert (told.name, told.levelno) == ("headrace", logging.ERROR)
     assert f"{CACHE_FILE}.damaged" in told.getMessage()
+
+
+def test_a_store_that_cannot_be_used_is_known_before_the_first_request(
+    sim: ThreadedSim, tmp_path: Path
+):
+    state = tmp_path / "state"
+    state.write_text("not a folder")
+    with Gateway(tmp_path / "a", durable(sim, state)) as gateway:
+        ready = gateway.get("/readyz")
+        assert (ready.status, ready.json()["tiers"]) == (200, {"l3": "down"})
+        assert [e["about"] for e in named(gateway, "tier_down")].count("l3") == 1
+        assert gateway.post(PATH, question("one")).cache == "miss"
+        state.unlink()
+        eventually(lambda: gateway.get("/readyz").json()["tiers"] == {"l3": "up"})
+        eventually(lambda: [e for e in named(gateway, "tier_up") if e["about"] == "purges"])
+        gateway.post(PATH, question("two"))
+    with Gateway(tmp_path / "b", durable(sim, state)) as gateway:
+        assert gateway.post(PATH, question("two")).cache in ("l1", "l3")
 
 
 def test_uses_of_what_is_in_memory_decide_what_is_worth_warming(sim: ThreadedSim, tmp_path: Path):

@@ -55,7 +55,11 @@ class Breaker:
             self._next_trial_s = now_s + self._retry_s
             return False
         self._failures += 1
-        if self._failures < self._failures_max:
+        return self._failures >= self._failures_max and self.open(now_s)
+
+    def open(self, now_s: float) -> bool:
+        """Leave the tier alone from now on; says whether that is news."""
+        if self.is_open:
             return False
         self.is_open = True
         self._next_trial_s = now_s + self._retry_s

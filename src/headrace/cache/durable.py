@@ -31,6 +31,10 @@ class DurableTier:
         self._answers = store.answers
         self._clock = clock
 
+    async def ready(self) -> None:
+        """See that the store can be used; its tables are made where they are missing."""
+        await self._do(self._store.ready())
+
     async def get(self, key: bytes) -> bytes | None:
         """The value of a key that has not expired; counts as a use of it."""
         return await self._do(self._answers.get(key, self._clock.wall_s()))

@@ -92,6 +92,16 @@ class TierStack:
         """Records that wait to be written."""
         return sum(shelf.waiting for shelf in self._shelves)
 
+    async def check(self, name: str, ask: Callable[[], Awaitable[None]]) -> bool:
+        """Whether a tier is of use, found out before anybody needs it.
+
+        Args:
+            name: the tier's.
+            ask: raises `TierFault` where it is of none; then it is left alone at once.
+        """
+        (shelf,) = [shelf for shelf in self._shelves if shelf.tier.name == name]
+        return await shelf.check(ask)
+
     async def find(self, key: bytes) -> Found | None:
         """The record of a key, from the nearest tier that has one that counts.
 
@@ -183,6 +193,18 @@ class Shelf:
     def waiting(self) -> int:
         """Records that wait to be written."""
         return len(self._queue)
+
+    async def check(self, ask: Callable[[], Awaitable[None]]) -> bool:
+        """Whether the tier is of use; where it is not, it is left alone at once."""
+        try:
+            await ask()
+        except TierFault as fault:
+            if self._lookups.open(self._clock.monotonic_s()):
+                self._on_state(self.tier.name, False, fault.why)
+            return False
+        if self._lookups.succeeded():
+            self._on_state(self.tier.name, True, "it answers again")
+        return True
 
     async def get(self, key: bytes, timeout_s: float) -> bytes | None:
         """What the tier holds of a key, or `None` where it says nothing in time."""

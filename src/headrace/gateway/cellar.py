@@ -81,6 +81,7 @@ class Cellar:
         self._say = say
         self._meter = TierMetrics(metrics)
         self._background: list[asyncio.Task[None]] = []
+        self._is_checked = asyncio.Event()
         self._is_caught_up = asyncio.Event()
         self._was_cut_off = False
         self._store_leases: StoreLeases | None = None
@@ -105,20 +106,22 @@ class Cellar:
         """Begin to follow purges and to look after what is kept."""
         if self._shared_purges is not None:
             self._background.append(self._spawn(self._shared_purges.follow()))
-        elif self._store_purges is not None:
-            self._store_purges.start()
         if self._durable is not None:
+            self._background.append(self._spawn(self._open(self._durable)))
             self._background.append(self._spawn(self._keep_up(self._durable)))
             self._background.append(self._spawn(self._warm(self._durable)))
 
     async def caught_up(self, timeout_s: float) -> None:
-        """Wait until it is known what was purged while this process was not there, up to a limit.
+        """Wait until it is known whether the store is of use, and what was purged while this
+        process was not there, up to a limit.
 
         Until then nothing of the tiers below counts.
         """
-        if self._purges is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout_s):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                if self._durable is not None:
+                    await self._is_checked.wait()
+                if self._purges is not None:
                     await self._is_caught_up.wait()
 
     async def purge(self, scope: str) -> str:
@@ -223,6 +226,19 @@ class Cellar:
         self._is_caught_up.set()
         self._was_cut_off = True
         self._on_state("purges", is_known, why)
+
+    async def _open(self, durable: "DurableTier") -> None:
+        """Open the store ahead of the first request; where that fails, try until it is open."""
+        while self.tiers is not None:
+            is_open = await self.tiers.check(durable.name, durable.ready)
+            if not self._is_checked.is_set():
+                self._is_checked.set()
+                # Only now: what is wrong with the store has been told, or mended, by now.
+                if self._shared_purges is None and self._store_purges is not None:
+                    self._store_purges.start()
+            if is_open:
+                break
+            await asyncio.sleep(UPKEEP_S)
 
     async def _warm(self, durable: "DurableTier") -> None:
         await self._is_caught_up.wait()

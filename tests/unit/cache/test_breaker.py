@@ -19,6 +19,15 @@ def test_it_opens_after_failures_in_a_row_only():
     assert not breaker.is_open
 
 
+def test_it_can_be_opened_at_once():
+    breaker = Breaker(failures_max=3, retry_s_min=1.0)
+    assert breaker.open(0.0)
+    assert not breaker.open(0.0)
+    assert not breaker.allows(0.9)
+    assert breaker.allows(1.0)
+    assert breaker.succeeded()
+
+
 def test_one_trial_at_a_time_while_it_is_open():
     breaker = opened()
     assert not breaker.allows(0.9)

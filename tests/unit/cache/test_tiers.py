@@ -201,6 +201,27 @@ def test_a_tier_that_is_back_is_asked_again_and_it_is_told_once():
     run(test, "l2")
 
 
+def test_a_tier_that_proves_to_be_of_no_use_is_left_alone_at_once():
+    async def test(house: House) -> None:
+        shelf = house.shelves[1]
+
+        async def ask() -> None:
+            await shelf.get(KEY)
+
+        shelf.fault = TierFault("l3", "there is no such folder")
+        assert not await house.stack.check("l3", ask)
+        assert not await house.stack.check("l3", ask)
+        assert house.stack.states == {"l2": "up", "l3": "down"}
+        await house.stack.find(KEY)
+        assert shelf.asked == 2
+        shelf.fault = None
+        assert await house.stack.check("l3", ask)
+        assert house.stack.states == {"l2": "up", "l3": "up"}
+        assert house.states == [("l3", False), ("l3", True)]
+
+    run(test)
+
+
 def test_a_tier_that_is_full_still_gives_what_it_has():
     async def test(house: House) -> None:
         shelf = house.shelves[0]
