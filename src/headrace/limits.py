@@ -36,6 +36,10 @@ TIER_WRITE_TIMEOUT_S: Final = 2.0
 WARM_ENTRIES_MAX: Final = 10_000
 WARM_SHARE_MAX: Final = 0.5
 
+# A file of prompts is held as a whole while they are asked.
+WARM_FILE_BYTES_MAX: Final = 32 * 1024 * 1024
+WARM_FILE_LINES_MAX: Final = 100_000
+
 # Raw bodies that lead to one cache entry without being parsed.
 REPEATS_PER_ENTRY_MAX: Final = 4
 

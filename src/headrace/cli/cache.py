@@ -5,10 +5,11 @@ from typing import Annotated, Final
 
 import typer
 
-from headrace.cli import cache_purge
+from headrace.cli import cache_purge, cache_warm
 
 app = typer.Typer(no_args_is_help=True, help="Work with the cache.")
 app.command()(cache_purge.purge)
+app.command(epilog=cache_warm.EPILOG)(cache_warm.warm)
 
 _SIMULATE_EPILOG: Final = """Examples:
 

@@ -178,7 +178,8 @@ class Pipeline:
         )
         order.reader.answer(answer, self.now_s() - answer.stored_s)
         order.reader.done()
-        self._answers.count_saved("l1", answer, answer.seconds)
+        if not order.purpose:
+            self._answers.count_saved("l1", answer, answer.seconds)
         self._enter(order)
         if stale is not None:
             self._answers.count_stale(stale.value)
@@ -242,7 +243,7 @@ class Pipeline:
         held, where, similarity = sought
         answer, order.relay = held.answer, None
         self.landed(flight)
-        for _ in range(1 + flight.followers):
+        for _ in range(flight.followers + (not order.purpose)):
             self._answers.count_saved(where.value, answer, answer.seconds)
         flight.similarity = similarity
         flight.stale = Stale.REVALIDATING if held.is_stale else None

@@ -16,6 +16,7 @@ from headrace.errors import HeadraceError
 from headrace.gateway.cache_desk import CacheDesk
 from headrace.gateway.engine import Engine
 from headrace.gateway.plan import Lane
+from headrace.gateway.warming import Warming
 from headrace.identity.keys import KeyRing
 from headrace.limits import SWEEP_INTERVAL_S
 from headrace.observe.cells import Board
@@ -34,6 +35,7 @@ from headrace.server.listener import Certificate, listen_on, server_tls
 from headrace.server.operations import Handler, Operations
 from headrace.server.service import Service
 from headrace.settings import Settings
+from headrace.settings.schema import WarmSettings
 from headrace.version import __version__
 
 # A loop that is this late is worth a line in the log.
@@ -131,6 +133,15 @@ class Worker:
             events=self._logs.events,
             worker_tag=f"{post.index:x}{secrets.token_hex(4)}",
         )
+        self._warming = Warming(
+            self._prompts_to_warm(settings),
+            pipeline=self._engine.pipeline,
+            dialects=self._engine.dialects,
+            turns=self._engine.stock.cellar.turns,
+            clock=clock,
+            spawn=self._engine.spawn,
+            say=self._logs.events.say,
+        )
         self._reloads = 0
         self._lag = LoopLag(metrics.loop_lag, clock, on_tick=self._tick)
 
@@ -157,6 +168,7 @@ class Worker:
         try:
             await self._stopping.wait()
             server.close()
+            self._warming.stop()
             await self._drain()
         finally:
             sweeper.cancel()
@@ -198,6 +210,9 @@ class Worker:
         console = AsgiBridge(make_console(self.status, engine.desk), engine.spawn)
         return {**operations.handlers, Route.ADMIN: console}
 
+    def _prompts_to_warm(self, settings: Settings) -> WarmSettings | None:
+        return settings.cache.warm if self._post.index == 0 else None  # one of all workers does it
+
     def _desk(self, settings: Settings) -> Desk:
         return Desk(
             keys=KeyRing.from_settings(settings.keys),
@@ -223,6 +238,7 @@ class Worker:
             self._logs.events.say("warning", "slow_loop", lag_ms=round(lag_s * 1000))
         self._refresh()
         self._logs.flush()
+        self._warming.tick()
         supervisor_pid = self._post.supervisor_pid
         if supervisor_pid is not None and os.getppid() != supervisor_pid:
             self._stopping.set()  # nobody would restart or stop this worker any more
@@ -264,6 +280,7 @@ class Worker:
             return
         self._certificate.replace(certificate)
         self._settings = settings
+        self._warming.adopt(self._prompts_to_warm(settings))
         self._say_reload("info", "reloaded")
 
     def _say_reload(self, level: Level, event: str, **fields: Value) -> None:

@@ -3,6 +3,7 @@
 import ipaddress
 import math
 from difflib import get_close_matches
+from typing import Final
 
 from headrace.errors import SettingsInvalid
 from headrace.model import Price
@@ -17,8 +18,12 @@ from headrace.settings.schema import (
     SemanticSettings,
     Settings,
     StoreSettings,
+    WarmSettings,
 )
 from headrace.settings.values import LOCAL_EMBEDDER
+
+# Who callers are while no keys are set.
+_TENANT_OF_ALL: Final = "default"
 
 
 def apply_rules(reader: Reader) -> None:
@@ -60,6 +65,9 @@ def apply_serving_rules(reader: Reader) -> None:
             "an embedder is missing: the provider/model of one with /v1/embeddings, or local:MODEL "
             "for sentence-transformers in this process",
         )
+    prompts = reader.found.get(("cache", "warm", "file"))
+    if prompts is not None:
+        _report(reader, ("cache", "warm", "file"), file_problem(prompts.value))
     log_file = reader.found.get(("log", "file"))
     if log_file is not None and log_file.value is not None:
         _report(reader, ("log", "file"), log_problem(log_file.value))
@@ -134,6 +142,8 @@ def _check_cache(reader: Reader, cache: CacheSettings) -> None:
     if cache.entry_kb_max > cache.memory_mb * 1024:
         message = f"expected at most memory_mb ({cache.memory_mb} MB), or nothing that large fits"
         reader.complain(("cache", "entry_kb_max"), message)
+    if cache.warm is not None:
+        _check_warm(reader, ("cache", "warm"), cache.warm)
 
 
 def _check_semantic(reader: Reader, path: Path, semantic: SemanticSettings) -> None:
@@ -143,6 +153,22 @@ def _check_semantic(reader: Reader, path: Path, semantic: SemanticSettings) -> N
             "mode shadow wants a judge that compares answers: provider/model, or embedder, "
             "which asks nobody and is rough",
         )
+
+
+def _check_warm(reader: Reader, path: Path, warm: WarmSettings) -> None:
+    times = ((*path, "at"), (*path, "every_s"))
+    if (warm.at is None) is (warm.every_s is None) and not _is_broken(reader, *times):
+        reader.complain(path, "expected either at or every_s: when, or how often")
+    found = reader.found.items()
+    tenants = sorted({each.value for at, each in found if at[:1] + at[2:] == ("keys", "tenant")})
+    if warm.tenant in (tenants or [_TENANT_OF_ALL]):
+        return
+    why = f"without keys every caller is {_TENANT_OF_ALL}"
+    if tenants:
+        near = get_close_matches(warm.tenant, tenants, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(tenants)}"
+        why = f"no key is of this tenant, so nobody would profit; {hint}"
+    reader.complain((*path, "tenant"), why)
 
 
 def _check_keys(reader: Reader) -> None:

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from headrace.model import DialectName, Price
 from headrace.settings import values
+from headrace.settings.cron import Cron, Every, cron_problem, parse_cron
 from headrace.settings.values import Origin, Secret
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -28,6 +29,7 @@ HeaderValue = Annotated[Secret, Meta(extra={"check": values.header_value_problem
 Credential = Annotated[Secret, Meta(extra={"check": values.credential_problem})]
 FilledSecret = Annotated[Secret, Meta(extra={"check": values.filled_problem})]
 Digest = Annotated[str, Meta(extra={"check": values.digest_problem})]
+CronFields = Annotated[str, Meta(extra={"check": cron_problem})]
 CorsOrigin = Annotated[str, Meta(extra={"check": values.cors_origin_problem})]
 
 
@@ -171,6 +173,37 @@ class AdaptiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     ttl_s_max: Seconds = 86400.0
 
 
+class WarmSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of prompts that the gateway asks by itself, so that callers find the answers.
+
+    Attributes:
+        file: a JSON request a line; read anew for each run.
+        at: when, in cron's five fields, UTC.
+        every_s: or how often.
+        usd_max: what a run may cost, in US dollars; `None` for no bound.
+        tenant: whose answers they are.
+        concurrency: requests at once.
+        ahead_s: an answer whose time ends sooner than this is asked for again.
+    """
+
+    file: Filled
+    at: CronFields | None = None
+    every_s: Annotated[float, Meta(ge=1, le=31_536_000)] | None = None
+    usd_max: Annotated[float, Meta(ge=0, le=1_000_000)] | None = 1.0
+    tenant: Filled = "default"
+    concurrency: Annotated[int, Meta(ge=1, le=64)] = 4
+    ahead_s: Duration = 0.0
+
+    @property
+    def timetable(self) -> Cron | Every:
+        """When it is time.
+
+        Raises:
+            ValueError: neither is set, or the fields cannot be read.
+        """
+        return parse_cron(self.at or "") if self.every_s is None else Every(self.every_s)
+
+
 class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept, how much and how long.
 
@@ -190,6 +223,7 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
         durable_mb: room for them there, in MiB.
         tier_timeout_ms: how long a look-up in the shared or the durable cache may take.
         compress_above_kb: answers above it are compressed in both.
+        warm: prompts that are asked ahead of callers, at set times.
     """
 
     enabled: bool = True
@@ -214,6 +248,7 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
     compress_above_kb: Annotated[int, Meta(ge=1, le=1_048_576)] = 4
     adaptive: AdaptiveSettings = AdaptiveSettings()
     semantic: SemanticSettings = SemanticSettings()
+    warm: WarmSettings | None = None
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
