@@ -80,7 +80,7 @@ class ReplyFacts(msgspec.Struct, frozen=True):
         finish_reasons: one per choice, in the dialect's own words.
         complete: the answer ended in the way the dialect says an answer ends.
         truncated: it was cut by a token limit.
-        filtered: it was cut or refused by the provider's content filter.
+        filtered: it was cut by the provider's content filter, or the model refuses to answer.
         empty: no choice holds text, a refusal, audio or a tool call.
         has_tool_calls: at least one choice calls a tool.
         is_error: the body, or an event of the stream, is an error.

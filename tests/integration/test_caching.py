@@ -1,7 +1,6 @@
 """What is answered from memory, to whom, for how long and in which shape."""
 
 import json
-import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from tests.support.gateway import Gateway
 from tests.support.house import ANTHROPIC, OPENAI, SPEECHES, House, Speech
 from tests.support.provider import ScriptedProvider, scripted, sized, streamed
+from tests.support.replies import DONE, completion, delta
 from tests.support.wire import Response
 
 from headrace.sim.options import SimOptions
@@ -178,17 +178,6 @@ def test_a_caller_may_say_how_long_its_answer_is_kept(house: House):
     assert house.ask(OPENAI, dropped).cache == "miss"
 
 
-@speeches
-@both
-def test_answers_cut_by_their_token_limit_are_not_kept(house: House, speech: Speech, stream: bool):
-    model = house.model(speech.lane("trickle"))
-    document = speech.document(model, stream=stream, max_tokens=3)
-    for _ in range(2):
-        response = house.ask(speech, document)
-        assert (response.status, response.cache) == (200, "miss")
-    assert house.calls(model) == 2
-
-
 # Answers that the simulator never gives.
 
 
@@ -210,78 +199,6 @@ def gateway(
     folder = tmp_path_factory.mktemp("scripted")
     with Gateway(folder, {"providers": providers}) as gateway:
         yield gateway
-
-
-def completion(content: str | None = "text", finish: str = "stop", **more: Any) -> bytes:
-    choice = {
-        "index": 0,
-        "message": {"role": "assistant", "content": content},
-        "finish_reason": finish,
-    }
-    document = {"id": "c", "object": "chat.completion", "created": 1, "model": "m"}
-    return json.dumps({**document, "choices": [choice], **more}).encode()
-
-
-def message(text: str = "text", stop: str = "end_turn") -> bytes:
-    content = [{"type": "text", "text": text}] if text else []
-    document = {"id": "m", "type": "message", "role": "assistant", "model": "m"}
-    usage = {"input_tokens": 1, "output_tokens": 1}
-    return json.dumps(
-        {**document, "content": content, "stop_reason": stop, "usage": usage}
-    ).encode()
-
-
-def delta(content: str | None, finish: str | None = None) -> bytes:
-    choice = {"index": 0, "delta": {"content": content}, "finish_reason": finish}
-    document = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
-    return b"data: %b\n\n" % json.dumps({**document, "choices": [choice]}).encode()
-
-
-DONE = b"data: [DONE]\n\n"
-
-
-@pytest.mark.parametrize(
-    ("speech", "answer"),
-    [
-        (OPENAI, sized(completion(finish="content_filter"))),
-        (OPENAI, sized(completion(content=""))),
-        (OPENAI, sized(completion(content=None))),
-        (OPENAI, sized(b'{"error":{"message":"no"}}')),
-        (OPENAI, sized(b'{"id":"c","object":"chat.completion","choices":[]}')),
-        (OPENAI, sized(completion(), "201 Created")),
-        (OPENAI, sized(b"{}")),
-        (OPENAI, streamed(delta("a"), delta(None, "content_filter"), DONE)),
-        (OPENAI, streamed(delta(""), delta(None, "stop"), DONE)),
-        (OPENAI, streamed(delta("a"), b'data: {"error":{"message":"no"}}\n\n', DONE)),
-        (ANTHROPIC, sized(message(stop="max_tokens"))),
-        (ANTHROPIC, sized(message(stop="refusal"))),
-        (ANTHROPIC, sized(message(text=""))),
-        (ANTHROPIC, sized(b'{"type":"error","error":{"type":"api_error","message":"no"}}')),
-    ],
-)
-def test_answers_that_are_passed_on_but_not_kept(
-    gateway: Gateway, provider: ScriptedProvider, speech: Speech, answer: bytes
-):
-    provider.answers = [answer]
-    is_stream = b"text/event-stream" in answer
-    document = speech.document(f"{speech.name}/{zlib.crc32(answer)}", stream=is_stream)
-    for _ in range(2):
-        response = gateway.post(speech.path, document)
-        assert response.status in (200, 201)
-        assert response.is_whole
-        assert response.cache == "miss"
-
-
-def test_good_answers_of_the_same_provider_are_kept(gateway: Gateway, provider: ScriptedProvider):
-    """Or the test above would prove nothing."""
-    good = {OPENAI: sized(completion()), ANTHROPIC: sized(message())}
-    for speech, answer in good.items():
-        provider.answers = [answer]
-        document = speech.document(f"{speech.name}/good")
-        assert [gateway.post(speech.path, document).cache for _ in range(2)] == ["miss", "l1"]
-    provider.answers = [streamed(delta("a"), delta(None, "stop"), DONE)]
-    document = OPENAI.document("openai/good-stream", stream=True)
-    assert [gateway.post(OPENAI.path, document).cache for _ in range(2)] == ["miss", "l1"]
 
 
 @both

@@ -98,7 +98,7 @@ def _is_plain(choice: _Choice) -> bool:
         choice.finish_reason == "stop"
         and message is not None
         and bool(message.content)
-        and not (message.tool_calls or message.function_call)
+        and not (message.tool_calls or message.function_call or message.refusal)
     )
 
 
@@ -179,8 +179,9 @@ def _facts(
     words = tuple(reason for reason in reasons if isinstance(reason, str))
     ended = done or 0 < len(reasons) == len(words)
     is_error = is_error or "error" in words
-    has_tool_calls = has_content = False
+    has_tool_calls = has_content = has_refusal = False
     for message in messages:
+        has_refusal = has_refusal or bool(message.refusal)
         if message.tool_calls or message.function_call:
             has_tool_calls = True
         elif not has_content and (message.content or message.refusal or message.audio):
@@ -190,7 +191,7 @@ def _facts(
         finish_reasons=words,
         complete=ended and sound and not is_error,
         truncated=not _TRUNCATED.isdisjoint(words),
-        filtered=not _FILTERED.isdisjoint(words),
+        filtered=has_refusal or not _FILTERED.isdisjoint(words),
         empty=not has_tool_calls and not has_content,
         has_tool_calls=has_tool_calls,
         is_error=is_error,

@@ -13,7 +13,7 @@ from headrace.cache.freshness import EarlyRefresh, Freshness, freshness, gone_at
 from headrace.cache.memory import MemoryCache
 from headrace.cache.purges import PurgeLedger
 from headrace.cache.record import Record
-from headrace.cache.rules import store_refusal
+from headrace.cache.rules import Body, store_refusal
 from headrace.cache.shapes import reshape
 from headrace.cache.tiers import Found, TierStack
 from headrace.cache.turns import Turns
@@ -21,7 +21,7 @@ from headrace.clock import Clock
 from headrace.gateway.call import Call
 from headrace.gateway.flight import Flight
 from headrace.gateway.lifetimes import Lifetimes
-from headrace.gateway.order import Order
+from headrace.gateway.order import Order, whole_body
 from headrace.gateway.plan import Plan
 from headrace.limits import WARM_SHARE_MAX
 from headrace.model import Usage
@@ -160,11 +160,13 @@ class Answers:
     def store(self, flight: Flight, answer: Answer) -> bool:
         """Store what came, where it may be stored; says whether it was."""
         order, plan = flight.order, self._plan()
-        refusal: str | None = store_refusal(flight.facts, answer.status, plan.rules)
-        if refusal is None and not _fits(flight, answer, plan.answer_bytes_max):
-            refusal = "too_large"
-        if refusal is None and flight.is_stream != order.view.stream:
-            refusal = "shape"
+        body = Body(
+            len(answer.body),
+            flight.is_intact,
+            flight.is_stream == order.view.stream,
+            lambda: whole_body(order, answer),
+        )
+        refusal = store_refusal(flight.facts, answer.status, plan.rules, body)
         if refusal is not None:
             refusals = self._metrics.cache_refusals
             refusals.add(refusals.at(refusal))
@@ -314,10 +316,6 @@ def _record(key: bytes, answer: Answer, terms: Terms, clock: Clock) -> Record:
         terms.expires_s + ahead_s,
         terms.seq,
     )
-
-
-def _fits(flight: Flight, answer: Answer, bytes_max: int) -> bool:
-    return flight.is_intact and len(answer.body) <= bytes_max
 
 
 _NO_USAGE = Usage()

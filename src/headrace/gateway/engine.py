@@ -191,13 +191,12 @@ class Engine:
             ignored=frozenset(cache.ignore),
             cache_enabled=cache.enabled,
             temperature_max=cache.temperature_max,
-            rules=StoreRules(tool_calls=cache.tool_calls),
+            rules=StoreRules(cache.tool_calls, cache.unsafe, cache.entry_kb_max << 10),
             ttl_s=cache.ttl_s,
             ttl_s_max=cache.ttl_s_max,
             stale_s=cache.stale_s,
             stale_if_error_s=cache.stale_if_error_s,
             second_usd=cache.second_usd,
-            answer_bytes_max=cache.entry_kb_max << 10,
         )
 
     async def _warm(self, lane: Lane, connections: int) -> None:

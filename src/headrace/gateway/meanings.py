@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from headrace.cache.entry import Answer, Shape
+from headrace.cache.entry import Answer
 from headrace.cache.semantic.scope import Eligibility, Question, read_question
 from headrace.gateway.answers import Answers
-from headrace.gateway.order import Order, Trial
+from headrace.gateway.order import Order, Trial, whole_body
 from headrace.gateway.tasks import Spawn
 from headrace.observe.metrics import Metrics
 
@@ -144,11 +144,7 @@ class Meanings:
 
 def _text(order: Order, answer: Answer) -> str:
     call = order.call
-    dialect, operation = call.dialect, call.grammar.operation
-    body = answer.body
-    if answer.shape is not Shape.WHOLE:
-        body = dialect.assemble(operation, body)
-    return dialect.reply_text(operation, body)
+    return call.dialect.reply_text(call.grammar.operation, whole_body(order, answer))
 
 
 _SHAPE_FIELDS = frozenset({"stream", "stream_options"})

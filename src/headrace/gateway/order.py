@@ -82,3 +82,10 @@ class Order(msgspec.Struct, eq=False):
         """The way to its provider, once it is routed."""
         assert self.lane is not None, "asked before it was routed"  # noqa: S101
         return self.lane
+
+
+def whole_body(order: Order, answer: Answer) -> bytes:
+    """An answer to an order as one JSON document, whatever shape it is in."""
+    if answer.shape is Shape.WHOLE:
+        return answer.body
+    return order.call.dialect.assemble(order.call.grammar.operation, answer.body)

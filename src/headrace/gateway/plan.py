@@ -38,7 +38,6 @@ class Plan(msgspec.Struct, frozen=True):
         ttl_s_max: longest time a caller may ask for.
         stale_s: how long after that it is given while it is asked for again, in seconds.
         stale_if_error_s: how long after that it is given where the provider fails, in seconds.
-        answer_bytes_max: largest answer that is stored.
         second_usd: what a second that nobody waits is worth, in US dollars.
     """
 
@@ -54,7 +53,6 @@ class Plan(msgspec.Struct, frozen=True):
     ttl_s_max: float
     stale_s: float
     stale_if_error_s: float
-    answer_bytes_max: int
     second_usd: float
 
     def price(self, lane: Lane, model: str) -> Price | None:

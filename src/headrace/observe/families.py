@@ -89,7 +89,7 @@ REFUSAL = Label(
     "reason",
     (
         *("status", "error", "incomplete", "truncated", "filtered", "empty"),
-        *("tool_calls", "too_large", "shape", OTHER),
+        *("tool_calls", "too_large", "shape", "unsafe", OTHER),
     ),
 )
 BAD_REQUEST = Label(

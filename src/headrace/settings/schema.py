@@ -216,6 +216,7 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
         second_usd: what a second that nobody waits is worth, in US dollars, beside the price.
         temperature_max: requests above it are not cached; `None` caches every temperature.
         tool_calls: whether answers that call tools are cached.
+        unsafe: answers that hold one of these words are not cached.
         ignore: request fields that do not count in the key, besides the built-in ones.
         shared: URL of a cache shared by several processes.
         shared_prefix: what the names of its keys begin with.
@@ -239,6 +240,7 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
     entry_kb_max: Annotated[int, Meta(ge=1, le=4_194_304)] = 4096
     temperature_max: Annotated[float, Meta(ge=0, le=1000)] | None = None
     tool_calls: bool = True
+    unsafe: tuple[Filled, ...] = ()
     ignore: tuple[Filled, ...] = ()
     shared: FilledSecret | None = None
     shared_prefix: Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,64}$")] = "headrace"

@@ -95,7 +95,7 @@ GOOD = ReplyFacts(finish_reasons=("stop",), complete=True, empty=False)
         (whole(choice(content="Hi", reason="length")), {"truncated": True}),
         (whole(choice(content="Hi", reason="content_filter")), {"filtered": True}),
         (whole(choice(content="")), {"empty": True}),
-        (whole(choice(refusal="No.")), {}),
+        (whole(choice(refusal="No.")), {"filtered": True}),
         (whole(choice(audio={"id": "a", "data": "AA=="})), {}),
         (whole(choice(tool_calls=CALLS, reason="tool_calls")), {"has_tool_calls": True}),
         (whole(choice(function_call={"name": "f"})), {"has_tool_calls": True}),
