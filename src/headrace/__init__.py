@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from headrace.toolkit.simple_cache import SimpleCache
     from headrace.toolkit.stats import AdaptiveStats, CacheErrors, CacheInfo, CacheStats
     from headrace.toolkit.values import NotStorable
+    from headrace.toolkit.warming import Warmed
 
 __all__ = (
     "Adapter",
@@ -51,6 +52,7 @@ __all__ = (
     "UpstreamBroken",
     "UpstreamRefused",
     "Usage",
+    "Warmed",
     "__version__",
     "cached",
 )
@@ -65,6 +67,7 @@ _HOMES = (
     ("toolkit.simple_cache", ("SimpleCache",)),
     ("toolkit.stats", ("AdaptiveStats", "CacheErrors", "CacheInfo", "CacheStats")),
     ("toolkit.values", ("NotStorable",)),
+    ("toolkit.warming", ("Warmed",)),
 )
 """Where public names live; those that are not named here are errors."""
 

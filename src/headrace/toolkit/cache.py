@@ -265,6 +265,16 @@ class Cache(Generic[Key, Value]):
         keep = self._keeping(key, ttl, cost)
         return await self._async_flights.compute(key, compute, keep)
 
+    def has_room(self, weight: int | None = None) -> bool:
+        """Whether one entry more fits without another one leaving.
+
+        Args:
+            weight: what it weighs, in bytes; `None` for the mean of what is held.
+        """
+        if weight is None:
+            weight = self._bytes // max(1, len(self._entries))
+        return self._bytes + weight <= self._bytes_max and len(self._entries) < self._size_max
+
     def stats(self) -> CacheStats:
         """What it did since it was made, and what it holds."""
         self._note_uses()

@@ -80,6 +80,11 @@ class AdaptiveStats(msgspec.Struct, frozen=True):
         refreshed: values computed anew while the old one was given.
         refresh_errors: how often that failed.
         last_refresh_error: type of what the last one raised; empty where there was none.
+        bridged: callers that were given an old value because computing a new one failed.
+        last_bridged_error: type and place of the last of these errors; empty where there was none.
+        refused: values that learned admission did not let in.
+        foreseen_by: whose predictions of reuse count: `category`, `interval` or `learned`; empty
+            without learned admission.
         caller_errors: how often `category` or `same` raised.
         last_caller_error: type and place of the last one; empty where there was none.
     """
@@ -90,5 +95,9 @@ class AdaptiveStats(msgspec.Struct, frozen=True):
     refreshed: int
     refresh_errors: int
     last_refresh_error: str
+    bridged: int
+    last_bridged_error: str
+    refused: int
+    foreseen_by: str
     caller_errors: int
     last_caller_error: str

@@ -1,6 +1,9 @@
 """`AdaptiveCache`: what it gives, what it learns, and what it does about it."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -233,3 +236,113 @@ def test_coroutines_are_computed_once_and_refreshed() -> None:
 def test_bad_arguments_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         AdaptiveCache(**arguments)
+
+
+def test_a_value_in_demand_is_computed_anew_ahead_of_its_end() -> None:
+    world = World(ttl=100, ttl_min=10, ttl_max=1000)
+
+    def compute() -> str:
+        world.clock.advance(2)  # so long does it take
+        return world.compute()
+
+    world.cache.get_or_compute("key", compute)
+    world.clock.advance(75)
+    while not world.cache.stats().refreshed:
+        assert world.clock.monotonic_s() < 102, "it reached its end"
+        world.clock.advance(0.01)
+        world.cache.get_or_compute("key", compute)
+        eventually(lambda: not world.cache._flights.flying)
+    assert world.calls == 2
+
+
+@pytest.mark.parametrize(("early", "uses"), [(True, 5), (False, 5000)])
+def test_values_that_are_hardly_used_or_may_not_wait_for_their_end(early: bool, uses: int) -> None:
+    world = World(ttl=100, early=early)
+
+    def compute() -> str:
+        world.clock.advance(2)
+        return world.compute()
+
+    world.cache.get_or_compute("key", compute)
+    world.clock.advance(80)
+    for _ in range(uses):
+        world.clock.advance(19 / uses)
+        world.cache.get_or_compute("key", compute)
+    assert world.calls == 1
+
+
+def test_an_old_value_is_given_where_computing_a_new_one_fails() -> None:
+    world = World(ttl=100, stale=50, stale_if_error=1000)
+
+    def fail() -> str:
+        raise ValueError("down")
+
+    async def fail_too() -> str:
+        raise ValueError("down")
+
+    world.ask()
+    world.clock.advance(500)
+    assert world.cache.get("key") is None
+    assert world.cache.get_or_compute("key", fail) == "version 0"
+    assert asyncio.run(world.cache.get_or_compute_async("key", fail_too)) == "version 0"
+    stats = world.cache.stats()
+    assert (stats.bridged, stats.last_bridged_error[:10]) == (2, "ValueError")
+    world.version = 1
+    assert world.ask() == "version 1"  # nobody is given an old one where a new one can be had
+    world.clock.advance(1200)
+    with pytest.raises(ValueError, match="down"):
+        world.cache.get_or_compute("key", fail)
+
+
+def test_without_a_time_for_errors_they_are_raised() -> None:
+    world = World(ttl=100, stale=50)
+    world.ask()
+    world.clock.advance(151)
+    with pytest.raises(ZeroDivisionError):
+        world.cache.get_or_compute("key", lambda: str(1 / 0))
+
+
+def test_what_is_never_used_again_is_kept_from_taking_room() -> None:
+    clock = ManualClock()
+    cache: AdaptiveCache[str, str] = AdaptiveCache(
+        max_size=50, ttl=3600, admission=True, category=lambda key: key[:4], clock=clock
+    )
+    hits = []
+    for number in range(8000):
+        clock.advance(1)
+        cache.get_or_compute(f"once {number}", lambda: "x", cost=1.0)
+        if number >= 6000:
+            hits.append(f"used {number % 40}" in cache)
+        cache.get_or_compute(f"used {number % 40}", lambda: "x", cost=1.0)
+    stats = cache.stats()
+    assert stats.refused > 2000
+    assert stats.foreseen_by in ("category", "interval", "learned")
+    assert sum(hits) / len(hits) > 0.9
+
+
+def test_without_admission_nothing_is_refused() -> None:
+    world = World(max_size=2)
+    assert [world.ask(key) for key in "abcd"] == ["version 0"] * 4
+    assert (world.cache.stats().refused, world.cache.stats().foreseen_by) == (0, "")
+
+
+def test_admission_says_what_it_needs() -> None:
+    program = """
+import sys
+sys.modules["numpy"] = None
+from headrace import AdaptiveCache, HeadraceError
+AdaptiveCache(max_size=5).get_or_compute("a", str)
+try:
+    AdaptiveCache(max_size=5, admission=True)
+except HeadraceError as error:
+    print(error)
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+    assert "pip install 'headrace[semantic]'" in said
