@@ -148,21 +148,6 @@ def test_a_purge_reaches_every_gateway(sim: ThreadedSim, valkey: Valkey, tmp_pat
         eventually(lambda: two.post(PATH, document, headers=cached).status == 504)
 
 
-def test_tenants_never_meet_below_memory(sim: ThreadedSim, valkey: Valkey, tmp_path: Path):
-    keys = {tenant: f"hr-key-of-tenant-{tenant}" for tenant in "ab"}
-    document = question(SPEECHES[0])
-    both = {"keys": [{"key": key, "tenant": tenant} for tenant, key in keys.items()]}
-    with (
-        Gateway(tmp_path / "a", {**shared(sim, valkey), **both}) as one,
-        Gateway(tmp_path / "b", {**shared(sim, valkey), **both}) as two,
-    ):
-        headers = {tenant: {"authorization": f"Bearer {key}"} for tenant, key in keys.items()}
-        one.post(PATH, document, headers=headers["a"])
-        written(one, "l2")
-        assert two.post(PATH, document, headers=headers["b"]).cache == "miss"
-        assert two.post(PATH, document, headers=headers["a"]).cache == "l2"
-
-
 def test_gateways_ask_once_for_the_same(sim: ThreadedSim, valkey: Valkey, tmp_path: Path):
     document = question(SPEECHES[0], "Who asks?")
     slow = {"x-sim-ttft-ms": "300"}

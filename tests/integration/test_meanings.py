@@ -1,7 +1,7 @@
 """Answers by meaning, through a running gateway: found, told, judged, and never for strangers."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from headrace.sim.faults import Fault, FaultKind
 from headrace.sim.options import SimOptions
 from headrace.sim.thread import ThreadedSim, running
 
-NOBODY: Mapping[str, str] = {}
 STORED = "How do I sort a list in Java?"
 ALIKE = "In Java, how do I sort a list?"
 OTHER = "How do I sort a list in Java 8?"
@@ -54,15 +53,15 @@ def asking(gateway: Gateway, text: str, speech: Speech = OPENAI, **fields: Any) 
     return gateway.post(speech.path, document, headers=headers)
 
 
-def semantic_told(gateway: Gateway, headers: Mapping[str, str] = NOBODY) -> dict[str, Any]:
-    answer = ask(gateway.url, encode_request("/admin/cache", method="GET", headers=headers))
+def semantic_told(gateway: Gateway) -> dict[str, Any]:
+    answer = ask(gateway.url, encode_request("/admin/cache", method="GET"))
     told: dict[str, Any] = json.loads(answer.body)["semantic"]
     return told
 
 
-def entered(gateway: Gateway, count: int = 1, headers: Mapping[str, str] = NOBODY) -> None:
+def entered(gateway: Gateway, count: int = 1) -> None:
     """Answers become known by their meaning behind the callers' backs."""
-    eventually(lambda: semantic_told(gateway, headers)["entries"] >= count)
+    eventually(lambda: semantic_told(gateway)["entries"] >= count)
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
@@ -119,17 +118,6 @@ def test_what_differs_in_anything_else_never_meets(
         document = OPENAI.document("sim/sim-small", messages=[{"role": "user", "content": ALIKE}])
         assert gateway.post(OPENAI.path, {**document, **fields}).cache == "miss"
         assert gateway.post(OPENAI.path, document).cache == "semantic"
-
-
-def test_tenants_never_meet(sim: ThreadedSim, tmp_path: Path) -> None:
-    keys = [{"key": f"key-{name}", "tenant": name, "admin": True} for name in ("one", "two")]
-    as_one, as_two = ({"authorization": f"Bearer key-{name}"} for name in ("one", "two"))
-    whole = settings(sim, semantic={}, keys=keys)
-    with Gateway(tmp_path, whole, admin_key="key-one") as gateway:
-        asking(gateway, STORED, headers=as_one)
-        entered(gateway, headers=as_one)
-        assert asking(gateway, ALIKE, headers=as_two).cache == "miss"
-        assert asking(gateway, ALIKE, headers=as_one).cache == "semantic"
 
 
 def test_callers_may_refuse_what_is_stored(sim: ThreadedSim, tmp_path: Path) -> None:
