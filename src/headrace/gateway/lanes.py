@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Iterator, Mapping
+from weakref import WeakSet
 
 from headrace.cache.key import scope_digest
 from headrace.dialects.base import Dialect
@@ -34,6 +35,8 @@ class Lanes:
         self._metrics = metrics
         self._spawn = spawn
         self._in_force: dict[str, tuple[ProviderSettings, Lane]] = {}
+        # Whoever was routed before a reload may still look elsewhere, and set out only later.
+        self._let_go_of: WeakSet[Lane] = WeakSet()
 
     def __iter__(self) -> Iterator[Lane]:
         for _, lane in self._in_force.values():
@@ -43,6 +46,7 @@ class Lanes:
     @property
     def calls(self) -> int:
         """Calls under way."""
+        self._take_back()
         return sum(lane.endpoint.pool.active for lane in self)
 
     def change(self, providers: Mapping[str, ProviderSettings]) -> dict[str, Lane]:
@@ -74,6 +78,7 @@ class Lanes:
 
     def sweep(self, now_s: float) -> None:
         """Keep the time limits of calls, and let go of what has nothing left to do."""
+        self._take_back()
         for lane in self:
             lane.endpoint.pool.sweep(now_s)
         if self.retired:
@@ -81,6 +86,7 @@ class Lanes:
 
     def close(self) -> None:
         """End every call and close every connection."""
+        self._take_back()
         for lane in self:
             lane.endpoint.pool.end()
 
@@ -94,10 +100,17 @@ class Lanes:
         for lane in self:
             lane.meter.pool_is(*counts[lane.endpoint.name])
 
+    def _take_back(self) -> None:
+        """Look after lanes again that carry calls after all."""
+        for lane in [lane for lane in self._let_go_of if lane.endpoint.pool.active]:
+            self._let_go_of.discard(lane)
+            self.retired.append(lane)
+
     def _let_go(self) -> None:
         for lane in self.retired:
             if not lane.endpoint.pool.active:
                 lane.meter.pool_is(0, 0)
+                self._let_go_of.add(lane)
         self.retired = [lane for lane in self.retired if lane.endpoint.pool.active]
 
     def _lane(self, name: str, settings: ProviderSettings, tls: ssl.SSLContext | None) -> Lane:

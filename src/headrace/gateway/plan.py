@@ -12,7 +12,7 @@ from headrace.routing.prices import PriceTable
 from headrace.upstream.endpoint import Endpoint
 
 
-class Lane(msgspec.Struct, frozen=True):
+class Lane(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """The way to one provider.
 
     Attributes:

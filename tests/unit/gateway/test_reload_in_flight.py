@@ -3,7 +3,9 @@
 import asyncio
 from typing import Any
 
+import numpy as np
 import pytest
+from tests.support.adapter import soon
 from tests.support.waiting import eventually
 
 from headrace import Adapter, UpstreamBroken
@@ -71,3 +73,36 @@ def test_the_end_of_the_engine_ends_calls_over_lanes_that_a_reload_took_away() -
         sim.script(Fault(kind=FaultKind.STALL_MID, after_chunks=2))
         asyncio.run(scenario(sim))
         eventually(lambda: sim.stats().connections_open == 0)
+
+
+def test_who_looks_elsewhere_at_a_reload_sets_out_later_within_the_old_limits() -> None:
+    async def scenario(sim: ThreadedSim) -> None:
+        is_asked, may_answer = asyncio.Event(), asyncio.Event()
+        may_answer.set()
+
+        async def embed(texts: list[str]) -> Any:
+            is_asked.set()
+            await may_answer.wait()
+            return np.ones((len(texts), 4), dtype=np.float32)
+
+        semantic = {"enabled": True, "dimensions": 4, "embed_timeout_ms": 20_000}
+        settings = _settings(sim.url, "old/sim-small", semantic=semantic)
+        settings["providers"]["old"] = {**settings["providers"]["old"], "first_byte_timeout_s": 0.2}
+        async with asyncio.timeout(20), Adapter(settings, embed=embed) as adapter:
+            engine = adapter._running()
+            await adapter.generate("How do I sort a list?", model="fast")
+            await soon(lambda: engine.desk.told()["semantic"]["entries"] == 1)
+            is_asked.clear()
+            may_answer.clear()
+            asked = asyncio.create_task(adapter.generate("Why is the sky blue?", model="fast"))
+            await is_asked.wait()
+            del settings["providers"]["old"]
+            settings["models"]["fast"]["targets"] = ["new/sim-small"]
+            engine.reload(read_settings(settings))
+            sim.script(Fault(kind=FaultKind.STALL_BEFORE, times=None))
+            may_answer.set()
+            with pytest.raises(UpstreamBroken, match="'old' did not begin to answer in time"):
+                await asked
+
+    with running(SimOptions(port=0, profile=Profile.FAST)) as sim:
+        asyncio.run(scenario(sim))
