@@ -123,7 +123,7 @@ class Answers:
         if found.record.tenant != order.call.tenant:
             return None  # the key says whose it is: somebody else has put this there
         now_s = self._clock.monotonic_s()
-        return self._judge(order, self._bring_up(found, order.digest, now_s), now_s)
+        return self._judge(order, self._bring_up(found, now_s), now_s)
 
     async def under(self, key: bytes, order: Order) -> Answer | None:
         """The fresh answer stored under another key, in the shape that is asked for.
@@ -137,7 +137,7 @@ class Answers:
             if found is None or found.record.tenant != order.call.tenant:
                 return None
             now_s = self._clock.monotonic_s()
-            entry = self._bring_up(found, b"", now_s)
+            entry = self._bring_up(found, now_s)
         call, terms = order.call, entry.terms
         age_s_max = call.hints.age_s_max
         if now_s >= terms.fresh_until_s:
@@ -221,10 +221,14 @@ class Answers:
         worth_usd = self._worth_usd(answer)
         return self.memory.store(key, answer, digest=digest, worth_usd=worth_usd, terms=terms)
 
-    def _bring_up(self, found: Found, digest: bytes, now_s: float) -> Entry:
+    def _bring_up(self, found: Found, now_s: float) -> Entry:
         key = found.record.key
         answer, terms = self._unpack(found.record, now_s)
-        self._hold(key, answer, terms, digest)
+        held = self.memory.peek(key, now_s)
+        if held is not None and held.terms.stored_s > terms.stored_s:
+            return held  # a provider has answered while the tier was asked
+        # Under no body yet: it may be another shape that was asked for.
+        self._hold(key, answer, terms)
         entry = self.memory.peek(key, now_s)  # the tier has counted this use
         if entry is None:  # no room for it, but it can be given all the same
             entry = Entry(key, terms, terms.seq)
