@@ -110,7 +110,7 @@ class Cache(Generic[Key, Value]):
         self._expiry: Expiry[Key] = Expiry()
         self._uses: deque[Key] = deque()
         self._telling = Telling(listeners)
-        self._left = self._telling.left
+        self._left, self._is_heard = self._telling.left, self._telling.is_heard
         self._flights: Flights[Key, Value] = Flights(self.now_s, self.peek)
         self._bytes = self._hits = self._misses = self._evictions = self._expirations = 0
 
@@ -353,7 +353,7 @@ class Cache(Generic[Key, Value]):
         entry = self._entries.pop(key)
         entry.bucket.pop(key, None)
         self._bytes -= entry.weight
-        if self._telling.is_heard:
+        if self._is_heard:
             self._left.append((key, entry.value, reason))
 
     def _expire(self, now_s: float) -> None:

@@ -23,6 +23,8 @@ from headrace.toolkit.values import JSON, decode, encode
 SKEW_S: Final = 60.0
 # What a checksum covers beside key and value: kind, stored_s, ttl_s.
 _HEAD: Final = struct.Struct("<Bdd")
+# What finds a key, and what tells it apart from others that are found there.
+_DIGEST: Final = struct.Struct("<q16s")
 FRONT_BYTES_MAX: Final = 16_000_000
 FRONT_SHARE: Final = 0.25
 # Rows that were used lately and are moved with the next writes, and how many with each.
@@ -115,16 +117,20 @@ class DiskBook:
             self.remove(key)
             return False
         address = _address(key)
-        row = Row(0, address.digest, kind, self.now_s(), ttl_s, 0, encoded)
-        row = row._replace(crc=_checksum(row))
-        written = _twice(partial(self._disk.put, address, row, self._used_places()))
+        now_s = self.now_s()
+        crc = _checksum(address.digest, kind, now_s, ttl_s, encoded)
+        row = Row(0, address.digest, kind, now_s, ttl_s, crc, encoded)
+        try:
+            written = self._disk.put(address, row, self._used_places())
+        except StoreCorrupt:  # the file has been moved aside
+            written = self._disk.put(address, row)
         with self._lock:
             self._front.forget(key)
             if written is None:
                 _twice(partial(self._disk.remove, address))
                 return False
             begun = written.begun
-            self._front.remember(key, value, row._replace(id=written.made), begun.slot, begun.turn)
+            self._front.remember(key, value, row, written.made, begun.slot, begun.turn)
             self._writes += 1
             if self._writes % WRITES_PER_LOOK == 0:
                 self._old_below = _twice(self._disk.old_below)
@@ -175,7 +181,7 @@ class DiskBook:
         value = decode(row.kind, row.value)
         if turn is not None:
             with self._lock:
-                self._front.remember(key, value, row, slot, turn)
+                self._front.remember(key, value, row, row.id, slot, turn)
         age_s = self.now_s() - row.stored_s
         if age_s >= (row.ttl_s if ttl_s is None else ttl_s) or age_s < -SKEW_S:
             return MISSING
@@ -211,8 +217,8 @@ def _address(key: AnyKey) -> Address:
         scope, content = key.scope, b"c" + key.call
     else:
         raise TypeError(f"a key is text or bytes, not {type(key).__qualname__}")
-    digest = blake2b(content, digest_size=24).digest()
-    return Address(scope, int.from_bytes(digest[:8], "little", signed=True), digest[8:])
+    hashed, digest = _DIGEST.unpack(blake2b(content, digest_size=_DIGEST.size).digest())
+    return Address(scope, hashed, digest)
 
 
 def _twice(use: Callable[[], Result]) -> Result:
@@ -223,14 +229,13 @@ def _twice(use: Callable[[], Result]) -> Result:
         return use()
 
 
-def _checksum(row: Row) -> int:
+def _checksum(digest: bytes, kind: int, stored_s: float, ttl_s: float, value: bytes) -> int:
     """Of all that is given, and that it is given by."""
-    head = _HEAD.pack(row.kind, row.stored_s, row.ttl_s)
-    return crc32(row.value, crc32(head, crc32(row.digest)))
+    return crc32(value, crc32(_HEAD.pack(kind, stored_s, ttl_s), crc32(digest)))
 
 
 def _is_whole(row: Row) -> bool:
     try:
-        return _checksum(row) == row.crc
+        return _checksum(row.digest, row.kind, row.stored_s, row.ttl_s, row.value) == row.crc
     except (TypeError, struct.error):  # damage can make another type of anything
         return False

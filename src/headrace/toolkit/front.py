@@ -59,13 +59,14 @@ class Front:
         self._bytes = 0
         self.held: dict[Any, Remembered] = {}
 
-    def remember(self, key: Any, value: object, row: Row, slot: int, turn: int) -> None:
+    def remember(self, key: Any, value: object, row: Row, place: int, slot: int, turn: int) -> None:
         """Remember the value of a row, unless it or its key is too large.
 
         Args:
             key: what it is looked up by.
             value: the value, decoded.
             row: what holds it.
+            place: its place in the order of leaving.
             slot: of its key.
             turn: it is true while the slot's first number is this.
         """
@@ -81,7 +82,7 @@ class Front:
         self.held[key] = Remembered(
             slot,
             turn,
-            row.id,
+            place,
             row.stored_s,
             row.ttl_s,
             is_final,
