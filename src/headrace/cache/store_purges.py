@@ -65,12 +65,17 @@ class StorePurges:
             scope is valid here until it does, and the others are told.
         """
         held = self._ledger.hold(scope)
-        self._owed[held.scope] = held
         self._on_purge(held.scope, held.ticket)
+        number = None
         try:
-            return await self._settle(held)
+            number = await self._settle(held)
         except StoreFault:
             return None
+        finally:
+            if number is None:
+                self._owed[held.scope] = held
+                self._try_again()
+        return number
 
     def _hear(self, latest: int | None) -> None:
         self._latest = latest
@@ -86,12 +91,17 @@ class StorePurges:
             while self._latest is not None and self._seq != self._latest:
                 await self._read()
             self._tell(self._latest is not None, "the store can be asked")
+            if self._owed:  # since we began
+                self._try_again()
         except StoreFault:
             self._latest = None
-            if self._watch is not None:
-                self._watch.again()  # it tells the number once more when the store answers
+            self._try_again()
         finally:
             self._reading = None
+
+    def _try_again(self) -> None:
+        if self._watch is not None:
+            self._watch.again()  # it tells the number once more when the store answers
 
     async def _read(self) -> None:
         news = await self._store.purges.since(self._seq)
