@@ -104,9 +104,11 @@ class AnswerStore:
         """
         purge = partial(self._table.purge, scope=scope, limit=_BATCH_REMOVED)
         removed = 0
-        while batch := await self._write(_once(purge)):
+        while True:
+            batch = await self._write(_once(purge))
             removed += batch
-        return removed
+            if batch < _BATCH_REMOVED:  # not until there are none: others may come all the time
+                return removed
 
     async def expire_batch(self, limit: int, now_s: float) -> int:
         """Remove up to `limit` answers that have expired; returns how many."""

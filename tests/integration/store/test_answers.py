@@ -1,9 +1,11 @@
 """Answers in a store: held, found, purged, expired and evicted, in SQLite and in PostgreSQL."""
 
 import asyncio
+import itertools
 import math
 
 import pytest
+from sqlalchemy import Connection
 from tests.support.stores import NOW_S, PATIENT, Place, key, row
 
 from headrace.store.bounds import StoreBounds
@@ -104,6 +106,27 @@ def test_a_purge_removes_its_scope_and_nothing_else(
         assert await store.answers.purge(scope) == 6 - len(left)
         assert await held(store, range(6)) == left
         assert (await store.answers.stats()).entries == len(left)
+
+    place.use(use)
+
+
+def test_a_purge_ends_though_answers_keep_coming(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def use(store: Store) -> None:
+        table, later = store.answers._table, itertools.count(1)
+        purge = table.purge
+
+        def purge_and_put(connection: Connection, scope: str, limit: int) -> int:
+            removed = purge(connection, scope, limit)
+            table.put(connection, [row(next(later))], NOW_S)
+            return removed
+
+        monkeypatch.setattr(table, "purge", purge_and_put)
+        await store.answers.put_many([row(0)], NOW_S)
+        async with asyncio.timeout(PATIENT.write_limit_s):
+            assert await store.answers.purge("model:sim/small") == 1
+        assert await held(store, range(3)) == [1]
 
     place.use(use)
 
