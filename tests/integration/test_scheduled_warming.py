@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.support.gateway import Gateway
+from tests.support.valkey import Valkey
 from tests.support.waiting import eventually
 from tests.support.wire import Response
 
@@ -88,6 +89,25 @@ def test_of_several_workers_one_does_it_and_all_profit(sim: ThreadedSim, tmp_pat
         assert calls(sim) == 2
         found = [ask(gateway, "one").cache for _ in range(20)]
         assert set(found) <= {"l1", "l2"}
+        assert calls(sim) == 2
+
+
+def test_of_gateways_that_share_a_tier_one_does_it_each_time(sim: ThreadedSim, tmp_path: Path):
+    file = tmp_path / "prompts.jsonl"
+    write(file, "one", "two")
+    with Valkey(tmp_path) as valkey:
+        shared = settings(sim, file, cache={"shared": valkey.url, "tier_timeout_ms": 5000})
+        with (
+            Gateway(tmp_path / "a", shared) as first,
+            Gateway(tmp_path / "b", shared) as second,
+        ):
+            eventually(
+                lambda: said(first, "warm_skipped") or said(second, "warm_skipped"), timeout_s=30
+            )
+            eventually(lambda: said(first, "warm_ended") or said(second, "warm_ended"))
+            skipped = [*said(first, "warm_skipped"), *said(second, "warm_skipped")]
+            assert {line["detail"] for line in skipped} == {"another process does it"}
+            assert {ask(gateway, "one").cache for gateway in (first, second)} <= {"l1", "l2"}
         assert calls(sim) == 2
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -37,11 +37,17 @@ def sim() -> Iterator[ThreadedSim]:
         yield server
 
 
-def play(url: str, scene: Scene, clock: Clock | None = None, **cache: Any) -> None:
+def play(
+    url: str,
+    scene: Scene,
+    headers: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
+    **cache: Any,
+) -> None:
     """An engine before one provider in each dialect, as long as the scene lasts."""
     price = {"input": USD_A_TOKEN * 1e6, "output": USD_A_TOKEN * 1e6}
     providers = {
-        "p": {"dialect": "openai", "base_url": f"{url}/v1"},
+        "p": {"dialect": "openai", "base_url": f"{url}/v1", "headers": headers or {}},
         "a": {"dialect": "anthropic", "base_url": url},
     }
     document = {
@@ -214,7 +220,7 @@ def test_a_cost_that_nobody_knows_ends_a_run_with_a_budget():
     async def scene(engine: Engine) -> None:
         how = WarmSettings(file="-", every_s=60, usd_max=1000, concurrency=1)
         tally = await warm(engine, *[plain(text, "priced") for text in "abc"], how=how)
-        assert (told(tally), tally.ended) == ((1, 0, 0, 0, 2), "cost unknown")
+        assert (told(tally), tally.ended) == ((1, 0, 0, 0, 2), "cost_unknown")
 
     with scripted() as provider:
         provider.answers = [sized(body)]
@@ -253,6 +259,18 @@ def test_what_may_not_be_stored_is_told(sim: ThreadedSim):
     play(sim.url, scene, temperature_max=1.0)
 
 
+def test_what_is_larger_than_may_be_stored_is_told(sim: ThreadedSim):
+    messages = [{"role": "user", "content": "write at length"}]
+
+    async def scene(engine: Engine) -> None:
+        tally = await warm(engine, {"model": "p/m", "messages": messages})
+        assert told(tally) == (0, 0, 1, 0, 0)
+        assert tally.trouble == "line 1: the answer may not be stored: too_large"
+        assert len(engine.cache) == 0
+
+    play(sim.url, scene, {"x-sim-tokens": "2000"}, entry_kb_max=1)
+
+
 @pytest.mark.parametrize(
     ("terms", "trouble"),
     [
@@ -283,7 +301,7 @@ def test_a_stale_answer_is_asked_for_again(terms: dict[str, int], trouble: str):
     with scripted() as provider:
         provider.answers = [sized(body), sized(body), sized(b"no", "503 Service Unavailable")]
         provider.closes = False
-        play(provider.url, scene, clock, **terms)
+        play(provider.url, scene, clock=clock, **terms)
 
 
 def test_who_gives_up_ends_the_calls(sim: ThreadedSim):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from headrace.store.store import Store
 
 LEASE_S: Final = 30.0
+# Nobody waits for a claim.
+CLAIM_S_MAX: Final = 2.0
 _PAUSE_S_MIN: Final = 0.01
 _PAUSE_S_MAX: Final = 0.25
 # Together as long as a lease.
@@ -74,8 +76,9 @@ class Turns:
         It is not given back, so that those whose clocks are a little late find it taken.
         """
         try:
-            return await self._leases.try_lease(name, LEASE_S) is not None
-        except TierFault:
+            async with asyncio.timeout(CLAIM_S_MAX):
+                return await self._leases.try_lease(name, LEASE_S) is not None
+        except (TierFault, TimeoutError):
             return True
 
     async def wait(self, key: bytes, is_wanted: Callable[[], bool]) -> bytes | Found | None:

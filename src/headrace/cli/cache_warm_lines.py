@@ -80,6 +80,7 @@ class Line:
         kind = http.client.HTTPSConnection if address.is_tls else http.client.HTTPConnection
         self._connection = kind(address.host, address.port, timeout=TIMEOUT_S)
         self._prefix = address.prefix
+        self._is_cut = False
         self._own = {} if key is None else {"authorization": f"Bearer {key}"}
 
     def get(self, path: str) -> Reply:
@@ -95,7 +96,8 @@ class Line:
         return self._ask("POST", path, body, {"content-type": "application/json", **headers})
 
     def cut(self) -> None:
-        """Give up what is asked at the moment; for other threads too."""
+        """Give up what is asked at the moment, and ask no more; for other threads too."""
+        self._is_cut = True
         sock = self._connection.sock
         if sock is not None:
             with contextlib.suppress(OSError):  # it is closed already
@@ -110,7 +112,7 @@ class Line:
         try:
             return self._exchange(method, path, body, headers)
         except _CLOSED_JUST_THEN as error:
-            if not was_open:
+            if self._is_cut or not was_open:
                 raise _broken(error) from error
         except (OSError, http.client.HTTPException) as error:
             raise _broken(error) from error
@@ -127,6 +129,8 @@ class Line:
         try:
             if connection.sock is None:
                 self._open()
+            if self._is_cut:
+                raise Unreachable("it was given up", is_absent=False)
             connection.request(method, self._prefix + path, body, {**self._own, **headers})
             answer = connection.getresponse()
             named = {name.lower(): value for name, value in answer.getheaders()}

@@ -91,6 +91,10 @@ def _cache_parts(settings: "Settings") -> Iterator[tuple[str, str]]:
     if cache.adaptive.enabled:
         share = cache.adaptive.check_share
         yield "learnt lifetimes", f"{share:.1%} of hits are checked, each a paid call"
+    if cache.warm is not None:
+        when = f"{cache.warm.at} UTC" if cache.warm.at else f"every {cache.warm.every_s:g} s"
+        most = "any cost" if cache.warm.usd_max is None else f"at most ${cache.warm.usd_max:g}"
+        yield "warmed prompts", f"{cache.warm.file}, {when}, {most}"
     if semantic.enabled:
         judge = semantic.judge or "none"
         yield "answers by meaning", f"{semantic.mode}, {semantic.embedder}, judge: {judge}"

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from headrace.cache.entry import Answer, Shape
 from headrace.cache.key import decode_document
-from headrace.cache.rules import request_cacheable, store_refusal
+from headrace.cache.rules import Body, request_cacheable, store_refusal
 from headrace.cache.warm_file import Prompt
 from headrace.dialects.base import Dialect
 from headrace.errors import HeadraceError, InvalidRequest, UpstreamBroken
@@ -88,7 +89,7 @@ class WarmRun:
             for _ in range(self._warm.concurrency):
                 group.create_task(self._work())
         if not self._knows_cost:
-            self.tally.ended = "cost unknown"
+            self.tally.ended = "cost_unknown"
         else:
             self.tally.ended = "budget" if self.tally.left else "done"
 
@@ -151,19 +152,29 @@ class WarmRun:
         if order.error is not None:
             raise order.error
         answer = await waiter.outcome()
-        source, tally = waiter.source, self.tally
+        source = waiter.source
         assert source is not None  # noqa: S101  # an answer has a source
         if source.stale is Stale.ERROR:
             raise UpstreamBroken(f"Provider '{source.provider}' failed; the answer kept is stale.")
         if answer.status != 200:
             raise UpstreamBroken(f"Provider '{source.provider}' answered {answer.status}.")
         if source.is_free:
-            tally.there += 1
-            return
+            self.tally.there += 1
+        else:
+            self._book(prompt, call, answer)
+
+    def _book(self, prompt: Prompt, call: Call, answer: Answer) -> None:
+        tally = self.tally
         tally.usd += answer.cost_usd or 0.0
         self._knows_cost &= answer.cost_usd is not None or self._warm.usd_max is None
+        body = Body(
+            len(answer.body),
+            is_kept=True,
+            is_as_asked=answer.shape is Shape.WHOLE,
+            whole=lambda: answer.body,
+        )
         facts = call.dialect.read_reply(call.grammar.operation, answer.body)
-        refusal = store_refusal(facts, answer.status, self._pipeline.plan.rules)
+        refusal = store_refusal(facts, answer.status, self._pipeline.plan.rules, body)
         if refusal is None:
             tally.asked += 1
         else:

@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
+
+from headrace.cache import turns
 from headrace.cache.breaker import FAILURES_MAX
 from headrace.cache.purges import PurgeLedger
 from headrace.cache.tier import TierFault
@@ -28,6 +31,7 @@ class Counter:
         self.gate = asyncio.Event()
         self.gate.set()
         self.fault: TierFault | None = None
+        self.token: bytes | None = TOKEN
         self.asked = 0
         self.released: list[bytes] = []
         self.deaf_times = 0
@@ -37,7 +41,7 @@ class Counter:
         await self.gate.wait()
         if self.fault is not None:
             raise self.fault
-        return TOKEN
+        return self.token
 
     async def release(self, key: bytes, token: bytes) -> bool:
         if self.deaf_times:
@@ -90,6 +94,21 @@ def test_a_lease_that_can_be_had_is_had():
         assert await house.turns.take(KEY) == TOKEN
         await house.turns.give_back(KEY, TOKEN)
         assert house.counter.released == [TOKEN]
+
+    run(test)
+
+
+def test_a_claim_is_kept_and_where_nobody_knows_each_has_it(monkeypatch: pytest.MonkeyPatch):
+    async def test(house: House) -> None:
+        assert await house.turns.claim(KEY)
+        assert house.counter.released == []
+        house.counter.token = None
+        assert not await house.turns.claim(KEY)
+        house.counter.fault = TierFault("l2", "it is not there")
+        assert await house.turns.claim(KEY)
+        monkeypatch.setattr(turns, "CLAIM_S_MAX", 0.01)
+        house.counter.gate.clear()
+        assert await house.turns.claim(KEY)
 
     run(test)
 

@@ -142,6 +142,18 @@ def test_config_check_says_ok_and_what_is_set(tmp_path: Path) -> None:
     assert "hush" not in done.stdout
 
 
+def test_config_check_tells_of_prompts_and_wants_their_file(tmp_path: Path) -> None:
+    path, prompts = tmp_path / "h.yaml", tmp_path / "p.jsonl"
+    path.write_text(GOOD + f"cache: {{warm: {{file: {prompts}, at: 0 4 * * *}}}}\n")
+    done = run("config", "check", path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"{path}:2:22: cache.warm.file: no such file")
+    prompts.touch()
+    done = run("config", "check", path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{prompts}, 0 4 * * * UTC, at most $1" in done.stdout
+
+
 def test_config_check_tells_every_problem_with_its_place(tmp_path: Path) -> None:
     path = tmp_path / "h.yaml"
     path.write_text(GOOD + "lisen: {}\ncache: {ttl: 1}\n")
