@@ -3,15 +3,19 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.adapter import CHAT, settings_for
 from tests.support.gateway import Gateway
+from tests.support.house import free_port
 from tests.support.stores import NOW_S, Place
+from tests.support.valkey import Valkey
 from tests.support.waiting import eventually
+from tests.support.wire import Response, encode_request
+from tests.support.wire import ask as ask_wire
 
 from headrace import Adapter
 from headrace.sim.thread import ThreadedSim
@@ -129,6 +133,61 @@ def test_old_purges_are_forgotten(sim: ThreadedSim, tmp_path: Path):
     place.use(purge_long_ago)
     with Gateway(tmp_path / "a", durable(sim, tmp_path)):
         eventually(lambda: purges_kept(place) == ["tag:young"])
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[Valkey]:
+    folder = tmp_path / "valkey"
+    folder.mkdir()
+    with Valkey(folder) as valkey:
+        yield valkey
+
+
+def test_what_is_kept_counts_though_the_shared_cache_was_never_reached(
+    sim: ThreadedSim, valkey: Valkey, tmp_path: Path
+):
+    def kept(url: str) -> dict[str, Any]:
+        cache = {"durable": True, "shared": url, "tier_timeout_ms": 2000}
+        return {**durable(sim, tmp_path), "cache": cache}
+
+    ask = {"cache-control": "only-if-cached"}
+    with Gateway(tmp_path / "a", kept(valkey.url)) as there:
+        for text in ("old", "new", "other"):
+            there.post(PATH, question(text), headers={"x-headrace-tags": text})
+        written(there, 3)
+        assert purge(there, "tag=old").json()["reach"] == "every process that shares a tier"
+        with Gateway(tmp_path / "b", kept(f"valkey://127.0.0.1:{free_port()}")) as cut_off:
+            assert cut_off.post(PATH, question("new")).cache in ("l1", "l3")
+            assert cut_off.post(PATH, question("other")).cache in ("l1", "l3")
+            assert cut_off.post(PATH, question("old"), headers=ask).status == 504
+            purge(there, "tag=new")
+            eventually(lambda: cut_off.post(PATH, question("new"), headers=ask).status == 504)
+            assert cut_off.post(PATH, question("other")).cache == "l1"
+            assert [e["about"] for e in named(cut_off, "tier_down")].count("purges") == 1
+
+
+def test_what_was_kept_without_the_shared_cache_counts_when_it_is_back(
+    sim: ThreadedSim, valkey: Valkey, tmp_path: Path
+):
+    cache = {"durable": True, "shared": valkey.url, "tier_timeout_ms": 2000}
+    kept = {**durable(sim, tmp_path), "cache": cache}
+    with Gateway(tmp_path / "a", kept) as gateway:
+        gateway.post(PATH, question("one"))
+    valkey.kill()
+    with Gateway(tmp_path / "b", kept) as gateway:
+        assert gateway.post(PATH, question("one")).cache in ("l1", "l3")
+        gateway.post(PATH, question("two"))
+        valkey.start()
+        eventually(lambda: [e for e in named(gateway, "tier_up") if e["about"] == "purges"])
+        assert gateway.post(PATH, question("two")).cache == "l1"
+        assert purge(gateway, "tag=none").json()["reach"] == "every process that shares a tier"
+    with Gateway(tmp_path / "c", kept) as gateway:
+        assert gateway.post(PATH, question("two")).cache in ("l1", "l2", "l3")
+        assert gateway.post(PATH, question("one")).cache in ("l1", "l2", "l3")
+
+
+def purge(gateway: Gateway, query: str) -> Response:
+    return ask_wire(gateway.url, encode_request(f"/admin/cache?{query}", method="DELETE"))
 
 
 def purges_kept(place: Place) -> list[str]:

@@ -11,6 +11,7 @@ from headrace.store.rows import AnswerRow, AnswerStats, TopAnswer
 
 if TYPE_CHECKING:
     # Loading it would load a database driver, which nobody needs who has no store.
+    from headrace.store.known_purges import KnownPurges
     from headrace.store.store import Store
 
 Result = TypeVar("Result")
@@ -30,6 +31,11 @@ class DurableTier:
         self._store = store
         self._answers = store.answers
         self._clock = clock
+
+    @property
+    def known_purges(self) -> "KnownPurges":
+        """What a shared server knows of purges, as the store has it."""
+        return self._store.known_purges
 
     async def ready(self) -> None:
         """See that the store can be used; its tables are made where they are missing."""

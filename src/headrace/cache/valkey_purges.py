@@ -173,6 +173,20 @@ class ValkeyPurges:
         """Whether purges of others are heard."""
         return bool(self._is_connected)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the server was ever reached."""
+        return self._age != 0
+
+    @property
+    def last(self) -> int:
+        """Every purge up to this number is in the ledger."""
+        return self._last
+
+    def resume(self, last: int) -> None:
+        """Every purge up to this number is in the ledger, told by somebody who knew the server."""
+        self._last = max(self._last, last)
+
     async def publish(self, scope: str) -> int | None:
         """Purge a scope, everywhere. In force here at once, whatever becomes of it.
 

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from headrace.cache.purge_copy import PurgeCopy
 from headrace.cache.purges import PurgeLedger
 from headrace.cache.record import Record
 from headrace.cache.tier import Tier, TierFault
@@ -92,6 +93,7 @@ class Cellar:
         self._shared, self._shared_purges = self._make_shared(settings.cache)
         self._durable, self._store_purges = self._make_durable(settings)
         self._purges = self._shared_purges or self._store_purges
+        self._purge_copy = self._make_copy()
         tiers: list[Tier] = [tier for tier in (self._shared, self._durable) if tier is not None]
         self.tiers = self._stack(tiers, on_state) if tiers else None
         leases = self._shared or self._store_leases
@@ -130,6 +132,8 @@ class Cellar:
             self._on_purge(scope, self._ledger.issue(scope))
             return "this process"
         is_told = await self._purges.publish(scope) is not None
+        if self._purge_copy is not None:
+            is_told = await self._purge_copy.write() and is_told
         if self._durable is not None:
             self._spawn(self._clear_out(self._durable, scope))
         return _EVERYWHERE if is_told else _LATER
@@ -219,7 +223,23 @@ class Cellar:
         )
         return DurableTier(store, self._clock), purges
 
+    def _make_copy(self) -> PurgeCopy | None:
+        if self._shared_purges is None or self._durable is None:
+            return None
+        return PurgeCopy(
+            self._durable.known_purges,
+            server=self._shared_purges,
+            ledger=self._ledger,
+            clock=self._clock,
+            on_purge=self._on_purge,
+        )
+
+    async def _copy_purges(self, copy: PurgeCopy) -> None:
+        await copy.write()  # where that fails, it is tried again every second
+
     def _purges_known(self, is_known: bool, why: str) -> None:
+        if is_known and self._purge_copy is not None:
+            self._spawn(self._copy_purges(self._purge_copy))
         if is_known and not self._is_caught_up.is_set() and not self._was_cut_off:
             self._is_caught_up.set()  # as it should be: nothing to tell
             return
@@ -231,6 +251,9 @@ class Cellar:
         """Open the store ahead of the first request; where that fails, try until it is open."""
         while self.tiers is not None:
             is_open = await self.tiers.check(durable.name, durable.ready)
+            if is_open and self._purge_copy is not None:
+                await self._purge_copy.read()
+                self._background.append(self._spawn(self._purge_copy.follow()))
             if not self._is_checked.is_set():
                 self._is_checked.set()
                 # Only now: what is wrong with the store has been told, or mended, by now.
@@ -241,6 +264,7 @@ class Cellar:
             await asyncio.sleep(UPKEEP_S)
 
     async def _warm(self, durable: "DurableTier") -> None:
+        await self._is_checked.wait()
         await self._is_caught_up.wait()
         if self.tiers is not None:
             await warm_memory(

@@ -125,6 +125,19 @@ MIGRATIONS: Final = (
             "CREATE INDEX headrace_leases_by_expiry ON headrace_leases (expires_s)",
         ),
     ),
+    Migration(
+        4,
+        "known purges",
+        (
+            """CREATE TABLE headrace_known_purges (
+                digest {blob} PRIMARY KEY NOT NULL,
+                scope {blob} NOT NULL,
+                number BIGINT NOT NULL
+            ){clustered}""",
+            # Old purges are found from the oldest on, by their numbers.
+            "DROP INDEX headrace_purges_by_time",
+        ),
+    ),
 )
 
 NEWEST: Final = MIGRATIONS[-1].number

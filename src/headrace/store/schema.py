@@ -49,6 +49,13 @@ PURGE_COUNT: Final = Table(
     Column("latest", BigInteger),
     Column("forgotten", BigInteger),
 )
+KNOWN_PURGES: Final = Table(
+    "headrace_known_purges",
+    _META,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("scope", LargeBinary),
+    Column("number", BigInteger),
+)
 LEASES: Final = Table(
     "headrace_leases",
     _META,

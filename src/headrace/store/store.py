@@ -8,6 +8,7 @@ from headrace.store.answers import AnswerStore
 from headrace.store.bounds import StoreBounds
 from headrace.store.crew import Crew
 from headrace.store.database import Database, Link
+from headrace.store.known_purges import KnownPurges
 from headrace.store.leases import LeaseTable
 from headrace.store.purges import PurgeLog
 from headrace.store.voice import Voice
@@ -25,6 +26,7 @@ class Store:
     Attributes:
         answers: what was answered, by key.
         purges: what became invalid, in order.
+        known_purges: what a shared server knows of that, which has an order of its own.
         leases: who does what only one shall do.
     """
 
@@ -43,6 +45,7 @@ class Store:
         )
         self.answers = AnswerStore(self._readers, self._writer, database, bounds)
         self.purges = PurgeLog(self._readers, self._writer, database.dialect, bounds)
+        self.known_purges = KnownPurges(self._readers, self._writer, database.dialect, bounds)
         self.leases = LeaseTable(self._writer, database.dialect, bounds)
         self._watches: list[PurgeWatch] = []
 
