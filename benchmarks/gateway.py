@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,6 +14,23 @@ from benchmarks import processes, workload
 KEY = "hr-bench-6d1f0c7a52e94b3f8e"
 PROGRAM = ("headrace.cli.main",)
 ROOT = Path(__file__).resolve().parent.parent
+
+
+class Wants(msgspec.Struct, frozen=True):
+    """What a gateway is told beyond what all are told.
+
+    Attributes:
+        cache: settings of the cache.
+        providers: providers beside the mock.
+        data_dir: where it keeps its files.
+    """
+
+    cache: Mapping[str, object] = {}
+    providers: Mapping[str, object] = {}
+    data_dir: Path | None = None
+
+
+NOTHING_MORE = Wants()
 
 
 class Gateway(msgspec.Struct, frozen=True):
@@ -38,6 +55,7 @@ def serving(
     cache_mb: int = 64,
     warm_connections: int = 1,
     program: Sequence[str] = PROGRAM,
+    wants: Wants = NOTHING_MORE,
 ) -> Iterator[Gateway]:
     """A gateway with everything on: keys, cache, single-flight, metrics, a JSON log on disk.
 
@@ -48,12 +66,13 @@ def serving(
         cache_mb: the size of its cache.
         warm_connections: connections to the provider opened at its start.
         program: module and arguments before the command, in place of Headrace's own.
+        wants: what it is told beyond.
     """
     port = processes.free_port()
     log = directory / f"{name}.log"
     settings = directory / f"{name}.yaml"
     # JSON is YAML: no writer of our own is needed.
-    values = _settings(port, upstream_port, log, cache_mb, warm_connections)
+    values = _settings(port, upstream_port, log, cache_mb, warm_connections, wants)
     settings.write_text(json.dumps(values, indent=2))
     arguments = [sys.executable, "-m", *program, "serve", "--config", str(settings)]
     with processes.running(
@@ -70,19 +89,27 @@ def environment() -> dict[str, str]:
 
 
 def _settings(
-    port: int, upstream_port: int, log: Path, cache_mb: int, warm_connections: int
+    port: int,
+    upstream_port: int,
+    log: Path,
+    cache_mb: int,
+    warm_connections: int,
+    wants: Wants,
 ) -> dict[str, object]:
+    place = {} if wants.data_dir is None else {"data_dir": str(wants.data_dir)}
     return {
+        **place,
         "listen": {"host": "127.0.0.1", "port": port, "workers": 1},
         "providers": {
             "mock": {
                 "dialect": "openai",
                 "base_url": f"http://127.0.0.1:{upstream_port}/v1",
                 "warm_connections": warm_connections,
-            }
+            },
+            **wants.providers,
         },
         "models": {workload.MODEL: {"targets": [f"mock/{workload.MODEL}"]}},
-        "cache": {"memory_mb": cache_mb},
+        "cache": {"memory_mb": cache_mb, **wants.cache},
         "keys": [{"key": KEY, "tenant": "bench"}],
         "log": {"format": "json", "file": str(log)},
     }

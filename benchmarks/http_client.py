@@ -31,7 +31,7 @@ LENGTH = b"content-length:"
 
 
 class OpenLoopPlan(msgspec.Struct, frozen=True, tag="open"):
-    """The same request again and again, at times fixed beforehand.
+    """One request again and again, or several in turn, at times fixed beforehand.
 
     Attributes:
         call: the target.
@@ -39,7 +39,11 @@ class OpenLoopPlan(msgspec.Struct, frozen=True, tag="open"):
         rate_per_s: requests per second, arriving as a Poisson process.
         seconds: how long.
         connections: kept-alive connections; a request takes the first free one.
-        seed: seeds the arrival times.
+        seed: seeds the arrival times and the order of requests.
+        distinct: how many different requests there are; all come before one comes again.
+        cache_header: what the answers should say of where they come from.
+        rests: sleep until shortly before the next request is due, or an answer comes. Costs the
+            answer a wake-up, and leaves the core to those who serve; for low rates.
     """
 
     call: Call
@@ -48,6 +52,9 @@ class OpenLoopPlan(msgspec.Struct, frozen=True, tag="open"):
     seconds: float
     connections: int
     seed: int
+    distinct: int = 1
+    cache_header: str | None = None
+    rests: bool = False
 
 
 class CountPlan(msgspec.Struct, frozen=True, tag="count"):
@@ -90,6 +97,7 @@ class Lane:
         self._received = b""
         self.fileno = self._socket.fileno()
         self.intended_s = 0.0
+        self.head = b""
 
     def send(self, request: bytes, intended_s: float) -> None:
         """Send a request that was due at `intended_s`."""
@@ -110,7 +118,8 @@ class Lane:
         length = answer_length(self._received)
         if length is None or len(self._received) < length:
             return None
-        status = self._received[9:12]
+        self.head = self._received[: self._received.index(b"\r\n\r\n") + 2]
+        status = self.head[9:12]
         self._received = self._received[length:]
         return "" if status == b"200" else f"status {status.decode('latin-1')}"
 
@@ -154,10 +163,17 @@ class OpenLoop:
     """
 
     def __init__(self, plan: OpenLoopPlan) -> None:
-        self._request = chat_request(plan.call, plan.nonce).request(0)
+        template = chat_request(plan.call, plan.nonce)
+        numbers = random.Random(plan.seed).sample(range(plan.distinct), plan.distinct)
+        self._requests = itertools.cycle([template.request(number) for number in numbers])
+        self._expected = b""
+        if plan.cache_header is not None:
+            self._expected = b"\r\nx-headrace-cache: %b\r\n" % plan.cache_header.encode()
+        self._elsewhere = 0
         self._arrivals_s = arrivals_s(plan.rate_per_s, plan.seconds, plan.seed)
         self._lanes = {lane.fileno: lane for lane in _lanes(plan.call.port, plan.connections)}
         self._free = deque(self._lanes.values())
+        self._rests = plan.rests
         self._waiting: deque[float] = deque()
         self._latencies_s: list[float] = []
         self._lags_s: list[float] = []
@@ -176,8 +192,8 @@ class OpenLoop:
                 self._waiting.append(begin_s + self._arrivals_s[due])
                 due += 1
             while self._waiting and self._free:
-                self._free.popleft().send(self._request, self._waiting.popleft())
-            for fileno, _ in self._poll.poll(0):
+                self._free.popleft().send(next(self._requests), self._waiting.popleft())
+            for fileno, _ in self._poll.poll(self._rest_s(begin_s, due)):
                 self._receive(self._lanes[fileno])
             if now_s > last_s:
                 missing = len(self._arrivals_s) - len(self._latencies_s) - len(self._errors)
@@ -185,6 +201,15 @@ class OpenLoop:
         for lane in self._lanes.values():
             lane.close()
         return self._summary()
+
+    def _rest_s(self, begin_s: float, due: int) -> float:
+        """How long nothing but answers is waited for, in whole milliseconds."""
+        if not self._rests:
+            return 0
+        if due == len(self._arrivals_s):
+            return DRAIN_S_MAX
+        left_s = begin_s + self._arrivals_s[due] - time.perf_counter()
+        return max(0, int(left_s * 1000) - 1) / 1000
 
     def _receive(self, lane: Lane) -> None:
         wrong = lane.receive()
@@ -194,6 +219,7 @@ class OpenLoop:
             self._errors.append(wrong)
         else:
             self._latencies_s.append(time.perf_counter() - lane.intended_s)
+            self._elsewhere += self._expected not in lane.head
         self._free.append(lane)
 
     def _summary(self) -> OpenLoopRun:
@@ -207,6 +233,7 @@ class OpenLoop:
             max_ms=max(milliseconds),
             lag_p99_ms=quantile(self._lags_s, 0.99) * 1000,
             error_samples=self._errors[:ERROR_SAMPLES],
+            elsewhere=self._elsewhere,
         )
 
 

@@ -18,6 +18,8 @@ from benchmarks import processes, workload
 READY_PATH = "/readyz"
 STATUS_PATH = "/mock-status"
 QUIET_S = 0.15
+# nginx takes no longer words in its configuration than 4,096 bytes.
+WORD_LENGTH_MAX = 2000
 
 
 class Nginx(msgspec.Struct, frozen=True):
@@ -29,11 +31,21 @@ class Nginx(msgspec.Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def mock(directory: Path) -> Iterator[Nginx]:
-    """An upstream that answers every call with the same chat completion."""
+def mock(directory: Path, answer: str | None = None) -> Iterator[Nginx]:
+    """An upstream that answers every call with the same chat completion.
+
+    Args:
+        directory: where its files go.
+        answer: the completion, without backslashes, dollars and single quotes; a short one where
+            left out.
+    """
+    text = workload.completion() if answer is None else answer
+    words = [text[at : at + WORD_LENGTH_MAX] for at in range(0, len(text), WORD_LENGTH_MAX)]
+    parts = " ".join(f"set $part{number} '{word}';" for number, word in enumerate(words))
+    whole = "".join(f"${{part{number}}}" for number in range(len(words)))
     server = f"""
     access_log off;
-    location / {{ default_type application/json; return 200 '{workload.completion()}'; }}
+    location / {{ default_type application/json; {parts} return 200 "{whole}"; }}
     location = /health {{ return 200; }}
     location = {STATUS_PATH} {{ stub_status; }}"""
     with _nginx("nginx-mock", directory, server, "") as started:

@@ -53,12 +53,18 @@ def measure(
                 connections=CONNECTIONS,
                 seed=dice.randrange(1 << 30),
             )
-            runs[target.name].append(_one_run(plan, directory))
+            runs[target.name].append(run_once(plan, directory))
             steps.done(target.name)
     return [_row(target.name, runs[target.name]) for target in targets]
 
 
-def _one_run(plan: OpenLoopPlan, directory: Path) -> OpenLoopRun:
+def run_once(plan: OpenLoopPlan, directory: Path) -> OpenLoopRun:
+    """Run a plan in a process of its own.
+
+    Args:
+        plan: the plan.
+        directory: where it is written.
+    """
     written = directory / "open-loop-plan.json"
     written.write_bytes(msgspec.json.encode(plan))
     output = processes.run_to_end(

@@ -25,10 +25,12 @@ from benchmarks import (
     stream_case,
     wrk,
 )
+from benchmarks.bench import BASELINE
 from benchmarks.peer_recipes import Recipe
 from benchmarks.progress import Steps
-from benchmarks.records import LoadRow, Report, StreamRow
-from benchmarks.suite import BASELINE, RESULTS
+from benchmarks.records import LoadRow, StreamRow
+from benchmarks.run_record import Report
+from benchmarks.suite import RESULTS
 from benchmarks.workload import Call
 
 CACHE = Path.home() / ".cache" / "headrace-bench"

@@ -4,9 +4,6 @@ import enum
 
 import msgspec
 
-from benchmarks.adaptive_records import AdaptiveRun
-from benchmarks.semantic_records import SemanticFigures
-
 
 class Verdict(enum.StrEnum):
     """What became of a bar."""
@@ -127,7 +124,11 @@ class StreamRow(msgspec.Struct, frozen=True):
 
 
 class OpenLoopRun(msgspec.Struct, frozen=True):
-    """What one open-loop run saw; latencies count from the intended send time."""
+    """What one open-loop run saw; latencies count from the intended send time.
+
+    Attributes:
+        elsewhere: answers that did not say they come from where they should.
+    """
 
     requests: int
     errors: int
@@ -137,6 +138,7 @@ class OpenLoopRun(msgspec.Struct, frozen=True):
     max_ms: float
     lag_p99_ms: float
     error_samples: list[str]
+    elsewhere: int = 0
 
 
 class OpenLoopRow(msgspec.Struct, frozen=True):
@@ -343,24 +345,3 @@ class Environment(msgspec.Struct, frozen=True):
     wrk: str
     commit: str
     load_average: float
-
-
-class Report(msgspec.Struct, frozen=True):
-    """A whole run."""
-
-    started: str
-    seed: int
-    quick: bool
-    environment: Environment
-    load: list[LoadRow] = []
-    streams: list[StreamRow] = []
-    open_loop: list[OpenLoopRow] = []
-    footprint: Footprint | None = None
-    start_up: StartUp | None = None
-    breakdown: Breakdown | None = None
-    policies: list[PolicyRow] = []
-    adaptive: AdaptiveRun | None = None
-    semantic: SemanticFigures | None = None
-    toolkit: list[ToolkitRow] = []
-    bars: list[Bar] = []
-    notes: list[str] = []

@@ -7,7 +7,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import adaptive_report, semantic_case
+from benchmarks import adaptive_report, endurance_case, semantic_case, workload_case
+from benchmarks.cache_records import TierRow
 from benchmarks.records import (
     Bar,
     BeginRow,
@@ -17,13 +18,13 @@ from benchmarks.records import (
     LoadRow,
     OpenLoopRow,
     PolicyRow,
-    Report,
     Spread,
     StartUp,
     StreamRow,
     ToolkitRow,
     Verdict,
 )
+from benchmarks.run_record import Report
 
 COLUMNS_PIPED = 170
 COLOURS = {
@@ -78,9 +79,21 @@ def _tables(report: Report) -> Iterator[Table]:
         yield from adaptive_report.tables(report.adaptive)
     if report.semantic is not None:
         yield semantic_case.table(report.semantic)
+    yield from _cache_tables(report)
     yield from _toolkit_tables(report.toolkit)
     if report.bars:
         yield _bar_table(report.bars)
+
+
+def _cache_tables(report: Report) -> Iterator[Table]:
+    if report.tiers:
+        yield _tier_table(report.tiers)
+    if report.workload is not None:
+        yield workload_case.table(report.workload)
+    if report.endurance:
+        yield endurance_case.table(report.endurance)
+    if report.everything:
+        yield _load_table(report.everything)
 
 
 def _load_table(rows: Sequence[LoadRow]) -> Table:
@@ -139,6 +152,27 @@ def _open_loop_table(rows: Sequence[OpenLoopRow]) -> Table:
             _shown(row.p999_ms, 3),
             _shown(row.lag_p99_ms, 3),
             str(row.errors),
+            _void(row.void),
+        )
+    return table
+
+
+def _tier_table(rows: Sequence[TierRow]) -> Table:
+    table = _table(
+        f"Hits below memory at {rows[0].rate_per_s:g}/s, ms from the intended send time, medians "
+        "(range) over rounds; added = less memory's of the round",
+        "tier|answer bytes|memory p50|p50|added p50|memory p99|p99|added p99|",
+    )
+    for row in rows:
+        table.add_row(
+            row.tier,
+            f"{row.answer_bytes:,}",
+            _shown(row.memory_p50_ms, 2),
+            _shown(row.p50_ms, 2),
+            _shown(row.added_p50_ms, 2),
+            _shown(row.memory_p99_ms, 2),
+            _shown(row.p99_ms, 2),
+            _shown(row.added_p99_ms, 2),
             _void(row.void),
         )
     return table

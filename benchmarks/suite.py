@@ -1,13 +1,10 @@
-"""The whole benchmark: what runs beside what, for how long, and where the figures go."""
+"""The command line of the benchmark: what is measured, how it is judged, where figures go."""
 
 import argparse
 import datetime as dt
-import random
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 from rich.console import Console
@@ -15,232 +12,27 @@ from rich.console import Console
 from benchmarks import (
     adaptive_case,
     bars,
-    breakdown_case,
+    endurance_case,
     environment,
-    footprint_case,
+    everything_case,
     gateway,
-    load_case,
     nginx,
-    open_loop_case,
     policy_case,
     processes,
     procfs,
     progress,
     report,
     semantic_case,
-    stream_case,
+    tier_case,
     toolkit_case,
+    workload_case,
     wrk,
 )
-from benchmarks.adaptive_records import AdaptiveRun
-from benchmarks.progress import Steps
-from benchmarks.records import (
-    Bar,
-    Breakdown,
-    Footprint,
-    LoadRow,
-    OpenLoopRow,
-    PolicyRow,
-    Report,
-    StartUp,
-    StreamRow,
-    ToolkitRow,
-    Verdict,
-)
-from benchmarks.semantic_records import SemanticFigures
-from benchmarks.workload import Call, new_nonce
+from benchmarks.bench import ASKED_FOR, CASES, FULL, QUICK, WITH_WRK, WITHOUT_NGINX, Bench, Effort
+from benchmarks.records import Bar, Verdict
+from benchmarks.run_record import Report
 
-CASES = ("load", "stream", "open-loop", "memory", "start-up")
-TOOLKIT = "toolkit"  # caches in a program, without a gateway
-BREAKDOWN = "breakdown"  # tells where time goes, holds no bar: run when asked for
-ADAPTIVE = "adaptive"  # replays too
-SEMANTIC = "semantic"  # fetches an embedder once; hardly times anything
-POLICIES = "policies"  # replays, where nothing is timed
-WITHOUT_GATEWAY = (ADAPTIVE, POLICIES, SEMANTIC, TOOLKIT)
 RESULTS = gateway.ROOT / "benchmarks" / "results"
-BASELINE = bars.YARDSTICK
-CONTROL = "nginx, A/A"
-Outcome = TypeVar("Outcome")
-
-
-class Effort(msgspec.Struct, frozen=True):
-    """How much is measured."""
-
-    load: load_case.LoadPlan
-    streams: tuple[stream_case.StreamMix, ...]
-    open_loop_s: float
-    open_loop_rounds: int
-    flat_requests: int
-    start_up_rounds: int
-    breakdown: breakdown_case.Plan
-    policy_seeds: int
-    adaptive_seeds: int
-
-
-def _mixes(rounds: int, window_s: float) -> tuple[stream_case.StreamMix, ...]:
-    # 1,000 at half the pace: the same chunks per second, for mock and client run here too.
-    return (
-        stream_case.StreamMix(bars.STREAMS, 2.0, window_s, rounds),
-        stream_case.StreamMix(bars.STREAMS, 0.0, 0.0, rounds),
-        stream_case.StreamMix(bars.STREAMS_MANY, 2.0, window_s, 1, chunk_every=2),
-    )
-
-
-def _plan(rounds: int, round_s: float) -> breakdown_case.Plan:
-    return breakdown_case.Plan(rounds, round_s, bars.STREAMS)
-
-
-FULL = Effort(
-    load_case.LoadPlan(7, 3.0, 1.0), _mixes(5, 3.0), 10.0, 3, 100_000, 11, _plan(5, 2.0), 10, 10
-)
-QUICK = Effort(
-    load_case.LoadPlan(3, 1.0, 1.0), _mixes(1, 1.5), 3.0, 1, 20_000, 5, _plan(2, 1.0), 3, 3
-)
-
-
-class Bench:
-    """One run; sections that need the gateway are left out where it is not wanted.
-
-    Args:
-        effort: how much is measured.
-        with_gateway: whether Headrace is measured, or only the yardsticks.
-        seed: seeds the order of targets and the arrival times.
-        directory: where children keep their files.
-        steps: progress.
-    """
-
-    def __init__(
-        self, effort: Effort, with_gateway: bool, seed: int, directory: Path, steps: Steps
-    ) -> None:
-        self._effort = effort
-        self._with_gateway = with_gateway
-        self._dice = random.Random(seed)
-        self._directory = directory
-        self._steps = steps
-
-    def load(self) -> list[LoadRow]:
-        """Hits and misses beside two nginx proxies."""
-        directory = self._section("load")
-        with ExitStack() as stack:
-            mock = stack.enter_context(nginx.mock(directory))
-            targets = []
-            for name, short in ((BASELINE, "nginx"), (CONTROL, "nginx-again")):
-                proxy = stack.enter_context(nginx.proxy(short, directory, mock.port))
-                targets.append(load_case.LoadTarget(name, proxy.child, Call(proxy.port), proxy.log))
-            if self._with_gateway:
-                served = stack.enter_context(gateway.serving("headrace", directory, mock.port))
-                targets += _gateway_targets(served)
-            return load_case.measure(
-                targets,
-                BASELINE,
-                mock.port,
-                self._effort.load,
-                directory,
-                self._dice,
-                self._steps,
-            )
-
-    def streams(self) -> list[StreamRow]:
-        """Streams through nginx and through the gateway."""
-        directory = self._section("stream")
-        rows: list[StreamRow] = []
-        with ExitStack() as stack:
-            direct = stack.enter_context(stream_case.mock(directory))
-            proxy = stack.enter_context(
-                nginx.proxy("nginx", directory, direct.call.port, buffering=False)
-            )
-            targets = [stream_case.StreamTarget(BASELINE, proxy.child, Call(proxy.port))]
-            if self._with_gateway:
-                served = stack.enter_context(
-                    gateway.serving("headrace", directory, direct.call.port)
-                )
-                targets.append(stream_case.StreamTarget(bars.GATEWAY, served.child, served.call))
-            for mix in self._effort.streams:
-                rows += stream_case.measure(
-                    targets, direct, BASELINE, mix, directory, self._dice, self._steps
-                )
-        return rows
-
-    def open_loop(self) -> list[OpenLoopRow]:
-        """Hits at a fixed rate."""
-        directory = self._section("open-loop")
-        with ExitStack() as stack:
-            mock = stack.enter_context(nginx.mock(directory))
-            proxy = stack.enter_context(nginx.proxy("nginx", directory, mock.port))
-            targets = [open_loop_case.OpenLoopTarget(BASELINE, Call(proxy.port))]
-            if self._with_gateway:
-                served = stack.enter_context(gateway.serving("headrace", directory, mock.port))
-                targets.append(open_loop_case.OpenLoopTarget(bars.HIT_ROW, served.call))
-            return open_loop_case.measure(
-                targets,
-                self._effort.open_loop_s,
-                self._effort.open_loop_rounds,
-                directory,
-                self._dice,
-                self._steps,
-            )
-
-    def memory(self) -> Footprint | None:
-        """Resident memory of the gateway."""
-        if not self._with_gateway:
-            return None
-        directory = self._section("memory")
-        with nginx.mock(directory) as mock:
-            return footprint_case.memory(
-                directory, mock.port, self._effort.flat_requests, self._steps
-            )
-
-    def start_up(self) -> StartUp | None:
-        """Start-up times of the gateway."""
-        if not self._with_gateway:
-            return None
-        return footprint_case.start_up(self._effort.start_up_rounds, self._steps)
-
-    def breakdown(self) -> Breakdown | None:
-        """Where the gateway's time goes."""
-        if not self._with_gateway:
-            return None
-        directory = self._section(BREAKDOWN)
-        return breakdown_case.measure(self._effort.breakdown, directory, self._dice, self._steps)
-
-    def toolkit(self) -> list[ToolkitRow]:
-        """The toolkit's caches beside others."""
-        rounds = 2 * self._effort.load.rounds + 1
-        return toolkit_case.measure(rounds, self._section(TOOLKIT), self._dice, self._steps)
-
-    def adaptive(self) -> AdaptiveRun:
-        """What the adaptive cache gains, whole and part by part."""
-        seeds = adaptive_case.SEEDS[: self._effort.adaptive_seeds]
-        return adaptive_case.measure(seeds, self._steps)
-
-    def semantic(self) -> SemanticFigures:
-        """How often answers by meaning are right."""
-        return semantic_case.measure(self._steps)
-
-    def policies(self) -> list[PolicyRow]:
-        """What eviction policies save."""
-        return policy_case.measure(range(1, self._effort.policy_seeds + 1), self._steps)
-
-    def _section(self, name: str) -> Path:
-        directory = self._directory / name
-        directory.mkdir()
-        return directory
-
-
-def _gateway_targets(served: gateway.Gateway) -> list[load_case.LoadTarget]:
-    hit = load_case.LoadTarget(
-        bars.HIT_ROW,
-        served.child,
-        served.call,
-        served.log,
-        remembers=True,
-        nonce=new_nonce(),
-        cache_header="l1",
-    )
-    miss = load_case.LoadTarget(
-        bars.MISS_ROW, served.child, served.call, served.log, cache_header="miss"
-    )
-    return [hit, miss]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -255,9 +47,9 @@ def main(arguments: Sequence[str]) -> int:
     processes.end_on_signals()
     processes.raise_descriptor_limit()
     try:
-        if set(options.cases) - set(WITHOUT_GATEWAY):
+        if set(options.cases) - set(WITHOUT_NGINX):
             nginx.require()
-        if {"load", BREAKDOWN} & set(options.cases):
+        if set(WITH_WRK) & set(options.cases):
             wrk.require()
     except processes.ChildFailed as error:
         console.print(f"benchmark stopped: {error}", style="red", markup=False)
@@ -276,56 +68,46 @@ def _measure(options: argparse.Namespace, console: Console) -> tuple[Report, boo
     started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     machine = environment.read()
     time_before = procfs.machine_time()
+    found: dict[str, object] = {}
     failures: list[str] = []
-
-    def section(case: str, run: Callable[[], Outcome], otherwise: Outcome) -> Outcome:
-        if case not in options.cases:
-            return otherwise
-        try:
-            return run()
-        except processes.ChildFailed as error:
-            failures.append(f"{case} could not be run: {error}")
-            return otherwise
-
     with (
         tempfile.TemporaryDirectory(prefix="headrace-bench-") as directory,
         progress.shown(console) as steps,
     ):
-        effort = QUICK if options.quick else FULL
-        bench = Bench(effort, not options.yardsticks, options.seed, Path(directory), steps)
-        load: list[LoadRow] = section("load", bench.load, [])
-        streams: list[StreamRow] = section("stream", bench.streams, [])
-        open_loop: list[OpenLoopRow] = section("open-loop", bench.open_loop, [])
-        footprint = section("memory", bench.memory, None)
-        start_up = section("start-up", bench.start_up, None)
-        breakdown = section(BREAKDOWN, bench.breakdown, None)
-        adaptive: AdaptiveRun | None = section(ADAPTIVE, bench.adaptive, None)
-        semantic: SemanticFigures | None = section(SEMANTIC, bench.semantic, None)
-        policies: list[PolicyRow] = section(POLICIES, bench.policies, [])
-        toolkit: list[ToolkitRow] = section(TOOLKIT, bench.toolkit, [])
+        bench = Bench(
+            _effort(options), not options.yardsticks, options.seed, Path(directory), steps
+        )
+        for case, (field, run) in bench.sections().items():
+            if case in options.cases:
+                try:
+                    found[field] = run()
+                except processes.ChildFailed as error:
+                    failures.append(f"{case} could not be run: {error}")
     stolen = procfs.stolen_share(time_before, procfs.machine_time())
-    made = Report(
-        started=started,
-        seed=options.seed,
-        quick=options.quick,
-        environment=machine,
-        load=load,
-        streams=streams,
-        open_loop=open_loop,
-        footprint=footprint,
-        start_up=start_up,
-        breakdown=breakdown,
-        policies=policies,
-        adaptive=adaptive,
-        semantic=semantic,
-        toolkit=toolkit,
-        notes=[
-            *environment.doubts(machine.load_average, stolen),
-            *toolkit_case.notes(toolkit),
-            *failures,
-        ],
+    made = msgspec.convert(
+        {
+            "started": started,
+            "seed": options.seed,
+            "quick": options.quick,
+            "environment": machine,
+            **found,
+        },
+        Report,
     )
-    return msgspec.structs.replace(made, bars=_bars(made)), bool(failures)
+    notes = [
+        *environment.doubts(machine.load_average, stolen),
+        *toolkit_case.notes(made.toolkit),
+        *(made.workload.notes if made.workload is not None else []),
+        *failures,
+    ]
+    return msgspec.structs.replace(made, notes=notes, bars=_bars(made)), bool(failures)
+
+
+def _effort(options: argparse.Namespace) -> Effort:
+    effort = QUICK if options.quick else FULL
+    if options.endurance_minutes is None:
+        return effort
+    return msgspec.structs.replace(effort, endurance_minutes=options.endurance_minutes)
 
 
 def _bars(made: Report) -> list[Bar]:
@@ -336,6 +118,10 @@ def _bars(made: Report) -> list[Bar]:
         *adaptive_case.bars(made.adaptive),
         *semantic_case.bars(made.semantic),
         *toolkit_case.judge(made.toolkit),
+        *tier_case.bars(made.tiers),
+        *workload_case.bars(made.workload),
+        *endurance_case.bars(made.endurance),
+        *everything_case.judge(made.everything),
     ]
 
 
@@ -348,13 +134,18 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--cases",
         nargs="+",
-        choices=(*CASES, BREAKDOWN, *WITHOUT_GATEWAY),
+        choices=(*CASES, *ASKED_FOR),
         default=list(CASES),
         metavar="CASE",
-        help=f"only these: {', '.join(CASES)}; or {BREAKDOWN}: where the time goes; "
-        f"or {TOOLKIT}: its caches beside others; or {POLICIES}: what eviction policies save; "
-        f"or {ADAPTIVE}: what the adaptive cache gains; "
-        f"or {SEMANTIC}: how often answers by meaning are right",
+        help=f"only these: {', '.join(CASES)}; or, only when named, "
+        + "; ".join(f"{case}: {tells}" for case, tells in ASKED_FOR.items()),
+    )
+    parser.add_argument(
+        "--endurance-minutes",
+        type=_minutes,
+        metavar="MINUTES",
+        help="how long endurance works, a million operations a minute: "
+        f"{FULL.endurance_minutes:g}, with --quick {QUICK.endurance_minutes:g}",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures are written")
     parser.add_argument("--check", action="store_true", help="exit 1 when a bar is missed")
@@ -365,3 +156,10 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         help="nginx and mocks only: is this machine quiet enough?",
     )
     return parser.parse_args(arguments)
+
+
+def _minutes(text: str) -> float:
+    minutes = float(text)
+    if not 0.05 <= minutes <= 24 * 60:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0.05 and 1440 minutes")
+    return minutes

@@ -1,6 +1,7 @@
 """The calls that are made and the answers the mock upstream gives."""
 
 import json
+import random
 import secrets
 from typing import Any
 
@@ -84,8 +85,8 @@ def chat_request(
     return Template(before.encode(), after.encode())
 
 
-def completion() -> str:
-    """A chat completion of about 350 bytes, as the mock upstream answers it."""
+def completion(content: str = "The middle one, fed by the lake.") -> str:
+    """A chat completion, as the mock upstream answers it: about 320 bytes around the content."""
     answer = {
         "id": "chatcmpl-9f2c7d1be4",
         "object": "chat.completion",
@@ -94,7 +95,7 @@ def completion() -> str:
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": "The middle one, fed by the lake."},
+                "message": {"role": "assistant", "content": content},
                 "logprobs": None,
                 "finish_reason": "stop",
             }
@@ -103,6 +104,21 @@ def completion() -> str:
         "system_fingerprint": "fp_6b1d",
     }
     return json.dumps(answer, separators=(",", ":"))
+
+
+def long_completion(length: int) -> str:
+    """A chat completion of `length` bytes, of words that compress about as much as English does.
+
+    Raises:
+        ValueError: it would be shorter than an empty one.
+    """
+    room = length - len(completion(""))
+    if room < 0:
+        raise ValueError(f"no completion has {length} bytes")
+    dice = random.Random(length)
+    known = ["".join(dice.choices("etaoinshrdlu", k=dice.randint(2, 9))) for _ in range(500)]
+    text = " ".join(dice.choices(known, k=room))
+    return completion(text[:room])
 
 
 def stream_event(delta: dict[str, str], finish_reason: str | None) -> bytes:

@@ -70,6 +70,12 @@ def test_misses_have_to_reach_the_upstream_and_hits_must_not() -> None:
     assert load_case.void_reason(False, [load_round(upstream=900)], slack=8) is not None
 
 
+def test_hits_may_reach_the_upstream_where_some_are_asked_again() -> None:
+    rounds = [load_round(requests=1000, upstream=30)]
+    assert load_case.void_reason(True, rounds, 8) is not None
+    assert load_case.void_reason(True, rounds, 8, calls_share_max=0.03) is None
+
+
 def test_one_failed_request_voids_a_row() -> None:
     rounds = [load_round(), load_round(errors=1)]
     assert load_case.void_reason(False, rounds, slack=8) == "1 requests failed"

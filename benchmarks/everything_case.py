@@ -1,0 +1,119 @@
+"""Hits and misses of a gateway whose cache has everything on, beside one with defaults and nginx.
+
+Everything: the policy that chooses, learnt lifetimes, a Valkey, the durable tier, and answers by
+meaning with the simulated provider's embedder. What Valkey and the embedder themselves take is
+theirs, and not in the figures; what asking them takes is.
+"""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import msgspec
+
+from benchmarks import bars, gateway, load_case, nginx, simulator, valkey
+from benchmarks.gateway import Gateway, Wants
+from benchmarks.load_case import LoadPlan, LoadTarget
+from benchmarks.progress import Steps
+from benchmarks.records import Bar, LoadRow
+from benchmarks.workload import Call, new_nonce
+
+CONTROL = "nginx, A/A"
+DEFAULTS_HIT, DEFAULTS_MISS = "defaults, hit", "defaults, miss"
+HIT, MISS = "everything on, hit", "everything on, miss"
+EMBEDDER = "embedder"
+# Hits that are asked again in the background: a tenth of them would be a mistake.
+CHECK_SHARE = 0.01
+CALLS_SHARE_MAX = 3 * CHECK_SHARE
+
+
+def cache_settings(shared: str) -> Mapping[str, object]:
+    """Settings of a cache with everything on.
+
+    Args:
+        shared: URL of a Valkey.
+    """
+    return {
+        "policy": "auto",
+        "adaptive": {"enabled": True, "check_share": CHECK_SHARE},
+        "shared": shared,
+        "durable": True,
+        "stale_s": 60,
+        "stale_if_error_s": 600,
+        "semantic": {
+            "enabled": True,
+            "embedder": f"{EMBEDDER}/sim-embed",
+            "dimensions": 384,
+            "asks_dimensions": True,
+        },
+    }
+
+
+def measure(plan: LoadPlan, directory: Path, dice: random.Random, steps: Steps) -> list[LoadRow]:
+    """Load both gateways and nginx in the same rounds.
+
+    Args:
+        plan: how much.
+        directory: where children keep their files.
+        dice: order of the targets.
+        steps: progress.
+
+    Raises:
+        ChildFailed: something did not start, or answers what it should not.
+    """
+    with ExitStack() as stack:
+        mock = stack.enter_context(nginx.mock(directory))
+        targets = []
+        for name, short in ((bars.YARDSTICK, "nginx"), (CONTROL, "nginx-again")):
+            proxy = stack.enter_context(nginx.proxy(short, directory, mock.port))
+            targets.append(LoadTarget(name, proxy.child, Call(proxy.port), proxy.log))
+        plain = stack.enter_context(gateway.serving("defaults", directory, mock.port))
+        targets += _targets(plain, DEFAULTS_HIT, DEFAULTS_MISS, 0.0)
+        full = stack.enter_context(_everything(directory, mock.port))
+        targets += _targets(full, HIT, MISS, CALLS_SHARE_MAX)
+        return load_case.measure(targets, bars.YARDSTICK, mock.port, plan, directory, dice, steps)
+
+
+def judge(rows: Sequence[LoadRow]) -> list[Bar]:
+    """The promise about memory hits, with everything on; nothing where nothing was run."""
+    return [
+        bars.at_most(
+            f"memory hit, CPU, {row.name.removesuffix(', hit')}",
+            row.ratio,
+            bars.HIT_RATIO_MAX,
+            "x nginx",
+            row.void,
+        )
+        for row in rows
+        if row.name in {DEFAULTS_HIT, HIT}
+    ]
+
+
+def _targets(served: Gateway, hit: str, miss: str, calls_share_max: float) -> list[LoadTarget]:
+    missed = LoadTarget(
+        miss, served.child, served.call, served.log, cache_header="miss", settles=True
+    )
+    remembered = msgspec.structs.replace(
+        missed,
+        name=hit,
+        remembers=True,
+        nonce=new_nonce(),
+        cache_header="l1",
+        calls_share_max=calls_share_max,
+    )
+    return [remembered, missed]
+
+
+@contextmanager
+def _everything(directory: Path, mock_port: int) -> Iterator[Gateway]:
+    with ExitStack() as stack:
+        shared = stack.enter_context(valkey.serving(directory))
+        port = stack.enter_context(simulator.serving(directory))
+        embedder = {"dialect": "openai", "base_url": f"http://127.0.0.1:{port}/v1"}
+        wants = Wants(
+            cache=cache_settings(shared.url),
+            providers={EMBEDDER: embedder},
+            data_dir=directory / "data",
+        )
+        yield stack.enter_context(gateway.serving("everything", directory, mock_port, wants=wants))
