@@ -18,6 +18,7 @@ from benchmarks.load_case import LoadPlan, LoadTarget
 from benchmarks.progress import Steps
 from benchmarks.records import Bar, LoadRow
 from benchmarks.workload import Call, new_nonce
+from headrace.settings.schema import CacheSettings
 
 CONTROL = "nginx, A/A"
 DEFAULTS_HIT, DEFAULTS_MISS = "defaults, hit", "defaults, miss"
@@ -28,6 +29,14 @@ CHECK_SHARE = 0.01
 CALLS_SHARE_MAX = 3 * CHECK_SHARE
 
 
+def parts() -> list[str]:
+    """The parts of the cache that settings turn on, those to come among them."""
+    defaults = CacheSettings()
+    return [
+        name for name in defaults.__struct_fields__ if hasattr(getattr(defaults, name), "enabled")
+    ]
+
+
 def cache_settings(shared: str) -> Mapping[str, object]:
     """Settings of a cache with everything on.
 
@@ -35,12 +44,14 @@ def cache_settings(shared: str) -> Mapping[str, object]:
         shared: URL of a Valkey.
     """
     return {
+        **{part: {"enabled": True} for part in parts()},
         "policy": "auto",
         "adaptive": {"enabled": True, "check_share": CHECK_SHARE},
         "shared": shared,
         "durable": True,
         "stale_s": 60,
         "stale_if_error_s": 600,
+        "unsafe": ["a word that no answer has"],
         "semantic": {
             "enabled": True,
             "embedder": f"{EMBEDDER}/sim-embed",
