@@ -15,11 +15,16 @@ BATCH_MAX: Final = 100
 WINDOW_S: Final = 0.003
 TIMEOUT_S: Final = 0.25
 REMEMBERED_MAX: Final = 10_000
+# After its time limit an embedder that does not even end when it is told to is waited for no more.
+_GRACE_S: Final = 0.1
 # Texts that wait for a vector; beyond, they are told at once that there is none.
 WAITING_MAX: Final = 1000
 
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 OnState = Callable[[bool, str], None]
+
+# Texts with those who wait for their vectors.
+_Batch = dict[str, "asyncio.Future[Vector]"]
 
 
 def _untold(is_up: bool, why: str) -> None:
@@ -74,8 +79,8 @@ class Embeddings:
         self._waiting_max = waiting_max
         self._on_state = on_state
         self._remembered: OrderedDict[bytes, Vector] = OrderedDict()
-        self._under_way: dict[str, asyncio.Future[Vector]] = {}
-        self._gathered: list[str] = []
+        self._under_way: _Batch = {}
+        self._gathered: _Batch = {}
         self._timer: asyncio.TimerHandle | None = None
         self._breaker = Breaker()
         self.calls = 0
@@ -127,7 +132,7 @@ class Embeddings:
             self._timer.cancel()
             self._timer = None
         self._gathered.clear()
-        self._fail(list(self._under_way), "it was closed")
+        self._fail(dict(self._under_way), "it was closed")
 
     def _begin(self, text: str) -> "asyncio.Future[Vector]":
         if len(self._under_way) >= self._waiting_max:
@@ -136,7 +141,7 @@ class Embeddings:
             raise EmbeddingFault("it failed too often and is left alone for a while")
         loop = asyncio.get_running_loop()
         waiting = self._under_way[text] = loop.create_future()
-        self._gathered.append(text)
+        self._gathered[text] = waiting
         if len(self._gathered) >= self._batch_max:
             self._send()
         elif self._timer is None:
@@ -147,17 +152,21 @@ class Embeddings:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        batch, self._gathered = self._gathered, []
-        if batch:
-            task = self._spawn(self._call(batch))
-            task.add_done_callback(lambda _: self._ended(batch))
+        batch, self._gathered = self._gathered, {}
+        if not batch:
+            return
+        task = self._spawn(self._call(batch))
+        patience_s = self._timeout_s + _GRACE_S
+        overdue = asyncio.get_running_loop().call_later(patience_s, self._ended, batch)
+        task.add_done_callback(lambda _: overdue.cancel())
+        task.add_done_callback(lambda _: self._ended(batch))
 
-    async def _call(self, batch: list[str]) -> None:
+    async def _call(self, batch: _Batch) -> None:
         self.calls += 1
         self.texts += len(batch)
         try:
             async with asyncio.timeout(self._timeout_s):
-                rows = await self._embedder.embed(batch)
+                rows = await self._embedder.embed(list(batch))
             if rows.shape != (len(batch), self._embedder.dimensions):
                 raise EmbeddingFault(f"an array of {rows.shape} came for {len(batch)} texts")
         except EmbeddingFault as fault:
@@ -168,11 +177,10 @@ class Embeddings:
             return
         if self._breaker.succeeded():
             self._on_state(True, "it answers again")
-        for text, row in zip(batch, rows, strict=True):
+        for (text, waiting), row in zip(batch.items(), rows, strict=True):
             vector: Vector = row.copy()  # a row alone would keep all of them in memory
             self._remember(text, vector)
-            waiting = self._under_way.pop(text, None)
-            if waiting is not None and not waiting.done():
+            if self._is_over(text, waiting):
                 waiting.set_result(vector)
 
     def _remember(self, text: str, vector: Vector) -> None:
@@ -180,24 +188,29 @@ class Embeddings:
         if len(self._remembered) > self._remembered_max:
             self._remembered.popitem(last=False)
 
-    def _ended(self, batch: list[str]) -> None:
-        """A call is over; who waits still does so because of an error nobody expected."""
-        if any(text in self._under_way for text in batch):
+    def _ended(self, batch: _Batch) -> None:
+        """Nobody is to wait for a call any more that broke, or goes on beyond its time."""
+        if any(self._under_way.get(text) is waiting for text, waiting in batch.items()):
             self._failed(batch, "it broke")
 
-    def _failed(self, batch: list[str], why: str) -> None:
+    def _failed(self, batch: _Batch, why: str) -> None:
         self.faults += 1
         self.last_fault = why
         if self._breaker.failed(self._now_s()):
             self._on_state(False, why)
         self._fail(batch, why)
 
-    def _fail(self, texts: list[str], why: str) -> None:
-        for text in texts:
-            waiting = self._under_way.pop(text, None)
-            if waiting is not None and not waiting.done():
+    def _fail(self, batch: _Batch, why: str) -> None:
+        for text, waiting in batch.items():
+            if self._is_over(text, waiting):
                 waiting.set_exception(EmbeddingFault(why))
                 waiting.exception()  # nobody may be waiting any more: then it is not a bug
+
+    def _is_over(self, text: str, waiting: "asyncio.Future[Vector]") -> bool:
+        """It is not under way any more; says whether somebody is to be told."""
+        if self._under_way.get(text) is waiting:
+            del self._under_way[text]
+        return not waiting.done()
 
 
 def _digest(text: str) -> bytes:

@@ -89,6 +89,37 @@ def test_a_fault_a_bug_and_silence_are_told_to_all_who_wait(error: Exception | N
     asyncio.run(run())
 
 
+class Deaf(Angles):
+    """Goes on when it is told to end, until a test lets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_end = asyncio.Event()
+
+    async def embed(self, texts: Sequence[str]) -> Rows:
+        while not self.may_end.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.may_end.wait()
+        return await super().embed(texts)
+
+
+def test_one_that_does_not_end_when_it_is_told_to_is_waited_for_no_more() -> None:
+    async def run() -> None:
+        crew, deaf = Crew(), Deaf()
+        found = embeddings(deaf, crew, timeout_s=0.01)
+        with pytest.raises(EmbeddingFault, match="it broke"):
+            await found.vector("a")
+        assert found.faults == 1
+        again = asyncio.ensure_future(found.vector("a"))  # the same, while the first goes on
+        await asyncio.sleep(0)
+        deaf.may_end.set()
+        assert (await again).shape == (DIMENSIONS,)
+        await asyncio.gather(*crew.tasks)
+        assert (crew.bugs, found.faults) == ([], 1)
+
+    asyncio.run(run())
+
+
 def test_after_failures_in_a_row_it_is_left_alone_and_tried_again_later() -> None:
     async def run() -> None:
         clock, crew, embedder = ManualClock(), Crew(), Failing(EmbeddingFault("no"))
