@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from headrace.cache.breaker import Breaker
 from headrace.cache.codec import decode, encode
 from headrace.cache.entry import key_scope
+from headrace.cache.freshness import CLOCK_SKEW_S_MAX
 from headrace.cache.purges import PurgeLedger
 from headrace.cache.record import Record
 from headrace.cache.tier import Item, Tier, TierFault
@@ -45,6 +46,7 @@ class Found(NamedTuple):
 
 
 OnState = Callable[[str, bool, str], None]
+Check = Callable[[bytes, bytes], Record | None]
 
 
 class TierStack:
@@ -88,9 +90,9 @@ class TierStack:
         return {shelf.tier.name: shelf.state for shelf in self._shelves}
 
     @property
-    def waiting(self) -> int:
-        """Records that wait to be written."""
-        return sum(shelf.waiting for shelf in self._shelves)
+    def waiting(self) -> dict[str, int]:
+        """Records that wait to be written, by tier."""
+        return {shelf.tier.name: shelf.waiting for shelf in self._shelves}
 
     async def check(self, name: str, ask: Callable[[], Awaitable[None]]) -> bool:
         """Whether a tier is of use, found out before anybody needs it.
@@ -108,13 +110,9 @@ class TierStack:
         What a lower tier has is put into those above it.
         """
         for number, shelf in enumerate(self._shelves):
-            value = await shelf.get(key, self._timeout_s)
-            if value is None:
-                continue
-            record = self.checked(key, value)
-            if record is None:
-                self._meter.asked(shelf.tier.name, "invalid", 0.0)
-            else:
+            kept = await shelf.get(key, self._timeout_s, self.checked)
+            if kept is not None:
+                record, value = kept
                 for above in self._shelves[:number]:
                     above.put(_item(record, value))
                 return Found(record, shelf.tier.name)
@@ -151,10 +149,11 @@ class TierStack:
 
     def checked(self, key: bytes, value: bytes) -> Record | None:
         """The record that a tier holds of a key, where it counts."""
-        record = decode(value)
-        if record is None or record.key != key or record.expires_s <= self._clock.wall_s():
+        record, now_s = decode(value), self._clock.wall_s()
+        if record is None or record.key != key or record.expires_s <= now_s:
             return None
-        if not record.is_plausible:
+        # Of one from later than now, nobody knows how old it is: a clock went back.
+        if record.stored_s > now_s + CLOCK_SKEW_S_MAX or not record.is_plausible:
             return None
         if not self._ledger.is_valid(record.seq, (*record.scopes, key_scope(key))):
             return None
@@ -206,12 +205,12 @@ class Shelf:
             self._on_state(self.tier.name, True, "it answers again")
         return True
 
-    async def get(self, key: bytes, timeout_s: float) -> bytes | None:
-        """What the tier holds of a key, or `None` where it says nothing in time."""
+    async def get(self, key: bytes, timeout_s: float, check: Check) -> tuple[Record, bytes] | None:
+        """What the tier holds of a key, or `None` where it says nothing in time that counts."""
         began_s = self._clock.monotonic_s()
         if not self._lookups.allows(began_s):
             return None
-        value = None
+        kept = None
         try:
             async with asyncio.timeout(timeout_s):
                 value = await self.tier.get(key)
@@ -222,9 +221,13 @@ class Shelf:
         else:
             if self._lookups.succeeded():
                 self._on_state(self.tier.name, True, "it answers again")
-            outcome = "miss" if value is None else "hit"
+            outcome = "miss"
+            if value is not None:
+                record = check(key, value)
+                kept = None if record is None else (record, value)
+                outcome = "invalid" if kept is None else "hit"
         self._meter.asked(self.tier.name, outcome, self._clock.monotonic_s() - began_s)
-        return value
+        return kept
 
     def put(self, item: Item) -> None:
         """Write an item soon; where too much waits already, the oldest goes."""

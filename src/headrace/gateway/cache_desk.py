@@ -53,7 +53,7 @@ class CacheDesk:
             "memory": {"entries": len(self._memory), "bytes": self._memory.bytes_held},
             "policy": msgspec.to_builtins(self._memory.selector),
             "tiers": tiers.states if tiers is not None else {},
-            "waiting_writes": tiers.waiting if tiers is not None else 0,
+            "waiting_writes": sum(tiers.waiting.values()) if tiers is not None else 0,
             "purges": self._ledger.latest,
             "lifetimes": self._lifetimes.told() if self._lifetimes is not None else [],
             "semantic": self._meanings.told() if self._meanings is not None else None,

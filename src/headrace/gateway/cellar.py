@@ -141,8 +141,9 @@ class Cellar:
     def refresh_gauges(self) -> None:
         """Bring the gauges of the tiers up to date."""
         if self.tiers is not None:
+            waiting = self.tiers.waiting
             for tier, state in self.tiers.states.items():
-                self._meter.is_now(tier, is_up=state != "down", waiting=self.tiers.waiting)
+                self._meter.is_now(tier, is_up=state != "down", waiting=waiting[tier])
 
     async def close(self) -> None:
         """Write what waits, and let go of every tier."""

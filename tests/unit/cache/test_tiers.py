@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from headrace.cache.codec import encode
+from headrace.cache.freshness import CLOCK_SKEW_S_MAX
 from headrace.cache.purges import PurgeLedger
 from headrace.cache.record import Record
 from headrace.cache.tier import Item, TierFault
@@ -141,7 +143,7 @@ def test_what_makes_no_sense_is_a_miss(value: bytes):
     async def test(house: House) -> None:
         house.shelves[0].held[KEY] = value
         assert await house.stack.find(KEY) is None
-        assert ("l2", "invalid") in house.meter.outcomes
+        assert house.meter.outcomes == [("l2", "invalid"), ("l3", "miss")]
 
     run(test)
 
@@ -166,6 +168,20 @@ def test_what_was_purged_or_has_expired_is_a_miss():
         assert await house.stack.find(KEY) is not None
         house.clock.advance(61)
         assert await house.stack.find(KEY) is None
+
+    run(test)
+
+
+@pytest.mark.parametrize(("ahead_s", "counts"), [(CLOCK_SKEW_S_MAX, True), (3600.0, False)])
+def test_what_was_stored_before_the_clock_went_back_is_a_miss(ahead_s: float, counts: bool):
+    """How old it is, and so how long it may be given, is not known."""
+
+    async def test(house: House) -> None:
+        now_s = house.clock.wall_s() + ahead_s
+        times = {"stored_s": now_s, "fresh_until_s": now_s + 60, "expires_s": now_s + 60}
+        house.stack.put(replace(house.record(), **times))
+        await house.stack.flush()
+        assert (await house.stack.find(KEY) is not None) is counts
 
     run(test)
 
@@ -268,12 +284,28 @@ def test_what_waits_to_be_written_is_bounded():
             house.stack.put(house.record(b"%020d" % number, body=body))
             await asyncio.sleep(0)
         assert house.meter.drops > 0
-        assert house.stack.waiting * len(body) <= TIER_QUEUE_BYTES_MAX
+        assert house.stack.waiting["l2"] * len(body) <= TIER_QUEUE_BYTES_MAX
         shelf.gate.set()
         await house.stack.flush()
         assert b"%020d" % 39 in shelf.held  # the newest were kept
 
     run(test, "l2")
+
+
+def test_what_waits_is_told_of_each_tier():
+    async def test(house: House) -> None:
+        house.shelves[1].gate.clear()
+        house.stack.put(house.record())
+        await asyncio.sleep(0)  # the first is under way
+        house.stack.put(house.record(b"another"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert house.stack.waiting == {"l2": 0, "l3": 1}
+        house.shelves[1].gate.set()
+        await house.stack.flush()
+        assert house.stack.waiting == {"l2": 0, "l3": 0}
+
+    run(test)
 
 
 def test_writes_go_in_batches():
