@@ -1,14 +1,15 @@
 """One call for the same question among all processes: who holds the lease asks, the others wait.
 
-A lease keeps others away for a while and promises nothing more: where it cannot be had in time,
-everybody asks for themselves, which costs a call and never an answer. Whoever hands leases out is
-left alone after failures in a row, like any tier.
+A lease lasts for `LEASE_S` and is renewed for as long as the call takes, so it ends by itself soon
+after its process has ended. It keeps others away and promises nothing more: where it cannot be had
+in time, everybody asks for themselves, which costs a call and never an answer. Whoever hands leases
+out is left alone after failures in a row, like any tier.
 """
 
 import asyncio
 import secrets
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from headrace.cache.breaker import Breaker
 from headrace.cache.tier import TierFault
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 LEASE_S: Final = 30.0
 # Nobody waits for a claim.
 CLAIM_S_MAX: Final = 2.0
+# A third of it, so that two renewals may fail.
+RENEW_S: Final = 10.0
+_RENEW_PAUSE_S: Final = 1.0
 _PAUSE_S_MIN: Final = 0.01
 _PAUSE_S_MAX: Final = 0.25
 # Together as long as a lease.
@@ -41,6 +45,22 @@ class Leases(Protocol):
 
     async def release(self, key: bytes, token: bytes) -> bool: ...
 
+    async def renew(self, tokens: Mapping[bytes, bytes], ttl_s: float) -> None:
+        """Hold leases for longer, by key; those that are somebody else's by now stay theirs.
+
+        Raises:
+            TierFault: it is not known which are.
+        """
+        ...
+
+
+class _Lease(NamedTuple):
+    """A lease of this process."""
+
+    token: bytes
+    taken_s: float
+    renewed_s: float
+
 
 class Turns:
     """Belongs to one event loop.
@@ -51,10 +71,18 @@ class Turns:
         clock: the time.
         timeout_s: how long it may take to hear whether a lease can be had, in seconds.
         spawn: starts the tasks that ask for leases.
+        call_s_max: how long a call may take, in seconds.
     """
 
     def __init__(
-        self, leases: Leases, tiers: TierStack, clock: Clock, *, timeout_s: float, spawn: Spawn
+        self,
+        leases: Leases,
+        tiers: TierStack,
+        clock: Clock,
+        *,
+        timeout_s: float,
+        spawn: Spawn,
+        call_s_max: float,
     ) -> None:
         self._leases = leases
         self._tiers = tiers
@@ -62,6 +90,26 @@ class Turns:
         self._timeout_s = timeout_s
         self._spawn = spawn
         self._breaker = Breaker()
+        self._call_s_max = call_s_max
+        # The one whose renewal is longest ago stands first.
+        self._held: dict[bytes, _Lease] = {}
+        self._is_renewing = False
+        self._next_renewal_s = 0.0
+
+    def renew(self) -> None:
+        """Hold the leases of calls that take long; to be called every second or so."""
+        now_s = self._clock.monotonic_s()
+        if now_s < self._next_renewal_s or self._is_renewing:
+            return
+        self._next_renewal_s = now_s + _RENEW_PAUSE_S
+        due: dict[bytes, _Lease] = {}
+        for key, lease in self._held.items():
+            if now_s - lease.renewed_s < RENEW_S:
+                break
+            due[key] = lease
+        if due:
+            self._is_renewing = True
+            self._spawn(self._renew(due))
 
     async def take(self, key: bytes) -> bytes | None:
         """The lease on a key, or `None` where somebody else has it or nobody knows."""
@@ -91,7 +139,7 @@ class Turns:
         Returns:
             `None` where neither came in time, or nobody knows: then ask without a lease.
         """
-        end_s = self._clock.monotonic_s() + LEASE_S
+        end_s = self._clock.monotonic_s() + self._call_s_max
         pause_s = _PAUSE_S_MIN
         while is_wanted():
             try:
@@ -118,6 +166,9 @@ class Turns:
     async def give_back(self, key: bytes, token: bytes) -> None:
         """Let somebody else ask. What fails is tried again, until the lease ends by itself: nobody
         is to wait for an answer that is not under way any more."""
+        lease = self._held.get(key)
+        if lease is not None and lease.token == token:
+            del self._held[key]
         for pause_s in _RELEASE_PAUSES_S:
             try:
                 await self._leases.release(key, token)
@@ -143,7 +194,25 @@ class Turns:
             self._breaker.failed(self._clock.monotonic_s())
             raise TierFault("leases", "there is none to be had in time") from fault
         self._breaker.succeeded()
+        if token is not None:
+            now_s = self._clock.monotonic_s()
+            self._held.pop(key, None)
+            self._held[key] = _Lease(token, now_s, now_s)
         return token
+
+    async def _renew(self, due: Mapping[bytes, _Lease]) -> None:
+        try:
+            await self._leases.renew({key: lease.token for key, lease in due.items()}, LEASE_S)
+        except TierFault:
+            return  # they are due still
+        finally:
+            self._is_renewing = False
+        now_s = self._clock.monotonic_s()
+        for key, lease in due.items():
+            if self._held.get(key) is lease:
+                del self._held[key]
+                if now_s - lease.taken_s < self._call_s_max:  # no call takes longer
+                    self._held[key] = lease._replace(renewed_s=now_s)
 
     async def _ask(self, key: bytes, said: "asyncio.Future[bytes | None]") -> None:
         try:
@@ -183,5 +252,12 @@ class StoreLeases:
         """See `Leases`."""
         try:
             return await self._leases.release(key, token)
+        except StoreFault as fault:
+            raise TierFault("l3", fault.message.rstrip(".")) from fault
+
+    async def renew(self, tokens: Mapping[bytes, bytes], ttl_s: float) -> None:
+        """See `Leases`."""
+        try:
+            await self._leases.extend(tokens, ttl_s, self._clock.wall_s())
         except StoreFault as fault:
             raise TierFault("l3", fault.message.rstrip(".")) from fault

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from headrace.cache.tier import Item, TierFault
@@ -21,6 +21,10 @@ _LOAD_BYTES_MAX: Final = 1024 * 1024
 _RELEASE: Final = """\
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0"""
+
+_RENEW: Final = """\
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])"""
 
 
 class ValkeyTier:
@@ -124,6 +128,21 @@ class ValkeyTier:
         command = ("EVAL", _RELEASE, 1, self._lease_prefix + key, token)
         (removed,) = await self._lines.ask(command, timeout_s=self._timeout_s)
         return bool(removed)
+
+    async def renew(self, tokens: Mapping[bytes, bytes], ttl_s: float) -> None:
+        """Hold leases for longer, by key; those that are somebody else's by now stay theirs.
+
+        Raises:
+            TierFault: nobody knows which are.
+        """
+        ttl_ms = max(1, round(ttl_s * 1000))
+        commands: list[Command] = [
+            ("EVAL", _RENEW, 1, self._lease_prefix + key, token, ttl_ms)
+            for key, token in tokens.items()
+        ]
+        for start in range(0, len(commands), _KEYS_PER_COMMAND_MAX):
+            some = commands[start : start + _KEYS_PER_COMMAND_MAX]
+            await self._lines.ask(*some, timeout_s=self._write_timeout_s)
 
     async def close(self) -> None:
         """Let go of the connections."""

@@ -171,7 +171,15 @@ class Cellar:
 
     def _turns(self, leases: Leases, tiers: TierStack) -> Turns:
         timeout_s = self._settings.cache.tier_timeout_ms / 1000
-        return Turns(leases, tiers, self._clock, timeout_s=timeout_s, spawn=self._spawn)
+        providers = self._settings.providers.values()
+        return Turns(
+            leases,
+            tiers,
+            self._clock,
+            timeout_s=timeout_s,
+            spawn=self._spawn,
+            call_s_max=max(provider.total_timeout_s for provider in providers),
+        )
 
     def _make_shared(
         self, cache: CacheSettings

@@ -126,6 +126,8 @@ class Stock:
         self.memory.expire(self._clock.monotonic_s(), EXPIRED_PER_SWEEP_MAX)
         if self._uses is not None:
             self._uses.count(USES_PER_SWEEP_MAX)
+        if self.cellar.turns is not None:
+            self.cellar.turns.renew()
 
     def refresh_gauges(self) -> None:
         """Bring the gauges that nobody pushes up to date."""

@@ -1,10 +1,10 @@
 """Leases: of all processes that want to do the same work, one does it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, TypeVar
 
-from sqlalchemy import Connection, bindparam, delete, or_, select
+from sqlalchemy import Connection, bindparam, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningInsert
 
@@ -17,9 +17,15 @@ Result = TypeVar("Result")
 
 LEASE_S_MAX: Final = 600.0
 _EXPIRED_BATCH: Final = 256
+_EXTENDED_BATCH: Final = 128
 
 _RELEASE: Final = delete(L).where(
     L.c.name == bindparam("of_name"), L.c.holder == bindparam("of_holder")
+)
+_EXTEND: Final = (
+    update(L)
+    .where(L.c.name == bindparam("of_name"), L.c.holder == bindparam("of_holder"))
+    .values(expires_s=bindparam("until_s"))
 )
 OLD: Final = select(L.c.name).where(L.c.expires_s <= bindparam("now_s")).limit(bindparam("limit"))
 _EXPIRE: Final = delete(L).where(
@@ -74,6 +80,22 @@ class LeaseTable:
         taken = await self._write(lambda connection: connection.execute(take, wanted).first())
         return taken is not None
 
+    async def extend(self, held: Mapping[bytes, bytes], seconds: float, now_s: float) -> None:
+        """Hold leases for longer; those that are somebody else's by now stay theirs.
+
+        Args:
+            held: names with their holders.
+            seconds: after which they are anybody's; up to `LEASE_S_MAX`.
+            now_s: wall-clock seconds.
+        """
+        rows = [
+            {"of_name": name, "of_holder": holder, "until_s": now_s + min(seconds, LEASE_S_MAX)}
+            for name, holder in sorted(held.items())
+        ]
+        for start in range(0, len(rows), _EXTENDED_BATCH):
+            batch = rows[start : start + _EXTENDED_BATCH]
+            await self._write(partial(_extend, rows=batch))
+
     async def release(self, name: bytes, holder: bytes) -> bool:
         """Give a lease back; returns whether the holder had it."""
         held = {"of_name": name, "of_holder": holder}
@@ -105,6 +127,10 @@ def _take(dialect: str) -> ReturningInsert[tuple[bytes]]:
             L.c.holder == new.holder,
         ),
     ).returning(L.c.name)
+
+
+def _extend(connection: Connection, rows: list[dict[str, object]]) -> None:
+    connection.execute(_EXTEND, rows)
 
 
 def _expire(connection: Connection, now_s: float) -> int:

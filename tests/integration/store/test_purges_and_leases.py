@@ -154,6 +154,24 @@ def test_a_lease_ends_by_itself_and_can_be_held_for_longer(place: Place) -> None
     place.use(use)
 
 
+def test_leases_are_held_for_longer_together(place: Place) -> None:
+    async def use(store: Store) -> None:
+        leases = store.leases
+        names = [b"%d" % number for number in range(300)]
+        for name in (names[0], names[150], names[299]):
+            assert await leases.try_lease(name, b"a", 10, NOW_S)
+        assert await leases.try_lease(b"another's", b"b", 10, NOW_S)
+        held = dict.fromkeys([*names, b"another's", b"nobody's"], b"a")
+        await leases.extend(held, 10, NOW_S + 9)
+        for name in (names[0], names[150], names[299]):
+            assert not await leases.try_lease(name, b"c", 10, NOW_S + 18)
+            assert await leases.try_lease(name, b"c", 10, NOW_S + 19)
+        assert await leases.try_lease(b"another's", b"c", 10, NOW_S + 10)
+        assert await leases.try_lease(b"nobody's", b"c", 10, NOW_S + 9)
+
+    place.use(use)
+
+
 def test_a_lease_is_no_longer_held_when_the_clock_was_set_back(place: Place) -> None:
     async def use(store: Store) -> None:
         leases = store.leases

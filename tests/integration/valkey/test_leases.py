@@ -76,3 +76,21 @@ def test_one_whose_answer_was_lost_is_still_ones_own(valkey: Valkey) -> None:
             assert await tier.try_lease(KEY, 60.0) is None
 
     asyncio.run(run())
+
+
+def test_it_can_be_held_for_longer_by_whoever_holds_it(valkey: Valkey) -> None:
+    async def run() -> None:
+        async with valkey_tier(valkey.url) as one, valkey_tier(valkey.url) as other:
+            held = {}
+            for number in range(100):
+                key = b"%020d" % number
+                token = await (one if number else other).try_lease(key, 10.0)
+                assert token is not None
+                held[key] = token if number else b"guessed"
+            await one.renew({**held, b"nobody's": b"token"}, 60.0)
+            left_ms = [valkey.command("PTTL", b"test/lease:" + key) for key in held]
+            assert left_ms[0] <= 10_000
+            assert min(left_ms[1:]) > 50_000
+            assert valkey.command("EXISTS", b"test/lease:nobody's") == 0
+
+    asyncio.run(run())

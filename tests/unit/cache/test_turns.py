@@ -1,7 +1,7 @@
 """Leases that come late, fail or hang: nobody waits for them for long."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 
@@ -10,12 +10,13 @@ from headrace.cache.breaker import FAILURES_MAX
 from headrace.cache.purges import PurgeLedger
 from headrace.cache.tier import TierFault
 from headrace.cache.tiers import TierStack
-from headrace.cache.turns import Turns
+from headrace.cache.turns import LEASE_S, RENEW_S, Turns
 from headrace.clock import ManualClock
 from headrace.gateway.tasks import Tasks
 
 KEY = b"k" * 20
 TOKEN = b"token"
+CALL_S_MAX = 100.0
 
 
 class Meter:
@@ -35,6 +36,7 @@ class Counter:
         self.asked = 0
         self.released: list[bytes] = []
         self.deaf_times = 0
+        self.renewed: list[dict[bytes, bytes]] = []
 
     async def try_lease(self, key: bytes, ttl_s: float) -> bytes | None:
         self.asked += 1
@@ -49,6 +51,12 @@ class Counter:
             raise TierFault("l2", "it is not there")
         self.released.append(token)
         return True
+
+    async def renew(self, tokens: Mapping[bytes, bytes], ttl_s: float) -> None:
+        assert ttl_s == LEASE_S
+        if self.fault is not None:
+            raise self.fault
+        self.renewed.append(dict(tokens))
 
 
 class House:
@@ -66,10 +74,28 @@ class House:
             meter=Meter(),
             on_state=lambda *_: None,
         )
-        self.turns = Turns(self.counter, stack, self.clock, timeout_s=0.02, spawn=tasks.spawn)
+        self.turns = Turns(
+            self.counter,
+            stack,
+            self.clock,
+            timeout_s=0.02,
+            spawn=tasks.spawn,
+            call_s_max=CALL_S_MAX,
+        )
 
     async def wait(self) -> object:
         return await self.turns.wait(KEY, lambda: True)
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let time go by, and whoever keeps time do its work once."""
+        self.clock.advance(seconds)
+        self.turns.renew()
+        await self.settle()
+
+    async def asked(self, times: int) -> None:
+        """Wait until so many leases were asked for."""
+        while self.counter.asked < times:  # noqa: ASYNC110
+            await asyncio.sleep(0)
 
     async def settle(self) -> None:
         while len(self.tasks):  # noqa: ASYNC110
@@ -174,5 +200,74 @@ def test_a_lease_that_cannot_be_given_back_is_given_back_later():
         house.counter.deaf_times = 1
         await house.turns.give_back(KEY, TOKEN)
         assert house.counter.released == [TOKEN]
+
+    run(test)
+
+
+def test_a_lease_is_renewed_for_as_long_as_its_call_takes_and_no_longer():
+    async def test(house: House) -> None:
+        assert await house.turns.take(KEY) == TOKEN
+        await house.pass_time(RENEW_S - 1)
+        assert house.counter.renewed == []
+        await house.pass_time(1)
+        await house.pass_time(RENEW_S - 1)
+        assert house.counter.renewed == [{KEY: TOKEN}]
+        await house.pass_time(1)
+        assert len(house.counter.renewed) == 2
+        await house.turns.give_back(KEY, TOKEN)
+        await house.pass_time(RENEW_S)
+        assert len(house.counter.renewed) == 2
+
+    run(test)
+
+
+def test_no_lease_is_renewed_for_longer_than_a_call_can_take():
+    async def test(house: House) -> None:
+        await house.turns.take(KEY)
+        for _ in range(20):
+            await house.pass_time(RENEW_S)
+        assert len(house.counter.renewed) == CALL_S_MAX / RENEW_S
+
+    run(test)
+
+
+def test_only_those_that_are_due_are_renewed_and_all_of_them_at_once():
+    async def test(house: House) -> None:
+        for number in range(3):
+            await house.turns.take(b"early %d" % number)
+        await house.pass_time(RENEW_S / 2)
+        await house.turns.take(b"late")
+        await house.pass_time(RENEW_S / 2)
+        assert [sorted(some) for some in house.counter.renewed] == [
+            [b"early 0", b"early 1", b"early 2"]
+        ]
+        await house.pass_time(RENEW_S / 2)
+        assert list(house.counter.renewed[-1]) == [b"late"]
+
+    run(test)
+
+
+def test_a_renewal_that_fails_is_tried_again_while_the_lease_lasts():
+    async def test(house: House) -> None:
+        await house.turns.take(KEY)
+        house.counter.fault = TierFault("l2", "it is not there")
+        await house.pass_time(RENEW_S)
+        house.counter.fault = None
+        await house.pass_time(1)
+        assert house.counter.renewed == [{KEY: TOKEN}]
+
+    run(test)
+
+
+def test_whoever_waits_does_so_for_as_long_as_a_call_may_take():
+    async def test(house: House) -> None:
+        house.counter.token = None
+        waiting = asyncio.ensure_future(house.wait())
+        await house.asked(1)
+        house.clock.advance(CALL_S_MAX - 1)
+        await house.asked(4)
+        assert not waiting.done()
+        house.clock.advance(1)
+        assert await waiting is None
 
     run(test)
