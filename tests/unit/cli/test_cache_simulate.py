@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -110,6 +111,50 @@ def test_the_chart_needs_no_network(tmp_path: Path) -> None:
     assert "What eviction policies save" in text
     assert "<script src=" not in text
     assert len(text) > 1_000_000  # the library is in it
+
+
+def charted(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The traces of a chart and how it is laid out, as the page has them."""
+    text = path.read_text("utf-8")
+    reader, found = json.JSONDecoder(), text.rindex("Plotly.newPlot(")
+    traces, end = reader.raw_decode(text, text.index("[", found))
+    layout, _ = reader.raw_decode(text, text.index("{", end))
+    return traces, layout
+
+
+def test_the_chart_shows_what_the_tables_say(tmp_path: Path) -> None:
+    pytest.importorskip("plotly")
+    chart, numbers = tmp_path / "chart.html", tmp_path / "numbers.json"
+    assert run(*QUICK, "--seeds", "2", "--plot", chart, "--json", numbers).returncode == 0
+    traces, layout = charted(chart)
+    titles = [note["text"] for note in layout["annotations"]]
+    assert titles == [
+        "Dollars saved",
+        "Dollars saved above LRU, seed by seed",
+        "Hit rate",
+        "Byte hit rate",
+    ]
+    assert "seed 1 to 2" in layout["title"]["text"]
+    tables = json.loads(numbers.read_bytes())["tables"]
+    fields = ("saved_usd_share", "above_lru", "hit_rate", "byte_hit_rate")
+    for trace, (field, table) in zip(traces, product(fields, tables), strict=True):
+        rows = [row for row in table["rows"] if row[field] is not None]
+        rows = [row for row in rows if field != "above_lru" or row["policy"] != "lru"]
+        assert trace["name"] == table["capacity"]
+        assert [name.split(" (")[0] for name in trace["x"]] == [row["policy"] for row in rows]
+        assert trace["y"] == pytest.approx([row[field]["mean"] * 100 for row in rows])
+        assert trace["error_y"]["visible"]
+
+
+def test_a_chart_of_one_trace_shows_no_intervals(tmp_path: Path) -> None:
+    pytest.importorskip("plotly")
+    path = tmp_path / "chart.html"
+    args = ("-", "--plot", path, "--policy", "s3fifo")
+    assert run(*args, stdin=LINES.encode()).returncode == 0
+    traces, layout = charted(path)
+    assert [note["text"] for note in layout["annotations"]][:2] == ["Dollars saved", "Hit rate"]
+    assert {trace["error_y"]["visible"] for trace in traces} == {False}
+    assert {"±" in trace["hovertemplate"] for trace in traces} == {False}
 
 
 def test_a_missing_extra_is_told_before_anything_is_replayed(tmp_path: Path) -> None:
