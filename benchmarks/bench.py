@@ -256,10 +256,14 @@ class Bench:
 
     def tiers(self) -> list[TierRow]:
         """What hits below memory add."""
+        if not self._with_gateway:
+            return []
         return tier_case.measure(self._effort.tiers, self._section(TIERS), self._dice, self._steps)
 
-    def workload(self) -> WorkloadFigures:
+    def workload(self) -> WorkloadFigures | None:
         """Hit rates through a gateway."""
+        if not self._with_gateway:
+            return None
         seeds = range(1, self._effort.workload_seeds + 1)
         return workload_case.measure(seeds, self._section(WORKLOAD), self._steps)
 
@@ -271,6 +275,8 @@ class Bench:
 
     def everything(self) -> list[LoadRow]:
         """Hits and misses with everything of the cache on."""
+        if not self._with_gateway:
+            return []
         return everything_case.measure(
             self._effort.load, self._section(EVERYTHING), self._dice, self._steps
         )
