@@ -303,7 +303,7 @@ class Engine:
             worth_usd = held.ask.cost_usd + held.seconds * self._parts.second_usd
             self._gate.left(chance, worth_usd, held.ask.size)
         if self._planner is not None:
-            self._planner.left(key)
+            self._planner.left(key, self._now_s)
 
     def _end(self, held: _Held) -> None:
         if self._held.get(held.ask.key) is held:

@@ -161,7 +161,7 @@ class Prefetching(RuleBasedStateMachine):
 
     @rule(key=KEYS)
     def leave(self, key: bytes) -> None:
-        self.plan.left(key)
+        self.plan.left(key, self.now_s)
 
     @rule(key=KEYS, cost_usd=st.floats(0, 1), life_s=st.none() | st.floats(0.1, 1e3))
     def come(self, key: bytes, cost_usd: float, life_s: float | None) -> None:

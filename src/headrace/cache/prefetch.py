@@ -193,9 +193,11 @@ class PrefetchPlanner:
         """An answer cannot be asked for again."""
         self._expiring.pop(key, None)
 
-    def left(self, key: bytes) -> None:
+    def left(self, key: bytes, now_s: float) -> None:
         """An answer left the cache."""
-        self.forget(key)
+        answer = self._expiring.pop(key, None)
+        if answer is not None and answer.expires_s <= now_s:
+            self._count(missed=1)
         if key in self._paid:
             self._waste(key)
 

@@ -95,6 +95,12 @@ def _cache_parts(settings: "Settings") -> Iterator[tuple[str, str]]:
         when = f"{cache.warm.at} UTC" if cache.warm.at else f"every {cache.warm.every_s:g} s"
         most = "any cost" if cache.warm.usd_max is None else f"at most ${cache.warm.usd_max:g}"
         yield "warmed prompts", f"{cache.warm.file}, {when}, {most}"
+    if cache.reuse.enabled:
+        low_s, high_s = cache.reuse.ttl_s_min, cache.reuse.ttl_s_max
+        stay = "" if low_s is None else f", for {low_s:g} to {high_s:g} s"
+        yield "learnt reuse", f"a full memory takes in what is worth its room{stay}"
+    if cache.prefetch.usd_per_hour:
+        yield "prefetch", f"at most ${cache.prefetch.usd_per_hour:g} an hour"
     if semantic.enabled:
         judge = semantic.judge or "none"
         yield "answers by meaning", f"{semantic.mode}, {semantic.embedder}, judge: {judge}"

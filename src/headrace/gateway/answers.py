@@ -20,6 +20,7 @@ from headrace.cache.turns import Turns
 from headrace.clock import Clock
 from headrace.gateway.call import Call
 from headrace.gateway.flight import Flight
+from headrace.gateway.foresight import Foresight, Repeat
 from headrace.gateway.lifetimes import Lifetimes
 from headrace.gateway.order import Order, whole_body
 from headrace.gateway.plan import Plan
@@ -59,6 +60,7 @@ class Answers:
         plan: what the settings say at the moment.
         uniform: draws from [0, 1).
         lifetimes: how long answers are fresh, where that is learnt.
+        foresight: what will be used again, where that is foreseen.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Answers:
         plan: Callable[[], Plan],
         uniform: Callable[[], float],
         lifetimes: Lifetimes | None,
+        foresight: Foresight | None,
     ) -> None:
         self.memory = memory
         self.tiers = tiers
@@ -83,21 +86,17 @@ class Answers:
         self._plan = plan
         self._early = EarlyRefresh(uniform=uniform)
         self._lifetimes = lifetimes
+        self._foresight = foresight
         self._is_check_due = False
+        # Without foresight, not even asking for it delays a repeat.
+        self.repeat: Repeat = self._repeat if foresight is None else foresight.noting(self._repeat)
 
     @property
     def purge_seq(self) -> int:
         """Number of the last purge that is known."""
         return self._ledger.latest
 
-    def repeat(self, call: Call, digest: bytes, now_s: float) -> Answer | None:
-        """The answer to this very body, where nothing has to be weighed.
-
-        Args:
-            call: what the head of the request says.
-            digest: key of its scope and body.
-            now_s: monotonic seconds.
-        """
+    def _repeat(self, call: Call, digest: bytes, now_s: float) -> Answer | None:
         hints = call.hints
         if not hints.looks_up:
             return None
@@ -115,6 +114,8 @@ class Answers:
     def find(self, order: Order) -> Held | None:
         """What memory holds for a request whose body was read."""
         now_s = self._clock.monotonic_s()
+        if self._foresight is not None:
+            self._foresight.asked(order, now_s)
         entry = self.memory.find(order.key, now_s)
         return self._judge(order, entry, now_s) if entry is not None else None
 
@@ -147,6 +148,8 @@ class Answers:
         answer = reshape(call.dialect, call.grammar.operation, entry, order.shape)
         if answer is not None:
             self.memory.add_shape(entry, answer)
+            if self._foresight is not None:
+                self._foresight.note((key, now_s))
         return answer
 
     def warm(self, record: Record) -> bool:
@@ -191,16 +194,13 @@ class Answers:
             expires_s,
             self._early.careful_s(now_s, fresh_until_s, answer.seconds),
         )
-        if not self._hold(order.key, answer, terms, order.digest):
-            return False
-        self._metrics.cache_stores.increment()
-        if self.tiers is not None:
-            self.tiers.put(_record(order.key, answer, terms, self._clock))
-        return True
+        return self._take_up(order, answer, terms)
 
-    def count_spent(self, purpose: str, usd: float) -> None:
+    def asked_again(self, order: Order, answer: Answer, *, is_stored: bool) -> None:
         """Book a call that was made for the cache's own sake."""
-        self._metrics.cache_spent(purpose, usd)
+        self._metrics.cache_spent(order.purpose, answer.cost_usd or 0.0)
+        if self._foresight is not None:
+            self._foresight.asked_again(order, answer, is_stored=is_stored)
 
     def count_stale(self, why: str) -> None:
         """Book an answer that was given although its time was over."""
@@ -217,8 +217,26 @@ class Answers:
         """
         self._metrics.saved(by, answer.usage or _NO_USAGE, answer.cost_usd or 0.0, seconds)
 
+    def _take_up(self, order: Order, answer: Answer, terms: Terms) -> bool:
+        """Put what came into every tier, memory only where it is worth the room."""
+        foresight, key = self._foresight, order.key
+        if foresight is not None and not foresight.admits(key, answer, terms):
+            refusals = self._metrics.cache_refusals
+            refusals.add(refusals.at("not_worth"))
+            if self.tiers is None:
+                return False
+        elif not self._hold(key, answer, terms, order.digest):
+            return False
+        else:
+            self._metrics.cache_stores.increment()
+            if foresight is not None:
+                foresight.stored(order, answer, terms)
+        if self.tiers is not None:
+            self.tiers.put(_record(key, answer, terms, self._clock))
+        return True
+
     def _hold(self, key: bytes, answer: Answer, terms: Terms, digest: bytes = b"") -> bool:
-        worth_usd = self._worth_usd(answer)
+        worth_usd = self._plan().worth_usd(answer)
         return self.memory.store(key, answer, digest=digest, worth_usd=worth_usd, terms=terms)
 
     def _bring_up(self, found: Found, now_s: float) -> Entry:
@@ -234,9 +252,6 @@ class Answers:
             entry = Entry(key, terms, terms.seq)
             entry.hold(answer)
         return entry
-
-    def _worth_usd(self, answer: Answer) -> float:
-        return (answer.cost_usd or 0.0) + answer.seconds * self._plan().second_usd
 
     def _unpack(self, record: Record, now_s: float) -> tuple[Answer, Terms]:
         ahead_s = now_s - self._clock.wall_s()

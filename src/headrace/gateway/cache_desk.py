@@ -9,6 +9,7 @@ from headrace.cache.entry import KEY_PREFIX
 from headrace.cache.memory import MemoryCache
 from headrace.cache.purges import ALL, PurgeLedger
 from headrace.cache.tiers import TierStack
+from headrace.gateway.foresight import NOTHING_FORESEEN, Foresight
 from headrace.gateway.lifetimes import Lifetimes
 from headrace.gateway.meanings import Meanings
 from headrace.observe.metrics import Metrics
@@ -25,6 +26,7 @@ class CacheDesk:
         metrics: counts.
         lifetimes: how long answers are fresh, where that is learnt.
         meanings: answers to questions that mean the same, where that is wanted.
+        foresight: what will be used again, where that is foreseen.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class CacheDesk:
         metrics: Metrics,
         lifetimes: Lifetimes | None,
         meanings: Meanings | None,
+        foresight: Foresight | None,
     ) -> None:
         self._memory = memory
         self._tiers = tiers
@@ -45,6 +48,7 @@ class CacheDesk:
         self._metrics = metrics
         self._lifetimes = lifetimes
         self._meanings = meanings
+        self._foresight = foresight
 
     def told(self) -> Mapping[str, Any]:
         """How the cache does, as plain data without secrets."""
@@ -57,6 +61,7 @@ class CacheDesk:
             "purges": self._ledger.latest,
             "lifetimes": self._lifetimes.told() if self._lifetimes is not None else [],
             "semantic": self._meanings.told() if self._meanings is not None else None,
+            **(self._foresight.told() if self._foresight is not None else NOTHING_FORESEEN),
             **self._metrics.cache_books(),
         }
 

@@ -16,11 +16,13 @@ from headrace.dialects.base import Dialect
 from headrace.dialects.openai import OpenAIDialect
 from headrace.errors import HeadraceError
 from headrace.gateway.cache_desk import CacheDesk
+from headrace.gateway.call import Call
 from headrace.gateway.catalogue import Catalogue
 from headrace.gateway.lanes import Lanes
 from headrace.gateway.meaning_parts import EmbedTexts
 from headrace.gateway.pipeline import Pipeline
 from headrace.gateway.plan import Lane, Plan
+from headrace.gateway.reader import Reader
 from headrace.gateway.stock import Stock
 from headrace.gateway.tasks import Tasks
 from headrace.limits import SWEEP_INTERVAL_S
@@ -83,6 +85,7 @@ class Engine:
             spawn=self._tasks.spawn,
             on_tier=on_tier,
             on_store=on_store,
+            ask_again=self._ask_again,
             embed=embed,
         )
         self.catalogue = Catalogue(plan, clock, self._tasks.spawn)
@@ -198,6 +201,9 @@ class Engine:
             stale_if_error_s=cache.stale_if_error_s,
             second_usd=cache.second_usd,
         )
+
+    def _ask_again(self, call: Call, body: bytes, purpose: str, reader: Reader) -> None:
+        self.pipeline.ask_again(call, body, purpose, reader)
 
     async def _warm(self, lane: Lane, connections: int) -> None:
         try:

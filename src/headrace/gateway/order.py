@@ -48,6 +48,7 @@ class Order(msgspec.Struct, eq=False):
         trial: what its answer is to be compared with.
         stale: a stored answer whose time is over, given where the provider fails.
         purpose: why the cache itself asks, where no caller does.
+        kept: its body, where it may be asked for again later.
         lease: what keeps other processes from asking the same; empty where it holds none.
         purge_seq: number of the last purge that was known when it was looked up.
         error: why it goes no further.
@@ -73,6 +74,7 @@ class Order(msgspec.Struct, eq=False):
     trial: Trial | None = None
     stale: Answer | None = None
     purpose: str = ""
+    kept: bytes = b""
     lease: bytes = b""
     purge_seq: int = 0
     error: HeadraceError | None = None
@@ -82,6 +84,27 @@ class Order(msgspec.Struct, eq=False):
         """The way to its provider, once it is routed."""
         assert self.lane is not None, "asked before it was routed"  # noqa: S101
         return self.lane
+
+    def stop(self, error: HeadraceError) -> None:
+        """It goes no further; who joined the call that it was to lead is told too."""
+        self.error = error
+        relay, self.relay = self.relay, None
+        if relay is not None:
+            relay.on_fault(error)
+
+
+def shape_of(view: RequestView) -> Shape:
+    """The shape that a caller wants an answer in."""
+    if not view.stream:
+        return Shape.WHOLE
+    return Shape.EVENTS_WITH_USAGE if view.include_usage else Shape.EVENTS
+
+
+def with_model(body: bytes, model: str) -> bytes:
+    """The same body for another model; every other value keeps its very bytes."""
+    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    fields["model"] = msgspec.Raw(msgspec.json.encode(model))
+    return msgspec.json.encode(fields)
 
 
 def whole_body(order: Order, answer: Answer) -> bytes:

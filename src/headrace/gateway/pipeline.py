@@ -14,8 +14,6 @@ is part of the `Call`.
 import asyncio
 from collections.abc import Callable
 
-import msgspec
-
 from headrace.cache.entry import Shape
 from headrace.cache.key import canonical_key, decode_document, repeat_key
 from headrace.cache.rules import request_cacheable
@@ -26,12 +24,12 @@ from headrace.gateway.answers import Answers, Held
 from headrace.gateway.call import Call, Stopwatch
 from headrace.gateway.flight import Flight
 from headrace.gateway.meanings import Meanings
-from headrace.gateway.order import Order
+from headrace.gateway.order import Order, shape_of, with_model
 from headrace.gateway.plan import Plan
 from headrace.gateway.reader import Nobody, Reader, Source, Stale
 from headrace.gateway.seeker import Seeker, Sought
 from headrace.gateway.tasks import Spawn, attempt
-from headrace.model import CacheResult, Price, RequestView
+from headrace.model import CacheResult, Price
 from headrace.observe.metrics import Metrics
 
 
@@ -68,7 +66,7 @@ class Pipeline:
         self.repeat = answers.repeat
         self._flights: SingleFlight[Flight] = SingleFlight()
         self._ended: list[Flight] = []
-        self._due: list[Order] = []
+        self._due: list[tuple[Order, Reader]] = []
         self._stages = (
             self._validate,
             self._route,
@@ -121,12 +119,31 @@ class Pipeline:
             for order in orders:
                 goes_on = attempt(stage, order, self.on_bug)
                 if isinstance(goes_on, HeadraceError):
-                    _stop(order, goes_on)
+                    order.stop(goes_on)
                 elif goes_on:
                     under_way.append(order)
             orders = under_way
         if self._due:
             self._refresh_due()
+
+    def ask_again(self, call: Call, body: bytes, purpose: str, reader: Reader) -> None:
+        """Ask a provider for what is stored, in the background.
+
+        Args:
+            call: what the head of the request said.
+            body: its JSON.
+            purpose: what the call is booked as.
+            reader: told how it ends.
+        """
+        order = Order(call, body, reader, Stopwatch(self.now_s, self.now_s()), purpose=purpose)
+        for stage in (self._validate, self._route):
+            outcome = attempt(stage, order, self.on_bug)
+            if isinstance(outcome, HeadraceError):
+                reader.fail(outcome)
+                return
+        del order.reader
+        self._due.append((order, reader))
+        self._refresh_due()
 
     def _validate(self, order: Order) -> bool:
         call = order.call
@@ -145,7 +162,7 @@ class Pipeline:
         if plan.ignored:
             uncounted |= plan.ignored
         key = canonical_key(call.scope + lane.scope, order.document, uncounted, target.model)
-        order.shape = shape = _shape(view)
+        order.shape = shape = shape_of(view)
         order.key = key
         order.flight_key = key + _SHAPE_SUFFIX[shape]
         if not order.digest:
@@ -186,7 +203,7 @@ class Pipeline:
         if held.due:
             del order.reader
             order.purpose = held.due
-            self._due.append(order)
+            self._due.append((order, Nobody()))
 
     def _join(self, order: Order) -> bool:
         """Join the call under way for the same, or lead one; only leaders go on."""
@@ -232,7 +249,7 @@ class Pipeline:
     def _sought(self, order: Order, task: asyncio.Task[None]) -> None:
         """Whoever waits is told where a bug ended the seeking."""
         if not task.cancelled() and task.exception() is not None:
-            _stop(order, HeadraceError("The gateway failed; its log says how."))
+            order.stop(HeadraceError("The gateway failed; its log says how."))
 
     def _enter(self, order: Order) -> None:
         if self._meanings is not None:
@@ -254,30 +271,32 @@ class Pipeline:
             self._answers.count_stale(Stale.REVALIDATING.value)
         if held.due:
             order.purpose = held.due
-            self._due.append(order)
+            self._due.append((order, Nobody()))
             self._refresh_due()
 
     def _go_on(self, order: Order) -> None:
         """Send what nothing was found for."""
         if order.call.hints.cached_only:
-            _stop(order, _not_cached())
+            order.stop(_not_cached())
             return
         for stage in (self._prepare, self._send):
             outcome = attempt(stage, order, self.on_bug)
             if isinstance(outcome, HeadraceError):
-                _stop(order, outcome)
+                order.stop(outcome)
                 return
 
     def _refresh_due(self) -> None:
         """Ask again, in the background, for what was given although its time is over."""
         due, self._due = self._due, []
-        for order in due:
-            if self._flights.find(order.flight_key) is None:
+        for order, reader in due:
+            if self._flights.find(order.flight_key) is not None:
+                reader.fail(_asked_elsewhere())
+            else:
                 order.watch = Stopwatch(self.now_s, self.now_s())
                 flight = order.relay = Flight(order, self)
                 order.purge_seq = self._answers.purge_seq
                 self._flights.start(order.flight_key, flight)
-                flight.join(Nobody())
+                flight.join(reader)
                 if self._answers.turns is None:
                     self._go_on(order)
                 else:
@@ -286,16 +305,14 @@ class Pipeline:
     async def _refresh_in_turn(self, order: Order, flight: Flight) -> None:
         if await self._seeker.take_turn(order) or flight.followers:
             self._go_on(order)
-        else:  # another process is at it
-            order.relay = None
-            flight.is_over = True
-            self.landed(flight)
+        else:
+            order.stop(_asked_elsewhere())
 
     def _prepare(self, order: Order) -> bool:
         """Put the request together; the body goes on as it came, but for the model's name."""
         call, body = order.call, order.body
         if order.model != order.view.model:
-            body = _with_model(body, order.model)
+            body = with_model(body, order.model)
         order.body = order.way.endpoint.request(b"POST", call.grammar.path, call.forwarded, body)
         order.watch.passed("prepare")
         return True
@@ -352,27 +369,24 @@ class Pipeline:
         meter.done(answer.status, answer.seconds)
         if answer.usage:
             meter.spent(answer.usage, answer.cost_usd or 0.0)
-        if order.purpose:
-            self._answers.count_spent(order.purpose, answer.cost_usd or 0.0)
         if answer.status == 200:
             for _ in range(flight.followers):
                 self._answers.count_saved("joined", answer, 0.0)
         # After a reload the same body may mean another answer, or none that is stored.
         stores = order.cacheable and order.call.hints.stores and order.plan is self._plan
-        if stores and self._answers.store(flight, answer):
+        is_stored = stores and self._answers.store(flight, answer)
+        if is_stored:
             self._enter(order)
+        if order.purpose:
+            self._answers.asked_again(order, answer, is_stored=is_stored)
         if order.trial is not None and self._meanings is not None and answer.status == 200:
             self._meanings.judge(order, answer)
         if order.lease:
             self._seeker.hand_over(order)
 
 
-def _stop(order: Order, error: HeadraceError) -> None:
-    """A request goes no further; who joined the call it was to lead is told too."""
-    order.error = error
-    relay, order.relay = order.relay, None
-    if relay is not None:
-        relay.on_fault(error)
+def _asked_elsewhere() -> HeadraceError:
+    return HeadraceError("The same is being asked already.")
 
 
 def _not_cached() -> HeadraceError:
@@ -380,16 +394,3 @@ def _not_cached() -> HeadraceError:
 
 
 _SHAPE_SUFFIX = tuple(bytes((shape,)) for shape in Shape)
-
-
-def _shape(view: RequestView) -> Shape:
-    if not view.stream:
-        return Shape.WHOLE
-    return Shape.EVENTS_WITH_USAGE if view.include_usage else Shape.EVENTS
-
-
-def _with_model(body: bytes, model: str) -> bytes:
-    """The same body for another model; every other value keeps its very bytes."""
-    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    fields["model"] = msgspec.Raw(msgspec.json.encode(model))
-    return msgspec.json.encode(fields)

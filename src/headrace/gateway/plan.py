@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from headrace.cache.entry import Answer
 from headrace.cache.rules import StoreRules
 from headrace.model import Price
 from headrace.observe.metrics import ProviderMetrics
@@ -60,6 +61,10 @@ class Plan(msgspec.Struct, frozen=True):
         endpoint = lane.endpoint
         own = self.prices.get(f"{endpoint.name}/{model}")
         return own or self.price_table.find(endpoint.name, endpoint.dialect.name, model)
+
+    def worth_usd(self, answer: Answer) -> float:
+        """What the next use of an answer saves, in US dollars, waiting included."""
+        return (answer.cost_usd or 0.0) + answer.seconds * self.second_usd
 
     def ttl(self, asked_s: float | None) -> float:
         """How long to store an answer for which the caller asked `asked_s`, in seconds."""

@@ -7,7 +7,7 @@ from headrace.cache.adaptive import AdaptiveTtl, LastAnswers
 from headrace.cache.entry import Entry
 from headrace.cache.memory import MemoryCache, OnRemoval
 from headrace.cache.policy import Policy, make_policy
-from headrace.cache.purges import PurgeLedger
+from headrace.cache.purges import ALL, PurgeLedger
 from headrace.cache.record import Record
 from headrace.cache.tiers import OnState
 from headrace.cache.uses import UseCounter
@@ -16,9 +16,11 @@ from headrace.gateway.answers import Answers
 from headrace.gateway.cache_desk import CacheDesk
 from headrace.gateway.cellar import Cellar
 from headrace.gateway.errands import Errands
+from headrace.gateway.foresight_parts import make_foresight
 from headrace.gateway.lifetimes import Lifetimes
 from headrace.gateway.meaning_parts import EmbedTexts, make_meanings
 from headrace.gateway.plan import Plan
+from headrace.gateway.prefetcher import AskAgain
 from headrace.gateway.tasks import Spawn
 from headrace.limits import EXPIRED_PER_SWEEP_MAX, USES_PER_SWEEP_MAX
 from headrace.observe.metrics import Metrics
@@ -38,11 +40,13 @@ class Stock:
         spawn: starts background tasks.
         on_tier: told once when a tier is left alone, and once when it is back.
         on_store: told what else happens to the store.
+        ask_again: asks a provider in the background.
         embed: makes the vectors of questions in place of the embedder of the settings.
 
     Attributes:
         memory: the nearest tier.
         cellar: those below it.
+        foresight: what will be used again, where that is foreseen.
         answers: what the pipeline asks.
         meanings: what it asks about questions that mean the same, where that is wanted.
         desk: what the console asks.
@@ -61,6 +65,7 @@ class Stock:
         spawn: Spawn,
         on_tier: OnState,
         on_store: Say,
+        ask_again: AskAgain,
         embed: EmbedTexts | None,
     ) -> None:
         self._metrics = metrics
@@ -82,18 +87,16 @@ class Stock:
             uses=self._uses,
             say=on_store,
         )
-        lifetimes = _lifetimes(cache)
-        self.answers = Answers(
+        self.foresight = make_foresight(
+            settings,
             memory=self.memory,
-            tiers=self.cellar.tiers,
-            turns=self.cellar.turns,
-            ledger=ledger,
+            plan=plan,
             clock=clock,
             metrics=metrics,
-            plan=plan,
-            uniform=secrets.SystemRandom().random,
-            lifetimes=lifetimes,
+            ask_again=ask_again,
         )
+        lifetimes = _lifetimes(cache)
+        self.answers = self._answers(plan, lifetimes)
         self.meanings = make_meanings(
             cache.semantic,
             embed=embed,
@@ -120,6 +123,8 @@ class Stock:
         # Never shorter: answers that are stored already live on.
         self._ledger.keep_s = max(self._ledger.keep_s, _life_s_max(settings))
         self.memory.resize(bytes_max=cache.memory_mb << 20, entries_max=cache.entries_max)
+        if self.foresight is not None:
+            self.foresight.forget_requests()
 
     def sweep(self) -> None:
         """What is done a little of at a time, ten times a second."""
@@ -128,6 +133,8 @@ class Stock:
             self._uses.count(USES_PER_SWEEP_MAX)
         if self.cellar.turns is not None:
             self.cellar.turns.renew()
+        if self.foresight is not None:
+            self.foresight.step()
 
     def refresh_gauges(self) -> None:
         """Bring the gauges that nobody pushes up to date."""
@@ -136,6 +143,22 @@ class Stock:
         self.cellar.refresh_gauges()
         if self.meanings is not None:
             self.meanings.refresh_gauges()
+        if self.foresight is not None:
+            self.foresight.refresh_metrics()
+
+    def _answers(self, plan: Callable[[], Plan], lifetimes: Lifetimes | None) -> Answers:
+        return Answers(
+            memory=self.memory,
+            tiers=self.cellar.tiers,
+            turns=self.cellar.turns,
+            ledger=self._ledger,
+            clock=self._clock,
+            metrics=self._metrics,
+            plan=plan,
+            uniform=secrets.SystemRandom().random,
+            lifetimes=lifetimes,
+            foresight=self.foresight,
+        )
 
     def _desk(self, lifetimes: Lifetimes | None) -> CacheDesk:
         return CacheDesk(
@@ -146,17 +169,22 @@ class Stock:
             metrics=self._metrics,
             lifetimes=lifetimes,
             meanings=self.meanings,
+            foresight=self.foresight,
         )
 
     def _purged(self, scope: str, number: int) -> None:
+        if scope == ALL and self.foresight is not None:
+            self.foresight.forget_requests()
         self.desk.purged(scope, number)
 
     def _warm(self, record: Record) -> bool:
         return self.answers.warm(record)
 
-    def _count_removal(self, entry: Entry, reason: str) -> None:  # noqa: ARG002
+    def _count_removal(self, entry: Entry, reason: str) -> None:
         evictions = self._metrics.cache_evictions
         evictions.add(evictions.at(reason))
+        if self.foresight is not None:
+            self.foresight.left(entry, reason)
 
 
 def _memory(

@@ -85,11 +85,13 @@ CONNECTION_STATE = Label("state", ("idle", "active"))
 TOKEN_TYPE = Label("type", ("input", "output", "cached"))
 STALE = Label("why", ("while-revalidate", "if-error"))
 EVICTION = Label("reason", ("capacity", "expired", "purged", "removed"))
+PREFETCHED = Label("outcome", ("used", "wasted", "failed"))
+NOT_PREFETCHED = Label("why", ("budget", "value", "busy"))
 REFUSAL = Label(
     "reason",
     (
         *("status", "error", "incomplete", "truncated", "filtered", "empty"),
-        *("tool_calls", "too_large", "shape", "unsafe", OTHER),
+        *("tool_calls", "too_large", "shape", "unsafe", "not_worth", OTHER),
     ),
 )
 BAD_REQUEST = Label(
@@ -171,6 +173,10 @@ _CACHE = (
     _counter("cache_calls", "Calls made for the cache itself and not for a caller.", FOR),
     _counter("cache_spent_usd", "US dollars spent on calls for the cache itself.", FOR),
     _counter("cache_stale", "Stale answers given, by why.", STALE),
+    _counter("prefetched", "Answers asked for ahead, by what became of them.", PREFETCHED),
+    _counter("prefetch_refusals", "Answers not asked for ahead, by why.", NOT_PREFETCHED),
+    _counter("prefetch_wasted_usd", "US dollars of answers asked for ahead that were of no use."),
+    _counter("prefetch_saved_seconds", "Seconds of waiting spared by answers asked for ahead."),
     _gauge("semantic_entries", "Questions that may answer others that mean the same."),
     _counter("semantic_lookups", "Questions compared with others by meaning.", MEANING),
     _counter("semantic_judged", "Sampled answers by meaning, compared with new ones.", VERDICT),

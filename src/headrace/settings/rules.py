@@ -15,6 +15,7 @@ from headrace.settings.schema import (
     KeySettings,
     ModelSettings,
     ProviderSettings,
+    ReuseSettings,
     SemanticSettings,
     Settings,
     StoreSettings,
@@ -135,7 +136,17 @@ def _report(reader: Reader, path: Path, problem: str | None) -> None:
         reader.complain(path, problem)
 
 
+def _check_reuse(reader: Reader, path: Path, reuse: ReuseSettings) -> None:
+    low, high = reuse.ttl_s_min, reuse.ttl_s_max
+    bounds = ((*path, "ttl_s_min"), (*path, "ttl_s_max"))
+    if (low is None) != (high is None) and not _is_broken(reader, *bounds):
+        reader.complain(path, "ttl_s_min and ttl_s_max go together: expected both or neither")
+    elif low is not None and high is not None and low > high:
+        reader.complain(bounds[0], f"expected at most ttl_s_max ({high:g})")
+
+
 def _check_cache(reader: Reader, cache: CacheSettings) -> None:
+    _check_reuse(reader, ("cache", "reuse"), cache.reuse)
     if cache.ttl_s > cache.ttl_s_max:
         message = f"expected at most ttl_s_max ({cache.ttl_s_max:g})"
         reader.complain(("cache", "ttl_s"), message)

@@ -157,6 +157,38 @@ class SemanticSettings(msgspec.Struct, frozen=True, kw_only=True):
     verify_timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 1000
 
 
+class ReuseSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What memory makes of the chance that an answer is used again.
+
+    Attributes:
+        enabled: whether a full memory takes in only what is worth its room.
+        ttl_s_min: how long what will hardly be used stays in memory; with `ttl_s_max`.
+        ttl_s_max: the longest that anything stays there.
+    """
+
+    enabled: bool = False
+    ttl_s_min: Seconds | None = None
+    ttl_s_max: Seconds | None = None
+
+
+class PrefetchSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Asking again, ahead of callers, for what expires and is likely to be used.
+
+    Attributes:
+        usd_per_hour: budget; 0 is off.
+        chance_min: what is less likely to be used is left out.
+        ahead_s: how long before its end an answer is considered.
+        idle_inflight_max: calls to a provider at once beyond which it is not idle.
+        memory_mb: room for the requests that may be asked again, in MiB.
+    """
+
+    usd_per_hour: Annotated[float, Meta(ge=0, le=1_000_000)] = 0.0
+    chance_min: Annotated[float, Meta(ge=0, le=1)] = 0.25
+    ahead_s: Seconds = 10.0
+    idle_inflight_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 8
+    memory_mb: Annotated[int, Meta(ge=1, le=16_777_216)] = 32
+
+
 class AdaptiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Lifetimes that follow how often answers really change.
 
@@ -248,6 +280,8 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
     durable_mb: Annotated[int, Meta(ge=1, le=1_073_741_824)] = 10240
     tier_timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 20
     compress_above_kb: Annotated[int, Meta(ge=1, le=1_048_576)] = 4
+    reuse: ReuseSettings = ReuseSettings()
+    prefetch: PrefetchSettings = PrefetchSettings()
     adaptive: AdaptiveSettings = AdaptiveSettings()
     semantic: SemanticSettings = SemanticSettings()
     warm: WarmSettings | None = None

@@ -137,7 +137,7 @@ def test_what_leaves_before_it_is_used_is_wasted() -> None:
     plan.watch(expiring("a"))
     plan.plan(95.0, IDLE)
     plan.came(b"a", 0.01, 1096.0)
-    plan.left(b"a")
+    plan.left(b"a", 96.0)
     plan.used(b"a", 200.0)
     assert (plan.report.used, plan.report.wasted) == (0, 1)
 
@@ -200,10 +200,19 @@ def test_what_left_the_cache_or_cannot_be_asked_for_is_forgotten() -> None:
     plan = planner()
     plan.watch(expiring("a"))
     plan.watch(expiring("b"))
-    plan.left(b"a")
-    plan.left(b"a")
+    plan.left(b"a", 96.0)
+    plan.left(b"a", 96.0)
     plan.forget(b"b")
     assert plan.plan(95.0, IDLE) == []
+
+
+def test_what_left_because_it_has_expired_was_missed() -> None:
+    plan = planner()
+    plan.watch(expiring("a", 100.0))
+    plan.watch(expiring("b", 100.0))
+    plan.left(b"a", 100.5)
+    plan.left(b"b", 99.5)
+    assert plan.report.missed == 1
 
 
 def test_a_prefetched_answer_that_cannot_be_asked_for_again_is_still_used() -> None:
