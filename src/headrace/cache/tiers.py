@@ -133,7 +133,7 @@ class TierStack:
             await shelf.remove(keys, TIER_WRITE_TIMEOUT_S)
 
     async def flush(self) -> None:
-        """Wait until everything that waits was written, or could not be."""
+        """Wait until everything that waits now was written, or could not be."""
         for shelf in self._shelves:
             await shelf.flush()
 
@@ -179,6 +179,10 @@ class Shelf:
         self._on_state = on_state
         self._queue: deque[Item] = deque()
         self._queue_bytes = 0
+        # Items that ever came, those of them that left, and who wants to know of the next that do.
+        self._came = 0
+        self._left = 0
+        self._leaving = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
 
     @property
@@ -233,8 +237,10 @@ class Shelf:
         """Write an item soon; where too much waits already, the oldest goes."""
         self._queue.append(item)
         self._queue_bytes += len(item.value)
+        self._came += 1
         while self._queue_bytes > TIER_QUEUE_BYTES_MAX and len(self._queue) > 1:
             self._queue_bytes -= len(self._queue.popleft().value)
+            self._left += 1
             self._meter.dropped(self.tier.name)
         if self._writing is None:
             self._writing = self._spawn(self._write())
@@ -243,14 +249,16 @@ class Shelf:
         """Drop keys, those that wait to be written too."""
         gone = set(keys)
         kept = [item for item in self._queue if item.key not in gone]
+        self._left += len(self._queue) - len(kept)
         self._queue = deque(kept)
         self._queue_bytes = sum(len(item.value) for item in kept)
         await self._change(lambda: self.tier.remove(keys), timeout_s)
 
     async def flush(self) -> None:
-        """Wait until nothing waits any more."""
-        while self._writing is not None:
-            await asyncio.wait([self._writing])
+        """Wait until what waits now does not any more, whatever comes meanwhile."""
+        upto = self._came
+        while self._writing is not None and self._left < upto:
+            await self._leaving.wait()
 
     async def _write(self) -> None:
         try:
@@ -258,6 +266,7 @@ class Shelf:
                 await self._write_batch()
         finally:
             self._writing = None
+            self._tell_of_leaving()
 
     async def _write_batch(self) -> None:
         size = min(len(self._queue), TIER_BATCH_ITEMS_MAX)
@@ -265,6 +274,12 @@ class Shelf:
         self._queue_bytes -= sum(len(item.value) for item in batch)
         is_written = await self._change(lambda: self.tier.put(batch), TIER_WRITE_TIMEOUT_S)
         self._meter.written(self.tier.name, len(batch), faulty=not is_written)
+        self._left += size
+        self._tell_of_leaving()
+
+    def _tell_of_leaving(self) -> None:
+        told, self._leaving = self._leaving, asyncio.Event()
+        told.set()
 
     async def _change(self, change: Callable[[], Awaitable[None]], timeout_s: float) -> bool:
         """Change what the tier holds; says whether that is certain."""

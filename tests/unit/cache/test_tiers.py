@@ -329,6 +329,28 @@ def test_what_is_removed_does_not_come_back_from_the_queue():
     run(test, "l2")
 
 
+def test_who_waits_for_the_writing_does_not_wait_for_what_comes_later(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    async def test(house: House) -> None:
+        (tier,) = house.shelves
+        put, numbers = tier.put, iter(range(10_000))
+
+        async def put_while_more_comes(items: Sequence[Item]) -> None:
+            await put(items)
+            if (number := next(numbers, None)) is not None:
+                house.stack.put(house.record(b"%d" % number))
+            await asyncio.sleep(0)
+
+        monkeypatch.setattr(tier, "put", put_while_more_comes)
+        house.stack.put(house.record())
+        await house.stack.flush()
+        assert KEY in tier.held
+        assert len(tier.held) < 100
+
+    run(test, "l2")
+
+
 def test_the_end_writes_what_waits():
     async def test(house: House) -> None:
         house.stack.put(house.record())
