@@ -112,11 +112,11 @@ class Turns:
             self._spawn(self._renew(due))
 
     async def take(self, key: bytes) -> bytes | None:
-        """The lease on a key, or `None` where somebody else has it or nobody knows."""
+        """The lease on a key, empty where nobody knows; `None` where somebody else has it."""
         try:
             return await self._try_lease(key)
         except TierFault:
-            return None
+            return b""
 
     async def claim(self, name: bytes) -> bool:
         """Whether this process does what one of all is to do; where nobody knows, each does.

@@ -30,6 +30,8 @@ from headrace.observe.metrics import Metrics
 
 REFRESH: Final = "refresh"
 REVALIDATE: Final = "revalidate"
+# Times of one answer, told by two clocks and back, differ by less.
+_SAME_S: Final = 1e-3
 
 
 class Held(msgspec.Struct, frozen=True, gc=False):
@@ -125,6 +127,16 @@ class Answers:
             return None  # the key says whose it is: somebody else has put this there
         now_s = self._clock.monotonic_s()
         return self._judge(order, self._bring_up(found, now_s), now_s)
+
+    def renew(self, order: Order, found: Found) -> bool:
+        """Bring up what a tier had, where it is fresh and newer than what is here; says whether."""
+        now_s = self._clock.monotonic_s()
+        held = self.memory.peek(order.key, now_s)
+        if found.record.tenant != order.call.tenant:
+            return False
+        terms = self._bring_up(found, now_s).terms
+        is_newer = held is None or terms.stored_s > held.terms.stored_s + _SAME_S
+        return is_newer and now_s < terms.fresh_until_s
 
     async def under(self, key: bytes, order: Order) -> Answer | None:
         """The fresh answer stored under another key, in the shape that is asked for.

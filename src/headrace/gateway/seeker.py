@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from headrace.cache.tiers import Found
-from headrace.gateway.answers import Answers, Held
+from headrace.gateway.answers import REFRESH, Answers, Held
 from headrace.gateway.flight import Flight
 from headrace.gateway.meanings import Meanings
 from headrace.gateway.order import Order
@@ -71,10 +71,24 @@ class Seeker:
         return None
 
     async def take_turn(self, order: Order) -> bool:
-        """Keep other processes from asking the same; whether this one is to ask."""
+        """Keep other processes from asking the same; whether this one is to ask.
+
+        What another one was told meanwhile is brought up in place of asking.
+        """
         turns = self._answers.turns
-        order.lease = (await turns.take(order.key) or b"") if turns is not None else b""
-        return order.lease != b""
+        lease = await turns.take(order.key) if turns is not None else b""
+        order.lease = lease or b""
+        if lease is None:
+            return False
+        if order.purpose == REFRESH and await self._is_renewed(order):
+            self.give_back(order)
+            return False
+        return True
+
+    async def _is_renewed(self, order: Order) -> bool:
+        tiers = self._answers.tiers
+        found = await tiers.find(order.key) if tiers is not None else None
+        return found is not None and self._answers.renew(order, found)
 
     def give_back(self, order: Order) -> None:
         """Nothing came of the call: let another process try."""

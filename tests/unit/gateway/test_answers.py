@@ -1,7 +1,8 @@
 """What a tier has is brought up into memory: every caller in its own shape, nothing newer lost."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import msgspec
 from tests.unit.gateway.test_relay import Reader
@@ -39,7 +40,7 @@ class House:
         return Order(call, b"", Reader(), watch, digest=DIGEST, key=KEY, shape=shape)
 
     def found(self, text: str) -> Found:
-        """What a tier has: a whole answer of this moment."""
+        """What a tier has: a whole answer of this moment, of use for twice as long as fresh."""
         now_s = self.clock.wall_s()
         message = {"role": "assistant", "content": text}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
@@ -53,7 +54,7 @@ class House:
             }
         )
         headers = ((b"content-type", b"application/json"),)
-        times_s = (0.1, now_s, now_s + LIFE_S, now_s + LIFE_S)
+        times_s = (0.1, now_s, now_s + LIFE_S, now_s + 2 * LIFE_S)
         record = Record(
             KEY, "t", "p", "m", (), Shape.WHOLE, 200, headers, body, None, None, *times_s, 0
         )
@@ -66,21 +67,30 @@ class House:
         return answer
 
 
+@asynccontextmanager
+async def housed() -> AsyncIterator[House]:
+    """A house that is closed in the end."""
+    clock, layout = ManualClock(), Layout()
+    cells = Cells(layout.size)
+    engine = Engine(
+        Settings(providers={"p": LANE}),
+        clock=clock,
+        metrics=Metrics(layout, cells.row(), cells.slots, clock),
+        on_bug=lambda _error: None,
+        on_unreachable=lambda _provider, _error: None,
+        on_tier=lambda _tier, _is_up, _why: None,
+        on_store=lambda *_words, **_fields: None,
+    )
+    try:
+        yield House(engine, clock)
+    finally:
+        await engine.close()
+
+
 def run(test: Callable[[House], None]) -> None:
     async def body() -> None:
-        clock, layout = ManualClock(), Layout()
-        cells = Cells(layout.size)
-        engine = Engine(
-            Settings(providers={"p": LANE}),
-            clock=clock,
-            metrics=Metrics(layout, cells.row(), cells.slots, clock),
-            on_bug=lambda _error: None,
-            on_unreachable=lambda _provider, _error: None,
-            on_tier=lambda _tier, _is_up, _why: None,
-            on_store=lambda *_words, **_fields: None,
-        )
-        test(House(engine, clock))
-        await engine.close()
+        async with housed() as house:
+            test(house)
 
     asyncio.run(body())
 
