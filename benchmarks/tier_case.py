@@ -36,6 +36,8 @@ MEMORY_MB = 256
 FILL_CONNECTIONS = 16
 FILL_S_MAX = 120.0
 FILL_ATTEMPTS = 3
+# A machine that is slow for a moment must not keep answers from being written.
+FILL_TIMEOUT_MS = 2000
 WRITTEN_S_MAX = 15.0
 # A look-up that took too long was a call: a few tell of the tier, more of something else.
 ELSEWHERE_SHARE_MAX = 0.01
@@ -162,13 +164,14 @@ def _targets(
         }
         targets = []
         for tier, wants in wanted.items():
+            patient = _with(wants, tier_timeout_ms=FILL_TIMEOUT_MS)
             first = stack.enter_context(
                 gateway.serving(
-                    f"{tier}-memory", directory, mock.port, cache_mb=MEMORY_MB, wants=wants
+                    f"{tier}-memory", directory, mock.port, cache_mb=MEMORY_MB, wants=patient
                 )
             )
             nonce = _filled(first, tier, plan.entries, directory)
-            small = msgspec.structs.replace(wants, cache={**wants.cache, "entries_max": 1})
+            small = _with(wants, entries_max=1)
             second = stack.enter_context(
                 gateway.serving(f"{tier}-small", directory, mock.port, wants=small)
             )
@@ -176,6 +179,10 @@ def _targets(
             targets.append(Target(tier, tier, second, nonce))
             steps.done(f"{tier} filled")
         yield targets
+
+
+def _with(wants: Wants, **settings: object) -> Wants:
+    return msgspec.structs.replace(wants, cache={**wants.cache, **settings})
 
 
 def _filled(served: Gateway, tier: str, entries: int, directory: Path) -> str:
@@ -188,15 +195,16 @@ def _filled(served: Gateway, tier: str, entries: int, directory: Path) -> str:
         ChildFailed: some were not written, several times over.
     """
     for _ in range(FILL_ATTEMPTS):
-        before = _written(served, tier)
+        before = _writes(served, tier)["written"]
         nonce = new_nonce()
         _ask_all(CountPlan(served.call, nonce, 0, entries, FILL_CONNECTIONS), directory)
         deadline_s = time.monotonic() + WRITTEN_S_MAX
         while time.monotonic() < deadline_s:
-            if _written(served, tier) >= before + entries:
+            if _writes(served, tier)["written"] >= before + entries:
                 return nonce
             time.sleep(0.1)
-    raise processes.ChildFailed(f"{tier} does not take {entries} answers:\n{served.child.tail()}")
+    counts = ", ".join(f"{count:.0f} {outcome}" for outcome, count in _writes(served, tier).items())
+    raise processes.ChildFailed(f"{tier} does not take {entries} answers: {counts}")
 
 
 def _ask_all(plan: CountPlan, directory: Path) -> None:
@@ -212,9 +220,12 @@ def _ask_all(plan: CountPlan, directory: Path) -> None:
         raise processes.ChildFailed(f"filling failed: {', '.join(filled.error_samples)}")
 
 
-def _written(served: Gateway, tier: str) -> float:
+def _writes(served: Gateway, tier: str) -> dict[str, float]:
     page = told_metrics.read(served.port)
-    return told_metrics.value(page, "headrace_tier_writes_total", tier=tier, outcome="written")
+    return {
+        outcome: told_metrics.value(page, "headrace_tier_writes_total", tier=tier, outcome=outcome)
+        for outcome in ("written", "failed", "dropped")
+    }
 
 
 def _rounds(
