@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.support.gateway import Gateway
 from tests.support.house import OPENAI, SPEECHES, Speech
+from tests.support.valkey import Valkey
 from tests.support.waiting import eventually
 from tests.support.wire import Response, connect, encode_request
 
@@ -83,6 +84,21 @@ def test_what_is_asked_all_the_time_is_there_before_its_time_is_over(
         calls = sum(models.get("m", 0) for models in sim.stats().requests.values())
         assert calls >= seen.count("miss") + metrics[ASKED]
         assert told(gateway)["spent"]["prefetch"]["calls"] >= 1
+
+
+def test_where_leases_are_shared_one_is_taken_for_it(sim: ThreadedSim, tmp_path: Path) -> None:
+    speech = SPEECHES[0]
+    (tmp_path / "valkey").mkdir()
+    with Valkey(tmp_path / "valkey") as valkey:
+        cache = {"shared": valkey.url, "tier_timeout_ms": 2000, "prefetch": prefetching()}
+        with Gateway(tmp_path, settings(sim, speech, **cache)) as gateway:
+
+            def used() -> bool:
+                asking(gateway, speech)
+                return told(gateway)["prefetch"]["used"] >= 1
+
+            eventually(used, PATIENCE_S)
+            assert gateway.metrics()[ASKED] >= 1
 
 
 def test_what_nobody_asks_for_any_more_is_told_as_waste(sim: ThreadedSim, tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ CALL_USD = 0.01
 JSON = [(b"content-type", b"application/json")]
 
 
-def settings_of(**cache: Any) -> Settings:
+def settings_of(*, workers: int = 1, **cache: Any) -> Settings:
+    """Settings with a provider that is never reached, dear, free and unpriced models."""
     cheap = {"input": 0, "output": 0}
     return parse_settings(
         json.dumps(
@@ -38,6 +39,7 @@ def settings_of(**cache: Any) -> Settings:
                     "cheap": {"targets": ["p/cheap"], "price": cheap},
                     "unpriced": {"targets": ["p/unpriced"]},
                 },
+                "listen": {"workers": workers},
                 "cache": {"ttl_s": TTL_S, "second_usd": 1.0, **cache},
             }
         ),

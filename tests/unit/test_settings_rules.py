@@ -19,6 +19,7 @@ from headrace.settings import (
     check_listen,
     from_environment,
     notices,
+    parse_settings,
 )
 from headrace.settings.environment import KNOWN_PROVIDERS
 from headrace.settings.values import parse_origin
@@ -174,3 +175,20 @@ def test_every_bad_variable_is_named_without_its_value() -> None:
     names = [line.split(":")[0] for line in caught.value.message.split("\n")]
     assert names == ["OPENAI_API_KEY", "XAI_BASE_URL", "HEADRACE_KEY"]
     assert "sesame" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("reuse", "complaint"),
+    [
+        ("{ttl_s_min: 60}", "expected both or neither"),
+        ("{ttl_s_max: 60}", "expected both or neither"),
+        ("{ttl_s_min: 60, ttl_s_max: 30}", "expected at most ttl_s_max (30)"),
+        ("{ttl_s_min: 60, ttl_s_max: -1}", "ttl_s_max"),
+    ],
+)
+def test_the_bounds_of_a_stay_go_together(reuse: str, complaint: str) -> None:
+    provider = "providers: {a: {dialect: openai, base_url: http://h/v1}}\n"
+    with pytest.raises(SettingsInvalid) as caught:
+        parse_settings(f"{provider}cache: {{reuse: {reuse}}}", {}, "h.yaml")
+    assert complaint in str(caught.value)
+    assert str(caught.value).count("h.yaml:") == 1

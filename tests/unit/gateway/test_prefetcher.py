@@ -93,6 +93,16 @@ def test_beyond_the_budget_nothing_is_asked_ahead() -> None:
     run(test, **prefetching(usd_per_hour=0.05))  # a tenth of it at once is half a call
 
 
+@pytest.mark.parametrize(("workers", "asked"), [(1, 1), (2, 0)])
+def test_workers_share_the_budget(workers: int, asked: int) -> None:
+    async def test(still: StillEngine) -> None:
+        await use_until_late(still)
+        still.pass_time(4.0)
+        assert len(still.sent) == asked
+
+    run(test, workers=workers, **prefetching(usd_per_hour=0.16))
+
+
 def test_a_busy_provider_is_left_alone() -> None:
     async def test(house: StillEngine) -> None:
         await use_until_late(house)
