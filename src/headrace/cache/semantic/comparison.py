@@ -1,6 +1,7 @@
 """Whether two answers say the same, without asking a model: free, and rough."""
 
 import asyncio
+import unicodedata
 from typing import Final
 
 from headrace.cache.semantic.embedding import Embeddings
@@ -37,10 +38,15 @@ class EmbeddedComparison:
         Raises:
             EmbeddingFault: there are no vectors.
         """
-        one, other = one[:_CHARS_MAX], other[:_CHARS_MAX]
+        one, other = _beginning(one), _beginning(other)
         first, second = await asyncio.gather(
             self._embeddings.vector(one), self._embeddings.vector(other)
         )
         if float(first @ second) < self._similarity_min:
             return False
         return object_to(read(one), read(other), _GUARDS) is None
+
+
+def _beginning(text: str) -> str:
+    """As much as is compared, in one spelling: one sign may stand for eighteen letters."""
+    return unicodedata.normalize("NFKC", text[:_CHARS_MAX])[:_CHARS_MAX]

@@ -6,6 +6,7 @@ scope ever meet. A scope that held the text too would let nothing match; one tha
 would hand answers to whom they were not meant for.
 """
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -87,7 +88,7 @@ def read_question(
         return Unfit("not_text")
     if not text.strip():
         return Unfit("empty")
-    if len(text) > eligibility.text_chars_max:
+    if _length(text) > eligibility.text_chars_max:
         return Unfit("too_long")
     counted = {field: value for field, value in document.items() if field not in uncounted}
     counted["model"] = model
@@ -124,3 +125,8 @@ def _only_text(content: object) -> str | None:
     if part.keys() != {"type", "text"} or part["type"] != "text":
         return None
     return part["text"] if type(part["text"]) is str else None
+
+
+def _length(text: str) -> int:
+    """How many letters the guards would read: one sign may stand for eighteen."""
+    return len(text) if text.isascii() else len(unicodedata.normalize("NFKC", text))

@@ -116,6 +116,7 @@ UNFIT: tuple[tuple[str, dict[str, Any]], ...] = (
     ("not_text", {"document": messages(("user", [{"type": "text", "text": 3}]))}),
     ("empty", {"document": messages(("user", " \n"))}),
     ("too_long", {"document": messages(("user", "a" * 1001))}),
+    ("too_long", {"document": messages(("user", "\ufdfa" * 56))}),  # of which each is 18 letters
 )
 
 
