@@ -6,6 +6,7 @@ import msgspec
 
 from headrace.cache.entry import Answer, Shape
 from headrace.errors import HeadraceError, UpstreamBroken
+from headrace.gateway.call import Hints
 from headrace.gateway.headers import content_type, is_encoded
 from headrace.gateway.order import Order
 from headrace.gateway.reader import Stale
@@ -41,6 +42,13 @@ class Flight(Relay):
         self.followers = 0  # requests that would have been calls of their own
         self._tower = tower
         self._began_s = tower.now_s()
+
+    def suits(self, hints: Hints) -> bool:
+        """Whether what comes of it will do, though it may turn out to be a stored answer."""
+        limit_s, asked_s = hints.age_s_max, self.order.call.hints.age_s_max
+        if limit_s is None or (asked_s is not None and asked_s <= limit_s):
+            return True
+        return self.call is not None and self.order.stale is None  # a provider is being asked
 
     def concluded(self) -> Answer:
         order = self.order

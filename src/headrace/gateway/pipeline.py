@@ -210,6 +210,8 @@ class Pipeline:
         hints = order.call.hints
         joins = order.looks_up and hints.joins and not hints.cached_only
         flight = self._flights.find(order.flight_key) if joins else None
+        if flight is not None and not flight.suits(hints):
+            flight, joins = None, False
         if flight is not None:
             flight.followers += 1
             self._metrics.flights_joined.increment()

@@ -31,6 +31,7 @@ class House:
 
     def __init__(self, engine: Engine, clock: ManualClock) -> None:
         self.clock = clock
+        self.engine = engine
         self.answers: Answers = engine.stock.answers
         self._dialect = engine.dialects["openai"]
 
