@@ -73,7 +73,7 @@ class AdaptiveCache(Generic[Key, Value]):
 
     Args:
         max_size: bound on the number of values; `None` for none.
-        max_bytes: bound on what they weigh, in bytes, estimated.
+        max_bytes: bound on what they weigh, in bytes, estimated; `None` for none.
         ttl: seconds that a value lives of which nothing is known yet.
         ttl_min: the shortest life that is learned, in seconds.
         ttl_max: the longest.
@@ -102,7 +102,7 @@ class AdaptiveCache(Generic[Key, Value]):
         self,
         *,
         max_size: int | None = None,
-        max_bytes: int = BYTES_MAX,
+        max_bytes: int | None = BYTES_MAX,
         ttl: float = TTL_S,
         ttl_min: float = 60.0,
         ttl_max: float = 86_400.0,
@@ -116,8 +116,9 @@ class AdaptiveCache(Generic[Key, Value]):
         same: Callable[[Value, Value], bool] = eq,
         clock: Clock | None = None,
     ) -> None:
+        entries = entries_max(max_size, max_bytes)
         self._policy: SelectingPolicy[Key] = SelectingPolicy(
-            bytes_max=max_bytes, entries_max=entries_max(max_size, max_bytes)
+            bytes_max=max_bytes or entries, entries_max=entries
         )
         clock = clock or SystemClock()
         self._cache: Cache[Key, Aged[Value]] = Cache(
@@ -361,7 +362,7 @@ class AdaptiveCache(Generic[Key, Value]):
     def _category_of(self, key: Key) -> str:
         if self._category is not None:
             with self._contained:
-                return self._category(key)
+                return str(self._category(key))
         return ""
 
     @cached_property

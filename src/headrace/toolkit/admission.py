@@ -25,6 +25,8 @@ Key = TypeVar("Key", bound=Hashable)
 
 # Of the uses that could be learned from, this share is followed up.
 WATCH_SHARE: Final = 0.2
+# Fewer ends of predictions than this say nothing, and nothing is refused.
+OUTCOMES_MIN: Final = 100
 # What leaves tells how long values stay, as a running mean.
 _SMOOTHING: Final = 0.01
 
@@ -56,6 +58,7 @@ class Admission(Generic[Key]):
         self._reuse = ReusePredictor(uniform=uniform, watch_share=WATCH_SHARE)
         self._gate = AdmissionGate(uniform=uniform)
         self._stay_s = ttl_s
+        self._outcomes = 0
 
     @property
     def refused(self) -> int:
@@ -72,7 +75,7 @@ class Admission(Generic[Key]):
         """A key was looked up, held or not."""
         name, now_s = _name(key), self._now_s()
         with self._lock:
-            self._reuse.expire(now_s)
+            self._outcomes += self._reuse.expire(now_s)
             self._reuse.used(name, now_s)
             self._history.use(name, now_s)
 
@@ -95,7 +98,7 @@ class Admission(Generic[Key]):
             facts = self._facts(name, category, size, now_s)
             horizon_s = min(life_s, self._stay_s)
             self._reuse.watch(name, facts, horizon_s, now_s)
-            if is_free:
+            if is_free or self._outcomes < OUTCOMES_MIN:
                 return True
             return self._gate.admits(self._reuse.probability(facts, horizon_s), worth, size)
 

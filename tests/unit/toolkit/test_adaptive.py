@@ -320,6 +320,25 @@ def test_what_is_never_used_again_is_kept_from_taking_room() -> None:
     assert sum(hits) / len(hits) > 0.9
 
 
+def test_before_anything_is_known_nothing_is_refused() -> None:
+    clock = ManualClock()
+    cache: AdaptiveCache[int, str] = AdaptiveCache(max_size=5, admission=True, clock=clock)
+    for number in range(200):  # one in five is followed up, and a hundred have to end
+        clock.advance(1)
+        cache.get_or_compute(number, lambda: "x", cost=1.0 + number % 7)
+    assert cache.stats().refused == 0
+
+
+def test_kinds_may_be_anything() -> None:
+    kinds: list[Any] = [1, ["a"], None]
+    cache: AdaptiveCache[int, str] = AdaptiveCache(
+        max_size=5, max_bytes=None, category=lambda key: kinds[key]
+    )
+    for _ in range(2):
+        assert [cache.set(key, "x") for key in range(3)] == [True] * 3
+    assert [each.category for each in cache.stats().lifetimes] == ["1", "['a']", "None"]
+
+
 def test_without_admission_nothing_is_refused() -> None:
     world = World(max_size=2)
     assert [world.ask(key) for key in "abcd"] == ["version 0"] * 4
