@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from headrace.cache.tiers import Found
-from headrace.gateway.answers import REFRESH, Answers, Held
+from headrace.gateway.answers import REVALIDATE, Answers, Held
 from headrace.gateway.flight import Flight
 from headrace.gateway.meanings import Meanings
 from headrace.gateway.order import Order
@@ -73,14 +73,15 @@ class Seeker:
     async def take_turn(self, order: Order) -> bool:
         """Keep other processes from asking the same; whether this one is to ask.
 
-        What another one was told meanwhile is brought up in place of asking.
+        What another one was told meanwhile is brought up in place of asking, unless it is asked
+        to see whether that is still so.
         """
         turns = self._answers.turns
         lease = await turns.take(order.key) if turns is not None else b""
         order.lease = lease or b""
         if lease is None:
             return False
-        if order.purpose == REFRESH and await self._is_renewed(order):
+        if order.purpose != REVALIDATE and await self._is_renewed(order):
             self.give_back(order)
             return False
         return True

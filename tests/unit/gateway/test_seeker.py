@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from tests.unit.cache.test_tiers import Meter, Shelf
 from tests.unit.cache.test_turns import CALL_S_MAX, TOKEN, Counter
 from tests.unit.gateway.test_answers import KEY, LIFE_S, House, housed
@@ -16,6 +17,7 @@ from headrace.cache.tiers import Found, TierStack
 from headrace.cache.turns import Turns
 from headrace.gateway.answers import REFRESH, REVALIDATE
 from headrace.gateway.order import Order
+from headrace.gateway.prefetcher import PREFETCH
 from headrace.gateway.seeker import Seeker
 from headrace.gateway.tasks import Tasks
 
@@ -101,9 +103,11 @@ def test_one_process_asks_for_what_is_stale():
     asyncio.run(test())
 
 
-def test_what_another_process_was_told_meanwhile_is_not_asked_for_again():
+@pytest.mark.parametrize("purpose", [REFRESH, PREFETCH])
+def test_what_another_process_was_told_meanwhile_is_not_asked_for_again(purpose: str):
     async def test() -> None:
         async with process() as one:
+            one.order.purpose = purpose
             one.keep(one.house.found("new"))
             assert not await one.takes_turn()
             assert "new" in one.text
