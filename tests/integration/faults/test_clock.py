@@ -49,7 +49,7 @@ def test_a_wall_clock_that_jumps(
                 return answer.cache
 
             async def is_kept() -> None:
-                while await found_in() != tier:
+                while await found_in() != tier:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
 
             await is_kept()
