@@ -95,19 +95,26 @@ class StillEngine:
         cells: Any = counter._cells
         return float(cells[counter.at(*labels)])
 
-    async def ask(self, text: str, model: str = "m", **hints: Any) -> str:
-        """Ask as a caller does; returns `l1`, or `miss` once the provider has answered."""
+    def order(self, text: str, model: str = "m", **hints: Any) -> Order:
+        """What a caller asks."""
         call = make_call(self.engine.dialects["openai"], Operation.CHAT, "t", Hints(**hints), ())
         messages = [{"role": "user", "content": text}]
         body = json.dumps({"model": model, "messages": messages}).encode()
-        pipeline, now_s = self.engine.pipeline, self.clock.monotonic_s()
-        if pipeline.repeat(call, repeat_key(call.scope, body), now_s) is not None:
+        watch = Stopwatch(self.clock.monotonic_s, self.clock.monotonic_s())
+        return Order(call, body, Reader(), watch)
+
+    async def ask(self, text: str, model: str = "m", **hints: Any) -> str:
+        """Ask as a caller does; returns `l1`, or `miss` once the provider has answered."""
+        order, pipeline = self.order(text, model, **hints), self.engine.pipeline
+        call, reader, before = order.call, order.reader, len(self.sent)
+        digest = repeat_key(call.scope, order.body)
+        if pipeline.repeat(call, digest, self.clock.monotonic_s()) is not None:
             return "l1"
-        reader, before = Reader(), len(self.sent)
-        pipeline.handle_all([Order(call, body, reader, Stopwatch(self.clock.monotonic_s, now_s))])
+        pipeline.handle_all([order])
         if len(self.sent) == before:
             return "l1"
         await self.answer()
+        assert isinstance(reader, Reader)
         assert reader.said[-1] == "answer"
         return "miss"
 

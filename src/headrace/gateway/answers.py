@@ -126,7 +126,7 @@ class Answers:
         if found.record.tenant != order.call.tenant:
             return None  # the key says whose it is: somebody else has put this there
         now_s = self._clock.monotonic_s()
-        return self._judge(order, self._bring_up(found, now_s), now_s)
+        return self._judge(order, self._bring_up_for(order, found, now_s), now_s)
 
     def renew(self, order: Order, found: Found) -> bool:
         """Bring up what a tier had, where it is fresh and newer than what is here; says whether."""
@@ -134,7 +134,7 @@ class Answers:
         held = self.memory.peek(order.key, now_s)
         if found.record.tenant != order.call.tenant:
             return False
-        terms = self._bring_up(found, now_s).terms
+        terms = self._bring_up_for(order, found, now_s).terms
         is_newer = held is None or terms.stored_s > held.terms.stored_s + _SAME_S
         return is_newer and now_s < terms.fresh_until_s
 
@@ -250,6 +250,12 @@ class Answers:
     def _hold(self, key: bytes, answer: Answer, terms: Terms, digest: bytes = b"") -> bool:
         worth_usd = self._plan().worth_usd(answer)
         return self.memory.store(key, answer, digest=digest, worth_usd=worth_usd, terms=terms)
+
+    def _bring_up_for(self, order: Order, found: Found, now_s: float) -> Entry:
+        entry = self._bring_up(found, now_s)
+        if self._foresight is not None:
+            self._foresight.stored(order, entry.answers[0], entry.terms)
+        return entry
 
     def _bring_up(self, found: Found, now_s: float) -> Entry:
         key = found.record.key

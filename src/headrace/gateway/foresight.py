@@ -109,7 +109,7 @@ class Foresight:
         return self._gate.admits(chance, self._plan().worth_usd(answer), _weight(answer))
 
     def stored(self, order: Order, answer: Answer, terms: Terms) -> None:
-        """An answer that came was taken into memory."""
+        """An answer was taken into memory, from its provider or from a tier below."""
         now_s = self._now_s()
         if self._memory.peek(order.key, now_s) is None:  # not worth anybody else's place
             return

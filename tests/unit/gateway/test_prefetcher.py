@@ -1,15 +1,13 @@
 """What is about to expire is asked for ahead of callers, where it is worth it and there is room."""
 
-import json
 from typing import Any
 
+import msgspec
 import pytest
 from tests.support.engine import CALL_S, CALL_USD, TTL_S, StillEngine, run, settings_of
-from tests.unit.gateway.test_relay import Reader
 
-from headrace.dialects.base import Operation
-from headrace.gateway.call import Hints, Stopwatch, make_call
-from headrace.gateway.order import Order
+from headrace.cache.tiers import Found
+from headrace.gateway.answers import _record
 from headrace.upstream.faults import UpstreamFault
 
 
@@ -17,78 +15,78 @@ def prefetching(**more: Any) -> dict[str, Any]:
     return {"prefetch": {"usd_per_hour": 10, "chance_min": 0.02, **more}}
 
 
-async def use_until_late(house: StillEngine, text: str = "a") -> None:
+async def use_until_late(still: StillEngine, text: str = "a") -> None:
     """Ask once, and use the answer now and then, until it is about to expire."""
-    assert await house.ask(text) == "miss"
+    assert await still.ask(text) == "miss"
     for _ in range(8):
-        house.pass_time(11.0)
-        assert await house.ask(text) == "l1"
+        still.pass_time(11.0)
+        assert await still.ask(text) == "l1"
 
 
 def test_what_is_used_again_and_again_is_there_when_its_time_is_over() -> None:
-    async def test(house: StillEngine) -> None:
-        await use_until_late(house)
-        house.pass_time(4.0)
-        assert len(house.sent) == 1
-        assert b'"content": "a"' in house.sent[0][0]
-        assert house.prefetch["asking"] == 1
-        await house.answer(text="Fresh water.")
-        house.pass_time(10.0)
-        assert await house.ask("a") == "l1"
-        told = house.prefetch
+    async def test(still: StillEngine) -> None:
+        await use_until_late(still)
+        still.pass_time(4.0)
+        assert len(still.sent) == 1
+        assert b'"content": "a"' in still.sent[0][0]
+        assert still.prefetch["asking"] == 1
+        await still.answer(text="Fresh water.")
+        still.pass_time(10.0)
+        assert await still.ask("a") == "l1"
+        told = still.prefetch
         assert (told["planned"], told["used"], told["wasted"]) == (1, 1, 0)
         assert told["seconds_saved"] == CALL_S
         assert told["spent_usd"] == pytest.approx(CALL_USD)
-        assert house.count("cache_calls", "prefetch") == 1
-        assert house.count("cache_spent_usd", "prefetch") == pytest.approx(CALL_USD)
-        assert house.count("prefetched", "used") == 1
-        assert house.count("prefetch_saved_seconds") == CALL_S
+        assert still.count("cache_calls", "prefetch") == 1
+        assert still.count("cache_spent_usd", "prefetch") == pytest.approx(CALL_USD)
+        assert still.count("prefetched", "used") == 1
+        assert still.count("prefetch_saved_seconds") == CALL_S
 
     run(test, **prefetching())
 
 
 def test_what_nobody_used_is_told_as_waste() -> None:
-    async def test(house: StillEngine) -> None:
-        await use_until_late(house)
-        house.pass_time(4.0)
-        await house.answer()
-        house.pass_time(TTL_S + 5.0)
-        told = house.prefetch
+    async def test(still: StillEngine) -> None:
+        await use_until_late(still)
+        still.pass_time(4.0)
+        await still.answer()
+        still.pass_time(TTL_S + 5.0)
+        told = still.prefetch
         assert (told["used"], told["wasted"], told["wasted_share"]) == (0, 1, 1.0)
-        assert house.count("prefetched", "wasted") == 1
-        assert house.count("prefetch_wasted_usd") == pytest.approx(CALL_USD)
+        assert still.count("prefetched", "wasted") == 1
+        assert still.count("prefetch_wasted_usd") == pytest.approx(CALL_USD)
 
     run(test, **prefetching(chance_min=0.0))
 
 
 def test_a_use_before_the_old_answer_is_gone_is_no_merit_of_the_new_one() -> None:
-    async def test(house: StillEngine) -> None:
-        await use_until_late(house)
-        house.pass_time(4.0)
-        await house.answer()
-        assert await house.ask("a") == "l1"
-        assert house.prefetch["used"] == 0
+    async def test(still: StillEngine) -> None:
+        await use_until_late(still)
+        still.pass_time(4.0)
+        await still.answer()
+        assert await still.ask("a") == "l1"
+        assert still.prefetch["used"] == 0
 
     run(test, **prefetching())
 
 
 def test_without_a_budget_nothing_is_asked_ahead() -> None:
-    async def test(house: StillEngine) -> None:
-        await use_until_late(house)
-        house.pass_time(11.0)
-        assert house.sent == []
-        assert house.prefetch is None
+    async def test(still: StillEngine) -> None:
+        await use_until_late(still)
+        still.pass_time(11.0)
+        assert still.sent == []
+        assert still.prefetch is None
 
     run(test, reuse={"enabled": True}, **prefetching(usd_per_hour=0))
 
 
 def test_beyond_the_budget_nothing_is_asked_ahead() -> None:
-    async def test(house: StillEngine) -> None:
-        await use_until_late(house)
-        house.pass_time(11.0)
-        assert house.sent == []
-        assert house.prefetch["refused_budget"] == 1
-        assert house.count("prefetch_refusals", "budget") == 1
+    async def test(still: StillEngine) -> None:
+        await use_until_late(still)
+        still.pass_time(11.0)
+        assert still.sent == []
+        assert still.prefetch["refused_budget"] == 1
+        assert still.count("prefetch_refusals", "budget") == 1
 
     run(test, **prefetching(usd_per_hour=0.05))  # a tenth of it at once is half a call
 
@@ -104,91 +102,88 @@ def test_workers_share_the_budget(workers: int, asked: int) -> None:
 
 
 def test_a_busy_provider_is_left_alone() -> None:
-    async def test(house: StillEngine) -> None:
-        await use_until_late(house)
-        house.pool._opening += 2
-        house.pass_time(12.0)
-        assert house.sent == []
-        assert house.prefetch["missed"] == 1
-        assert house.count("prefetch_refusals", "busy") == 1
+    async def test(still: StillEngine) -> None:
+        await use_until_late(still)
+        still.pool._opening += 2
+        still.pass_time(12.0)
+        assert still.sent == []
+        assert still.prefetch["missed"] == 1
+        assert still.count("prefetch_refusals", "busy") == 1
 
     run(test, **prefetching(idle_inflight_max=2))
 
 
 def test_a_provider_is_given_no_more_than_it_has_room_for() -> None:
-    async def test(house: StillEngine) -> None:
+    async def test(still: StillEngine) -> None:
         for text in "abc":
-            assert await house.ask(text) == "miss"
+            assert await still.ask(text) == "miss"
         for _ in range(8):
-            house.pass_time(11.0)
+            still.pass_time(11.0)
             for text in "abc":
-                assert await house.ask(text) == "l1"
-        house.pass_time(3.0)
-        assert len(house.sent) == 2
-        await house.answer()
-        house.pass_time(1.0)
-        assert len(house.sent) == 1
+                assert await still.ask(text) == "l1"
+        still.pass_time(3.0)
+        assert len(still.sent) == 2
+        await still.answer()
+        still.pass_time(1.0)
+        assert len(still.sent) == 1
 
     run(test, **prefetching(idle_inflight_max=2))
 
 
 def test_what_will_hardly_be_used_is_not_asked_for() -> None:
-    async def test(house: StillEngine) -> None:
-        assert await house.ask("a") == "miss"
-        house.pass_time(TTL_S)
-        assert house.sent == []
-        assert house.prefetch["refused_value"] == 1
+    async def test(still: StillEngine) -> None:
+        assert await still.ask("a") == "miss"
+        still.pass_time(TTL_S)
+        assert still.sent == []
+        assert still.prefetch["refused_value"] == 1
 
     run(test, **prefetching(chance_min=0.9))
 
 
 def test_what_costs_more_than_it_brings_is_not_asked_for() -> None:
-    async def test(house: StillEngine) -> None:
-        assert await house.ask("a") == "miss"
-        house.pass_time(TTL_S)
-        assert house.sent == []
+    async def test(still: StillEngine) -> None:
+        assert await still.ask("a") == "miss"
+        still.pass_time(TTL_S)
+        assert still.sent == []
 
     run(test, second_usd=1e-6, **prefetching())
 
 
 def test_where_no_price_is_known_no_budget_could_be_kept() -> None:
-    async def test(house: StillEngine) -> None:
-        assert await house.ask("a", model="unpriced") == "miss"
-        house.pass_time(TTL_S)
-        assert house.sent == []
-        assert house.prefetch["kept"] == 0
+    async def test(still: StillEngine) -> None:
+        assert await still.ask("a", model="unpriced") == "miss"
+        still.pass_time(TTL_S)
+        assert still.sent == []
+        assert still.prefetch["kept"] == 0
 
     run(test, **prefetching())
 
 
 @pytest.mark.parametrize("way", ["fault", "status"])
 def test_a_call_that_fails_is_told_and_given_back_to_the_budget(way: str) -> None:
-    async def test(house: StillEngine) -> None:
-        await use_until_late(house)
-        house.pass_time(4.0)
+    async def test(still: StillEngine) -> None:
+        await use_until_late(still)
+        still.pass_time(4.0)
         if way == "fault":
-            house.sent[0][1].on_fault(UpstreamFault("reset", "p", received=True))
+            still.sent[0][1].on_fault(UpstreamFault("reset", "p", received=True))
         else:
-            await house.answer(status=500)
-        told = house.prefetch
+            await still.answer(status=500)
+        told = still.prefetch
         assert (told["planned"], told["failed"], told["spent_usd"]) == (1, 1, 0.0)
         assert told["asking"] == 0
-        assert house.count("prefetched", "failed") == 1
+        assert still.count("prefetched", "failed") == 1
 
     run(test, **prefetching())
 
 
 def test_while_a_caller_asks_the_same_nothing_is_asked_ahead() -> None:
-    async def test(house: StillEngine) -> None:
-        await use_until_late(house)
-        hints = Hints(age_s_max=0.0)  # wants it anew
-        call = make_call(house.engine.dialects["openai"], Operation.CHAT, "t", hints, ())
-        body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "a"}]}).encode()
-        watch = Stopwatch(house.clock.monotonic_s, 0.0)
-        house.engine.pipeline.handle_all([Order(call, body, Reader(), watch)])
-        house.pass_time(4.0)
-        assert len(house.sent) == 1
-        told = house.prefetch
+    async def test(still: StillEngine) -> None:
+        await use_until_late(still)
+        wants_it_anew = still.order("a", age_s_max=0.0)
+        still.engine.pipeline.handle_all([wants_it_anew])
+        still.pass_time(4.0)
+        assert len(still.sent) == 1
+        told = still.prefetch
         assert (told["planned"], told["failed"], told["spent_usd"]) == (1, 1, 0.0)
         assert told["asking"] == 0
 
@@ -196,40 +191,62 @@ def test_while_a_caller_asks_the_same_nothing_is_asked_ahead() -> None:
 
 
 def test_what_was_purged_is_not_brought_back() -> None:
-    async def test(house: StillEngine) -> None:
-        assert await house.ask("a", tags=("old",)) == "miss"
+    async def test(still: StillEngine) -> None:
+        assert await still.ask("a", tags=("old",)) == "miss"
         for scope in ("tag:old", "all"):
-            house.engine.stock.cellar._ledger.issue(scope)
-            house.pass_time(TTL_S)
-            assert house.sent == []
-        assert house.prefetch["spent_usd"] == 0.0
+            still.engine.stock.cellar._ledger.issue(scope)
+            still.pass_time(TTL_S)
+            assert still.sent == []
+        assert still.prefetch["spent_usd"] == 0.0
 
     run(test, **prefetching(chance_min=0.0))
 
 
+def test_what_a_tier_had_is_asked_for_ahead_too() -> None:
+    async def test(still: StillEngine) -> None:
+        await use_until_late(still)
+        (entry,) = still.engine.cache._entries.values()
+        order = still.order("a")
+        still.engine.pipeline.handle_all([order])  # routed; memory has it
+        wall_s = still.clock.wall_s()
+        times = {"stored_s": wall_s, "fresh_until_s": wall_s + TTL_S, "expires_s": wall_s + TTL_S}
+        stored = _record(entry.key, entry.answers[0], entry.terms, still.clock)
+        record = msgspec.structs.replace(stored, **times)
+        held = still.engine.stock.answers.take_in(order, Found(record, "l2"))
+        assert held is not None
+        still.pass_time(11.0)
+        assert still.sent == [], "it was renewed"
+        for _ in range(8):
+            assert await still.ask("a") == "l1"
+            still.pass_time(10.0)
+        assert len(still.sent) == 1
+
+    run(test, **prefetching())
+
+
 def test_after_a_reload_nothing_is_asked_that_was_asked_before_it() -> None:
-    async def test(house: StillEngine) -> None:
-        await use_until_late(house)
-        assert house.prefetch["kept"] == 1
-        house.engine.reload(settings_of(**prefetching()))
-        house.pass_time(11.0)
-        assert house.sent == []
-        assert (house.prefetch["kept"], house.prefetch["kept_bytes"]) == (0, 0)
+    async def test(still: StillEngine) -> None:
+        await use_until_late(still)
+        assert still.prefetch["kept"] == 1
+        still.engine.reload(settings_of(**prefetching()))
+        still.pass_time(11.0)
+        assert still.sent == []
+        assert (still.prefetch["kept"], still.prefetch["kept_bytes"]) == (0, 0)
 
     run(test, **prefetching())
 
 
 def test_requests_are_kept_within_a_bound_those_used_last() -> None:
-    async def test(house: StillEngine) -> None:
+    async def test(still: StillEngine) -> None:
         texts = [name * 300_000 for name in "abcd"]
         for text in texts[:3]:
-            assert await house.ask(text) == "miss"
-        assert await house.ask(texts[0]) == "l1"
-        assert await house.ask(texts[3]) == "miss"
-        kept = house.foresight._prefetcher._kept  # type: ignore[union-attr]
+            assert await still.ask(text) == "miss"
+        assert await still.ask(texts[0]) == "l1"
+        assert await still.ask(texts[3]) == "miss"
+        kept = still.foresight._prefetcher._kept  # type: ignore[union-attr]
         assert [each.body[60:61] for each in kept.values()] == [b"c", b"a", b"d"]
-        assert house.prefetch["kept_bytes"] <= 1 << 20
-        assert await house.ask("e" * 1_100_000) == "miss"
-        assert house.prefetch["kept"] == 3
+        assert still.prefetch["kept_bytes"] <= 1 << 20
+        assert await still.ask("e" * 1_100_000) == "miss"
+        assert still.prefetch["kept"] == 3
 
     run(test, **prefetching(memory_mb=1))

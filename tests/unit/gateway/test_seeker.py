@@ -119,6 +119,17 @@ def test_what_another_process_was_told_meanwhile_is_not_asked_for_again(purpose:
     asyncio.run(test())
 
 
+def test_nor_is_it_asked_for_ahead_of_its_end():
+    async def test() -> None:
+        async with process() as one:
+            one.order.purpose = PREFETCH
+            one.keep(one.house.found("new"))
+            assert not await one.takes_turn()
+            assert "new" in one.text
+
+    asyncio.run(test())
+
+
 def test_what_is_to_be_compared_is_asked_for_whatever_others_were_told():
     async def test() -> None:
         async with process() as one:
