@@ -56,6 +56,11 @@ def encode(record: Record, *, compress_above_bytes: int) -> bytes:
     return b"".join((lead, _checksum(lead, payload), payload))
 
 
+def decoded_bytes(data: bytes) -> int:
+    """How many bytes there will be to read, by its own word; it may lie."""
+    return _LEAD.unpack_from(data)[3] if len(data) >= _LEAD.size else 0
+
+
 def decode(data: bytes) -> Record | None:
     """The record in `data`, or `None`: cut, damaged, too large, another version, not one of ours.
 
