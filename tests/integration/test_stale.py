@@ -92,6 +92,7 @@ def test_hits_are_checked_for_change_and_lifetimes_follow(
 ):
     provider.answers = [reply(f"level {number}") for number in range(200)]
     adaptive = {"enabled": True, "check_share": 1, "ttl_s_min": 1, "ttl_s_max": 1000}
+    adaptive["checks_per_minute_max"] = 1_000_000
     with gateway(provider, tmp_path, ttl_s=500, adaptive=adaptive) as running:
         running.post(PATH, DOCUMENT)
 

@@ -133,6 +133,7 @@ class AdaptiveTtl:
         ttl_max_s: the longest.
         stale_share_max: share of hits that may be stale.
         shadow_share: share of hits that are checked, each a paid call; 0 checks none.
+        may_check: asked where chance wants a check; it may bound how often.
         categories_max: categories that are told apart; beyond it the one observed longest ago is
             forgotten.
         memory: about how many observations of a category count.
@@ -150,6 +151,7 @@ class AdaptiveTtl:
         ttl_max_s: float,
         stale_share_max: float = 0.05,
         shadow_share: float = 0.0,
+        may_check: Callable[[], bool] = lambda: True,
         categories_max: int = 1024,
         memory: float = 400.0,
     ) -> None:
@@ -163,6 +165,7 @@ class AdaptiveTtl:
         self._ttl_max_s = ttl_max_s
         self._changes_max = changes_allowed(stale_share_max)
         self._shadow_share = shadow_share
+        self._may_check = may_check
         self._categories_max = categories_max
         self._memory = memory
         self._categories: OrderedDict[str, _Category] = OrderedDict()
@@ -180,7 +183,7 @@ class AdaptiveTtl:
         if self._skip >= 0:
             return False
         self._skip = self._draw_skip() if self._shadow_share else _NEVER
-        return self._shadow_share > 0.0
+        return self._shadow_share > 0.0 and self._may_check()
 
     def observe(self, category: str, age_s: float, *, changed: bool) -> None:
         """A comparison came out: of a check, or of any refresh whose old answer was still held.

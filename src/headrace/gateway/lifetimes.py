@@ -2,7 +2,34 @@
 
 from headrace.cache.adaptive import AdaptiveTtl, LastAnswers, answer_digest
 from headrace.cache.entry import Answer, Shape
+from headrace.clock import Clock
 from headrace.gateway.order import Order
+
+
+class CheckAllowance:
+    """So many checks a minute and no more, however many hits there are: each is a paid call.
+
+    Args:
+        per_minute: checks; as many as a second of it may come at once, and at least one.
+        clock: tells the time.
+    """
+
+    def __init__(self, per_minute: float, clock: Clock) -> None:
+        self._per_s = per_minute / 60.0
+        self._left_max = max(1.0, self._per_s)
+        self._left = self._left_max
+        self._now_s = clock.monotonic_s
+        self._when_s = self._now_s()
+
+    def take(self) -> bool:
+        """Whether one more is allowed now; it is taken."""
+        now_s = self._now_s()
+        filled = self._left + (now_s - self._when_s) * self._per_s
+        self._left, self._when_s = min(self._left_max, filled), now_s
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
 
 
 class Lifetimes:

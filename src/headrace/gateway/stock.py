@@ -17,7 +17,7 @@ from headrace.gateway.cache_desk import CacheDesk
 from headrace.gateway.cellar import Cellar
 from headrace.gateway.errands import Errands
 from headrace.gateway.foresight_parts import make_foresight
-from headrace.gateway.lifetimes import Lifetimes
+from headrace.gateway.lifetimes import CheckAllowance, Lifetimes
 from headrace.gateway.meaning_parts import EmbedTexts, make_meanings
 from headrace.gateway.plan import Plan
 from headrace.gateway.prefetcher import AskAgain
@@ -95,7 +95,7 @@ class Stock:
             metrics=metrics,
             ask_again=ask_again,
         )
-        lifetimes = _lifetimes(cache)
+        lifetimes = _lifetimes(cache, clock)
         self.answers = self._answers(plan, lifetimes)
         self.meanings = make_meanings(
             cache.semantic,
@@ -212,7 +212,7 @@ def _life_s_max(settings: Settings) -> float:
     return calls_s + fresh_s + max(cache.stale_s, cache.stale_if_error_s)
 
 
-def _lifetimes(cache: CacheSettings) -> Lifetimes | None:
+def _lifetimes(cache: CacheSettings, clock: Clock) -> Lifetimes | None:
     adaptive = cache.adaptive
     if not adaptive.enabled:
         return None
@@ -223,5 +223,6 @@ def _lifetimes(cache: CacheSettings) -> Lifetimes | None:
         ttl_max_s=adaptive.ttl_s_max,
         stale_share_max=adaptive.stale_share_max,
         shadow_share=adaptive.check_share,
+        may_check=CheckAllowance(adaptive.checks_per_minute_max, clock).take,
     )
     return Lifetimes(ttl, LastAnswers())

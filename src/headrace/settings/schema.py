@@ -195,11 +195,13 @@ class AdaptiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         check_share: share of hits that are asked again in the background and compared; each is a
             paid call.
+        checks_per_minute_max: no more of them in a minute, whatever the share.
         stale_share_max: share of hits that may be stale.
     """
 
     enabled: bool = False
     check_share: Annotated[float, Meta(ge=0, le=1)] = 0.01
+    checks_per_minute_max: Count = 60
     stale_share_max: Annotated[float, Meta(gt=0, le=0.5)] = 0.05
     ttl_s_min: Seconds = 60.0
     ttl_s_max: Seconds = 86400.0
