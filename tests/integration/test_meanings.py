@@ -134,6 +134,16 @@ def test_callers_may_refuse_what_is_stored(sim: ThreadedSim, tmp_path: Path) -> 
         assert asking(gateway, ALIKE, headers=only).cache == "semantic"
 
 
+def test_an_answer_too_old_for_one_is_still_found_by_others(
+    sim: ThreadedSim, tmp_path: Path
+) -> None:
+    with Gateway(tmp_path, settings(sim, semantic={})) as gateway:
+        asking(gateway, STORED)
+        entered(gateway)
+        assert asking(gateway, ALIKE, headers={"cache-control": "max-age=0"}).cache == "miss"
+        entered(gateway, 2)
+
+
 def test_a_purge_reaches_what_is_found_by_meaning(sim: ThreadedSim, tmp_path: Path) -> None:
     with Gateway(tmp_path, settings(sim, semantic={})) as gateway:
         asking(gateway, STORED, headers={"x-headrace-tags": "old"})

@@ -164,6 +164,10 @@ class Answers:
                 self._foresight.note((key, now_s))
         return answer
 
+    def holds(self, key: bytes) -> bool:
+        """Whether memory has an answer under a key, fresh or stale, in whatever shape."""
+        return self.memory.peek(key, self._clock.monotonic_s()) is not None
+
     def warm(self, record: Record) -> bool:
         """Take in a record that nobody has asked for yet; says whether there is room for more."""
         now_s = self._clock.monotonic_s()

@@ -85,7 +85,8 @@ class Meanings:
             return None
         answer = await self._answers.under(candidate.key, order)
         if answer is None:
-            self._cache.forget((candidate.key,))
+            if not self._answers.holds(candidate.key):  # else it will do for others
+                self._cache.forget((candidate.key,))
             return None
         if candidate.answers:
             return Match(answer, candidate.similarity)
