@@ -8,7 +8,7 @@ to life again all the same.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -17,6 +17,7 @@ from headrace.cache.tier import TierFault
 from headrace.cache.valkey_lines import Command, Feed, Lines, Refused, check_prefix
 from headrace.clock import Clock
 
+Result = TypeVar("Result")
 OnPurge = Callable[[str, int], None]
 OnState = Callable[[bool, str], None]
 
@@ -25,6 +26,7 @@ _LAST: Final = "#last"
 _AGE: Final = "#age"
 
 _RESTORED_PER_COMMAND_MAX: Final = 500
+_DAMAGED: Final = "holds purges that nobody can have put there"
 
 # Purges have to get through where answers no longer fit: hence the flag.
 _SHARED: Final = """\
@@ -70,6 +72,8 @@ if last == 0 or last < told then
   end
   mark('#last', number)
   mark('#age', number)
+elseif not redis.call('ZSCORE', map, '#age') then
+  mark('#age', last)
 end
 return {cjson.encode(redis.call('ZRANGE', map, 0, -1, 'WITHSCORES'))}"""
 )
@@ -248,7 +252,7 @@ class ValkeyPurges:
         told = self._ledger.told()
         known = max(self._last, *told.values(), 0)
         command = _script(_JOIN, self._map, NUMBER_STEP, known)
-        memory = _memory_of(await feed.ask(command, timeout_s=self._timeout_s))
+        memory = self._checked(_memory_of, await feed.ask(command, timeout_s=self._timeout_s))
         is_same = memory.age == self._age
         gone_s = self._clock.monotonic_s() if self._gone_s is None else self._gone_s
         away_s = gone_s - self._contact_s
@@ -323,13 +327,20 @@ class ValkeyPurges:
                 _PURGE, self._map, self._map, NUMBER_STEP, self._scopes_max, message, held.scope
             )
         )
-        number = int(answer)
+        number = self._checked(int, answer)
         self._apply(held.scope, number)
         self._ledger.release(held)
         owed = self._owed.get(held.scope)
         if owed is not None and owed.ticket <= held.ticket:
             del self._owed[held.scope]
         return number
+
+    def _checked(self, read: Callable[[Any], Result], answer: Any) -> Result:
+        """What an answer says; whoever may write to the server may have made nonsense of it."""
+        try:
+            return read(answer)
+        except (msgspec.DecodeError, ValueError, OverflowError, LookupError) as error:
+            raise TierFault("l2", f"{self._lines.address} {_DAMAGED}") from error
 
     async def _ask_any(self, command: Command) -> Any:
         (answer,) = await self._lines.ask(command, timeout_s=self._timeout_s)

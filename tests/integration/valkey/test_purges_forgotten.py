@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from tests.support.purges import listener, until
 from tests.support.valkey import Valkey, way_to
 
@@ -175,5 +176,41 @@ def test_numbers_and_clock_that_went_back_drop_everything(valkey: Valkey) -> Non
                 number = await here.purges.publish("tag:b")
                 assert number is not None
                 assert number > came.ledger.told()[ALL] > ahead
+
+    asyncio.run(run())
+
+
+def test_a_memory_without_age_is_another_one(valkey: Valkey) -> None:
+    async def run() -> None:
+        async with listener(valkey.url) as one:
+            await one.connected()
+            number = await one.purges.publish("tag:a")
+            assert number is not None
+            valkey.command("ZREM", "test/purges", "#age", "tag:a")
+            async with listener(valkey.url) as later:
+                await later.knows("tag:a", number)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("member", ["#last", "tag:b"])
+def test_a_memory_that_makes_no_sense_is_asked_for_until_it_does(
+    valkey: Valkey, member: str
+) -> None:
+    async def run() -> None:
+        async with listener(valkey.url) as one:
+            await one.connected()
+            valkey.command("ZADD", "test/purges", "+inf", member)
+            valkey.command("CLIENT", "KILL", "TYPE", "pubsub")
+            await one.cut_off()
+            tries = one.tries
+            await until(lambda: one.tries > tries + 2)  # it goes on asking
+            assert not one.is_connected
+            stamp = one.ledger.latest
+            assert member == "tag:b" or await one.purges.publish("tag:a") is None
+            valkey.command("DEL", "test/purges")
+            await one.connected()
+            assert member == "tag:b" or not one.ledger.is_valid(stamp, TAGGED)
+            assert one.ledger.is_valid(stamp, ("tag:c",))
 
     asyncio.run(run())
