@@ -6,6 +6,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -27,8 +28,14 @@ PATH = "/v1/chat/completions"
 ROOMS = ("headrace.server", "headrace.gateway", "headrace.upstream", "headrace.cache")
 
 
-def document(number: int, *, stream: bool = False) -> dict[str, object]:
-    messages = [{"role": "user", "content": f"Tell me of water, {number}."}]
+MEANINGS = "semantic: {enabled: true, embedder: p/sim-embed, asks_dimensions: true}"
+BELOW = "durable: true, entries_max: 1"
+
+
+def document(
+    number: int, *, stream: bool = False, text: str = "Tell me of water"
+) -> dict[str, object]:
+    messages = [{"role": "user", "content": f"{text}, {number}."}]
     return {"model": "p/sim-small", "messages": messages, "stream": stream}
 
 
@@ -96,13 +103,49 @@ def clients_that_leave(url: str) -> None:
         wire.sock.close()
 
 
+def the_same_in_other_words(url: str) -> None:
+    for number in range(CALLS):
+        for text in ("How do I sort a list in Java", "In Java, how do I sort a list"):
+            assert ask(url, encode_request(PATH, document(number, text=text))).status == 200
+
+
+def hits_below(url: str) -> None:
+    for number in range(CALLS):
+        assert ask(url, encode_request(PATH, document(number % 3))).status == 200
+
+
+def leave_while_sought(url: str) -> None:
+    address = urlsplit(url)
+    for number in range(CALLS):
+        with socket.create_connection((address.hostname, address.port), timeout=10) as sock:
+            sock.sendall(encode_request(PATH, document(2000 + number)))
+
+
 @pytest.mark.parametrize(
-    "talk", [misses, streams, hits, wrong_requests, broken_calls, clients_that_leave]
+    ("talk", "cache"),
+    [
+        (misses, ""),
+        (streams, ""),
+        (hits, ""),
+        (wrong_requests, ""),
+        (broken_calls, ""),
+        (clients_that_leave, ""),
+        (misses, MEANINGS),
+        (the_same_in_other_words, MEANINGS),
+        (leave_while_sought, MEANINGS),
+        (misses, BELOW),
+        (hits_below, BELOW),
+        (leave_while_sought, BELOW),
+    ],
 )
-def test_a_request_leaves_nothing_to_the_collector(talk: Talk) -> None:
+def test_a_request_leaves_nothing_to_the_collector(talk: Talk, cache: str, tmp_path: Path) -> None:
     async def test(upstream: str) -> Counter[str]:
         provider = f"{{dialect: openai, base_url: '{upstream}/v1'}}"
-        settings = parse_settings(f"providers: {{p: {provider}}}\nlog: {{level: error}}", {})
+        settings = parse_settings(
+            f"providers: {{p: {provider}}}\nlog: {{level: error}}\n"
+            f"cache: {{{cache}}}\ndata_dir: '{tmp_path}'",
+            {},
+        )
         sock = socket.create_server(("127.0.0.1", 0))
         layout = Layout()
         post = Post(0, Cells(layout.size), layout)

@@ -242,6 +242,7 @@ class Pipeline:
     async def _seek_elsewhere(self, order: Order, flight: Flight) -> None:
         sought = await self._seeker.seek(order, flight)
         if flight.is_over:  # nobody waits any more
+            order.relay = None
             self._seeker.give_back(order)
         elif sought is None:
             self._go_on(order)

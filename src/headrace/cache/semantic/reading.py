@@ -96,7 +96,9 @@ class _Reading:
             else:
                 self._is_start = False
                 self._at += self._other(kind)
-        return self._summed_up()
+        traits = self._summed_up()
+        del self._counting  # which knows this reading: a cycle would wait for the collector
+        return traits
 
     def _summed_up(self) -> Traits:
         counting, tenses = self._counting, self._tenses
