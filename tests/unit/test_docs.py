@@ -352,6 +352,15 @@ def test_the_examples_are_seen() -> None:
     assert {("README.md", "yaml"), ("docs/settings.md", "yaml"), ("README.md", "python")} <= seen
 
 
+def test_every_room_of_the_house_has_its_row() -> None:
+    rows = {
+        name for row in table_rows(read("docs/ARCHITECTURE.md"), "room") for name in codes(row[0])
+    }
+    house = ROOT / "src/headrace"
+    rooms = {f"{file.parent.name}/" for file in house.glob("*/__init__.py")}
+    assert rooms - rows == set()
+
+
 def test_every_decision_is_listed_once() -> None:
     folder = DOCS / "decisions"
     listed = _LINK.findall(read("docs/decisions/README.md"))
