@@ -147,7 +147,7 @@ class Turns:
             except TierFault:
                 return None
             # Its holder may have ended between the look-up before and now.
-            found = await self._tiers.find(key) if token is None or pause_s > _PAUSE_S_MIN else None
+            found = await self._fresh(key) if token is None or pause_s > _PAUSE_S_MIN else None
             if token is not None and found is not None:
                 self._spawn(self.give_back(key, token))
             if found is not None or token is not None:
@@ -157,6 +157,12 @@ class Turns:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _PAUSE_S_MAX)
         return None
+
+    async def _fresh(self, key: bytes) -> Found | None:
+        """What a holder was answered; what is stale was there before."""
+        found = await self._tiers.find(key)
+        is_fresh = found is not None and found.record.fresh_until_s > self._clock.wall_s()
+        return found if is_fresh else None
 
     async def hand_over(self, key: bytes, token: bytes) -> None:
         """The answer is on its way down: give the lease back once it is there to be found."""

@@ -50,20 +50,26 @@ class Seeker:
         trial, a lease.
         """
         tiers, turns = self._answers.tiers, self._answers.turns
-        found = None
         if tiers is not None:
             found = await tiers.find(order.key)
             order.watch.passed("tiers")
-        if found is None and (match := await self._meant(order)) is not None:
+            if found is not None and (sought := self._taken_in(order, found)) is not None:
+                return sought
+        if (match := await self._meant(order)) is not None:
             return match
         # Nobody is kept waiting for the end of somebody else's stream.
-        if found is None and turns is not None and not order.view.stream and not flight.is_over:
-            turn = await turns.wait(order.key, lambda: not flight.is_over)
-            found = turn if isinstance(turn, Found) else None
-            order.lease = turn if isinstance(turn, bytes) else b""
-            order.watch.passed("turn")
-        held = self._answers.take_in(order, found) if found is not None else None
-        if held is None or found is None:
+        if turns is None or order.view.stream or flight.is_over:
+            return None
+        turn = await turns.wait(order.key, lambda: not flight.is_over)
+        order.watch.passed("turn")
+        if isinstance(turn, Found):
+            return self._taken_in(order, turn)
+        order.lease = turn or b""
+        return None
+
+    def _taken_in(self, order: Order, found: Found) -> Sought | None:
+        held = self._answers.take_in(order, found)
+        if held is None:
             return None
         if held.is_given:
             return Sought(held, CacheResult(found.tier))

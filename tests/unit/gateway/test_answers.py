@@ -20,6 +20,7 @@ from headrace.observe.cells import Cells
 from headrace.observe.layout import Layout
 from headrace.observe.metrics import Metrics
 from headrace.settings import ProviderSettings, Settings
+from headrace.settings.schema import CacheSettings
 
 LANE = ProviderSettings(dialect="openai", base_url="http://127.0.0.1:1/v1")
 KEY, DIGEST = b"k" * 20, b"d" * 20
@@ -74,7 +75,7 @@ async def housed() -> AsyncIterator[House]:
     clock, layout = ManualClock(), Layout()
     cells = Cells(layout.size)
     engine = Engine(
-        Settings(providers={"p": LANE}),
+        Settings(providers={"p": LANE}, cache=CacheSettings(stale_if_error_s=LIFE_S)),
         clock=clock,
         metrics=Metrics(layout, cells.row(), cells.slots, clock),
         on_bug=lambda _error: None,

@@ -18,8 +18,14 @@ from headrace.cache.turns import Turns
 from headrace.gateway.answers import REFRESH, REVALIDATE
 from headrace.gateway.order import Order
 from headrace.gateway.prefetcher import PREFETCH
-from headrace.gateway.seeker import Seeker
+from headrace.gateway.seeker import Seeker, Sought
 from headrace.gateway.tasks import Tasks
+
+
+class Relay:
+    """A call that somebody waits for."""
+
+    is_over = False
 
 
 class Process:
@@ -55,7 +61,7 @@ class Process:
             spawn=tasks.spawn,
             call_s_max=CALL_S_MAX,
         )
-        self._seeker = Seeker(answers, None, tasks.spawn)
+        self.seeker = Seeker(answers, None, tasks.spawn)
         self.order: Order = house.order(Shape.WHOLE)
         self.order.purpose = REFRESH
         old = house.found("old")
@@ -68,10 +74,15 @@ class Process:
         self.shelf.held[KEY] = encode(found.record, compress_above_bytes=1 << 30)
 
     async def takes_turn(self) -> bool:
-        is_ours = await self._seeker.take_turn(self.order)
+        is_ours = await self.seeker.take_turn(self.order)
         while len(self._tasks):  # noqa: ASYNC110
             await asyncio.sleep(0)
         return is_ours
+
+    async def seeks(self) -> Sought | None:
+        """What is found for a caller, who goes on to ask where nothing is."""
+        self.order.purpose = ""
+        return await self.seeker.seek(self.order, Relay())  # type: ignore[arg-type]
 
     @property
     def text(self) -> str:
@@ -148,5 +159,23 @@ def test_where_nobody_knows_whose_turn_it_is_each_asks():
             one.leases.fault = TierFault("l2", "it is not there")
             assert await one.takes_turn()
             assert one.order.lease == b""
+
+    asyncio.run(test())
+
+
+def test_what_is_kept_for_failures_keeps_nobody_from_waiting_for_the_turn():
+    async def test() -> None:
+        async with process() as one:
+            assert await one.seeks() is None
+            assert one.order.stale is not None
+            assert one.order.lease == TOKEN
+            one.leases.token = None
+            seeking = asyncio.ensure_future(one.seeks())
+            while one.leases.asked < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            one.keep(one.house.found("new"))
+            sought = await seeking
+            assert sought is not None
+            assert b"new" in sought.held.answer.body
 
     asyncio.run(test())
