@@ -11,9 +11,10 @@ it is committed and after, while SQLite's lock lets nobody else write.
 
 import sqlite3
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 from headrace.store.disk_cache_file import PAGE_BYTES, Address, Announcer, CacheFile, number
 from headrace.store.faults import StoreFull
@@ -49,7 +50,7 @@ _WINDOW_END: Final = "SELECT max(id) FROM (SELECT id FROM entry WHERE id > ? ORD
 _REMOVE_EXPIRED: Final = f"{_DELETE} id > ? AND id <= ? AND (stored_s + ttl_s <= ? OR stored_s > ?)"
 
 
-class Row(NamedTuple):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """What is held for a key.
 
     Attributes:
@@ -71,7 +72,7 @@ class Row(NamedTuple):
     value: bytes
 
 
-class Done(NamedTuple):
+class Done(msgspec.Struct, frozen=True, gc=False):
     """A change that was made.
 
     Attributes:
@@ -114,10 +115,10 @@ class DiskCache:
     def find(self, address: Address) -> Row | None:
         """What is held for a key, whether it is still of use or not."""
         with self._file as db:
-            found = db.execute(_FIND, address[:2]).fetchone()
+            found = db.execute(_FIND, (address.scope, address.hash)).fetchone()
         if found is None or found[1] != address.digest:
             return None
-        return Row._make(found)
+        return Row(*found)
 
     def put(self, address: Address, row: Row, renewed: Iterable[int] = ()) -> Done | None:
         """Hold a row in place of what the key held; its `id` does not matter.
@@ -135,7 +136,7 @@ class DiskCache:
             return None
         for _ in range(EVICTIONS_MAX):
             try:
-                return self._write(address, partial(self._put, address, row, renewed))
+                return self._write(address, self._put, address, row, renewed)
             except StoreFull:
                 renewed = ()
                 if not self._evict(pages):
@@ -144,14 +145,13 @@ class DiskCache:
 
     def remove(self, address: Address) -> bool:
         """Hold nothing for a key; says whether something was held."""
-        return (
-            self._write(address, partial(_delete, "scope = ? AND hash = ?", address[:2])).made > 0
-        )
+        found_by = (address.scope, address.hash)
+        return self._write(address, _delete, "scope = ? AND hash = ?", found_by).made > 0
 
     def remove_all(self, scope: int | None = None) -> int:
         """Hold nothing any more, of one scope or of all; returns how many rows there were."""
         where, values = ("scope = ?", (scope,)) if scope is not None else ("TRUE", ())
-        return self._write(None, partial(_delete, where, values)).made
+        return self._write(None, _delete, where, values).made
 
     def remove_expired(self, now_s: float, skew_s: float) -> int:
         """Drop what is past its time, or from a later time than now; returns how many.
@@ -193,26 +193,48 @@ class DiskCache:
         """Let go of the file. Closing twice does nothing."""
         self._file.close()
 
-    def _write(self, address: Address | None, change: Callable[[sqlite3.Connection], int]) -> Done:
-        """Make a change of one key, or of all, in a transaction, and announce it."""
+    def _write(self, address: Address | None, change: Callable[..., int], *arguments: Any) -> Done:
+        """Make a change of one key, or of all, in a transaction, and announce it.
+
+        Args:
+            address: of the key; `None` for all.
+            change: makes it, with the connection and the arguments.
+            arguments: for `change`.
+        """
         begun = None
         try:
-            with self._file as db, db:
+            with self._file as db:
                 db.execute("BEGIN IMMEDIATE")
-                begun = self._announcer.begin(address)
-                return Done(change(db), begun)
+                try:
+                    begun = self._announcer.begin(address)
+                    made = change(db, *arguments)
+                    db.execute("COMMIT")
+                finally:
+                    if db.in_transaction:
+                        db.execute("ROLLBACK")
+            return Done(made, begun)
         finally:
             if begun is not None:
                 self._announcer.end(begun)
 
     def _put(
-        self, address: Address, row: Row, renewed: Iterable[int], db: sqlite3.Connection
+        self, db: sqlite3.Connection, address: Address, row: Row, renewed: Iterable[int]
     ) -> int:
         if self._is_making_room:
             self._make_room(db, PAGES_PER_STEP, ROWS_PER_STEP)
         for place in renewed:
             db.execute(_RENEW, (place,))
-        place = db.execute(_PUT, (*address[:2], *row[1:])).lastrowid or 0
+        values = (
+            address.scope,
+            address.hash,
+            row.digest,
+            row.kind,
+            row.stored_s,
+            row.ttl_s,
+            row.crc,
+            row.value,
+        )
+        place = db.execute(_PUT, values).lastrowid or 0
         if place == self._last_place:  # nothing was inserted: the row stayed where it is
             return SOMEWHERE
         self._last_place = place
@@ -242,7 +264,7 @@ class DiskCache:
         return last is not None
 
 
-def _delete(where: str, values: tuple[object, ...], db: sqlite3.Connection) -> int:
+def _delete(db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> int:
     return db.execute(f"{_DELETE} {where}", values).rowcount
 
 

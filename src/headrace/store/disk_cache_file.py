@@ -12,7 +12,9 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
+
+import msgspec
 
 from headrace.store.faults import (
     SchemaTooNew,
@@ -70,7 +72,7 @@ _PRAGMAS: Final = (
 )
 
 
-class Address(NamedTuple):
+class Address(msgspec.Struct, frozen=True, gc=False):
     """Where a key is found.
 
     Attributes:

@@ -125,8 +125,8 @@ class DiskBook:
         except StoreCorrupt:  # the file has been moved aside
             written = self._disk.put(address, row)
         with self._lock:
-            self._front.forget(key)
             if written is None:
+                self._front.forget(key)
                 _twice(partial(self._disk.remove, address))
                 return False
             begun = written.begun
@@ -171,7 +171,10 @@ class DiskBook:
         address = _address(key)
         slot = Turns.slot(address)
         turn = self._turns.settled(slot)
-        row = _twice(partial(self._disk.find, address))
+        try:
+            row = self._disk.find(address)
+        except StoreCorrupt:  # the file has been moved aside
+            return MISSING
         if row is None:
             return MISSING
         if not _is_whole(row):

@@ -70,11 +70,12 @@ class Front:
             slot: of its key.
             turn: it is true while the slot's first number is this.
         """
-        if key in self.held:
-            self.forget(key)
+        old = self.held.pop(key, None)
+        if old is not None:
+            self._bytes -= old.weight
         weight = ENTRY_BYTES + len(row.value)
         kind = row.kind
-        if kind == ODD_JSON or weight > self._value_bytes_max or _is_long(key):
+        if kind == ODD_JSON or weight > self._value_bytes_max or len(key) > KEY_LENGTH_MAX:
             return
         is_final = kind != JSON or type(value) in PLAIN
         if is_final and type(value) not in PLAIN:
@@ -102,7 +103,3 @@ class Front:
         """Remember nothing."""
         self.held.clear()
         self._bytes = 0
-
-
-def _is_long(key: Any) -> bool:
-    return isinstance(key, str | bytes) and len(key) > KEY_LENGTH_MAX

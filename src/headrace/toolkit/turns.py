@@ -17,7 +17,9 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from headrace.store.disk_cache_file import Address
 
@@ -28,7 +30,7 @@ _MOST: Final = 0xFFFFFFFF
 FILE_BYTES: Final = (2 * SLOTS + 1) * _NUMBER_BYTES
 
 
-class Begun(NamedTuple):
+class Begun(msgspec.Struct, frozen=True):
     """A change that is being made: of one slot, or of all, and what numbers it gave them."""
 
     slot: int
