@@ -122,6 +122,7 @@ class Meanings:
         metrics.semantic_entries.set(status.entries)
         lookups = metrics.semantic_lookups
         faults = counts.embedding_faults - before.embedding_faults
+        faults -= counts.entry_faults - before.entry_faults  # which looked nothing up
         for outcome, number in (
             ("hit", counts.hits - before.hits),
             ("trial", counts.trials - before.trials),

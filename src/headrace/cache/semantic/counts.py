@@ -14,6 +14,7 @@ class Counts(msgspec.Struct, eq=False):
         hits: answers given by meaning; in shadow mode, those that would have been, trials too.
         trials: candidates chosen to be labelled instead.
         embedding_faults: questions without a vector.
+        entry_faults: of these, the ones that were answered, and can be found by nobody.
         verifier_refusals: candidates a verifier said no to.
         verifier_faults: candidates a verifier did not speak on, or not in time.
         comparison_faults: trials whose answers could not be compared.
@@ -28,6 +29,7 @@ class Counts(msgspec.Struct, eq=False):
     hits: int = 0
     trials: int = 0
     embedding_faults: int = 0
+    entry_faults: int = 0
     verifier_refusals: int = 0
     verifier_faults: int = 0
     comparison_faults: int = 0

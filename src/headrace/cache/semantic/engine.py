@@ -138,6 +138,7 @@ class SemanticCache:
             vector = await self._embeddings.vector(question.text)
         except EmbeddingFault:
             self._counts.embedding_faults += 1
+            self._counts.entry_faults += 1
             return False
         await self._scopes.add(question.scope, key, question.text, vector)
         return True

@@ -150,7 +150,8 @@ def test_an_embedder_that_fails_or_hangs_is_a_miss(fault: Exception | None) -> N
         embedder.fault, embedder.hangs = fault, True
         assert await cache.find(asked(ALIKE)) is None
         assert not await cache.add(asked(OTHER), b"other")
-        assert cache.status().counts.embedding_faults == 2
+        counts = cache.status().counts
+        assert (counts.embedding_faults, counts.entry_faults) == (2, 1)
 
     asyncio.run(run())
     assert all(type(bug) is RuntimeError for bug in crew.bugs)
