@@ -201,16 +201,15 @@ class AdaptiveCache(Generic[Key, Value]):
             cost: what computing it costs; `None` for the seconds that it took.
         """
         aged = self._look_up(key)
-        keep = self._keeping(key, cost)
         if aged is MISSING:
-            return self._flights.compute(key, compute, keep)
+            return self._flights.compute(key, compute, self._keeping(key, cost))
         now_s = self._cache.now_s()
         if now_s >= aged.fresh_until_s + self._stale_s:  # good for nothing but an error
             with self._bridged:
-                return self._flights.compute(key, compute, keep)
+                return self._flights.compute(key, compute, self._keeping(key, cost))
         elif self._is_due(aged, now_s):
             anew = now_s < aged.fresh_until_s
-            self._refresher.on_thread(key, compute, keep, anew=anew)
+            self._refresher.on_thread(key, compute, self._keeping(key, cost), anew=anew)
         return aged.value
 
     async def get_or_compute_async(
@@ -218,15 +217,14 @@ class AdaptiveCache(Generic[Key, Value]):
     ) -> Value:
         """As `get_or_compute`, for coroutines, on any number of event loops."""
         aged = self._look_up(key)
-        keep = self._keeping(key, cost)
         if aged is MISSING:
-            return await self._async_flights.compute(key, compute, keep)
+            return await self._async_flights.compute(key, compute, self._keeping(key, cost))
         now_s = self._cache.now_s()
         if now_s >= aged.fresh_until_s + self._stale_s:
             with self._bridged:
-                return await self._async_flights.compute(key, compute, keep)
+                return await self._async_flights.compute(key, compute, self._keeping(key, cost))
         elif self._is_due(aged, now_s):
-            anew = now_s < aged.fresh_until_s
+            anew, keep = now_s < aged.fresh_until_s, self._keeping(key, cost)
             self._refresher.in_task(key, compute, keep, self._async_flights, anew=anew)
         return aged.value
 
