@@ -35,11 +35,16 @@ _RELEASE_PAUSES_S: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 class Leases(Protocol):
     """Who hands leases out."""
 
-    async def try_lease(self, key: bytes, ttl_s: float) -> bytes | None:
+    async def try_lease(self, key: bytes, ttl_s: float, token: bytes = b"") -> bytes | None:
         """What `release` is called with, or `None` where somebody else has it.
 
+        Args:
+            key: canonical key.
+            ttl_s: how long it lasts.
+            token: what `release` is to be called with; made up where it is empty.
+
         Raises:
-            TierFault: nobody knows.
+            TierFault: nobody knows; it may have been taken.
         """
         ...
 
@@ -221,11 +226,13 @@ class Turns:
                     self._held[key] = lease._replace(renewed_s=now_s)
 
     async def _ask(self, key: bytes, said: "asyncio.Future[bytes | None]") -> None:
+        wanted = secrets.token_bytes(16)
         try:
-            token = await self._leases.try_lease(key, LEASE_S)
+            token = await self._leases.try_lease(key, LEASE_S, wanted)
         except TierFault as fault:
             if not said.done():
                 said.set_exception(fault)
+            await self.give_back(key, wanted)  # the answer may have been lost, and not the lease
             return
         if not said.done():
             said.set_result(token)
@@ -245,9 +252,9 @@ class StoreLeases:
         self._leases = store.leases
         self._clock = clock
 
-    async def try_lease(self, key: bytes, ttl_s: float) -> bytes | None:
+    async def try_lease(self, key: bytes, ttl_s: float, token: bytes = b"") -> bytes | None:
         """See `Leases`."""
-        token = secrets.token_bytes(16)
+        token = token or secrets.token_bytes(16)
         try:
             is_ours = await self._leases.try_lease(key, token, ttl_s, self._clock.wall_s())
         except StoreFault as fault:

@@ -99,12 +99,13 @@ class ValkeyTier:
                 timeout_s=self._write_timeout_s,
             )
 
-    async def try_lease(self, key: bytes, ttl_s: float) -> bytes | None:
+    async def try_lease(self, key: bytes, ttl_s: float, token: bytes = b"") -> bytes | None:
         """Be the one among all processes who asks for a key's answer.
 
         Args:
             key: canonical key.
             ttl_s: after how long somebody else may, should this process die.
+            token: what `release` is to be called with; made up where it is empty.
 
         Returns:
             What `release` is called with, or `None` where another one is at it.
@@ -112,7 +113,7 @@ class ValkeyTier:
         Raises:
             TierFault: nobody knows.
         """
-        token = secrets.token_bytes(16)
+        token = token or secrets.token_bytes(16)
         name = self._lease_prefix + key
         command = ("SET", name, token, "NX", "GET", "PX", max(1, round(ttl_s * 1000)))
         (holder,) = await self._lines.ask(command, timeout_s=self._timeout_s)

@@ -34,6 +34,7 @@ _TYPES: Final[Mapping[str, Mapping[str, str]]] = {
         "blob": "BLOB",
         "real": "REAL",
         "clustered": " WITHOUT ROWID",
+        "unlogged": "",
         "external": "",
         "now_ms": "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
     },
@@ -43,6 +44,8 @@ _TYPES: Final[Mapping[str, Mapping[str, str]]] = {
         "blob": "BYTEA",
         "real": "DOUBLE PRECISION",
         "clustered": "",
+        # Emptied by a crash of the server: what was given back before must not be there again.
+        "unlogged": "UNLOGGED ",
         # Values come compressed: compressing them again is time for nothing.
         "external": "STORAGE EXTERNAL ",
         "now_ms": "CAST(extract(epoch FROM now()) * 1000 AS BIGINT)",
@@ -117,7 +120,7 @@ MIGRATIONS: Final = (
         3,
         "leases",
         (
-            """CREATE TABLE headrace_leases (
+            """CREATE {unlogged}TABLE headrace_leases (
                 name {blob} PRIMARY KEY NOT NULL,
                 holder {blob} NOT NULL,
                 expires_s {real} NOT NULL

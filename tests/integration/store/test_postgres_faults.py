@@ -207,3 +207,25 @@ def test_no_message_shows_the_password(tmp_path: Path) -> None:
         assert "hunter2" not in caught.value.message + store.name
 
     Place(url, tmp_path).use(use)
+
+
+def test_no_lease_outlives_its_server(place: Place, server: PostgresServer) -> None:
+    async def use(store: Store) -> None:
+        assert await store.leases.try_lease(b"work", b"a", 30.0, NOW_S)
+        with psycopg.connect(place.url) as connection:  # what was written so far is on disk now
+            connection.execute("CREATE TABLE other (id INTEGER)")
+        server.kill()
+        server.start()
+        async with asyncio.timeout(30):
+            while not await try_lease(store):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    async def try_lease(store: Store) -> bool:
+        try:
+            is_taken = await store.leases.try_lease(b"work", b"b", 30.0, NOW_S)
+        except StoreFault:
+            return False
+        assert is_taken, "it is still another's"
+        return True
+
+    place.use(use)

@@ -36,10 +36,12 @@ class Counter:
         self.asked = 0
         self.released: list[bytes] = []
         self.deaf_times = 0
+        self.wanted: list[bytes] = []
         self.renewed: list[dict[bytes, bytes]] = []
 
-    async def try_lease(self, key: bytes, ttl_s: float) -> bytes | None:
+    async def try_lease(self, key: bytes, ttl_s: float, token: bytes = b"") -> bytes | None:
         self.asked += 1
+        self.wanted.append(token)
         await self.gate.wait()
         if self.fault is not None:
             raise self.fault
@@ -175,7 +177,7 @@ def test_a_lease_that_comes_too_late_is_given_back():
         house.counter.fault = TierFault("l2", "it is gone")
         house.counter.gate.set()
         await house.settle()  # nobody is there any more to be told
-        assert house.counter.released == [TOKEN]
+        assert house.counter.released == [TOKEN, house.counter.wanted[-1]]
 
     run(test)
 
@@ -269,5 +271,18 @@ def test_whoever_waits_does_so_for_as_long_as_a_call_may_take():
         assert not waiting.done()
         house.clock.advance(1)
         assert await waiting is None
+
+    run(test)
+
+
+def test_a_lease_that_was_taken_though_the_answer_was_lost_is_given_back():
+    async def test(house: House) -> None:
+        house.counter.fault = TierFault("l3", "the connection is gone")
+        house.counter.deaf_times = 1
+        assert await house.wait() is None
+        await house.settle()
+        assert house.counter.released == house.counter.wanted
+        assert len(set(house.counter.wanted)) == 1
+        assert len(house.counter.wanted[0]) == 16
 
     run(test)
