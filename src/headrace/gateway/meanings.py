@@ -84,13 +84,15 @@ class Meanings:
         if candidate is None:
             return None
         answer = await self._answers.under(candidate.key, order)
+        self._cache.count(candidate, is_there=answer is not None)
         if answer is None:
             if not self._answers.holds(candidate.key):  # else it will do for others
                 self._cache.forget((candidate.key,))
             return None
         if candidate.answers:
             return Match(answer, candidate.similarity)
-        order.trial = Trial(candidate, answer)
+        if candidate.is_trial:
+            order.trial = Trial(candidate, answer)
         return None
 
     def enter(self, order: Order) -> None:

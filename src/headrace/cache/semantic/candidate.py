@@ -9,8 +9,9 @@ class Candidate(msgspec.Struct, frozen=True):
     Attributes:
         key: what the answer is stored under.
         similarity: of the two questions, 0 to 1.
-        answers: whether it may be given. Otherwise it is a trial: the provider is asked, and
-            `SemanticCache.judge` is told both answers.
+        answers: whether it may be given.
+        is_trial: the provider is asked all the same, and `SemanticCache.judge` is told both
+            answers.
         would_answer: whether it would have been given, were it not for the trial or the mode.
         why: what decided, for people.
     """
@@ -18,6 +19,7 @@ class Candidate(msgspec.Struct, frozen=True):
     key: bytes
     similarity: float
     answers: bool
+    is_trial: bool
     would_answer: bool
     why: str
 

@@ -102,7 +102,11 @@ class SemanticCache:
         return self._config.mode
 
     async def find(self, question: Question) -> Candidate | None:
-        """The stored answer to a question that means the same, or a trial; `None` is a miss."""
+        """The stored answer to a question that means the same; `None` is a miss.
+
+        Whether it may be given, and whether it is a trial, the candidate says. Whoever looks the
+        answer up says by `count` whether it is there.
+        """
         if self._config.mode is Mode.OFF:
             return None
         self._counts.looked_up += 1
@@ -142,6 +146,16 @@ class SemanticCache:
             return False
         await self._scopes.add(question.scope, key, question.text, vector)
         return True
+
+    def count(self, candidate: Candidate, *, is_there: bool) -> None:
+        """Book a candidate, once it is known whether its answer is there still."""
+        counts = self._counts
+        if not is_there:
+            counts.unanswered += 1
+            return
+        is_shadow = self._config.mode is Mode.SHADOW
+        counts.hits += candidate.would_answer and (is_shadow or not candidate.is_trial)
+        counts.trials += candidate.is_trial
 
     def holds(self, question: Question, key: bytes) -> bool:
         """Whether the answer under `key` can be found by this question; counts as a use of it."""
@@ -256,12 +270,8 @@ class SemanticCache:
         why += ", verified" if self._verifier is not None else ""
         why += " in doubt" if in_doubt else ""
         self._scopes.touch(key)
-        is_shadow = self._config.mode is Mode.SHADOW
-        self._counts.hits += would_answer and (is_shadow or not is_trial)
-        self._counts.trials += is_trial
-        if is_shadow and not is_trial:
-            return None
-        return Candidate(key, similarity, not is_trial, would_answer, why)
+        answers = not is_trial and self._config.mode is Mode.ON
+        return Candidate(key, similarity, answers, is_trial, would_answer, why)
 
     def _is_trial(self) -> bool:
         if self._comparison is None:

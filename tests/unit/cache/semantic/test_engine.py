@@ -213,13 +213,27 @@ def test_a_trial_is_not_answered_and_teaches() -> None:
         await cache.add(asked(STORED), b"key")
         trial = await cache.find(asked(ALIKE))
         assert trial is not None
-        assert (trial.answers, trial.would_answer) == (False, True)
+        assert (trial.answers, trial.is_trial, trial.would_answer) == (False, True, True)
+        cache.count(trial, is_there=True)
         await cache.judge(trial, "stored", "fresh")
 
     asyncio.run(run())
     status = cache.status()
     assert (status.counts.trials, status.counts.labels, status.counts.hits) == (1, 1, 0)
     assert (status.false_share.hits, status.false_share.sample) == (1, 1)
+
+
+@pytest.mark.parametrize("mode", [Mode.ON, Mode.SHADOW])
+def test_an_answer_that_is_gone_is_no_hit(mode: Mode) -> None:
+    cache = semantic_cache(Angles(), Crew(), mode=mode)
+    candidate = find(cache)
+    assert candidate is not None
+    assert cache.status().counts.hits == 0
+    cache.count(candidate, is_there=False)
+    counts = cache.status().counts
+    assert (counts.hits, counts.unanswered) == (0, 1)
+    cache.count(candidate, is_there=True)
+    assert cache.status().counts.hits == 1
 
 
 def test_below_the_floor_nothing_is_tried() -> None:
@@ -230,14 +244,14 @@ def test_below_the_floor_nothing_is_tried() -> None:
 
 def test_the_same_answer_needs_no_comparison() -> None:
     cache = semantic_cache(Angles(), Crew(), dice=lambda: 0.0, comparison=fails)
-    asyncio.run(cache.judge(Candidate(b"key", 0.95, False, True, ""), "same", "same"))
+    asyncio.run(cache.judge(Candidate(b"key", 0.95, False, True, True, ""), "same", "same"))
     assert cache.status().false_share.sample == 1
 
 
 @pytest.mark.parametrize("comparison", [fails, hangs])
 def test_a_comparison_that_fails_teaches_nothing(comparison: Any) -> None:
     cache = semantic_cache(Angles(), Crew(), comparison=comparison, comparison_timeout_s=0.01)
-    asyncio.run(cache.judge(Candidate(b"key", 0.95, False, True, ""), "one", "other"))
+    asyncio.run(cache.judge(Candidate(b"key", 0.95, False, True, True, ""), "one", "other"))
     counts = cache.status().counts
     assert (counts.comparison_faults, counts.labels) == (1, 0)
 
@@ -311,6 +325,9 @@ def test_shadow_answers_nothing_and_its_books_add_up() -> None:
             if trial is None:
                 continue
             assert not trial.answers
+            cache.count(trial, is_there=True)
+            if not trial.is_trial:
+                continue
             trials += 1
             would += trial.would_answer
             wrong += trial.would_answer and is_wrong
