@@ -20,7 +20,7 @@ from headrace.cache.turns import Turns
 from headrace.clock import Clock
 from headrace.gateway.call import Call
 from headrace.gateway.flight import Flight
-from headrace.gateway.foresight import Foresight, Repeat
+from headrace.gateway.foresight import Foresight
 from headrace.gateway.lifetimes import Lifetimes
 from headrace.gateway.order import Order, whole_body
 from headrace.gateway.plan import Plan
@@ -90,15 +90,22 @@ class Answers:
         self._lifetimes = lifetimes
         self._foresight = foresight
         self._is_check_due = False
-        # Without foresight, not even asking for it delays a repeat.
-        self.repeat: Repeat = self._repeat if foresight is None else foresight.noting(self._repeat)
+        if foresight is not None:  # asked here once, and not by every repeat
+            self.repeat = foresight.noting(self.repeat)  # type: ignore[method-assign]
 
     @property
     def purge_seq(self) -> int:
         """Number of the last purge that is known."""
         return self._ledger.latest
 
-    def _repeat(self, call: Call, digest: bytes, now_s: float) -> Answer | None:
+    def repeat(self, call: Call, digest: bytes, now_s: float) -> Answer | None:
+        """The answer to this very body, where nothing has to be weighed.
+
+        Args:
+            call: what the head of the request says.
+            digest: key of its scope and body.
+            now_s: monotonic seconds.
+        """
         hints = call.hints
         if not hints.looks_up:
             return None

@@ -7,7 +7,7 @@ A use is only noted where it happens; what follows from it is done several times
 from collections import deque
 from collections.abc import Callable, Mapping
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from headrace.cache.entry import Answer, Entry, Terms
 from headrace.cache.memory import MemoryCache
@@ -21,10 +21,6 @@ from headrace.gateway.plan import Plan
 from headrace.gateway.prefetcher import PREFETCH, Prefetcher
 from headrace.limits import ENTRY_OVERHEAD_BYTES
 
-Repeat = Callable[[Call, bytes, float], Answer | None]
-"""The answer to this very body, where nothing has to be weighed: from what the head of the request
-says, the key of its scope and body, and monotonic seconds."""
-
 NOTHING_FORESEEN: Final[Mapping[str, Any]] = {"reuse": None, "prefetch": None}
 
 # Uses between two steps; of more, those that came first are forgotten.
@@ -33,6 +29,12 @@ _LIVES_PER_STEP: Final = 32
 # What room costs is a mean over thousands: one eviction in four tells enough of it.
 _EVICTIONS_PER_PRICE: Final = 4
 _STAY_SMOOTHING: Final = 0.01
+
+
+class Repeat(Protocol):
+    """What `Answers.repeat` is."""
+
+    def __call__(self, call: Call, digest: bytes, now_s: float) -> Answer | None: ...
 
 
 class Foresight:
