@@ -16,12 +16,12 @@ import headrace
 EXPECTED: Final[Mapping[str, str]] = {
     "Adapter": "class(settings, *, max_tokens, warm_up_timeout_s, close_timeout_s, embed)",
     "AdaptiveCache": (
-        "class(*, max_size, max_bytes, ttl, ttl_min, ttl_max, stale, stale_share, check_share, "
-        "category, same, clock)"
+        "class(*, max_size, max_bytes, ttl, ttl_min, ttl_max, stale, stale_if_error, early, "
+        "admission, stale_share, check_share, category, same, clock)"
     ),
     "AdaptiveStats": (
-        "class(cache, policy, lifetimes, refreshed, refresh_errors, last_refresh_error, "
-        "caller_errors, last_caller_error)"
+        "class(cache, policy, lifetimes, refreshed, refresh_errors, last_refresh_error, bridged, "
+        "last_bridged_error, refused, foreseen_by, caller_errors, last_caller_error)"
     ),
     "Cache": "class(*, max_size, max_bytes, ttl, policy, listeners, weigh, clock)",
     "CacheErrors": (
@@ -54,6 +54,7 @@ EXPECTED: Final[Mapping[str, str]] = {
     "UpstreamBroken": "error(message, *, code, param, retry_after_s)",
     "UpstreamRefused": "error(message, *, upstream_status, body)",
     "Usage": "class(input_tokens, output_tokens, cached_tokens)",
+    "Warmed": "class(computed, held, failed, last_error, is_full)",
     "__version__": "str",
     "cached": "function(function, /, *, ttl, max_size, max_bytes, key, stale, backend)",
 }
