@@ -250,7 +250,8 @@ def test_ctrl_c_ends_it_with_the_summary_so_far(gateway: Gateway, sim: ThreadedS
 def started(file: Path, url: str, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
     """The command under way; it is gone when the context closes."""
     with subprocess.Popen(
-        (*COMMAND, str(file), "--url", url, *arguments),
+        # A shell's background jobs ignore the interrupt, and so would what they start.
+        ("env", "--default-signal=INT", *COMMAND, str(file), "--url", url, *arguments),
         env=environment(KEY),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
