@@ -114,6 +114,13 @@ def hits_below(url: str) -> None:
         assert ask(url, encode_request(PATH, document(number % 3))).status == 200
 
 
+def leave_while_sought(url: str) -> None:
+    address = urlsplit(url)
+    for number in range(CALLS):
+        with socket.create_connection((address.hostname, address.port), timeout=10) as sock:
+            sock.sendall(encode_request(PATH, document(2000 + number)))
+
+
 @pytest.mark.parametrize(
     ("talk", "cache"),
     [
@@ -125,8 +132,10 @@ def hits_below(url: str) -> None:
         (clients_that_leave, ""),
         (misses, MEANINGS),
         (the_same_in_other_words, MEANINGS),
+        (leave_while_sought, MEANINGS),
         (misses, BELOW),
         (hits_below, BELOW),
+        (leave_while_sought, BELOW),
     ],
 )
 def test_a_request_leaves_nothing_to_the_collector(talk: Talk, cache: str, tmp_path: Path) -> None:

@@ -57,8 +57,9 @@ class UpstreamCall:
     def cancel(self) -> None:
         """Give the call up; its sink hears nothing more. Not for a call that has ended."""
         self.is_cancelled = True
-        if self.opening is not None:
-            self.opening.cancel()
+        opening, self.opening = self.opening, None  # its trace leads back here: a cycle
+        if opening is not None:
+            opening.cancel()
         if self.connection is not None:
             self.connection.abort()
 
