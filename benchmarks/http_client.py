@@ -9,6 +9,7 @@ as much as the latencies it has to tell apart. It takes one core while it runs.
 
 import gc
 import itertools
+import math
 import random
 import select
 import socket
@@ -42,8 +43,9 @@ class OpenLoopPlan(msgspec.Struct, frozen=True, tag="open"):
         seed: seeds the arrival times and the order of requests.
         distinct: how many different requests there are; all come before one comes again.
         cache_header: what the answers should say of where they come from.
-        rests: sleep until shortly before the next request is due, or an answer comes. Costs the
-            answer a wake-up, and leaves the core to those who serve; for low rates.
+        rests: sleep until the next request is due, or an answer comes. Costs the answer a wake-up,
+            and leaves the core to those who serve: one that spins is given the core for some
+            milliseconds even where whoever has to answer waits for it. For low rates.
     """
 
     call: Call
@@ -193,7 +195,7 @@ class OpenLoop:
                 due += 1
             while self._waiting and self._free:
                 self._free.popleft().send(next(self._requests), self._waiting.popleft())
-            for fileno, _ in self._poll.poll(self._rest_s(begin_s, due)):
+            for fileno, _ in self._ready(begin_s, due):
                 self._receive(self._lanes[fileno])
             if now_s > last_s:
                 missing = len(self._arrivals_s) - len(self._latencies_s) - len(self._errors)
@@ -202,14 +204,14 @@ class OpenLoop:
             lane.close()
         return self._summary()
 
-    def _rest_s(self, begin_s: float, due: int) -> float:
-        """How long nothing but answers is waited for, in whole milliseconds."""
-        if not self._rests:
-            return 0
-        if due == len(self._arrivals_s):
-            return DRAIN_S_MAX
-        left_s = begin_s + self._arrivals_s[due] - time.perf_counter()
-        return max(0, int(left_s * 1000) - 1) / 1000
+    def _ready(self, begin_s: float, due: int) -> list[tuple[int, int]]:
+        """Whose answers have come, waited for until the next request is due."""
+        if self._rests:
+            end_s = begin_s + self._arrivals_s[due] if due < len(self._arrivals_s) else math.inf
+            left_s = min(DRAIN_S_MAX, end_s - time.perf_counter())
+            # `select`, whose clock is finer than that of `epoll`.
+            select.select([self._poll], [], [], max(0.0, left_s))
+        return self._poll.poll(0)
 
     def _receive(self, lane: Lane) -> None:
         wrong = lane.receive()

@@ -89,11 +89,17 @@ def _row(name: str, runs: Sequence[OpenLoopRun]) -> OpenLoopRow:
     )
 
 
-def void_reason(runs: Sequence[OpenLoopRun]) -> str | None:
-    """Why the runs cannot be used: errors, or a client that did not keep its own times."""
+def void_reason(runs: Sequence[OpenLoopRun], lag_ms_max: float = 0.0) -> str | None:
+    """Why the runs cannot be used: errors, or a client that did not keep its own times.
+
+    Args:
+        runs: all rounds.
+        lag_ms_max: what it may be late in any case; a fraction of the time between two requests
+            changes nothing of the schedule, and what it is late counts as the target's latency.
+    """
     for run in runs:
         if run.errors:
             return f"{run.errors} requests failed: {', '.join(run.error_samples[:2])}"
-        if run.lag_p99_ms > LAG_SHARE_MAX * run.p99_ms:
+        if run.lag_p99_ms > max(lag_ms_max, LAG_SHARE_MAX * run.p99_ms):
             return f"the client lagged: p99 {run.lag_p99_ms:.3f} of {run.p99_ms:.3f} ms"
     return None

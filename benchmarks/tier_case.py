@@ -27,6 +27,7 @@ from benchmarks.records import Bar, OpenLoopRun
 from benchmarks.workload import new_nonce
 
 RATE_PER_S = 200.0
+LAG_MS_MAX = 0.1 * 1000 / RATE_PER_S
 CONNECTIONS = 16
 ANSWER_BYTES = (1_000, 8_000)
 SHARED, DURABLE = "l2", "l3"
@@ -133,7 +134,7 @@ def void_reason(runs: Sequence[OpenLoopRun]) -> str | None:
     for run in runs:
         if run.elsewhere > ELSEWHERE_SHARE_MAX * run.requests:
             return f"{run.elsewhere} of {run.requests} answers came from elsewhere"
-    return open_loop_case.void_reason(runs)
+    return open_loop_case.void_reason(runs, lag_ms_max=LAG_MS_MAX)
 
 
 def bars(rows: Sequence[TierRow]) -> list[Bar]:

@@ -35,6 +35,7 @@ class Listener:
             self.tries += 1
             return chance.random()
 
+        self._tasks = Tasks(self.bugs.append)
         self.purges = ValkeyPurges(
             url,
             ledger=self.ledger,
@@ -42,6 +43,7 @@ class Listener:
             on_state=lambda is_connected, why: self.states.append((is_connected, why)),
             clock=clock,
             uniform=uniform,
+            spawn=self._tasks.spawn,
             **{
                 "prefix": "test",
                 "timeout_s": 5.0,
@@ -51,7 +53,6 @@ class Listener:
                 **options,
             },
         )
-        self._tasks = Tasks(self.bugs.append)
 
     @property
     def is_connected(self) -> bool:

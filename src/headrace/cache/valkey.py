@@ -1,17 +1,15 @@
 """The shared tier: answers in Valkey or Redis, where every process and machine finds them."""
 
-import asyncio
 import secrets
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
+from headrace.cache.resp import Command
 from headrace.cache.tier import Item, TierFault
-from headrace.cache.valkey_lines import Command, Lines, check_prefix
+from headrace.cache.valkey_address import check_prefix
+from headrace.cache.valkey_client import Client, Spawn
 
-Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
-_Asked = list[tuple[bytes, "asyncio.Future[bytes | None]"]]
-
-# One MGET or UNLINK; above it another connection takes part.
+# One UNLINK, or scripts that are sent together.
 _KEYS_PER_COMMAND_MAX: Final = 64
 
 # What is sent in one go, if one value alone is not larger: it has to arrive within a time limit.
@@ -30,20 +28,19 @@ return redis.call('PEXPIRE', KEYS[1], ARGV[2])"""
 class ValkeyTier:
     """Answers in Valkey or Redis: `PREFIX:KEY` with an expiry, and leases, `PREFIX/lease:KEY`.
 
-    Look-ups that come in one turn of the loop are one command on one connection.
+    Look-ups and leases have a connection, and what is written has another one: nobody waits behind
+    a large answer on its way to the server.
 
     Args:
-        url: where the server is; see `Lines`.
+        url: where the server is; see `valkey_address.parse`.
         prefix: what the names of all keys begin with: letters, digits and `_.-`.
         timeout_s: how long the server may take over a look-up or a lease.
-        spawn: starts the task that looks up.
+        spawn: starts the tasks that open connections.
         write_timeout_s: how long it may take to write or remove, which nobody waits for.
         connect_timeout_s: how long opening a connection may take. Whoever looks up waits for it.
-        connections_max: how many are open at once.
 
     Raises:
         SettingsInvalid: URL or prefix cannot be used.
-        HeadraceError: the package redis is not installed.
     """
 
     name: Final = "l2"
@@ -57,21 +54,16 @@ class ValkeyTier:
         spawn: Spawn,
         write_timeout_s: float = 1.0,
         connect_timeout_s: float = 1.0,
-        connections_max: int = 8,
     ) -> None:
         check_prefix(prefix)
-        self._lines = Lines(
-            url,
-            tier=self.name,
-            connections_max=connections_max,
-            connect_timeout_s=connect_timeout_s,
+        self._lookups, self._writes = (
+            Client(url, tier=self.name, connect_timeout_s=connect_timeout_s, spawn=spawn)
+            for _ in range(2)
         )
         self._value_prefix = f"{prefix}:".encode()
         self._lease_prefix = f"{prefix}/lease:".encode()
         self._timeout_s = timeout_s
         self._write_timeout_s = write_timeout_s
-        self._spawn = spawn
-        self._gathered: _Asked = []
 
     async def get(self, key: bytes) -> bytes | None:
         """The value of a key that has not expired.
@@ -79,22 +71,24 @@ class ValkeyTier:
         Raises:
             TierFault: the server did not say.
         """
-        if not self._gathered or len(self._gathered) >= _KEYS_PER_COMMAND_MAX:
-            self._gathered = self._begin()
-        future: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
-        self._gathered.append((self._value_prefix + key, future))
-        return await future
+        name = self._value_prefix + key
+        # Not GET: where something else than a text stands there, that is a miss and no error.
+        (values,) = await self._lookups.ask(("MGET", name), timeout_s=self._timeout_s)
+        match values:
+            case [bytes() | None as value]:
+                return value
+        raise TierFault(self.name, f"{self._lookups.address} answers something else than asked")
 
     async def put(self, items: Sequence[Item]) -> None:
         """Hold these in place of whatever their keys held, until they expire."""
         for some in _loads(items):
-            await self._lines.ask(*map(self._set_command, some), timeout_s=self._write_timeout_s)
+            await self._writes.ask(*map(self._set_command, some), timeout_s=self._write_timeout_s)
 
     async def remove(self, keys: Sequence[bytes]) -> None:
         """Hold these no longer."""
         names = [self._value_prefix + key for key in keys]
         if names:
-            await self._lines.ask(
+            await self._writes.ask(
                 *(_command("UNLINK", chunk) for chunk in _chunks(names)),
                 timeout_s=self._write_timeout_s,
             )
@@ -116,7 +110,7 @@ class ValkeyTier:
         token = token or secrets.token_bytes(16)
         name = self._lease_prefix + key
         command = ("SET", name, token, "NX", "GET", "PX", max(1, round(ttl_s * 1000)))
-        (holder,) = await self._lines.ask(command, timeout_s=self._timeout_s)
+        (holder,) = await self._lookups.ask(command, timeout_s=self._timeout_s)
         # Sent twice by `ask`, the second one finds what the first has set.
         return token if holder is None or holder == token else None
 
@@ -127,7 +121,7 @@ class ValkeyTier:
             TierFault: it will end by itself.
         """
         command = ("EVAL", _RELEASE, 1, self._lease_prefix + key, token)
-        (removed,) = await self._lines.ask(command, timeout_s=self._timeout_s)
+        (removed,) = await self._lookups.ask(command, timeout_s=self._timeout_s)
         return bool(removed)
 
     async def renew(self, tokens: Mapping[bytes, bytes], ttl_s: float) -> None:
@@ -143,40 +137,12 @@ class ValkeyTier:
         ]
         for start in range(0, len(commands), _KEYS_PER_COMMAND_MAX):
             some = commands[start : start + _KEYS_PER_COMMAND_MAX]
-            await self._lines.ask(*some, timeout_s=self._write_timeout_s)
+            await self._writes.ask(*some, timeout_s=self._write_timeout_s)
 
     async def close(self) -> None:
         """Let go of the connections."""
-        await self._lines.close()
-
-    def _begin(self) -> _Asked:
-        asked: _Asked = []
-        task = self._spawn(self._look_up(asked))
-        # Also where it is cancelled before its first step: nobody is left waiting.
-        task.add_done_callback(lambda _: self._fail(asked, "the gateway is closing"))
-        return asked
-
-    async def _look_up(self, asked: _Asked) -> None:
-        await asyncio.sleep(0)  # everybody who asks in this turn of the loop comes along
-        if self._gathered is asked:
-            self._gathered = []
-        command = _command("MGET", [name for name, _ in asked])
-        try:
-            (values,) = await self._lines.ask(command, timeout_s=self._timeout_s)
-        except TierFault as fault:
-            self._fail(asked, fault.why)
-            return
-        if not isinstance(values, list) or len(values) != len(asked):
-            self._fail(asked, f"{self._lines.address} does not speak the protocol of Valkey")
-            return
-        for (_, future), value in zip(asked, values, strict=True):
-            if not future.done():  # who asked may have gone
-                future.set_result(value)
-
-    def _fail(self, asked: _Asked, why: str) -> None:
-        for _, future in asked:
-            if not future.done():
-                future.set_exception(TierFault(self.name, why))
+        self._lookups.close()
+        self._writes.close()
 
     def _set_command(self, item: Item) -> Command:
         expires_ms = max(1, int(item.expires_s * 1000))

@@ -13,8 +13,10 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from headrace.cache.purges import ALL, NUMBER_STEP, SCOPES_MAX, Held, PurgeLedger
+from headrace.cache.resp import Command
 from headrace.cache.tier import TierFault
-from headrace.cache.valkey_lines import Command, Feed, Lines, Refused, check_prefix
+from headrace.cache.valkey_address import check_prefix
+from headrace.cache.valkey_client import Client, Feed, Refused, Spawn
 from headrace.clock import Clock
 
 Result = TypeVar("Result")
@@ -111,7 +113,7 @@ class ValkeyPurges:
     """Tells purges of this process to all others, and theirs to this one's ledger.
 
     Args:
-        url: where the server is; see `valkey_lines.Lines`.
+        url: where the server is; see `valkey_address.parse`.
         prefix: what the names of key and channel begin with; the same for all who belong together.
         ledger: takes in what was purged.
         on_purge: told of a purge that this process had not heard of, after the ledger: scope and
@@ -120,6 +122,7 @@ class ValkeyPurges:
         on_state: told once when purges are heard (again), and once when they are not, and why.
         clock: tells the time.
         uniform: draws from [0, 1), for the pauses.
+        spawn: starts the task that opens a connection.
         timeout_s: how long the server may take over one thing. No request waits for it.
         heartbeat_s: how often the server is asked whether nothing was missed, and is there.
         pause_s_min: about how long the first pause before another try is.
@@ -130,7 +133,6 @@ class ValkeyPurges:
 
     Raises:
         SettingsInvalid: URL or prefix cannot be used.
-        HeadraceError: the package redis is not installed.
     """
 
     def __init__(
@@ -143,6 +145,7 @@ class ValkeyPurges:
         on_state: OnState,
         clock: Clock,
         uniform: Callable[[], float],
+        spawn: Spawn,
         timeout_s: float = 1.0,
         heartbeat_s: float = 5.0,
         pause_s_min: float = 0.1,
@@ -151,7 +154,7 @@ class ValkeyPurges:
         scopes_max: int = SCOPES_MAX,
     ) -> None:
         check_prefix(prefix)
-        self._lines = Lines(url, tier="l2", connections_max=2, connect_timeout_s=timeout_s)
+        self._client = Client(url, tier="l2", connect_timeout_s=timeout_s, spawn=spawn)
         self._map = f"{prefix}/purges"
         self._ledger = ledger
         self._on_purge = on_purge
@@ -230,12 +233,12 @@ class ValkeyPurges:
 
     async def close(self) -> None:
         """Let go of what `publish` uses; `follow` is cancelled by whoever started it."""
-        await self._lines.close()
+        self._client.close()
 
     async def _follow_once(self) -> None:
-        feed = Feed(await self._lines.dial(), self._lines)
+        feed = Feed(self._client)
         try:
-            await feed.subscribe(self._map, timeout_s=self._timeout_s)
+            await feed.open(self._map, timeout_s=self._timeout_s)
             await self._join(feed)
             while True:
                 await self._pay(feed)
@@ -245,7 +248,7 @@ class ValkeyPurges:
                 self._contact_s = self._clock.monotonic_s()
                 self._failures = 0
         finally:
-            await feed.close()
+            feed.close()
 
     async def _join(self, feed: Feed) -> None:
         """Read all that the server knows, and tell it what it has forgotten."""
@@ -287,7 +290,8 @@ class ValkeyPurges:
     async def _is_current(self, feed: Feed) -> bool:
         """Whether the server says, too, that nothing was missed."""
         command = ("ZMSCORE", self._map, _LAST, _AGE)
-        return list(await feed.ask(command, timeout_s=self._timeout_s)) == [self._last, self._age]
+        known: object = await feed.ask(command, timeout_s=self._timeout_s)
+        return known == [self._last, self._age]
 
     def _take_in(self, message: bytes) -> bool:
         """Apply what was told; False where something before it was not."""
@@ -322,12 +326,12 @@ class ValkeyPurges:
 
     async def _settle(self, held: Held, ask: _Ask) -> int:
         message = msgspec.json.encode([held.scope])
-        (answer,) = await ask(
+        answer = await ask(
             _script(
                 _PURGE, self._map, self._map, NUMBER_STEP, self._scopes_max, message, held.scope
             )
         )
-        number = self._checked(int, answer)
+        number = self._checked(lambda said: int(said[0]), answer)
         self._apply(held.scope, number)
         self._ledger.release(held)
         owed = self._owed.get(held.scope)
@@ -339,11 +343,11 @@ class ValkeyPurges:
         """What an answer says; whoever may write to the server may have made nonsense of it."""
         try:
             return read(answer)
-        except (msgspec.DecodeError, ValueError, OverflowError, LookupError) as error:
-            raise TierFault("l2", f"{self._lines.address} {_DAMAGED}") from error
+        except (msgspec.DecodeError, ValueError, TypeError, OverflowError, LookupError) as error:
+            raise TierFault("l2", f"{self._client.address} {_DAMAGED}") from error
 
     async def _ask_any(self, command: Command) -> Any:
-        (answer,) = await self._lines.ask(command, timeout_s=self._timeout_s)
+        (answer,) = await self._client.ask(command, timeout_s=self._timeout_s)
         return answer
 
     async def _ask_feed(self, feed: Feed, command: Command) -> Any:

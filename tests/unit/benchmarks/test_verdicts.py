@@ -100,6 +100,8 @@ def test_an_open_loop_run_is_void_when_the_client_was_what_was_slow() -> None:
 
     assert open_loop_case.void_reason([run(0.05)]) is None
     assert open_loop_case.void_reason([run(0.05), run(0.2)]) is not None
+    assert open_loop_case.void_reason([run(0.05), run(0.2)], lag_ms_max=0.2) is None
+    assert open_loop_case.void_reason([run(0.21)], lag_ms_max=0.2) is not None
     assert open_loop_case.void_reason([run(0.05, errors=2)]) is not None
 
 
