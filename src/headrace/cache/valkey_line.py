@@ -1,7 +1,7 @@
 """One connection to Valkey or Redis, which carries any number of questions at once.
 
-They are answered in the order in which they were sent, and those that are asked in one turn of the
-loop are sent together.
+They are answered in the order in which they were sent. Of those that are asked in one turn of the
+loop the first is sent at once, and the others together.
 """
 
 import asyncio
@@ -45,6 +45,7 @@ class Line(asyncio.Protocol):
         self._reader = Reader()
         self._asked: deque[_Asked] = deque()
         self._unsent: list[bytes] = []
+        self._is_gathering = False
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
         self._is_late = False
@@ -106,13 +107,19 @@ class Line(asyncio.Protocol):
         self._lose(None)
 
     def _send(self, commands: Sequence[Command]) -> None:
-        if not self._unsent:
-            self._loop.call_soon(self._flush)
-        self._unsent += map(pack, commands)
+        """The first of a turn of the loop goes at once; what else is asked in it goes together."""
+        if self._is_gathering:
+            self._unsent += map(pack, commands)
+            return
+        self._is_gathering = True
+        self._loop.call_soon(self._send_rest)
+        assert self._transport is not None  # noqa: S101  # nobody asks before it is open
+        self._transport.write(b"".join(map(pack, commands)))
 
-    def _flush(self) -> None:
+    def _send_rest(self) -> None:
+        self._is_gathering = False
         unsent, self._unsent = self._unsent, []
-        if self.lost is None and self._transport is not None:
+        if unsent and self.lost is None and self._transport is not None:
             self._transport.write(b"".join(unsent))
 
     def _take(self, said: Any) -> None:

@@ -47,6 +47,9 @@ class SelectingPolicy(Generic[Key]):
     has half of them, evictions are the former one's. So a change takes no longer than any other
     step, however many keys are held.
 
+    While less than half of the room is taken, nobody is watched: policies do not differ where
+    nothing has to leave, and a hit costs no more than the policy in charge takes.
+
     Args:
         bytes_max: room of the cache.
         entries_max: likewise, in keys.
@@ -58,12 +61,16 @@ class SelectingPolicy(Generic[Key]):
     """
 
     __slots__ = (
+        "_bytes",
+        "_bytes_max",
         "_changes",
         "_contest",
+        "_entries_max",
         "_former",
         "_former_keys",
         "_held",
         "_is_priced",
+        "_is_watching",
         "_live",
         "_panel",
         "_touch_live",
@@ -93,6 +100,10 @@ class SelectingPolicy(Generic[Key]):
             seed=seed,
         )
         self._watched = self._panel.watched
+        self._bytes_max = bytes_max
+        self._entries_max = entries_max
+        self._bytes = 0
+        self._is_watching = False
         self._held: dict[Key, Facts] = {}
         self._live: Successor[Key] = _policy_of(CANDIDATES[first])
         self._touch_live: Callable[[Key], None] = self._live.touch
@@ -128,15 +139,13 @@ class SelectingPolicy(Generic[Key]):
             self._hand_over()
         facts = Facts(size, bounded_worth(worth) if self._is_priced else 1.0)
         self._held[key] = facts
+        self._bytes += size
         self._live.insert(key, size, facts.worth)
-        if len(self._held) < self._panel.held_min:
-            self._panel.widen()
-        hits = self._panel.enter(key, facts)
-        if hits is not None:
-            self._book(hits, facts.worth)
+        if self._is_watching or self._is_half_full():
+            self._watch(key, facts)
 
     def remove(self, key: Key) -> None:
-        del self._held[key]
+        self._bytes -= self._held.pop(key).size
         try:
             self._live.remove(key)
         except KeyError:
@@ -150,12 +159,26 @@ class SelectingPolicy(Generic[Key]):
             self._former_keys -= 1
         else:
             key = self._live.evict()
-        del self._held[key]
+        self._bytes -= self._held.pop(key).size
         self._watched.pop(key, None)
         return key
 
     def resize(self, *, bytes_max: int, entries_max: int) -> None:
+        self._bytes_max, self._entries_max = bytes_max, entries_max
         self._panel.resize(bytes_max=bytes_max, entries_max=entries_max)
+
+    def _is_half_full(self) -> bool:
+        self._is_watching = (
+            2 * self._bytes >= self._bytes_max or 2 * len(self._held) >= self._entries_max
+        )
+        return self._is_watching
+
+    def _watch(self, key: Key, facts: Facts) -> None:
+        if len(self._held) < self._panel.held_min:
+            self._panel.widen()
+        hits = self._panel.enter(key, facts)
+        if hits is not None:
+            self._book(hits, facts.worth)
 
     def _book(self, hits: tuple[bool, ...], worth: float) -> None:
         self._contest.book(hits, worth)

@@ -174,6 +174,17 @@ def test_the_sample_keeps_its_bound_and_follows_the_room() -> None:
     assert cache.policy.state.keys <= 100
 
 
+def test_nobody_is_watched_before_the_cache_is_half_full() -> None:
+    cache = Cache(1000)
+    cache.replay((key % 499, 0.01) for key in range(2000))
+    assert cache.policy.state.keys == 0
+    assert not any(cache.policy.state.earned.values())
+    cache.replay((key, 0.01) for key in range(499, 800))
+    cache.replay((key, 0.01) for key in range(499, 800))
+    assert cache.policy.state.keys > 0
+    assert all(cache.policy.state.earned.values())
+
+
 def test_the_same_seed_and_keys_make_the_same_decisions() -> None:
     def victims(seed: int) -> list[int | None]:
         cache = Cache(100, seed=seed)
