@@ -5,7 +5,7 @@ from bisect import bisect_left
 from headrace.clock import Clock
 from headrace.model import Usage
 from headrace.observe.cells import ProviderSlots, Row
-from headrace.observe.families import BY, CACHE, FOR, OTHER, ROUTE, STATUS
+from headrace.observe.families import BY, CACHE, FOR, LOOK_UP, OTHER, ROUTE, STATUS, TIER
 from headrace.observe.handles import Counter, Gauge, Histogram
 from headrace.observe.layout import Layout
 
@@ -224,12 +224,20 @@ class TierMetrics:
 
     def __init__(self, metrics: "Metrics") -> None:
         self._metrics = metrics
+        self._lookups = metrics.tier_lookups
+        self._durations = metrics.tier_lookup_duration
+        # Where to count what happens with every look-up.
+        self._cells = {
+            (tier, outcome): (self._lookups.at(tier, outcome), self._durations.at(tier))
+            for tier in TIER.values
+            for outcome in LOOK_UP.values
+        }
 
     def asked(self, tier: str, outcome: str, seconds: float) -> None:
         """Count a look-up; `outcome` is `hit`, `miss`, `fault` or `invalid`."""
-        lookups, durations = self._metrics.tier_lookups, self._metrics.tier_lookup_duration
-        lookups.add(lookups.at(tier, outcome))
-        durations.observe(durations.at(tier), seconds)
+        count, duration = self._cells[tier, outcome]
+        self._lookups.add(count)
+        self._durations.observe(duration, seconds)
 
     def written(self, tier: str, records: int, *, faulty: bool) -> None:
         """Count records that were written, or could not be."""
