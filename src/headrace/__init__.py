@@ -6,6 +6,7 @@ from headrace.version import __version__
 
 if TYPE_CHECKING:
     from headrace.errors import (
+        DeadlineExceeded,
         HeadraceError,
         InvalidRequest,
         NotFound,
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
     from headrace.model import Usage
     from headrace.store.faults import StoreBusy, StoreFault, StoreFull
     from headrace.toolkit.adaptive import AdaptiveCache
+    from headrace.toolkit.batch_function import BatchFailed
+    from headrace.toolkit.batch_stats import BatchStats
+    from headrace.toolkit.batching import BatchProcessor
     from headrace.toolkit.cache import Cache
     from headrace.toolkit.decorator import cached
+    from headrace.toolkit.llm_batching import LLMBatchProcessor
     from headrace.toolkit.simple_cache import SimpleCache
     from headrace.toolkit.stats import AdaptiveStats, CacheErrors, CacheInfo, CacheStats
     from headrace.toolkit.values import NotStorable
@@ -30,14 +35,19 @@ __all__ = (
     "Adapter",
     "AdaptiveCache",
     "AdaptiveStats",
+    "BatchFailed",
+    "BatchProcessor",
+    "BatchStats",
     "Cache",
     "CacheErrors",
     "CacheInfo",
     "CacheStats",
     "Completion",
+    "DeadlineExceeded",
     "Embeddings",
     "HeadraceError",
     "InvalidRequest",
+    "LLMBatchProcessor",
     "NotFound",
     "NotRunning",
     "NotStorable",
@@ -62,8 +72,12 @@ _HOMES = (
     ("model", ("Usage",)),
     ("store.faults", ("StoreBusy", "StoreFault", "StoreFull")),
     ("toolkit.adaptive", ("AdaptiveCache",)),
+    ("toolkit.batch_function", ("BatchFailed",)),
+    ("toolkit.batch_stats", ("BatchStats",)),
+    ("toolkit.batching", ("BatchProcessor",)),
     ("toolkit.cache", ("Cache",)),
     ("toolkit.decorator", ("cached",)),
+    ("toolkit.llm_batching", ("LLMBatchProcessor",)),
     ("toolkit.simple_cache", ("SimpleCache",)),
     ("toolkit.stats", ("AdaptiveStats", "CacheErrors", "CacheInfo", "CacheStats")),
     ("toolkit.values", ("NotStorable",)),

@@ -23,6 +23,15 @@ EXPECTED: Final[Mapping[str, str]] = {
         "class(cache, policy, lifetimes, refreshed, refresh_errors, last_refresh_error, bridged, "
         "last_bridged_error, refused, foreseen_by, caller_errors, last_caller_error)"
     ),
+    "BatchFailed": "error(message, *, code, param, retry_after_s)",
+    "BatchProcessor": (
+        "class(function, *, max_size, latency_ms, max_wait_ms, max_running, max_waiting, "
+        "timeout_s, key, dedup, bisect, clock)"
+    ),
+    "BatchStats": (
+        "class(added, joined, cache_hits, refused, batches, batched, calls, failed_calls, "
+        "timeouts, failed, waiting, running, cache_errors, last_error)"
+    ),
     "Cache": "class(*, max_size, max_bytes, ttl, policy, listeners, weigh, clock)",
     "CacheErrors": (
         "class(key_errors, last_key_error, refresh_errors, last_refresh_error, backend_errors, "
@@ -37,9 +46,14 @@ EXPECTED: Final[Mapping[str, str]] = {
         "class(text, finish_reason, tool_calls, usage, model, provider, cache, cost_usd, "
         "attempts, raw)"
     ),
+    "DeadlineExceeded": "error(message, *, code, param, retry_after_s)",
     "Embeddings": "class(vectors, usage, model, provider, cache, cost_usd, attempts, raw)",
     "HeadraceError": "error(message, *, code, param, retry_after_s)",
     "InvalidRequest": "error(message, *, code, param, retry_after_s)",
+    "LLMBatchProcessor": (
+        "class(llm_callable, batch_size, max_wait_ms, *, cache, latency_ms, max_running, "
+        "max_waiting, timeout_s, key, dedup, bisect, clock)"
+    ),
     "NotFound": "error(message, *, code, param, retry_after_s)",
     "NotRunning": "error(message, *, code, param, retry_after_s)",
     "Overloaded": "error(message, *, code, param, retry_after_s)",
