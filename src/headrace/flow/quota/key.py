@@ -1,0 +1,312 @@
+"""The quota of one provider key: reserve an estimate, settle with the truth, believe the headers.
+
+Providers run token buckets: so much a minute, refilled steadily (Anthropic, OpenAI and Azure say
+so in their documentation of rate limits). A `KeyQuota` holds the same buckets, takes from them what
+a call will probably use, gives back what it did not, and moves them when an answer's headers show
+that the provider's stand elsewhere. `retry-after` shuts the key whatever the buckets hold.
+"""
+
+from math import inf, isfinite
+from typing import Final, NamedTuple
+
+import msgspec
+
+from headrace.flow.quota.bucket import Bucket, Mark
+from headrace.flow.quota.told import Kind, Reading, Told
+from headrace.flow.steady import SteadyTime
+
+MINUTE_S: Final = 60.0
+HOLD_S_MAX: Final = 3_600.0
+"""No header shuts a key for longer than this, whatever the settings say."""
+
+REFUSED_S: Final = 1.0
+"""After a refusal without `retry-after` a key rests this long."""
+
+# A reset this many times longer than a minute's bucket explains belongs to another bucket.
+_OTHER_WINDOW: Final = 2.0
+# A reset is rounded up, to a second at the worst.
+_RESET_GRAIN_S: Final = 2.0
+# With less than this to refill, a reset is too short to tell a minute's bucket from another one.
+_USED_S_MIN: Final = 3.0
+
+
+class Need(NamedTuple):
+    """What a call is going to use, or did use, in the order of `Kind`."""
+
+    requests: float
+    tokens: float
+    input_tokens: float
+    output_tokens: float
+
+    @classmethod
+    def of(cls, input_tokens: float, output_tokens: float) -> "Need":
+        """One request with so many tokens.
+
+        Raises:
+            ValueError: a count is negative or not finite.
+        """
+        total = input_tokens + output_tokens
+        if not (isfinite(total) and input_tokens >= 0 and output_tokens >= 0):
+            raise ValueError(f"{input_tokens} and {output_tokens} tokens: counts are 0 or more")
+        return cls(1.0, total, input_tokens, output_tokens)
+
+
+class QuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a key may use. What is None is unlimited until the provider's headers say otherwise.
+
+    Attributes:
+        requests_per_minute: calls.
+        tokens_per_minute: input and output together, as OpenAI and Azure count.
+        input_tokens_per_minute: as Anthropic and Google count.
+        output_tokens_per_minute: as Anthropic counts.
+        burst_s: how many seconds' worth may be used at once; less than 60 where the provider looks
+            at shorter spans (Azure: 1 or 10).
+        share: how much of the key this process may use, where several use it; above 0, up to 1.
+        retry_after_s_max: a `retry-after` above this counts as this.
+        is_learning: headers may set limits where there are none, and lower those there are.
+    """
+
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    input_tokens_per_minute: float | None = None
+    output_tokens_per_minute: float | None = None
+    burst_s: float = MINUTE_S
+    share: float = 1.0
+    retry_after_s_max: float = 60.0
+    is_learning: bool = True
+
+    def __post_init__(self) -> None:
+        for name, limit in zip(Kind.__members__, self.per_minute, strict=True):
+            if limit is not None and not 0 < limit < inf:
+                raise ValueError(f"{name.lower()} per minute: {limit} is not positive and finite")
+        if not 0 < self.burst_s <= MINUTE_S:
+            raise ValueError(f"burst_s is {self.burst_s}: it is above 0 and at most 60")
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share is {self.share}: it is above 0 and at most 1")
+        if not 0 < self.retry_after_s_max <= HOLD_S_MAX:
+            raise ValueError(f"retry_after_s_max is {self.retry_after_s_max}: above 0, up to 3600")
+
+    @property
+    def per_minute(self) -> tuple[float | None, ...]:
+        """The limits in the order of `Kind`."""
+        return (
+            self.requests_per_minute,
+            self.tokens_per_minute,
+            self.input_tokens_per_minute,
+            self.output_tokens_per_minute,
+        )
+
+
+class Left(msgspec.Struct, frozen=True):
+    """How one limit of a key stands.
+
+    Attributes:
+        kind: what is counted.
+        per_minute: this process's part of the limit.
+        left: how much may be used at once; below zero after more was used than reserved.
+    """
+
+    kind: Kind
+    per_minute: float
+    left: float
+
+
+class Reservation:
+    """What one call holds of a key's quota, from before it is sent until its end is known."""
+
+    __slots__ = ("_marks", "_quota")
+
+    def __init__(self, quota: "KeyQuota", marks: dict[Kind, Mark]) -> None:
+        self._quota = quota
+        self._marks: dict[Kind, Mark] | None = marks
+
+    def settle(self, input_tokens: float, output_tokens: float) -> None:
+        """Say what was really used; the request itself stays counted. Only the first time counts.
+
+        Args:
+            input_tokens: 0 for a call that was refused.
+            output_tokens: the same.
+
+        Raises:
+            ValueError: a count is negative or not finite.
+        """
+        self._end(Need.of(input_tokens, output_tokens))
+
+    def cancel(self) -> None:
+        """The call was never sent: all comes back. Nothing after `settle`."""
+        self._end(Need(0.0, 0.0, 0.0, 0.0))
+
+    def mark(self, kind: Kind) -> Mark | None:
+        """How one bucket stood when the call was sent; None where there was none, or later."""
+        return self._marks.get(kind) if self._marks is not None else None
+
+    def _end(self, used: Need) -> None:
+        marks, self._marks = self._marks, None
+        if marks is None:
+            return
+        self._quota.pending -= 1
+        for kind, mark in marks.items():
+            mark.bucket.settle(mark, used[kind])
+
+
+class KeyQuota:
+    """One key of a provider. Belongs to one event loop; never waits.
+
+    Where nothing limits a key, `is_limited` is false, and whoever is in a hurry need not reserve.
+
+    Args:
+        name: what to call it; never the key itself.
+        limits: what is known of its quota.
+        now_s: monotonic time, in seconds, as in every call; it may go back.
+    """
+
+    __slots__ = ("_buckets", "_limits", "_open_s", "_time", "is_limited", "name", "pending")
+
+    def __init__(self, name: str, limits: QuotaLimits, now_s: float) -> None:
+        self.name = name
+        self.pending = 0
+        self._limits = limits
+        self._time = SteadyTime()
+        self._open_s = -inf
+        self._buckets: dict[Kind, Bucket] = {}
+        now_s = self._time.at(now_s)
+        for kind, per_minute in zip(Kind, limits.per_minute, strict=True):
+            if per_minute is not None:
+                self._start(kind, per_minute, per_minute, now_s)
+        self.is_limited = bool(self._buckets)
+
+    def wait_s(self, need: Need, now_s: float) -> float:
+        """Seconds until there is room for a call if nobody else takes it; 0 if there is now.
+
+        A call that needs more than the key holds at most has room when all of that is there.
+        """
+        now_s = self._time.at(now_s)
+        wait_s = max(0.0, self._open_s - now_s)
+        for kind, bucket in self._buckets.items():
+            wait_s = max(wait_s, bucket.wait_s(need[kind], now_s))
+        return wait_s
+
+    def room(self, need: Need, now_s: float) -> float:
+        """What share of the key would be left after a call, by its tightest limit; 1 if there is
+        no limit, below 0 where there is no room now."""
+        if self.wait_s(need, now_s) > 0:
+            return -1.0
+        left = 1.0
+        for kind, bucket in self._buckets.items():
+            left = min(left, max(0.0, bucket.level - need[kind]) / bucket.capacity)
+        return left
+
+    def reserve(self, need: Need, now_s: float) -> Reservation | None:
+        """Take what a call will probably use; None where there is no room for it now."""
+        if self.wait_s(need, now_s) > 0:
+            return None
+        now_s = self._time.at(now_s)
+        marks = {kind: bucket.take(need[kind], now_s) for kind, bucket in self._buckets.items()}
+        self.pending += 1
+        self.is_limited = bool(marks)  # a gate alone ends with its time
+        return Reservation(self, marks)
+
+    def observe(
+        self, told: Told, now_s: float, reservation: Reservation | None, *, is_refused: bool = False
+    ) -> None:
+        """Take in what an answer's headers said; before its reservation is settled.
+
+        Args:
+            told: from `read_told`.
+            now_s: when the headers came.
+            reservation: of the call; None where nothing was reserved.
+            is_refused: the status was 429: this key has used too much. `retry-after` of another
+                status shuts the key as well, but says nothing of what is left.
+        """
+        now_s = self._time.at(now_s)
+        if self._limits.is_learning:
+            for reading in told.readings:
+                self._learn(reading, now_s, reservation)
+        if is_refused:
+            self._empty(told, now_s)
+        wait_s = min(told.retry_after_s or 0.0, self._limits.retry_after_s_max)
+        if wait_s > 0 and is_refused:
+            for bucket in self._buckets.values():
+                bucket.freeze(now_s + wait_s)
+        elif is_refused:
+            wait_s = REFUSED_S
+        if wait_s > 0:
+            self._open_s = max(self._open_s, now_s + wait_s)
+            self.is_limited = True
+
+    def left(self, now_s: float) -> list[Left]:
+        """How each limit stands, for whoever looks."""
+        now_s = self._time.at(now_s)
+        for bucket in self._buckets.values():
+            bucket.refill(now_s)
+        return [
+            Left(kind, bucket.per_s * MINUTE_S, bucket.level)
+            for kind, bucket in self._buckets.items()
+        ]
+
+    def _start(self, kind: Kind, per_minute: float, left: float, now_s: float) -> None:
+        per_s = per_minute * self._limits.share / MINUTE_S
+        capacity = per_s * self._limits.burst_s
+        self._buckets[kind] = Bucket(per_s, capacity, left * self._limits.share, now_s)
+
+    def _learn(self, reading: Reading, now_s: float, reservation: Reservation | None) -> None:
+        kind = reading.kind
+        bucket = self._buckets.get(kind)
+        if bucket is None:
+            if reading.limit is not None and not _is_slower(reading):
+                left = reading.limit if reading.left is None else reading.left
+                self._start(kind, reading.limit, min(left, reading.limit), now_s)
+                self.is_limited = True
+            return
+        self._resize(bucket, reading)
+        mark = reservation.mark(kind) if reservation is not None else None
+        if mark is not None and mark.bucket is bucket:
+            self._correct(reading, mark, now_s)
+
+    def _resize(self, bucket: Bucket, reading: Reading) -> None:
+        configured = self._limits.per_minute[reading.kind]
+        if reading.limit is None or _is_slower(reading):
+            return
+        if configured is None or _is_minute(reading):
+            per_s = min(reading.limit, configured or inf) * self._limits.share / MINUTE_S
+            if per_s != bucket.per_s:
+                bucket.resize(per_s, per_s * self._limits.burst_s)
+
+    def _correct(self, reading: Reading, mark: Mark, now_s: float) -> None:
+        if reading.left is None:
+            return
+        share = self._limits.share
+        told_per_s = (reading.limit or 0.0) * share / MINUTE_S
+        # What others took of the key, or a bucket that is not ours, may lower the level only.
+        is_same = share == 1.0 and told_per_s <= mark.bucket.per_s * 1.01
+        grain = reading.grain if is_same and not _is_slower(reading) else inf
+        mark.bucket.correct(reading.left * share, grain, mark, now_s)
+
+    def _empty(self, told: Told, now_s: float) -> None:
+        known = {reading.kind for reading in told.readings if reading.left is not None}
+        for kind, bucket in self._buckets.items():
+            if kind not in known:
+                bucket.empty(now_s)
+
+
+def _minute_s(reading: Reading) -> float | None:
+    """How long a minute's bucket takes from what is left to full; None where too little is said."""
+    if reading.limit is None or reading.left is None or reading.reset_s is None:
+        return None
+    return (1 - reading.left / reading.limit) * MINUTE_S
+
+
+def _is_slower(reading: Reading) -> bool:
+    """Whether it takes far longer to refill than a minute's bucket, as that of a day does."""
+    minute_s, reset_s = _minute_s(reading), reading.reset_s
+    if minute_s is None or reset_s is None:
+        return False
+    return reset_s > _OTHER_WINDOW * minute_s + _RESET_GRAIN_S
+
+
+def _is_minute(reading: Reading) -> bool:
+    """Whether the time to refill shows that the limit is one per minute."""
+    minute_s, reset_s = _minute_s(reading), reading.reset_s
+    if minute_s is None or reset_s is None or minute_s < _USED_S_MIN:
+        return False
+    return minute_s / _OTHER_WINDOW <= reset_s <= minute_s * _OTHER_WINDOW

@@ -1,0 +1,144 @@
+"""What the headers of an answer say of the quota that it was counted against.
+
+Names, each as its provider documents it:
+- OpenAI, and Azure, Groq and others who follow it: `x-ratelimit-{limit,remaining,reset}-requests`
+  and `-tokens`; Azure says -1 where it does not know. On Groq the requests are those of a day.
+- Anthropic: `anthropic-ratelimit-{requests,input-tokens,output-tokens,tokens}-{limit,remaining,
+  reset}`; tokens that remain are rounded to thousands, and `tokens` repeats whichever limit is the
+  tightest, so it counts only where the other two are missing.
+- Google's Gemini sends none; its errors say in their body how long to wait (`retry_delay_s`).
+- `retry-after` in seconds or as a date, and `retry-after-ms`, which is finer and so comes first.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+from typing import Final
+
+import msgspec
+
+from headrace.flow.quota.values import count, number, span_s, time_s
+
+
+class Kind(IntEnum):
+    """What is counted; the order is that of `Need`."""
+
+    REQUESTS = 0
+    TOKENS = 1
+    INPUT_TOKENS = 2
+    OUTPUT_TOKENS = 3
+
+
+class Reading(msgspec.Struct, frozen=True, gc=False):
+    """What was said of one kind.
+
+    Attributes:
+        kind: of what.
+        limit: how much the provider grants, positive; None where it does not say.
+        left: how much is left of it, never above `limit`; None where it does not say.
+        reset_s: seconds until all of it is there again; None where it does not say.
+        grain: how far below `left` the truth may be.
+    """
+
+    kind: Kind
+    limit: float | None
+    left: float | None
+    reset_s: float | None
+    grain: float
+
+
+class Told(msgspec.Struct, frozen=True, gc=False):
+    """What the headers of one answer said.
+
+    Attributes:
+        readings: of each kind that was spoken of in a way that can be understood.
+        retry_after_s: how long to wait, as it was asked for; None where it was not.
+    """
+
+    readings: tuple[Reading, ...]
+    retry_after_s: float | None
+
+
+NOTHING: Final = Told((), None)
+
+_LIMIT, _LEFT, _RESET = range(3)
+_ROUNDED: Final = 500.0
+# Names to kind, what of it, and how coarse it is; the last kind is Anthropic's tightest limit.
+_TIGHTEST: Final = 4
+_Place = tuple[int, int, float]
+
+
+def _places() -> Iterable[tuple[bytes, _Place]]:
+    parts = (("limit", _LIMIT), ("remaining", _LEFT), ("reset", _RESET))
+    for part, what in parts:
+        for name, kind in (("requests", Kind.REQUESTS), ("tokens", Kind.TOKENS)):
+            yield f"x-ratelimit-{part}-{name}".encode(), (kind, what, 0.0)
+        for name, place in (
+            ("requests", (int(Kind.REQUESTS), what, 0.0)),
+            ("input-tokens", (int(Kind.INPUT_TOKENS), what, _ROUNDED)),
+            ("output-tokens", (int(Kind.OUTPUT_TOKENS), what, _ROUNDED)),
+            ("tokens", (_TIGHTEST, what, _ROUNDED)),
+        ):
+            yield f"anthropic-ratelimit-{name}-{part}".encode(), place
+
+
+_PLACES: Final[Mapping[bytes, _Place]] = dict(_places())
+_RETRY: Final = frozenset({b"retry-after", b"retry-after-ms", b"x-ms-retry-after-ms"})
+
+
+def read_told(headers: Iterable[tuple[bytes, bytes]], wall_s: float) -> Told:
+    """What an answer's headers say of quotas; `NOTHING` where they say nothing.
+
+    What cannot be understood counts as not said: signs, exponents, infinities, dates that do not
+    exist. Points in time are held against the `date` header, if there is one, so that it does not
+    matter whose clock is wrong.
+
+    Args:
+        headers: names in lower case, and values.
+        wall_s: our own time, seconds since the epoch.
+    """
+    found: list[tuple[_Place, bytes]] = []
+    waits: dict[bytes, bytes] = {}
+    date = b""
+    for name, value in headers:
+        place = _PLACES.get(name)
+        if place is not None:
+            found.append((place, value.strip()))
+        elif name in _RETRY:
+            waits[name] = value.strip()
+        elif name == b"date":
+            date = value.strip()
+    if not found and not waits:
+        return NOTHING
+    if date:
+        wall_s = time_s(date) or wall_s
+    return Told(_readings(found, wall_s), _retry_after_s(waits, wall_s))
+
+
+def _readings(found: list[tuple[_Place, bytes]], wall_s: float) -> tuple[Reading, ...]:
+    said: dict[int, list[float | None]] = {}
+    grains: dict[int, float] = {}
+    for (kind, what, grain), text in found:
+        values = said.setdefault(kind, [None, None, None])
+        values[what] = span_s(text, wall_s) if what == _RESET else count(text)
+        grains[kind] = grain
+    tightest = said.pop(_TIGHTEST, None)
+    if tightest and not said.keys() & {Kind.INPUT_TOKENS, Kind.OUTPUT_TOKENS}:
+        said[Kind.TOKENS] = tightest
+        grains[Kind.TOKENS] = _ROUNDED
+    return tuple(
+        Reading(Kind(kind), limit, left, reset_s, grains[kind])
+        for kind, (limit, left, reset_s) in said.items()
+        # A limit of nothing is none; and no more can be left of a limit than there is.
+        if (limit is not None or left is not None)
+        and (limit is None or max(1.0, left or 0.0) <= limit)
+    )
+
+
+def _retry_after_s(waits: Mapping[bytes, bytes], wall_s: float) -> float | None:
+    for name in (b"retry-after-ms", b"x-ms-retry-after-ms"):
+        if name in waits:
+            value_ms = number(waits[name])
+            if value_ms is not None:
+                return value_ms / 1000
+    text = waits.get(b"retry-after")
+    return None if text is None else span_s(text, wall_s)

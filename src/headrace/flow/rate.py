@@ -1,0 +1,251 @@
+"""How much a caller may ask: requests and tokens per minute, calls at once.
+
+The algorithm is GCRA (ITU-T I.371, the "virtual scheduling" form): one number per limit, the time
+at which all would be there again, says everything. It admits what a token bucket admits: never
+more than the burst and what the rate adds, in any span of time.
+"""
+
+from math import ceil, floor, inf
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+
+from headrace.flow.steady import SteadyTime
+
+MINUTE_S: Final = 60.0
+BUSY_RETRY_AFTER_S: Final = 1.0
+"""Nobody knows when a call under way will end, so whoever has too many is told this."""
+
+# What is missing by less than this share of the burst is not missing: floats round.
+_ROUNDING: Final = 1e-9
+
+
+class Gcra:
+    """One limit: so much a minute, a burst of it at once.
+
+    The times it is handed must not go back (`SteadyTime`).
+
+    Args:
+        per_minute: positive.
+        burst_s: how many seconds' worth may come at once; at least one unit always may.
+    """
+
+    __slots__ = ("_full_s", "_rounding_s", "_unit_s", "burst", "burst_s", "per_minute")
+
+    def __init__(self, per_minute: float, burst_s: float) -> None:
+        self.per_minute = per_minute
+        self._unit_s = MINUTE_S / per_minute
+        self.burst_s = max(burst_s, self._unit_s)
+        self.burst = self.burst_s / self._unit_s
+        self._rounding_s = self.burst_s * _ROUNDING
+        self._full_s = -inf
+
+    def wait_s(self, cost: float, now_s: float) -> float:
+        """Seconds until `cost` would be admitted if nothing else is; `inf` where it never is."""
+        span_s = cost * self._unit_s
+        if span_s > self.burst_s + self._rounding_s:
+            return inf
+        wait_s = self.reset_s(now_s) + span_s - self.burst_s
+        return wait_s if wait_s > self._rounding_s else 0.0
+
+    def take(self, cost: float, now_s: float) -> None:
+        """Count `cost`, whether it is there or not: what comes later waits the longer."""
+        self._full_s = max(self._full_s, now_s) + cost * self._unit_s
+
+    def give_back(self, cost: float) -> None:
+        """Count `cost` no more."""
+        self._full_s -= cost * self._unit_s
+
+    def charge(self, cost: float, now_s: float) -> None:
+        """Count `cost` that was used beyond what was taken; two bursts of debt at the most."""
+        full_s = max(self._full_s, now_s)
+        self._full_s = max(full_s, min(full_s + cost * self._unit_s, now_s + 2 * self.burst_s))
+
+    def left(self, now_s: float) -> int:
+        """How much would be admitted at once now; never below 0."""
+        spare_s = self.burst_s - self.reset_s(now_s) + self._rounding_s
+        return max(0, floor(spare_s / self._unit_s))
+
+    def reset_s(self, now_s: float) -> float:
+        """Seconds until all of the burst is there again."""
+        return max(0.0, self._full_s - now_s)
+
+
+class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one caller may ask. None means no limit.
+
+    Attributes:
+        requests_per_minute: calls.
+        tokens_per_minute: input and output together.
+        concurrent: calls at once.
+        burst_s: how many seconds' worth of a minute's limits may come at once.
+        share: how much of the limits this process may give, where several do; above 0, up to 1.
+    """
+
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    concurrent: int | None = None
+    burst_s: float = MINUTE_S
+    share: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("requests_per_minute", "tokens_per_minute", "concurrent"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < inf:
+                raise ValueError(f"{name} is {value}: it is positive and finite, or None")
+        if not 0 < self.burst_s <= MINUTE_S:
+            raise ValueError(f"burst_s is {self.burst_s}: it is above 0 and at most 60")
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share is {self.share}: it is above 0 and at most 1")
+
+
+LimitName = Literal["requests", "tokens", "concurrent"]
+
+
+class Refusal(NamedTuple):
+    """Why a call has to wait.
+
+    Attributes:
+        limit: the one that it waits for longest.
+        retry_after_s: until it would be admitted if nothing else is; `inf` where it asks for more
+            than the limit ever gives at once.
+    """
+
+    limit: LimitName
+    retry_after_s: float
+
+
+class CallerRate:
+    """What one caller has asked lately. Belongs to one event loop, or stands behind a lock.
+
+    `is_limited` is false where nothing is limited, for whoever would rather not ask.
+
+    Args:
+        limits: what it may ask.
+    """
+
+    __slots__ = ("_concurrent", "_requests", "_time", "_tokens", "inflight", "is_limited")
+
+    def __init__(self, limits: RateLimits) -> None:
+        self._requests = _gcra(limits.requests_per_minute, limits)
+        self._tokens = _gcra(limits.tokens_per_minute, limits)
+        self._concurrent = limits.concurrent
+        if limits.concurrent is not None:
+            self._concurrent = max(1, round(limits.concurrent * limits.share))
+        self._time = SteadyTime()
+        self.inflight = 0
+        self.is_limited = bool(self._requests or self._tokens or self._concurrent)
+
+    @property
+    def tokens_max(self) -> float:
+        """A call with more tokens than this is never admitted."""
+        return inf if self._tokens is None else self._tokens.burst
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether as many calls are under way as may be."""
+        return self._concurrent is not None and self.inflight >= self._concurrent
+
+    def admit(self, tokens: float, now_s: float) -> Refusal | None:
+        """Count a call where every limit has room for it; else nothing is counted.
+
+        Args:
+            tokens: what it will probably use; `settle` puts that right.
+            now_s: monotonic time, in seconds; it may go back.
+
+        Returns:
+            None for a call that may go: its end has to be told by `release`.
+        """
+        if self.is_busy:
+            return Refusal("concurrent", BUSY_RETRY_AFTER_S)
+        refusal = self.book(tokens, now_s, wait_s_max=0.0)
+        if isinstance(refusal, Refusal):
+            return refusal
+        self.inflight += 1
+        return None
+
+    def book(self, tokens: float, now_s: float, *, wait_s_max: float) -> float | Refusal:
+        """Count a call for the time when it may go, behind all that were booked before.
+
+        Calls at once are not looked at.
+
+        Args:
+            tokens: what it will probably use.
+            now_s: monotonic time, in seconds.
+            wait_s_max: nothing is counted where it would have to wait longer than this.
+
+        Returns:
+            the seconds it has to wait, or why it cannot.
+        """
+        now_s = self._time.at(now_s)
+        name: LimitName = "requests"
+        wait_s = 0.0
+        if self._requests is not None:
+            wait_s = self._requests.wait_s(1.0, now_s)
+        if self._tokens is not None:
+            tokens_wait_s = self._tokens.wait_s(tokens, now_s)
+            if tokens_wait_s > wait_s:
+                name, wait_s = "tokens", tokens_wait_s
+        if wait_s > wait_s_max or wait_s == inf:
+            return Refusal(name, wait_s)
+        if self._requests is not None:
+            self._requests.take(1.0, now_s)
+        if self._tokens is not None:
+            self._tokens.take(tokens, now_s)
+        return wait_s
+
+    def settle(self, reserved: float, used: float, now_s: float) -> None:
+        """Put right what a call was counted with.
+
+        Args:
+            reserved: tokens it was counted with.
+            used: tokens it really used.
+            now_s: monotonic time, in seconds.
+        """
+        if self._tokens is None:
+            return
+        if used <= reserved:
+            self._tokens.give_back(reserved - used)
+        else:
+            self._tokens.charge(used - reserved, self._time.at(now_s))
+
+    def unbook(self, tokens: float) -> None:
+        """A call that was booked never went: nothing of it counts."""
+        if self._tokens is not None:
+            self._tokens.give_back(tokens)
+        if self._requests is not None:
+            self._requests.give_back(1.0)
+
+    def release(self) -> None:
+        """A call that was admitted has ended."""
+        self.inflight -= 1
+
+    def headers(self, now_s: float) -> list[tuple[str, str]]:
+        """How the limits stand, in the words of OpenAI's headers, for the caller to see."""
+        now_s = self._time.at(now_s)
+        lines: list[tuple[str, str]] = []
+        for name, gcra in (("requests", self._requests), ("tokens", self._tokens)):
+            if gcra is not None:
+                lines += (
+                    (f"x-ratelimit-limit-{name}", str(floor(gcra.per_minute))),
+                    (f"x-ratelimit-remaining-{name}", str(gcra.left(now_s))),
+                    (f"x-ratelimit-reset-{name}", duration_text(gcra.reset_s(now_s))),
+                )
+        return lines
+
+
+def duration_text(seconds: float) -> str:
+    """A span of time as OpenAI writes it, rounded up to milliseconds: `12ms`, `1.5s`, `6m0s`."""
+    total_ms = ceil(round(seconds * 1000, 6))
+    if total_ms < 1000:
+        return f"{total_ms}ms" if total_ms else "0s"
+    minutes, rest_ms = divmod(total_ms, 60_000)
+    text = f"{rest_ms / 1000:.3f}".rstrip("0").rstrip(".") + "s"
+    if not minutes:
+        return text
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes}m{text}" if hours else f"{minutes}m{text}"
+
+
+def _gcra(per_minute: float | None, limits: RateLimits) -> Gcra | None:
+    return None if per_minute is None else Gcra(per_minute * limits.share, limits.burst_s)
