@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from headrace.toolkit.batch_stats import BatchStats
     from headrace.toolkit.batching import BatchProcessor
     from headrace.toolkit.cache import Cache
+    from headrace.toolkit.circuit_breaker import BreakerStats, CircuitBreaker, CircuitOpen
     from headrace.toolkit.decorator import cached
     from headrace.toolkit.llm_batching import LLMBatchProcessor
+    from headrace.toolkit.retry_budget import RetryBudget, RetryStats
     from headrace.toolkit.simple_cache import SimpleCache
     from headrace.toolkit.stats import AdaptiveStats, CacheErrors, CacheInfo, CacheStats
     from headrace.toolkit.values import NotStorable
@@ -38,10 +40,13 @@ __all__ = (
     "BatchFailed",
     "BatchProcessor",
     "BatchStats",
+    "BreakerStats",
     "Cache",
     "CacheErrors",
     "CacheInfo",
     "CacheStats",
+    "CircuitBreaker",
+    "CircuitOpen",
     "Completion",
     "DeadlineExceeded",
     "Embeddings",
@@ -52,6 +57,8 @@ __all__ = (
     "NotRunning",
     "NotStorable",
     "Overloaded",
+    "RetryBudget",
+    "RetryStats",
     "SettingsInvalid",
     "SimpleCache",
     "StoreBusy",
@@ -76,8 +83,10 @@ _HOMES = (
     ("toolkit.batch_stats", ("BatchStats",)),
     ("toolkit.batching", ("BatchProcessor",)),
     ("toolkit.cache", ("Cache",)),
+    ("toolkit.circuit_breaker", ("BreakerStats", "CircuitBreaker", "CircuitOpen")),
     ("toolkit.decorator", ("cached",)),
     ("toolkit.llm_batching", ("LLMBatchProcessor",)),
+    ("toolkit.retry_budget", ("RetryBudget", "RetryStats")),
     ("toolkit.simple_cache", ("SimpleCache",)),
     ("toolkit.stats", ("AdaptiveStats", "CacheErrors", "CacheInfo", "CacheStats")),
     ("toolkit.values", ("NotStorable",)),

@@ -33,6 +33,10 @@ EXPECTED: Final[Mapping[str, str]] = {
         "timeouts, failed, waiting, running, cache_errors, last_error)"
     ),
     "Cache": "class(*, max_size, max_bytes, ttl, policy, listeners, weigh, clock)",
+    "BreakerStats": (
+        "class(state, calls, failures, slow, opened, refused, listener_errors, "
+        "last_listener_error, retry_after_s)"
+    ),
     "CacheErrors": (
         "class(key_errors, last_key_error, refresh_errors, last_refresh_error, backend_errors, "
         "last_backend_error)"
@@ -42,6 +46,11 @@ EXPECTED: Final[Mapping[str, str]] = {
         "class(hits, misses, joined, evictions, expirations, entries, bytes_held, "
         "listener_errors, last_listener_error)"
     ),
+    "CircuitBreaker": (
+        "class(*, failure_rate, slow_rate, slow_s, calls_min, window_s, window_calls, probes, "
+        "open_s, open_s_max, failures, listeners, clock, uniform)"
+    ),
+    "CircuitOpen": "error(message, *, code, param, retry_after_s)",
     "Completion": (
         "class(text, finish_reason, tool_calls, usage, model, provider, cache, cost_usd, "
         "attempts, raw)"
@@ -58,6 +67,8 @@ EXPECTED: Final[Mapping[str, str]] = {
     "NotRunning": "error(message, *, code, param, retry_after_s)",
     "Overloaded": "error(message, *, code, param, retry_after_s)",
     "NotStorable": "error(message, *, code, param, retry_after_s)",
+    "RetryBudget": "class(share, *, floor, window_s, clock, uniform)",
+    "RetryStats": "class(requests, retries, refused, left)",
     "SettingsInvalid": "error(message, *, code, param, retry_after_s)",
     "SimpleCache": "class(ttl_seconds, max_size_mb, eviction_percentage, path, *, clock)",
     "StoreBusy": "error(message, *, code, param, retry_after_s)",

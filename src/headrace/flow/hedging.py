@@ -1,0 +1,105 @@
+"""When a second call is worth it while the first one has not begun to answer. Pure.
+
+A request that has no first token when most others have had theirs is asked again, of another key
+or provider; whichever answers first is taken, and the other is cancelled (Dean, Barroso, "The Tail
+at Scale", CACM 2013). A budget keeps the second calls to a small share of the requests.
+"""
+
+from typing import Final
+
+import msgspec
+
+from headrace.flow.budget import ShareBudget
+from headrace.flow.quantiles import DurationSketch
+
+_LOOKS_APART: Final = 32
+
+
+class HedgeTerms(msgspec.Struct, frozen=True):
+    """When and how often to hedge.
+
+    Attributes:
+        quantile: the share of calls whose first token has come before a second call is made.
+        share: second calls for each request.
+        floor: second calls in a window that need no requests.
+        window_s: seconds that requests and second calls count for.
+        samples_min: before so many first tokens were seen, nothing is hedged.
+        memory: first tokens that are remembered.
+        delay_s_min: no second call is made sooner.
+    """
+
+    quantile: float = 0.95
+    share: float = 0.02
+    floor: int = 0
+    window_s: float = 60.0
+    samples_min: int = 50
+    memory: int = 1000
+    delay_s_min: float = 0.02
+
+
+class Hedging:
+    """What one upstream's first tokens say about when to hedge. One owner, no lock.
+
+    The second call is made after the observed p95 of the time to the first token, or as much
+    later as the budget makes sense of: where 2 % may be hedged, these should be the slowest 2 %
+    and not the first ones to come by of the slowest 5 %.
+
+    Args:
+        terms: when and how often.
+
+    Attributes:
+        delay_s: seconds after which a call without a first token may be hedged; `None` before
+            enough is known.
+        budget: what is left.
+    """
+
+    __slots__ = ("_quantile", "_seen", "_sketch", "_terms", "budget", "delay_s")
+
+    def __init__(self, terms: HedgeTerms) -> None:
+        self._terms = terms
+        self._quantile = max(terms.quantile, 1 - terms.share)
+        self._sketch = DurationSketch(terms.memory)
+        self._seen = 0
+        self.delay_s: float | None = None
+        self.budget = ShareBudget(share=terms.share, floor=terms.floor, window_s=terms.window_s)
+
+    def begin(self, now_s: float) -> float | None:
+        """A request begins; says after how many seconds to ask `try_hedge`, or `None` for never.
+
+        Args:
+            now_s: monotonic seconds.
+        """
+        self.budget.deposit(now_s)
+        return self.delay_s
+
+    def observe(self, ttft_s: float) -> None:
+        """A call's first token has come, or the call was cancelled for another that was faster.
+
+        Args:
+            ttft_s: seconds from when it was sent. Of one that was cancelled, until then: leaving
+                it out would make the slow look rarer than they are.
+        """
+        self._sketch.add(ttft_s)
+        self._seen += 1
+        if self._seen >= self._terms.samples_min and (
+            self.delay_s is None or self._seen % _LOOKS_APART == 0
+        ):
+            found_s = self._sketch.quantile_s(self._quantile) or 0.0
+            self.delay_s = max(found_s, self._terms.delay_s_min)
+
+    def try_hedge(self, now_s: float, *, has_begun: bool, deadline_s: float | None = None) -> bool:
+        """Whether a second call is made now; takes it out of the budget where it is.
+
+        Args:
+            now_s: monotonic seconds.
+            has_begun: whether the first token has come.
+            deadline_s: when the call has to be done: no second one is made that would most
+                likely have no first token by then.
+        """
+        if has_begun or self.delay_s is None:
+            return False
+        if deadline_s is not None:
+            typical_s = self._sketch.quantile_s(0.5) or 0.0
+            if now_s + typical_s >= deadline_s:
+                return False
+        return self.budget.try_spend(now_s)
