@@ -12,10 +12,14 @@ if TYPE_CHECKING:
         NotFound,
         NotRunning,
         Overloaded,
+        RateLimited,
         SettingsInvalid,
         UpstreamBroken,
         UpstreamRefused,
     )
+    from headrace.flow.scheduler.priority_scheduler import PriorityScheduler
+    from headrace.flow.scheduler.rules import ClassRules, SchedulerRules
+    from headrace.flow.scheduler.snapshot import SchedulerSnapshot
     from headrace.library import Adapter, Completion, Embeddings, StreamEvent, SyncAdapter
     from headrace.model import Usage
     from headrace.store.faults import StoreBusy, StoreFault, StoreFull
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from headrace.toolkit.circuit_breaker import BreakerStats, CircuitBreaker, CircuitOpen
     from headrace.toolkit.decorator import cached
     from headrace.toolkit.llm_batching import LLMBatchProcessor
+    from headrace.toolkit.rate_limiter import RateAdmission, RateLimiter
     from headrace.toolkit.retry_budget import RetryBudget, RetryStats
     from headrace.toolkit.simple_cache import SimpleCache
     from headrace.toolkit.stats import AdaptiveStats, CacheErrors, CacheInfo, CacheStats
@@ -47,6 +52,7 @@ __all__ = (
     "CacheStats",
     "CircuitBreaker",
     "CircuitOpen",
+    "ClassRules",
     "Completion",
     "DeadlineExceeded",
     "Embeddings",
@@ -57,8 +63,14 @@ __all__ = (
     "NotRunning",
     "NotStorable",
     "Overloaded",
+    "PriorityScheduler",
+    "RateAdmission",
+    "RateLimited",
+    "RateLimiter",
     "RetryBudget",
     "RetryStats",
+    "SchedulerRules",
+    "SchedulerSnapshot",
     "SettingsInvalid",
     "SimpleCache",
     "StoreBusy",
@@ -75,6 +87,9 @@ __all__ = (
 )
 
 _HOMES = (
+    ("flow.scheduler.priority_scheduler", ("PriorityScheduler",)),
+    ("flow.scheduler.rules", ("ClassRules", "SchedulerRules")),
+    ("flow.scheduler.snapshot", ("SchedulerSnapshot",)),
     ("library", ("Adapter", "Completion", "Embeddings", "StreamEvent", "SyncAdapter")),
     ("model", ("Usage",)),
     ("store.faults", ("StoreBusy", "StoreFault", "StoreFull")),
@@ -86,6 +101,7 @@ _HOMES = (
     ("toolkit.circuit_breaker", ("BreakerStats", "CircuitBreaker", "CircuitOpen")),
     ("toolkit.decorator", ("cached",)),
     ("toolkit.llm_batching", ("LLMBatchProcessor",)),
+    ("toolkit.rate_limiter", ("RateAdmission", "RateLimiter")),
     ("toolkit.retry_budget", ("RetryBudget", "RetryStats")),
     ("toolkit.simple_cache", ("SimpleCache",)),
     ("toolkit.stats", ("AdaptiveStats", "CacheErrors", "CacheInfo", "CacheStats")),

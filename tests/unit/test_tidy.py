@@ -51,8 +51,6 @@ UNWIRED: Final[frozenset[str]] = frozenset(
         "src/headrace/flow/quota/pick.py",
         "src/headrace/flow/quota/told.py",
         "src/headrace/flow/quota/values.py",
-        "src/headrace/flow/rate.py",
-        "src/headrace/flow/steady.py",
         "src/headrace/routing/balance.py",
         "src/headrace/routing/chain.py",
         "src/headrace/routing/load.py",

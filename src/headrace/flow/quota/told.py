@@ -67,21 +67,23 @@ _TIGHTEST: Final = 4
 _Place = tuple[int, int, float]
 
 
-def _places() -> Iterable[tuple[bytes, _Place]]:
-    parts = (("limit", _LIMIT), ("remaining", _LEFT), ("reset", _RESET))
-    for part, what in parts:
-        for name, kind in (("requests", Kind.REQUESTS), ("tokens", Kind.TOKENS)):
-            yield f"x-ratelimit-{part}-{name}".encode(), (kind, what, 0.0)
-        for name, place in (
-            ("requests", (int(Kind.REQUESTS), what, 0.0)),
-            ("input-tokens", (int(Kind.INPUT_TOKENS), what, _ROUNDED)),
-            ("output-tokens", (int(Kind.OUTPUT_TOKENS), what, _ROUNDED)),
-            ("tokens", (_TIGHTEST, what, _ROUNDED)),
-        ):
-            yield f"anthropic-ratelimit-{name}-{part}".encode(), place
-
-
-_PLACES: Final[Mapping[bytes, _Place]] = dict(_places())
+_PARTS: Final = ((b"limit", _LIMIT), (b"remaining", _LEFT), (b"reset", _RESET))
+_OPENAI: Final = ((b"requests", Kind.REQUESTS), (b"tokens", Kind.TOKENS))
+_ANTHROPIC: Final = (
+    (b"requests", Kind.REQUESTS, 0.0),
+    (b"input-tokens", Kind.INPUT_TOKENS, _ROUNDED),
+    (b"output-tokens", Kind.OUTPUT_TOKENS, _ROUNDED),
+    (b"tokens", _TIGHTEST, _ROUNDED),
+)
+_PLACES: Final[Mapping[bytes, _Place]] = {
+    b"x-ratelimit-%b-%b" % (part, name): (kind, what, 0.0)
+    for part, what in _PARTS
+    for name, kind in _OPENAI
+} | {
+    b"anthropic-ratelimit-%b-%b" % (name, part): (kind, what, grain)
+    for part, what in _PARTS
+    for name, kind, grain in _ANTHROPIC
+}
 _RETRY: Final = frozenset({b"retry-after", b"retry-after-ms", b"x-ms-retry-after-ms"})
 
 
