@@ -17,9 +17,6 @@ if TYPE_CHECKING:
         UpstreamBroken,
         UpstreamRefused,
     )
-    from headrace.flow.scheduler.priority_scheduler import PriorityScheduler
-    from headrace.flow.scheduler.rules import ClassRules, SchedulerRules
-    from headrace.flow.scheduler.snapshot import SchedulerSnapshot
     from headrace.library import Adapter, Completion, Embeddings, StreamEvent, SyncAdapter
     from headrace.model import Usage
     from headrace.store.faults import StoreBusy, StoreFault, StoreFull
@@ -52,7 +49,6 @@ __all__ = (
     "CacheStats",
     "CircuitBreaker",
     "CircuitOpen",
-    "ClassRules",
     "Completion",
     "DeadlineExceeded",
     "Embeddings",
@@ -63,14 +59,11 @@ __all__ = (
     "NotRunning",
     "NotStorable",
     "Overloaded",
-    "PriorityScheduler",
     "RateAdmission",
     "RateLimited",
     "RateLimiter",
     "RetryBudget",
     "RetryStats",
-    "SchedulerRules",
-    "SchedulerSnapshot",
     "SettingsInvalid",
     "SimpleCache",
     "StoreBusy",
@@ -87,9 +80,6 @@ __all__ = (
 )
 
 _HOMES = (
-    ("flow.scheduler.priority_scheduler", ("PriorityScheduler",)),
-    ("flow.scheduler.rules", ("ClassRules", "SchedulerRules")),
-    ("flow.scheduler.snapshot", ("SchedulerSnapshot",)),
     ("library", ("Adapter", "Completion", "Embeddings", "StreamEvent", "SyncAdapter")),
     ("model", ("Usage",)),
     ("store.faults", ("StoreBusy", "StoreFault", "StoreFull")),
