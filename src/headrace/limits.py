@@ -58,6 +58,9 @@ REPEAT_OVERHEAD_BYTES: Final = 320
 # A stream is kept whole this far for late joiners; beyond it nobody can join any more.
 RELAY_BYTES_MAX: Final = 16 * 1024 * 1024
 
+# Models of one provider that breakers and limits are kept apart for; names may be made up.
+GATES_MAX: Final = 256
+
 # Model lists of providers are asked for at most this often.
 CATALOGUE_TTL_S: Final = 60.0
 

@@ -25,7 +25,8 @@ def sim() -> Iterator[ThreadedSim]:
 
 @pytest.fixture(scope="session")
 def gateway(sim: ThreadedSim, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    provider = {"base_url": f"{sim.url}/v1", "api_key": PROVIDER_KEY}
+    retry = {"tries_max": 1}  # what the SDKs do about failures is to be seen
+    provider = {"base_url": f"{sim.url}/v1", "api_key": PROVIDER_KEY, "retry": retry}
     settings = {
         "providers": {
             "openai": {"dialect": "openai", **provider},

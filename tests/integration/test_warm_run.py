@@ -72,7 +72,7 @@ def play(
             on_bug=bugs.append,
             on_unreachable=lambda provider, error: None,
             on_tier=lambda tier, is_up, why: None,
-            on_store=lambda *told, **more: None,
+            say=lambda *told, **more: None,
         )
         engine.start()
         try:

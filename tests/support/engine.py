@@ -68,7 +68,7 @@ class StillEngine:
             on_bug=self.bugs.append,
             on_unreachable=lambda _provider, _error: None,
             on_tier=lambda _tier, _is_up, _why: None,
-            on_store=lambda *_said, **_fields: None,
+            say=lambda *_said, **_fields: None,
         )
         self.pool = self.engine.pipeline.plan.lanes["p"].endpoint.pool
         self.sent: list[tuple[bytes, Sink]] = []

@@ -80,12 +80,14 @@ def lanes(sim_url: str) -> Document:
         "impatient": _TIMEOUTS,
         "hasty": {"total_timeout_s": 0.3},
         "refused": {"warm_connections": 0},
+        "stubborn": {"retry": {"wait_s_max": 0.01, "budget_floor": 1000}},
     }
     closed_url = f"http://127.0.0.1:{free_port()}"
     return {
         speech.lane(kind): {
             "dialect": speech.name,
             "base_url": (closed_url if kind == "refused" else sim_url) + "/v1",
+            "retry": {"tries_max": 1},  # or what a provider does wrong would hardly be seen
             **settings,
         }
         for speech in SPEECHES

@@ -49,8 +49,6 @@ UNWIRED: Final[frozenset[str]] = frozenset(
         "src/headrace/flow/quota/bucket.py",
         "src/headrace/flow/quota/key.py",
         "src/headrace/flow/quota/pick.py",
-        "src/headrace/flow/quota/told.py",
-        "src/headrace/flow/quota/values.py",
         "src/headrace/routing/balance.py",
         "src/headrace/routing/chain.py",
         "src/headrace/routing/load.py",

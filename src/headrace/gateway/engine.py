@@ -4,8 +4,9 @@ The gateway and the library both run this; only what stands in front of it diffe
 """
 
 import asyncio
+import secrets
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from typing import Any, Final
 
 from headrace.cache.memory import MemoryCache
 from headrace.cache.rules import StoreRules
@@ -15,9 +16,11 @@ from headrace.dialects.anthropic import AnthropicDialect
 from headrace.dialects.base import Dialect
 from headrace.dialects.openai import OpenAIDialect
 from headrace.errors import HeadraceError
+from headrace.flow.breaker import State
 from headrace.gateway.cache_desk import CacheDesk
 from headrace.gateway.call import Call
 from headrace.gateway.catalogue import Catalogue
+from headrace.gateway.dispatch import Dispatcher
 from headrace.gateway.lanes import Lanes
 from headrace.gateway.meaning_parts import EmbedTexts
 from headrace.gateway.pipeline import Pipeline
@@ -31,7 +34,7 @@ from headrace.observe.metrics import Metrics
 from headrace.routing.directory import Directory
 from headrace.routing.prices import PriceTable
 from headrace.settings import Settings
-from headrace.store.voice import Say
+from headrace.store.voice import Level, Say
 
 OnBug = Callable[[BaseException], None]
 OnUnreachable = Callable[[str, HeadraceError], None]
@@ -47,7 +50,7 @@ class Engine:
         on_bug: told of an exception that no one expected.
         on_unreachable: told that a provider could not be reached at start.
         on_tier: told once when a tier of the cache is left alone, and once when it is back.
-        on_store: told what else happens to the store, such as a damaged file.
+        say: told what else happens: to the store, or that a provider is left alone.
         embed: makes the vectors of questions in place of the embedder of the settings.
     """
 
@@ -60,7 +63,7 @@ class Engine:
         on_bug: OnBug,
         on_unreachable: OnUnreachable,
         on_tier: OnState,
-        on_store: Say,
+        say: Say,
         embed: EmbedTexts | None = None,
     ) -> None:
         self.dialects: dict[DialectName, Dialect] = {
@@ -70,9 +73,11 @@ class Engine:
         self.metrics = metrics
         self._clock = clock
         self._on_unreachable = on_unreachable
+        self._say = say
         self._tasks = Tasks(on_bug)
         self._prices = PriceTable.load()
-        self._lanes = Lanes(self.dialects, metrics, self._tasks.spawn)
+        uniform = secrets.SystemRandom().random
+        self._lanes = Lanes(self.dialects, metrics, self._tasks.spawn, uniform, self._tell_circuit)
         self._sweeper: asyncio.TimerHandle | None = None
         self._warming: list[asyncio.Task[None]] = []
         self.settings = settings
@@ -84,7 +89,7 @@ class Engine:
             metrics=metrics,
             spawn=self._tasks.spawn,
             on_tier=on_tier,
-            on_store=on_store,
+            on_store=say,
             ask_again=self._ask_again,
             embed=embed,
         )
@@ -95,6 +100,7 @@ class Engine:
             clock=clock,
             metrics=metrics,
             spawn=self._tasks.spawn,
+            dispatcher=Dispatcher(clock, uniform),
             on_bug=on_bug,
             meanings=self.stock.meanings,
         )
@@ -205,6 +211,10 @@ class Engine:
     def _ask_again(self, call: Call, body: bytes, purpose: str, reader: Reader) -> None:
         self.pipeline.ask_again(call, body, purpose, reader)
 
+    def _tell_circuit(self, provider: str, model: str, state: State) -> None:
+        level, event = _CIRCUIT_EVENTS[state]
+        self._say(level, event, about=f"{provider}/{model}", detail=_CIRCUIT_DETAILS[state])
+
     async def _warm(self, lane: Lane, connections: int) -> None:
         try:
             await lane.endpoint.pool.warm(connections)
@@ -224,3 +234,15 @@ def _own_prices(settings: Settings) -> dict[str, Price]:
         for model in settings.models.values()
         if model.price is not None
     }
+
+
+_CIRCUIT_EVENTS: Final[Mapping[State, tuple[Level, str]]] = {
+    State.OPEN: ("warning", "circuit_open"),
+    State.HALF_OPEN: ("info", "circuit_half_open"),
+    State.CLOSED: ("info", "circuit_closed"),
+}
+_CIRCUIT_DETAILS: Final[Mapping[State, str]] = {
+    State.OPEN: "too many of its calls failed; it is not asked for a while",
+    State.HALF_OPEN: "a few calls find out whether it answers again",
+    State.CLOSED: "it answers again",
+}

@@ -13,9 +13,21 @@ from headrace.gateway.reader import Stale
 from headrace.gateway.relay import Relay
 from headrace.model import CacheResult, Price, ReplyFacts
 from headrace.upstream.faults import UpstreamFault, speaks_tls, wants_tls
+from headrace.upstream.h1 import RawHeaders
+
+_ERRORS = 400
 
 # Longer than the last event of any dialect.
 FINAL_EVENT_BYTES = 512
+
+
+class Agent(Protocol):
+    """Who asks for the answer, if need be again and of somebody else."""
+
+    def takes_back(self, status: int, headers: RawHeaders) -> bool: ...
+    def survives(self, error: HeadraceError) -> bool: ...
+    def succeeded(self) -> None: ...
+    def cancel(self) -> None: ...
 
 
 class Tower(Protocol):
@@ -33,15 +45,26 @@ class Tower(Protocol):
 class Flight(Relay):
     """A call under way and its relay."""
 
-    __slots__ = ("_began_s", "_tower", "facts", "followers", "order")
+    __slots__ = ("_began_s", "_tower", "agent", "facts", "followers", "order")
 
     def __init__(self, order: Order, tower: Tower) -> None:
         super().__init__()
         self.order = order
+        self.agent: Agent | None = None
         self.facts = _NO_FACTS
         self.followers = 0  # requests that would have been calls of their own
         self._tower = tower
         self._began_s = tower.now_s()
+
+    @property
+    def provider(self) -> str:
+        """Who is asked."""
+        return self.order.way.endpoint.name
+
+    @property
+    def model(self) -> str:
+        """What that provider calls the model."""
+        return self.order.model
 
     def suits(self, hints: Hints) -> bool:
         """Whether what comes of it will do, though it may turn out to be a stored answer."""
@@ -49,6 +72,21 @@ class Flight(Relay):
         if limit_s is None or (asked_s is not None and asked_s <= limit_s):
             return True
         return self.call is not None and self.order.stale is None  # a provider is being asked
+
+    def on_head(self, status: int, headers: RawHeaders) -> None:
+        agent = self.agent
+        if agent is not None and status >= _ERRORS and agent.takes_back(status, headers):
+            return
+        super().on_head(status, headers)
+        if agent is not None and self.is_stream:
+            agent.succeeded()
+
+    def on_fault(self, error: HeadraceError) -> None:
+        agent = self.agent
+        if agent is not None and not self.is_over and not self.is_stream and agent.survives(error):
+            self.begin_again(error)
+        else:
+            super().on_fault(error)
 
     def concluded(self) -> Answer:
         order = self.order
@@ -87,6 +125,8 @@ class Flight(Relay):
 
     def ended(self) -> None:
         self.call = None
+        if self.agent is not None and not self.is_stream:
+            self.agent.succeeded()
         self._tower.ended(self)
 
     def failed(self) -> None:

@@ -1,18 +1,27 @@
 """The ways to the providers: those in force, and those that only finish the calls they carry."""
 
 import ssl
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from math import inf
 from weakref import WeakSet
 
 from headrace.cache.key import scope_digest
 from headrace.dialects.base import Dialect
 from headrace.errors import SettingsInvalid
+from headrace.flow.breaker import BreakerTerms, State
+from headrace.flow.budget import ShareBudget
+from headrace.flow.retry import Backoff
+from headrace.gateway.gates import Gates
 from headrace.gateway.plan import Lane
 from headrace.model import DialectName
 from headrace.observe.metrics import Metrics
 from headrace.settings import ProviderSettings
+from headrace.settings.flow import BreakerSettings
 from headrace.upstream.endpoint import Endpoint, tls_context
 from headrace.upstream.pool import Spawn
+
+OnCircuit = Callable[[str, str, State], None]
 
 
 class Lanes:
@@ -22,18 +31,27 @@ class Lanes:
         dialects: the grammars, by name.
         metrics: counts.
         spawn: starts the task that opens a connection.
+        uniform: draws numbers from 0 to 1.
+        on_circuit: told the provider and the model whose circuit breaker changed, and how it is.
 
     Attributes:
         retired: lanes that a reload took away and that still carry calls.
     """
 
     def __init__(
-        self, dialects: Mapping[DialectName, Dialect], metrics: Metrics, spawn: Spawn
+        self,
+        dialects: Mapping[DialectName, Dialect],
+        metrics: Metrics,
+        spawn: Spawn,
+        uniform: Callable[[], float],
+        on_circuit: OnCircuit,
     ) -> None:
         self.retired: list[Lane] = []
         self._dialects = dialects
         self._metrics = metrics
         self._spawn = spawn
+        self._uniform = uniform
+        self._on_circuit = on_circuit
         self._in_force: dict[str, tuple[ProviderSettings, Lane]] = {}
         # Whoever was routed before a reload may still look elsewhere, and set out only later.
         self._let_go_of: WeakSet[Lane] = WeakSet()
@@ -99,6 +117,8 @@ class Lanes:
             counts[name] = (idle + pool.idle, active + pool.active)
         for lane in self:
             lane.meter.pool_is(*counts[lane.endpoint.name])
+        for _, lane in self._in_force.values():
+            lane.meter.circuits_are(lane.gates.not_closed)
 
     def _take_back(self) -> None:
         """Look after lanes again that carry calls after all."""
@@ -133,7 +153,40 @@ class Lanes:
             meter=meter,
             spawn=self._spawn,
         )
-        return Lane(endpoint, meter, scope_digest(name.encode(), endpoint.base_url.encode()))
+
+        def changed(model: str, state: State) -> None:
+            if state is State.OPEN:
+                meter.opened()
+            self._on_circuit(name, model, state)
+
+        gates = Gates(
+            terms=breaker_terms(settings.breaker),
+            backoff=Backoff(
+                tries_max=settings.retry.tries_max,
+                max_s=settings.retry.wait_s_max,
+                retry_after_s_max=settings.retry.retry_after_s_max,
+            ),
+            budget=ShareBudget(
+                share=settings.retry.budget_share, floor=settings.retry.budget_floor
+            ),
+            uniform=self._uniform,
+            on_change=changed,
+        )
+        scope = scope_digest(name.encode(), endpoint.base_url.encode())
+        return Lane(endpoint, meter, scope, gates)
+
+
+def breaker_terms(settings: BreakerSettings) -> BreakerTerms:
+    """What settings say of circuit breakers; one that is off never has calls enough."""
+    return BreakerTerms(
+        failure_rate=settings.failure_rate,
+        slow_rate=settings.slow_rate,
+        slow_s=inf if settings.slow_s is None else settings.slow_s,
+        calls_min=settings.calls_min if settings.enabled else sys.maxsize,
+        window_s=settings.window_s,
+        open_s=settings.open_s,
+        open_s_max=max(settings.open_s, settings.open_s_max),
+    )
 
 
 class Trust:

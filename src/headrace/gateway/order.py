@@ -13,6 +13,7 @@ from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.reader import Reader
 from headrace.gateway.relay import Relay
 from headrace.model import RequestView
+from headrace.routing.directory import Target
 
 _UNREAD = RequestView(model="")
 
@@ -29,7 +30,7 @@ class Order(msgspec.Struct, eq=False):
 
     Attributes:
         call: what the head of the request says.
-        body: its JSON; let go of once it is sent.
+        body: its JSON; let go of once it is answered.
         reader: who waits for the answer; gone once it has a seat.
         watch: times the stages.
         digest: key of the raw body.
@@ -37,7 +38,9 @@ class Order(msgspec.Struct, eq=False):
         view: what matters of it.
         plan: the settings it was routed by.
         lane: the way to its provider.
+        targets: who may be asked, in the order of preference.
         model: what the provider calls the model.
+        request: what is sent to the provider.
         key: canonical key of what is asked, the same for every shape.
         flight_key: the same for requests that can share one call.
         shape: the shape the caller wants.
@@ -63,7 +66,9 @@ class Order(msgspec.Struct, eq=False):
     view: RequestView = _UNREAD
     plan: Plan | None = None
     lane: Lane | None = None
+    targets: tuple[Target, ...] = ()
     model: str = ""
+    request: bytes = b""
     key: bytes = b""
     flight_key: bytes = b""
     shape: Shape = Shape.WHOLE

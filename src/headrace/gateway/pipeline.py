@@ -22,9 +22,10 @@ from headrace.errors import DeadlineExceeded, HeadraceError
 from headrace.flow.singleflight import SingleFlight
 from headrace.gateway.answers import Answers, Held
 from headrace.gateway.call import Call, Stopwatch
+from headrace.gateway.dispatch import Dispatcher
 from headrace.gateway.flight import Flight
 from headrace.gateway.meanings import Meanings
-from headrace.gateway.order import Order, shape_of, with_model
+from headrace.gateway.order import Order, shape_of
 from headrace.gateway.plan import Plan
 from headrace.gateway.reader import Nobody, Reader, Source, Stale
 from headrace.gateway.seeker import Seeker, Sought
@@ -42,6 +43,7 @@ class Pipeline:
         clock: tells the time.
         metrics: counts.
         spawn: starts the task of a request that has to wait for more than its provider.
+        dispatcher: asks the providers.
         on_bug: told of an exception that no one expected; whoever waits is told by a 500.
         meanings: finds answers to questions that mean the same, where that is wanted.
     """
@@ -54,6 +56,7 @@ class Pipeline:
         clock: Clock,
         metrics: Metrics,
         spawn: Spawn,
+        dispatcher: Dispatcher,
         on_bug: Callable[[BaseException], None],
         meanings: Meanings | None,
     ) -> None:
@@ -63,6 +66,7 @@ class Pipeline:
         self._seeker = Seeker(answers, meanings, spawn)
         self._metrics = metrics
         self._spawn = spawn
+        self._dispatcher = dispatcher
         self.repeat = answers.repeat
         self._flights: SingleFlight[Flight] = SingleFlight()
         self._ended: list[Flight] = []
@@ -154,7 +158,8 @@ class Pipeline:
 
     def _route(self, order: Order) -> bool:
         plan, call, view = self._plan, order.call, order.view
-        target = plan.directory.resolve(view.model, call.dialect.name)
+        order.targets = plan.directory.resolve(view.model, call.dialect.name)
+        target = order.targets[0]
         order.plan = plan
         order.lane = lane = plan.lanes[target.provider]
         order.model = target.model
@@ -312,19 +317,14 @@ class Pipeline:
             order.stop(_asked_elsewhere())
 
     def _prepare(self, order: Order) -> bool:
-        """Put the request together; the body goes on as it came, but for the model's name."""
-        call, body = order.call, order.body
-        if order.model != order.view.model:
-            body = with_model(body, order.model)
-        order.body = order.way.endpoint.request(b"POST", call.grammar.path, call.forwarded, body)
+        self._dispatcher.prepare(order)
         order.watch.passed("prepare")
         return True
 
     def _send(self, order: Order) -> bool:
-        relay = order.relay
-        assert relay is not None  # noqa: S101  # only leaders come this far
-        request, order.body = order.body, b""
-        relay.call = order.way.endpoint.pool.send(request, relay)
+        flight = order.relay
+        assert isinstance(flight, Flight)  # noqa: S101  # only leaders come this far
+        self._dispatcher.send(order, flight)
         order.relay = None
         return False
 

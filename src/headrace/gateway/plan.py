@@ -6,6 +6,7 @@ import msgspec
 
 from headrace.cache.entry import Answer
 from headrace.cache.rules import StoreRules
+from headrace.gateway.gates import Gates
 from headrace.model import Price
 from headrace.observe.metrics import ProviderMetrics
 from headrace.routing.directory import Directory
@@ -18,11 +19,13 @@ class Lane(msgspec.Struct, frozen=True, eq=False, weakref=True):
 
     Attributes:
         scope: digest of what separates its answers from those of other providers.
+        gates: what decides whether it is asked.
     """
 
     endpoint: Endpoint
     meter: ProviderMetrics
     scope: bytes
+    gates: Gates
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -22,6 +22,10 @@ class Outcome(Protocol):
     """A call as those who wait for it see it."""
 
     @property
+    def provider(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
     def attempts(self) -> int: ...
     @property
     def found_in(self) -> CacheResult | None: ...
@@ -50,7 +54,7 @@ class Place(Protocol):
 class Source:
     """Where one reader's answer comes from."""
 
-    __slots__ = ("_cache", "_call", "_stale", "key", "model", "provider")
+    __slots__ = ("_cache", "_call", "_model", "_provider", "_stale", "key")
 
     def __init__(
         self,
@@ -63,10 +67,20 @@ class Source:
     ) -> None:
         self._cache = cache
         self._stale = stale
-        self.provider = provider
-        self.model = model
+        self._provider = provider
+        self._model = model
         self._call = call
         self.key = key
+
+    @property
+    def provider(self) -> str:
+        """Who answers; while the call is under way, who is asked now."""
+        return self._call.provider if self._call else self._provider
+
+    @property
+    def model(self) -> str:
+        """What that provider calls the model."""
+        return self._call.model if self._call else self._model
 
     @property
     def cache(self) -> CacheResult:

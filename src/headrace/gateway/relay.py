@@ -163,10 +163,22 @@ class Relay(ABC):
     def on_fault(self, error: HeadraceError) -> None:
         if not self.is_over:
             self.is_over = True
-            if isinstance(error, UpstreamFault) and error.is_unsent:
-                self.attempts += 1  # as much of an attempt as one that failed later
+            self._count_unsent(error)
             if self.is_stream or not self.consoled(error):
                 self._fail(error)
+
+    def begin_again(self, error: HeadraceError) -> None:
+        """Another attempt follows one that failed before a reader had anything of it."""
+        self._count_unsent(error)
+        self._chunks.clear()
+        self._bytes = 0
+        self._flow = None
+        self.status = 0
+        self.headers = ()
+
+    def _count_unsent(self, error: HeadraceError) -> None:
+        if isinstance(error, UpstreamFault) and error.is_unsent:
+            self.attempts += 1  # as much of an attempt as one that failed later
 
     # The end.
 
@@ -232,6 +244,11 @@ class Relay(ABC):
     def is_intact(self) -> bool:
         """Whether `body` is all that came."""
         return self._first == 0
+
+    @property
+    def flow(self) -> Flow | None:
+        """The connection that the answer comes over."""
+        return self._flow
 
     @property
     def readers(self) -> int:

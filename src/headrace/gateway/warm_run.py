@@ -133,7 +133,7 @@ class WarmRun:
         refusal = InvalidRequest("There is no dialect to ask it in.")
         for name in prompt.dialects:
             try:
-                return self._dialects[name], plan.directory.resolve(prompt.model, name)
+                return self._dialects[name], plan.directory.resolve(prompt.model, name)[0]
             except InvalidRequest as error:
                 refusal = error
         raise refusal

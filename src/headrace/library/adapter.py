@@ -101,7 +101,7 @@ class Adapter:
             on_bug=tell_bug,
             on_unreachable=tell_unreachable,
             on_tier=tell_tier,
-            on_store=tell_event,
+            say=tell_event,
             embed=self._embed,
         )
         self._loop = asyncio.get_running_loop()
@@ -392,7 +392,7 @@ def _unmistakable(name: str, dialect: DialectName, directory: Directory) -> str:
             return name
     except HeadraceError:
         pass
-    target = directory.resolve(name, dialect)
+    target = directory.resolve(name, dialect)[0]
     return f"{target.provider}/{target.model}"
 
 

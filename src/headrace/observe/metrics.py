@@ -141,6 +141,8 @@ class Metrics:
         self.upstream_requests = self._counter("upstream_requests")
         self.upstream_errors = self._counter("upstream_errors")
         self.upstream_retries = self._counter("upstream_retries")
+        self.circuit_openings = self._counter("circuit_openings")
+        self.circuits_open = self._gauge("circuits_open")
         self.upstream_connections = self._gauge("upstream_connections")
         self.upstream_connects = self._counter("upstream_connects")
         self.upstream_duration = self._seconds("upstream_duration")
@@ -268,6 +270,8 @@ class ProviderMetrics:
         self._slot = slot
         self._duration = metrics.upstream_duration.at(slot)
         self._retries = metrics.upstream_retries.at(slot)
+        self._openings = metrics.circuit_openings.at(slot)
+        self._open = metrics.circuits_open.at(slot)
         self._connects = metrics.upstream_connects.at(slot)
         self._idle = metrics.upstream_connections.at(slot, "idle")
         self._active = metrics.upstream_connections.at(slot, "active")
@@ -296,6 +300,14 @@ class ProviderMetrics:
     def retried(self) -> None:
         """Count a call that is sent again."""
         self._metrics.upstream_retries.add(self._retries)
+
+    def opened(self) -> None:
+        """Count a circuit breaker that opened."""
+        self._metrics.circuit_openings.add(self._openings)
+
+    def circuits_are(self, not_closed: int) -> None:
+        """Say how many circuit breakers are not closed."""
+        self._metrics.circuits_open.set_at(self._open, not_closed)
 
     def connected(self) -> None:
         """Count a connection that was opened."""

@@ -47,7 +47,7 @@ class Directory:
         self, providers: Mapping[str, DialectName], models: Mapping[str, Sequence[str]]
     ) -> None:
         self._providers = dict(providers)
-        self._models = {name: _parse(targets[0]) for name, targets in models.items()}
+        self._models = {name: tuple(map(_parse, targets)) for name, targets in models.items()}
 
     def names_for(self, dialect: DialectName) -> tuple[str, ...] | None:
         """The configured models that `dialect` can reach; `None` where none are configured."""
@@ -55,8 +55,8 @@ class Directory:
             return None
         return tuple(
             name
-            for name, target in self._models.items()
-            if self._providers[target.provider] == dialect
+            for name, targets in self._models.items()
+            if any(self._providers[target.provider] == dialect for target in targets)
         )
 
     def shortest_name(self, provider: str, model: str, dialect: DialectName) -> str:
@@ -74,7 +74,7 @@ class Directory:
             NotFound: nobody serves a model of this name.
             InvalidRequest: the name alone does not say which provider is meant.
         """
-        target = self._models.get(model) or self._by_provider(model)
+        target = self._models.get(model, (self._by_provider(model),))[0]
         if target is not None:
             return self._providers[target.provider]
         if self._models:
@@ -93,20 +93,25 @@ class Directory:
             param="model",
         )
 
-    def resolve(self, model: str, dialect: DialectName) -> Target:
-        """Where calls for `model` in `dialect` go.
+    def resolve(self, model: str, dialect: DialectName) -> tuple[Target, ...]:
+        """Where calls for `model` in `dialect` go: to the first, or where that fails to the next.
 
         Raises:
             NotFound: nobody serves a model of this name.
             InvalidRequest: its provider speaks another dialect.
         """
-        target = (
-            self._models.get(model) or self._by_provider(model) or self._by_family(model, dialect)
-        )
-        if target is None:
-            raise NotFound(self._unknown(model), code="model_not_found", param="model")
-        spoken = self._providers[target.provider]
-        if spoken != dialect:
+        targets = self._models.get(model)
+        if targets is None:
+            target = self._by_provider(model) or self._by_family(model, dialect)
+            if target is None:
+                raise NotFound(self._unknown(model), code="model_not_found", param="model")
+            targets = (target,)
+        providers = self._providers
+        if all(providers[target.provider] == dialect for target in targets):
+            return targets
+        spoken_here = tuple(each for each in targets if providers[each.provider] == dialect)
+        if not spoken_here:
+            target, spoken = targets[0], providers[targets[0].provider]
             route = "/v1/messages" if spoken == "anthropic" else "/v1/chat/completions"
             raise InvalidRequest(
                 f"Model '{model}' is served by provider '{target.provider}', which speaks the "
@@ -114,7 +119,7 @@ class Directory:
                 code="wrong_dialect",
                 param="model",
             )
-        return target
+        return spoken_here
 
     def _by_provider(self, model: str) -> Target | None:
         provider, slash, name = model.partition("/")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from headrace.server.service import Service
 
 CLIENT_GONE = 499  # nginx's number for it; never sent
+_ERRORS = 400
 
 
 class Line(Protocol):
@@ -158,6 +159,8 @@ class Exchange:
             lines = header_lines(answer.headers)
             if (cost_usd := self.cost_usd) is not None:
                 lines += b"x-headrace-cost-usd: %b\r\n" % dollars(cost_usd)
+            if answer.status >= _ERRORS:
+                lines += self._retry_lines()
             self._word(answer.status, lines, answer.body)
 
     def answer(self, answer: Answer, age_s: float | None = None) -> None:
@@ -258,9 +261,13 @@ class Exchange:
             lines += b"retry-after: %d\r\n" % max(1, math.ceil(error.retry_after_s))
         if error.status == 405:
             lines += allow_line(self.head.place.methods)
-        if self.source and self.source.attempts > 1:
-            lines += b"x-should-retry: false\r\n"
-        return lines
+        return lines + self._retry_lines()
+
+    def _retry_lines(self) -> bytes:
+        """What was tried again here is not tried again by the caller's SDK."""
+        if self.source is not None and self.source.attempts > 1:
+            return b"x-should-retry: false\r\n"
+        return b""
 
     def _break(self, error: HeadraceError) -> None:
         # What came may have broken off within an event, which a blank line ends.

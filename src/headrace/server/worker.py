@@ -117,7 +117,7 @@ class Worker:
             on_bug=self._tell_bug,
             on_unreachable=self._tell_unreachable,
             on_tier=self._tell_tier,
-            on_store=self._logs.events.say,
+            say=self._logs.events.say,
         )
         self._books = Books(
             metrics, self._logs.access, clock, status_min=_STATUS_MIN[settings.log.level]

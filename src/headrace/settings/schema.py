@@ -10,27 +10,29 @@ from msgspec import Meta
 
 from headrace.model import DialectName, Price
 from headrace.settings import values
-from headrace.settings.cron import Cron, Every, cron_problem, parse_cron
+from headrace.settings.bounded import (
+    BaseUrl,
+    CorsOrigin,
+    Count,
+    Credential,
+    CronFields,
+    Digest,
+    Duration,
+    EmbedderName,
+    Filled,
+    FilledSecret,
+    HeaderName,
+    HeaderValue,
+    JudgeName,
+    ModelName,
+    Port,
+    ProviderName,
+    Seconds,
+    Target,
+)
+from headrace.settings.cron import Cron, Every, parse_cron
+from headrace.settings.flow import BreakerSettings, RetrySettings
 from headrace.settings.values import Origin, Secret
-
-Port = Annotated[int, Meta(ge=0, le=65535)]
-Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
-Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
-Duration = Annotated[float, Meta(ge=0, le=31_536_000)]
-Filled = Annotated[str, Meta(extra={"check": values.filled_problem})]
-BaseUrl = Annotated[str, Meta(extra={"check": values.base_url_problem})]
-ProviderName = Annotated[str, Meta(extra={"check": values.provider_name_problem})]
-ModelName = Annotated[str, Meta(extra={"check": values.model_name_problem})]
-Target = Annotated[str, Meta(extra={"check": values.target_problem})]
-EmbedderName = Annotated[str, Meta(extra={"check": values.embedder_problem})]
-JudgeName = Annotated[str, Meta(extra={"check": values.judge_problem})]
-HeaderName = Annotated[str, Meta(extra={"check": values.header_name_problem})]
-HeaderValue = Annotated[Secret, Meta(extra={"check": values.header_value_problem})]
-Credential = Annotated[Secret, Meta(extra={"check": values.credential_problem})]
-FilledSecret = Annotated[Secret, Meta(extra={"check": values.filled_problem})]
-Digest = Annotated[str, Meta(extra={"check": values.digest_problem})]
-CronFields = Annotated[str, Meta(extra={"check": cron_problem})]
-CorsOrigin = Annotated[str, Meta(extra={"check": values.cors_origin_problem})]
 
 
 class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +97,8 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
     idle_timeout_s: Seconds = 60.0
     total_timeout_s: Seconds = 600.0
     answer_mb_max: Annotated[int, Meta(ge=1, le=65536)] = 64
+    retry: RetrySettings = RetrySettings()
+    breaker: BreakerSettings = BreakerSettings()
 
     @property
     def origin(self) -> Origin:

@@ -49,6 +49,9 @@ class Flow(Protocol):
 
     def pause(self) -> None: ...
     def resume(self) -> None: ...
+    def redirect(self, sink: Sink) -> None:
+        """What comes from now on goes elsewhere."""
+        ...
 
 
 class Owner(Protocol):
@@ -171,6 +174,12 @@ class H1Connection(asyncio.Protocol):
             self._transport.resume_reading()
             self.deadline_s = min(self._now() + self._idle_timeout_s, self._total_deadline_s)
 
+    def redirect(self, sink: Sink) -> None:
+        """What comes from now on goes to `sink`."""
+        if self._sink is not None:
+            self._sink = sink
+        self.resume()
+
     def keep_time(self, now_s: float) -> None:
         """End the call if a time limit has passed; called now and then."""
         if self._heard:  # noted here, since doing it for every chunk would cost more than the chunk
@@ -223,9 +232,8 @@ class H1Connection(asyncio.Protocol):
             self._keep_alive = False  # even where the answer is whole, what follows it is not
         if not self._head_done:  # a head in pieces is bounded as the body is
             self._body_bytes += len(data)
-        if self._head_due:
-            self._head_due = False
-            sink.on_head(self._parser.get_status_code(), self._headers)
+        if self._head_due and (sink := self._told_head(sink)) is None:
+            return
         if self._parts:
             parts, self._parts = self._parts, []
             sink.on_body(parts[0] if len(parts) == 1 else b"".join(parts))
@@ -233,6 +241,12 @@ class H1Connection(asyncio.Protocol):
             self._fail("cut" if is_cut else "too_large")
         elif self._complete:
             self._finish()
+
+    def _told_head(self, sink: Sink) -> Sink | None:
+        """Hand the head on; says where the rest goes, which is nowhere if the call was given up."""
+        self._head_due = False
+        sink.on_head(self._parser.get_status_code(), self._headers)
+        return self._sink
 
     def eof_received(self) -> None:
         return None  # the transport closes itself; `connection_lost` tells the call

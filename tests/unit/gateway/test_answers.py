@@ -81,7 +81,7 @@ async def housed() -> AsyncIterator[House]:
         on_bug=lambda _error: None,
         on_unreachable=lambda _provider, _error: None,
         on_tier=lambda _tier, _is_up, _why: None,
-        on_store=lambda *_words, **_fields: None,
+        say=lambda *_words, **_fields: None,
     )
     try:
         yield House(engine, clock)

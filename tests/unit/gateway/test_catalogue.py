@@ -44,7 +44,7 @@ def play(scenario: Scenario, *urls: str) -> None:
             on_bug=bugs.append,
             on_unreachable=lambda _provider, _error: None,
             on_tier=lambda _tier, _is_up, _why: None,
-            on_store=lambda *_words, **_fields: None,
+            say=lambda *_words, **_fields: None,
         )
         try:
             await scenario(engine, clock)

@@ -35,7 +35,7 @@ def test_a_bug_fails_its_own_request_and_who_joined_it(monkeypatch: pytest.Monke
             on_bug=bugs.append,
             on_unreachable=lambda _provider, _error: None,
             on_tier=lambda _tier, _is_up, _why: None,
-            on_store=lambda *_words, **_fields: None,
+            say=lambda *_words, **_fields: None,
         )
         pipeline = engine.pipeline
         sent: list[bytes] = []

@@ -37,7 +37,7 @@ def run(test: Test, started_with: Settings) -> None:
             on_bug=lambda error: None,
             on_unreachable=lambda _provider, _error: None,
             on_tier=lambda _tier, _is_up, _why: None,
-            on_store=lambda *_words, **_fields: None,
+            say=lambda *_words, **_fields: None,
         )
         await test(engine, clock)
         await engine.close()

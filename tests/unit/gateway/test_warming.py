@@ -37,7 +37,7 @@ class Scene:
             on_bug=lambda bug: None,
             on_unreachable=lambda provider, error: None,
             on_tier=lambda tier, is_up, why: None,
-            on_store=lambda *told, **more: None,
+            say=lambda *told, **more: None,
         )
         self.said: list[Said] = []
         self.started: list[asyncio.Task[None]] = []

@@ -24,7 +24,7 @@ def directory(**models: list[str]) -> Directory:
     ],
 )
 def test_names_without_configured_models(name: str, dialect: str, target: Target):
-    assert directory().resolve(name, dialect) == target  # type: ignore[arg-type]
+    assert directory().resolve(name, dialect) == (target,)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["anything", "nobody/model", "/model", "local/"])
@@ -37,9 +37,9 @@ def test_names_nobody_serves(name: str):
 
 def test_configured_models_come_first_and_end_guessing():
     known = directory(fast=["local/llama", "openai/gpt-4o"], **{"local/x": ["openai/y"]})
-    assert known.resolve("fast", "openai") == Target("local", "llama")
-    assert known.resolve("local/x", "openai") == Target("openai", "y")
-    assert known.resolve("local/z", "openai") == Target("local", "z")
+    assert known.resolve("fast", "openai") == (Target("local", "llama"), Target("openai", "gpt-4o"))
+    assert known.resolve("local/x", "openai") == (Target("openai", "y"),)
+    assert known.resolve("local/z", "openai") == (Target("local", "z"),)
     with pytest.raises(NotFound, match="did you mean 'fast'"):
         known.resolve("fats", "openai")
     with pytest.raises(NotFound):
@@ -52,6 +52,14 @@ def test_a_provider_of_another_dialect_is_told_with_the_right_route():
     assert refused.value.code == "wrong_dialect"
     with pytest.raises(InvalidRequest, match="/v1/chat/completions"):
         directory().resolve("local/llama", "anthropic")
+
+
+def test_only_those_targets_are_asked_that_speak_the_dialect():
+    known = directory(both=["anthropic/claude-x", "local/llama", "openai/gpt-4o"])
+    assert known.resolve("both", "openai") == (Target("local", "llama"), Target("openai", "gpt-4o"))
+    assert known.resolve("both", "anthropic") == (Target("anthropic", "claude-x"),)
+    assert known.names_for("openai") == known.names_for("anthropic") == ("both",)
+    assert known.dialect_of("both") == "anthropic"
 
 
 def test_long_names_are_cut_in_messages():
@@ -72,6 +80,6 @@ def test_the_shortest_name_leads_back():
     cases = [("openai", "gpt-4o"), ("local", "gpt-4o"), ("local", "m"), ("openai", "local/m")]
     for provider, model in cases:
         name = known.shortest_name(provider, model, "openai")
-        assert known.resolve(name, "openai") == Target(provider, model)
+        assert known.resolve(name, "openai") == (Target(provider, model),)
     assert known.shortest_name("openai", "gpt-4o", "openai") == "gpt-4o"
     assert known.shortest_name("local", "gpt-4o", "openai") == "local/gpt-4o"

@@ -1,0 +1,255 @@
+"""A call on its way to whoever serves it: target after target and try after try.
+
+Nothing of a failed try reaches a caller as long as another one may follow: that is so until the
+first byte of a stream has been passed on, or until the whole of any other answer is there. What may
+be tried again, and how often, is `flow/retry.py`'s to say; here it is done.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from headrace.clock import Clock
+from headrace.errors import HeadraceError, Overloaded
+from headrace.flow.quota.told import read_told
+from headrace.flow.retry import Again, after_fault, after_status, decide
+from headrace.gateway.flight import Flight
+from headrace.gateway.gates import Gate
+from headrace.gateway.order import Order, with_model
+from headrace.gateway.plan import Lane
+from headrace.routing.directory import Target
+from headrace.upstream.faults import UpstreamFault
+from headrace.upstream.h1 import Flow, RawHeaders
+from headrace.upstream.pool import UpstreamCall
+
+_BROKEN = 500
+
+
+class Dispatcher:
+    """Sends what the pipeline has made ready.
+
+    Args:
+        clock: the time.
+        uniform: draws numbers from 0 to 1, for the waits between tries.
+    """
+
+    def __init__(self, clock: Clock, uniform: Callable[[], float]) -> None:
+        self.now_s = clock.monotonic_s
+        self.wall_s = clock.wall_s
+        self.uniform = uniform
+
+    def prepare(self, order: Order) -> None:
+        """Word the request to the first target."""
+        order.request = worded(order)
+
+    def send(self, order: Order, flight: Flight) -> None:
+        """Set out for the first target that is not known to be broken."""
+        dispatch = flight.call = flight.agent = Dispatch(self, order, flight)
+        dispatch.begin()
+
+
+class Dispatch:
+    """The tries of one call. Implements the flight's `Agent`."""
+
+    __slots__ = (
+        "_began_s",
+        "_call",
+        "_dispatcher",
+        "_flight",
+        "_gate",
+        "_order",
+        "_targets",
+        "_ticket",
+        "_timer",
+        "_tries",
+    )
+
+    def __init__(self, dispatcher: Dispatcher, order: Order, flight: Flight) -> None:
+        self._dispatcher = dispatcher
+        self._order = order
+        self._flight = flight
+        self._targets: Sequence[Target] = order.targets
+        self._tries = 0
+        self._began_s = 0.0
+        self._ticket = 0
+        self._gate: Gate | None = None
+        self._call: UpstreamCall | None = None
+        self._timer: asyncio.Handle | None = None
+
+    def begin(self) -> None:
+        """The first try."""
+        now_s = self._dispatcher.now_s()
+        self._order.way.gates.budget.deposit(now_s)
+        if not self._passes(now_s) and not self._moves_on(now_s):
+            self._give_up(now_s)
+            return
+        self._send(now_s)
+
+    def cancel(self) -> None:
+        """Give the call up; its flight hears nothing more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        call, self._call = self._call, None
+        if call is not None:
+            call.cancel()
+        if self._gate is not None and self._ticket:
+            self._gate.breaker.gave_up(self._ticket)
+
+    # What the flight asks, and says.
+
+    def takes_back(self, status: int, headers: RawHeaders) -> bool:
+        """Whether an answer is given to nobody, because another try follows."""
+        now_s = self._dispatcher.now_s()
+        again = after_status(status)
+        if again is Again.NEVER or (self._order.stale is not None and status >= _BROKEN):
+            return False
+        told = read_told(headers, self._dispatcher.wall_s())
+        self._settle(now_s, is_failure=status >= _BROKEN)
+        if not self._goes_on(again, now_s, told.retry_after_s):
+            return False
+        self._let_go()
+        return True
+
+    def survives(self, error: HeadraceError) -> bool:
+        """Whether another try follows one that failed on the way."""
+        if not isinstance(error, UpstreamFault) or self._order.stale is not None:
+            return False
+        now_s = self._dispatcher.now_s()
+        self._call = None
+        self._settle(now_s, is_failure=error.kind not in ("shutdown", "too_large"))
+        return self._goes_on(after_fault(error.kind), now_s, None)
+
+    def succeeded(self) -> None:
+        """The first byte of a stream is there, or the whole of any other answer."""
+        self._settle(self._dispatcher.now_s(), is_failure=False)
+        self._order.body = b""
+
+    # The inside.
+
+    def _send(self, now_s: float) -> None:
+        self._began_s = now_s
+        self._tries += 1
+        order, flight = self._order, self._flight
+        self._call = order.way.endpoint.pool.send(order.request, flight)
+
+    def _passes(self, now_s: float) -> bool:
+        """Whether the target may be asked, as far as its breaker knows."""
+        order = self._order
+        self._gate = order.way.gates.of(order.model)
+        self._ticket = self._gate.breaker.try_pass(now_s)
+        return bool(self._ticket)
+
+    def _moves_on(self, now_s: float) -> bool:
+        """Whether there is another target that may be asked; then it is the order's."""
+        order = self._order
+        while len(self._targets) > 1:
+            self._targets = self._targets[1:]
+            order.lane, order.model = self._lane(self._targets[0]), self._targets[0].model
+            if self._passes(now_s):
+                self._tries = 0
+                order.way.gates.budget.deposit(now_s)
+                order.request = worded(order)
+                return True
+        return False
+
+    def _lane(self, target: Target) -> Lane:
+        plan = self._order.plan
+        assert plan is not None  # noqa: S101  # only what was routed is sent
+        return plan.lanes[target.provider]
+
+    def _goes_on(self, again: Again, now_s: float, retry_after_s: float | None) -> bool:
+        """Try again, here after a while or elsewhere at once; says whether."""
+        # What the cache itself asks, nobody waits for.
+        if again is Again.NEVER or self._order.purpose:
+            return False
+        loop = asyncio.get_running_loop()
+        # Elsewhere first: there nobody has to wait.
+        if self._moves_on(now_s):
+            self._timer = loop.call_soon(self._try_again)
+            return True
+        order, gates = self._order, self._order.way.gates
+        deadline_s = order.call.hints.deadline_s
+        decision = decide(
+            again,
+            backoff=gates.backoff,
+            budget=gates.budget,
+            tries=self._tries,
+            now_s=now_s,
+            uniform=self._dispatcher.uniform(),
+            retry_after_s=retry_after_s,
+            deadline_s=None if deadline_s is None else order.watch.began_s + deadline_s,
+        )
+        if not decision.is_again:
+            return False
+        self._timer = loop.call_later(decision.delay_s, self._try_here)
+        return True
+
+    def _try_here(self) -> None:
+        """Once more where it failed, if that is still worth it."""
+        now_s = self._dispatcher.now_s()
+        if self._passes(now_s):
+            self._try_again()
+        else:
+            self._give_up(now_s)
+
+    def _try_again(self) -> None:
+        self._timer = None
+        self._order.way.meter.retried()
+        self._send(self._dispatcher.now_s())
+
+    def _let_go(self) -> None:
+        """What still comes of the answer is read and dropped: the connection is worth keeping."""
+        self._call = None
+        flow = self._flight.flow
+        if flow is not None:
+            flow.redirect(_DRAIN)
+
+    def _settle(self, now_s: float, *, is_failure: bool) -> None:
+        gate, ticket = self._gate, self._ticket
+        if gate is None or not ticket:
+            return
+        self._ticket = 0
+        if is_failure:
+            gate.breaker.failed(ticket, now_s - self._began_s, now_s)
+        else:
+            gate.breaker.succeeded(ticket, now_s - self._began_s, now_s)
+
+    def _give_up(self, now_s: float) -> None:
+        """Every target is known to be broken."""
+        order = self._order
+        retry_after_s = min(
+            self._lane(target).gates.of(target.model).breaker.retry_after_s(now_s)
+            for target in order.targets
+        )
+        names = ", ".join(dict.fromkeys(f"'{target.provider}'" for target in order.targets))
+        self._flight.on_fault(
+            Overloaded(
+                f"Provider {names} has failed too often of late and is not asked; try again later.",
+                code="circuit_open",
+                retry_after_s=retry_after_s,
+            )
+        )
+
+
+class _Drain:
+    """Where the rest of an answer goes that nobody is given."""
+
+    def on_attempt(self, flow: Flow) -> None: ...
+
+    def on_head(self, status: int, headers: RawHeaders) -> None: ...
+
+    def on_body(self, chunk: bytes, framed: bytes | None = None) -> None: ...
+
+    def on_end(self) -> None: ...
+
+    def on_fault(self, error: HeadraceError) -> None: ...
+
+
+_DRAIN = _Drain()
+
+
+def worded(order: Order) -> bytes:
+    """The request to the order's target; the body goes on as it came, but for the model's name."""
+    call, body = order.call, order.body
+    if order.model != order.view.model:
+        body = with_model(body, order.model)
+    return order.way.endpoint.request(b"POST", call.grammar.path, call.forwarded, body)

@@ -1,0 +1,53 @@
+"""What can be set of how providers are asked: retries, circuit breakers."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from headrace.settings.bounded import Count, Seconds
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+Rate = Annotated[float, Meta(gt=0, le=1)]
+
+
+class RetrySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a call that failed is tried again at the same provider.
+
+    Attributes:
+        tries_max: tries of one call, the first included; 1 is none again.
+        budget_share: tries again for each call of the last ten seconds.
+        budget_floor: tries again in ten seconds that need no calls.
+        wait_s_max: the longest wait before a try, where the provider asks for none.
+        retry_after_s_max: a provider that asks for a longer wait is not tried again.
+    """
+
+    tries_max: Annotated[int, Meta(ge=1, le=10)] = 3
+    budget_share: Share = 0.1
+    budget_floor: Annotated[int, Meta(ge=0, le=1000)] = 3
+    wait_s_max: Seconds = 8.0
+    retry_after_s_max: Seconds = 60.0
+
+
+class BreakerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """When a model of a provider is left alone for a while.
+
+    Attributes:
+        enabled: whether it ever is.
+        failure_rate: share of its calls that failed.
+        slow_s: an answer that takes longer to begin is slow; `None`: none is.
+        slow_rate: share of its calls that were slow.
+        calls_min: fewer calls than these say nothing.
+        window_s: calls of so many seconds count.
+        open_s: how long it is left alone at first.
+        open_s_max: and at most, as that doubles.
+    """
+
+    enabled: bool = True
+    failure_rate: Rate = 0.5
+    slow_s: Seconds | None = None
+    slow_rate: Rate = 0.8
+    calls_min: Count = 20
+    window_s: Seconds = 30.0
+    open_s: Seconds = 5.0
+    open_s_max: Seconds = 120.0
