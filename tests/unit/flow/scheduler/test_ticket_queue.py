@@ -1,0 +1,437 @@
+"""The pure queue: whose turn it is, and who has to leave."""
+
+from math import inf
+
+import pytest
+
+from headrace.flow.scheduler.rules import ClassRules, Priority, SchedulerRules
+from headrace.flow.scheduler.ticket import Reason, Ticket
+from headrace.flow.scheduler.ticket_queue import (
+    RETRY_AFTER_S_MAX,
+    RETRY_AFTER_S_UNKNOWN,
+    TicketQueue,
+)
+
+HIGH, NORMAL, LOW, BATCH = Priority
+# Nobody is dropped for having waited, so that order alone is seen.
+PATIENT = ClassRules(turns_share=0.1, target_s=1e6, interval_s=1e6, wait_s_max=1e6)
+
+
+def rules(waiting_max: int = 1024, each: ClassRules = PATIENT) -> SchedulerRules:
+    return SchedulerRules(waiting_max=waiting_max, high=each, normal=each, low=each, batch=each)
+
+
+def queue(waiting_max: int = 1024, each: ClassRules = PATIENT) -> TicketQueue[str]:
+    return TicketQueue(rules(waiting_max, each))
+
+
+def offer(
+    line: TicketQueue[str],
+    name: str,
+    tenant: str = "a",
+    priority: Priority = NORMAL,
+    *,
+    now_s: float = 0.0,
+    deadline_s: float = inf,
+    weight: float = 1.0,
+    cost: float = 1.0,
+) -> Ticket[str]:
+    ticket = Ticket(
+        name, tenant=tenant, priority=priority, deadline_s=deadline_s, weight=weight, cost=cost
+    )
+    line.offer(ticket, now_s)
+    return ticket
+
+
+def take_all(line: TicketQueue[str], now_s: float = 0.0) -> list[str]:
+    taken = []
+    while (ticket := line.take(now_s)) is not None:
+        taken.append(ticket.waiter)
+    return taken
+
+
+def refused(line: TicketQueue[str]) -> list[tuple[str, Reason]]:
+    return [(each.ticket.waiter, each.reason) for each in line.refused]
+
+
+def observe(line: TicketQueue[str], per_s: float, turns: int = 20) -> float:
+    """Let the queue see turns at a rate; gives the time after."""
+    now_s = 0.0
+    for number in range(turns + 1):
+        offer(line, f"seen {number}", "seen", now_s=now_s)
+    for _ in range(turns):
+        now_s += 1 / per_s
+        line.take(now_s)
+    line.take(now_s)
+    assert line.waiting == 0
+    return now_s
+
+
+# Whose turn it is.
+
+
+def test_one_tenant_is_served_in_order() -> None:
+    line = queue()
+    for number in range(5):
+        offer(line, str(number))
+    assert take_all(line) == ["0", "1", "2", "3", "4"]
+    assert line.waiting == 0
+
+
+def test_higher_classes_go_first() -> None:
+    line = queue()
+    for priority in reversed(Priority):
+        offer(line, priority.name, priority=priority)
+    assert take_all(line) == ["HIGH", "NORMAL", "LOW", "BATCH"]
+
+
+def test_lower_classes_get_their_share_of_turns_all_the_same() -> None:
+    line = queue()
+    for number in range(100):
+        for priority in Priority:
+            offer(line, f"{priority.name} {number}", priority=priority)
+    first = [line.take(0.0) for _ in range(100)]
+    shares = [sum(t is not None and t.priority == p for t in first) for p in Priority]
+    assert shares == [72, 10, 9, 9]  # one in ten each; of those due at once, the higher first
+
+
+def test_a_class_is_not_due_for_turns_before_it_waited() -> None:
+    line = queue()
+    offer(line, "low", priority=LOW)
+    for number in range(30):
+        offer(line, str(number), priority=HIGH)
+    for _ in range(9):
+        line.take(0.0)
+    late = offer(line, "batch", priority=BATCH)
+    taken = [line.take(0.0) for _ in range(9)]
+    assert late not in taken
+    assert [t.waiter for t in taken if t is not None and t.priority == LOW] == ["low"]
+
+
+def test_tenants_of_a_class_take_turns() -> None:
+    line = queue()
+    for number in range(3):
+        offer(line, f"a{number}", "a")
+    offer(line, "b0", "b")
+    offer(line, "c0", "c")
+    assert take_all(line) == ["a0", "b0", "c0", "a1", "a2"]
+
+
+def test_turns_follow_weights() -> None:
+    line = queue()
+    for number in range(30):
+        offer(line, f"a{number}", "a", weight=3.0)
+        offer(line, f"b{number}", "b", weight=1.0)
+    first = [line.take(0.0) for _ in range(20)]
+    assert sum(t is not None and t.tenant == "a" for t in first) == 15
+
+
+def test_turns_follow_costs() -> None:
+    line = queue()
+    for number in range(30):
+        offer(line, f"a{number}", "a", cost=4.0)
+        offer(line, f"b{number}", "b", cost=1.0)
+    first = [line.take(0.0) for _ in range(20)]
+    assert sum(t is not None and t.tenant == "b" for t in first) == 16
+
+
+def test_nobody_saves_up_turns_by_staying_away() -> None:
+    line = queue()
+    for number in range(40):
+        offer(line, f"a{number}", "a")
+    for _ in range(20):
+        line.take(0.0)
+    for number in range(20):
+        offer(line, f"b{number}", "b")
+    first = [line.take(0.0) for _ in range(10)]
+    assert sum(t is not None and t.tenant == "b" for t in first) == 5
+
+
+def test_a_line_that_was_empty_for_a_moment_keeps_its_tag() -> None:
+    line = queue()
+    offer(line, "dear", "a", cost=10.0)
+    for number in range(30):
+        offer(line, f"b{number}", "b")
+    assert line.take(0.0) is not None  # a's: its next turn is due at 10
+    for number in range(5):
+        offer(line, f"a{number}", "a")
+    first = [line.take(0.0) for _ in range(9)]
+    assert all(t is not None and t.tenant == "b" for t in first)
+
+
+def test_what_is_cancelled_costs_its_tenant_nothing() -> None:
+    line = queue()
+    gone = [offer(line, f"gone {number}", "a") for number in range(10)]
+    offer(line, "a", "a")
+    for number in range(3):
+        offer(line, f"b{number}", "b")
+    for ticket in gone:
+        assert line.cancel(ticket, 0.0)
+    assert take_all(line) == ["a", "b0", "b1", "b2"]
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_a_ticket_is_cancelled_wherever_it_stands(place: int) -> None:
+    line = queue()
+    tickets = [offer(line, str(number)) for number in range(5)]
+    assert line.cancel(tickets[place], 0.0)
+    assert not line.cancel(tickets[place], 0.0)
+    assert take_all(line) == [str(number) for number in range(5) if number != place]
+
+
+def test_nothing_is_taken_where_nobody_waits() -> None:
+    assert queue().take(0.0) is None
+
+
+# Who has to leave.
+
+
+def test_a_full_queue_refuses_the_heaviest_tenant() -> None:
+    line = queue(waiting_max=4)
+    for number in range(4):
+        offer(line, f"a{number}", "a")
+    offer(line, "a4", "a")
+    assert refused(line) == [("a4", Reason.FULL)]
+
+
+def test_a_full_queue_makes_room_for_a_lighter_tenant() -> None:
+    line = queue(waiting_max=4)
+    for number in range(3):
+        offer(line, f"a{number}", "a")
+    offer(line, "b0", "b")
+    offer(line, "b1", "b")
+    assert refused(line) == [("a2", Reason.FULL)]
+    assert take_all(line) == ["a0", "b0", "a1", "b1"]
+
+
+def test_nobody_is_put_out_for_a_tenant_that_would_be_as_heavy() -> None:
+    line = queue(waiting_max=4)
+    for number in range(2):
+        offer(line, f"a{number}", "a")
+        offer(line, f"b{number}", "b")
+    offer(line, "b2", "b")
+    assert refused(line) == [("b2", Reason.FULL)]
+
+
+def test_weight_counts_for_who_is_heaviest() -> None:
+    line = queue(waiting_max=6)
+    for number in range(4):
+        offer(line, f"a{number}", "a", weight=4.0)
+    for number in range(2):
+        offer(line, f"b{number}", "b")
+    offer(line, "a4", "a", weight=4.0)
+    assert refused(line) == [("b1", Reason.FULL)]
+
+
+def test_a_full_queue_makes_room_in_the_lowest_class() -> None:
+    line = queue(waiting_max=3)
+    offer(line, "low", priority=LOW)
+    offer(line, "batch", priority=BATCH)
+    offer(line, "normal", priority=NORMAL)
+    offer(line, "high", priority=HIGH)
+    offer(line, "batch again", priority=BATCH)
+    assert refused(line) == [("batch", Reason.FULL), ("batch again", Reason.FULL)]
+
+
+def test_the_heaviest_is_found_after_others_have_left() -> None:
+    line = queue(waiting_max=10)
+    heavy = [offer(line, f"a{number}", "a") for number in range(6)]
+    for number in range(4):
+        offer(line, f"b{number}", "b")
+    for ticket in heavy[:4]:
+        line.cancel(ticket, 0.0)
+    for number in range(4):
+        offer(line, f"c{number}", f"c{number}")
+    offer(line, "new", "new")
+    assert refused(line) == [("b3", Reason.FULL)]
+
+
+def test_who_has_waited_too_long_is_refused() -> None:
+    line = queue(each=ClassRules(turns_share=0.1, target_s=1.0, interval_s=2.0, wait_s_max=5.0))
+    offer(line, "old")
+    offer(line, "young", now_s=3.0)
+    assert line.next_due_s == 5.0
+    line.drop_due(5.0)
+    assert refused(line) == [("old", Reason.TIMEOUT)]
+    assert line.waiting == 1
+
+
+def test_who_is_late_is_refused_and_gets_no_turn() -> None:
+    line = queue()
+    offer(line, "late", deadline_s=2.0)
+    offer(line, "patient")
+    assert take_all(line, 2.0) == ["patient"]
+    assert refused(line) == [("late", Reason.DEADLINE)]
+
+
+def test_who_comes_too_late_does_not_wait() -> None:
+    line = queue()
+    offer(line, "late", now_s=3.0, deadline_s=3.0)
+    assert refused(line) == [("late", Reason.DEADLINE)]
+    assert line.waiting == 0
+
+
+def test_a_deadline_out_of_reach_is_refused_at_once() -> None:
+    line = queue()
+    now_s = observe(line, per_s=2.0)
+    for number in range(9):
+        offer(line, str(number), now_s=now_s)
+    offer(line, "soon", now_s=now_s, deadline_s=now_s + 4.0)
+    offer(line, "later", now_s=now_s, deadline_s=now_s + 6.0)
+    assert refused(line) == [("soon", Reason.OUT_OF_REACH)]
+
+
+def test_a_tenant_of_its_own_reaches_a_nearer_deadline() -> None:
+    line = queue()
+    now_s = observe(line, per_s=2.0)
+    for number in range(9):
+        offer(line, str(number), "a", now_s=now_s)
+    offer(line, "soon", "b", now_s=now_s, deadline_s=now_s + 1.6)
+    assert refused(line) == []
+
+
+def test_whoever_finds_nobody_waiting_is_let_in_whatever_was_observed() -> None:
+    line = queue()
+    now_s = observe(line, per_s=0.01)
+    offer(line, "first", now_s=now_s, deadline_s=now_s + 1.0)
+    offer(line, "second", now_s=now_s, deadline_s=now_s + 1.0)
+    assert refused(line) == [("second", Reason.OUT_OF_REACH)]
+
+
+def test_a_deadline_out_of_reach_puts_nobody_out() -> None:
+    line = queue(waiting_max=3)
+    offer(line, "a0", "a")
+    offer(line, "a1", "a")
+    offer(line, "a2", "a")
+    offer(line, "late", "b", deadline_s=0.0)
+    assert refused(line) == [("late", Reason.DEADLINE)]
+    assert line.waiting == 3
+
+
+def test_what_is_told_is_when_the_line_is_worked_off() -> None:
+    line = queue(waiting_max=10)
+    now_s = 0.0
+    for number in range(10):
+        offer(line, str(number))
+    for number in range(10, 40):
+        now_s += 0.5
+        line.take(now_s)
+        offer(line, str(number), now_s=now_s)
+    assert line.refused == []
+    offer(line, "one too many", now_s=now_s)
+    told_s = line.refused[-1].retry_after_s
+    assert told_s == pytest.approx((10 + 1) * 0.5, rel=0.05)
+
+
+def test_what_is_told_has_bounds() -> None:
+    line = queue(waiting_max=2)
+    offer(line, "0")
+    offer(line, "1")
+    offer(line, "2")
+    assert line.refused[-1].retry_after_s == RETRY_AFTER_S_UNKNOWN
+    slow = queue(waiting_max=200)
+    now_s = observe(slow, per_s=0.001)
+    for number in range(201):
+        offer(slow, str(number), now_s=now_s)
+    assert slow.refused[-1].retry_after_s == RETRY_AFTER_S_MAX
+
+
+def test_closing_refuses_everybody() -> None:
+    line = queue()
+    tickets = [
+        offer(line, f"{tenant}{priority}", tenant, priority)
+        for tenant in "abc"
+        for priority in Priority
+    ]
+    line.close(0.0)
+    assert line.waiting == 0
+    assert {each.ticket for each in line.refused} == set(tickets)
+    assert {each.reason for each in line.refused} == {Reason.CLOSED}
+    assert take_all(line) == []
+
+
+# Overload.
+
+QUICK = ClassRules(turns_share=0.1, target_s=0.1, interval_s=1.0, wait_s_max=60.0)
+
+
+def overload(line: TicketQueue[str], until_s: float, tenant: str = "a") -> float:
+    """Twice as many come as are served, ten a second; gives the time after."""
+    now_s = 0.0
+    while now_s < until_s:
+        offer(line, f"{tenant}{now_s:.1f}", tenant, now_s=now_s)
+        offer(line, f"{tenant}{now_s:.1f}'", tenant, now_s=now_s)
+        line.take(now_s)
+        now_s += 0.1
+    return now_s
+
+
+def test_an_overloaded_line_serves_its_newest() -> None:
+    line = queue(each=QUICK)
+    now_s = overload(line, 5.0)
+    newest = offer(line, "newest", "a", now_s=now_s)
+    assert line.take(now_s) is newest
+
+
+def test_in_an_overloaded_line_nobody_waits_for_longer_than_an_interval() -> None:
+    line = queue(each=QUICK)
+    now_s = overload(line, 5.0)
+    line.take(now_s)
+    assert line.waiting < 22  # what comes in one second
+    assert {each.reason for each in line.refused} == {Reason.OVERLOADED}
+
+
+def test_an_overloaded_line_goes_back_to_order_when_it_is_worked_off() -> None:
+    line = queue(each=QUICK)
+    now_s = overload(line, 5.0)
+    while line.waiting:
+        now_s += 0.01
+        line.take(now_s)
+    for number in range(3):
+        offer(line, str(number), now_s=now_s)
+    assert take_all(line, now_s) == ["0", "1", "2"]
+
+
+def test_one_tenants_overload_is_not_anothers() -> None:
+    line = queue(each=QUICK)
+    now_s = 0.0
+    while now_s < 5.0:
+        for number in range(3):
+            offer(line, f"a{now_s:.1f}.{number}", "a", now_s=now_s)
+        offer(line, f"b{now_s:.1f}", "b", now_s=now_s)
+        line.take(now_s)
+        line.take(now_s)
+        now_s += 0.1
+    assert {each.ticket.tenant for each in line.refused} == {"a"}
+
+
+def test_in_an_overloaded_line_the_oldest_makes_room() -> None:
+    line = queue(waiting_max=8, each=QUICK)
+    now_s = overload(line, 3.0)
+    offer(line, "the last that finds room", "a", now_s=now_s)
+    before = len(line.refused)
+    oldest = min(line.classes[NORMAL].lines[0].tickets, key=lambda each: each.offered_s)
+    offer(line, "newest", "a", now_s=now_s)
+    assert [each.ticket for each in line.refused[before:]] == [oldest]
+
+
+def test_turns_that_are_far_apart_do_not_count_as_overload() -> None:
+    line = queue(each=QUICK)
+    now_s = 0.0
+    for number in range(3):
+        offer(line, str(number), now_s=now_s)
+    for number in range(3, 60):  # always three of them, a turn every two seconds
+        now_s += 2.0
+        line.take(now_s)
+        offer(line, str(number), now_s=now_s)
+    dropped_s = [each.ticket.offered_s for each in line.refused]
+    assert all(when < 20.0 for when in dropped_s)  # before the rate was known
+
+
+def test_counts_are_kept() -> None:
+    line = queue(waiting_max=2)
+    for number in range(3):
+        offer(line, str(number))
+    line.take(0.0)
+    assert line.taken == [0, 1, 0, 0]
+    assert line.refusals == {(NORMAL, Reason.FULL): 1}
