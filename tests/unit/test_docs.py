@@ -30,7 +30,10 @@ PAGES: Final = (
 NAMES: Final = [str(page.relative_to(ROOT)) for page in PAGES]
 
 # Rooms whose errors travel over HTTP; the library's and the command line's own do not.
-ROOMS: Final = ("server", "gateway", "upstream", "dialects", "identity", "routing", "cache")
+ROOMS: Final = (
+    *("server", "gateway", "upstream", "dialects", "identity", "routing", "cache"),
+    "flow/scheduler",
+)
 NOT_OVER_HTTP: Final = (errors.UpstreamRefused, errors.NotRunning, errors.SettingsInvalid)
 
 _CODE: Final = re.compile(r"`([^`\n]+)`")
