@@ -24,12 +24,13 @@ class Model:
     until_s: float = 0.0
     lasted_s: float = 0.0
     closed_s: float = float("-inf")
+    row: int = 0
 
     def move(self, state: State, until_s: float = 0.0) -> None:
         self.state, self.until_s = state, until_s
         self.term += 1
         self.ended = []
-        self.probes_out = 0
+        self.probes_out = self.row = 0
 
     def passes(self, now_s: float) -> bool:
         if self.state is State.CLOSED:
@@ -45,7 +46,9 @@ class Model:
         self.ended.append((now_s, failed, slow))
         if self.state is State.CLOSED:
             counted = self.window(now_s)
-            if len(counted) >= self.terms.calls_min and self.is_bad(counted, len(counted)):
+            self.row = self.row + 1 if failed else 0
+            is_bad = len(counted) >= self.terms.calls_min and self.is_bad(counted, len(counted))
+            if is_bad or self.row >= self.terms.row_max:
                 self.open(now_s, is_again=now_s - self.closed_s < self.lasted_s)
             return
         self.probes_out -= 1
@@ -78,15 +81,19 @@ class AnyCalls(RuleBasedStateMachine):
     @initialize(
         by_calls=st.booleans(),
         failure_rate=st.sampled_from([0.25, 0.5, 1.0]),
-        calls_min=st.integers(1, 5),
+        calls_min=st.integers(1, 6),
+        row_max=st.integers(1, 8),
         probes=st.integers(1, 4),
     )
-    def begin(self, *, by_calls: bool, failure_rate: float, calls_min: int, probes: int) -> None:
+    def begin(
+        self, *, by_calls: bool, failure_rate: float, calls_min: int, row_max: int, probes: int
+    ) -> None:
         terms = BreakerTerms(
             failure_rate=failure_rate,
             slow_rate=0.75,
             slow_s=SLOW_S,
             calls_min=calls_min,
+            row_max=row_max,
             window_s=0.0 if by_calls else WINDOW_S,
             window_calls=6,
             probes=probes,

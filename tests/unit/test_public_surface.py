@@ -47,8 +47,8 @@ EXPECTED: Final[Mapping[str, str]] = {
         "listener_errors, last_listener_error)"
     ),
     "CircuitBreaker": (
-        "class(*, failure_rate, slow_rate, slow_s, calls_min, window_s, window_calls, probes, "
-        "open_s, open_s_max, failures, listeners, clock, uniform)"
+        "class(*, failure_rate, slow_rate, slow_s, calls_min, row_max, window_s, window_calls, "
+        "probes, open_s, open_s_max, failures, listeners, clock, uniform)"
     ),
     "CircuitOpen": "error(message, *, code, param, retry_after_s)",
     "Completion": (

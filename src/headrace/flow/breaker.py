@@ -39,7 +39,9 @@ class BreakerTerms(msgspec.Struct, frozen=True):
         failure_rate: the share of calls in the window that failed at which it opens.
         slow_rate: the share that was slow at which it opens.
         slow_s: a call that took longer is slow; infinite: none is.
-        calls_min: with fewer calls in the window nothing is concluded.
+        calls_min: with fewer calls in the window its shares say nothing.
+        row_max: failures in a row at which it opens, whatever the window holds: an upstream that
+            is gone is left alone before half a window has passed.
         window_s: the window in seconds; 0 for a window of calls.
         window_calls: the window in calls, where it is not one of seconds.
         probes: calls that pass while it is half-open.
@@ -57,6 +59,7 @@ class BreakerTerms(msgspec.Struct, frozen=True):
     slow_rate: float = 0.8
     slow_s: float = _INFINITE
     calls_min: int = 20
+    row_max: int = 10
     window_s: float = 30.0
     window_calls: int = 100
     probes: int = 3
@@ -73,7 +76,7 @@ class BreakerTerms(msgspec.Struct, frozen=True):
         for name in ("slow_s", "probe_s_max", "open_s"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is above 0, and not {getattr(self, name)}")
-        for name in ("calls_min", "window_calls", "probes"):
+        for name in ("calls_min", "row_max", "window_calls", "probes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is 1 or more, and not {getattr(self, name)}")
         if not 0 <= self.window_s < _INFINITE or not 0 <= self.jitter <= 1:
@@ -108,6 +111,7 @@ class Breaker:
         "_on_change",
         "_out",
         "_reopens_s",
+        "_row",
         "_terms",
         "_ticket",
         "_uniform",
@@ -130,6 +134,7 @@ class Breaker:
         self._on_change = on_change
         self._ticket = 1
         self._out = 0
+        self._row = 0
         self._reopens_s = 0.0
         self._closed_s = -_INFINITE
         self._lasted_s = 0.0
@@ -233,9 +238,12 @@ class Breaker:
             return
         outcomes = self.outcomes
         outcomes.add(outcome, now_s)
+        self._row = self._row + 1 if outcome & FAILED else 0
         if not outcomes.failures and not outcomes.slows:
             return
-        if outcomes.calls >= terms.calls_min and _is_bad(outcomes, outcomes.calls, terms):
+        if self._row >= terms.row_max:
+            self._open(now_s)
+        elif outcomes.calls >= terms.calls_min and _is_bad(outcomes, outcomes.calls, terms):
             self._open(now_s)
 
     def _judge_probes(self, now_s: float) -> None:
@@ -258,7 +266,7 @@ class Breaker:
     def _change(self, state: State) -> None:
         old, self.state = self.state, state
         self._ticket += 1
-        self._out = 0
+        self._out = self._row = 0
         self.outcomes.clear()
         self.probed.clear()
         if old is not state and self._on_change is not None:

@@ -66,7 +66,8 @@ class CircuitBreaker:
         failure_rate: the share of calls that failed at which it opens.
         slow_rate: the share of slow calls at which it opens.
         slow_s: seconds above which a call is slow; without it, none is.
-        calls_min: with fewer calls in the window it stays closed.
+        calls_min: with fewer calls in the window its shares say nothing.
+        row_max: failures in a row at which it opens, whatever the window holds.
         window_s: seconds that a call counts for.
         window_calls: count the last so many calls instead.
         probes: calls that pass after it was open, to see whether it may close.
@@ -91,6 +92,7 @@ class CircuitBreaker:
         slow_rate: float = 0.8,
         slow_s: float = _NEVER_S,
         calls_min: int = 20,
+        row_max: int = 10,
         window_s: float = 30.0,
         window_calls: int | None = None,
         probes: int = 3,
@@ -108,6 +110,7 @@ class CircuitBreaker:
             slow_rate=slow_rate,
             slow_s=slow_s,
             calls_min=calls_min,
+            row_max=row_max,
             window_s=window_s if window_calls is None else 0.0,
             window_calls=100 if window_calls is None else window_calls,
             probes=probes,

@@ -41,6 +41,25 @@ def test_opens_at_the_rate_and_not_before_enough_calls() -> None:
     assert (breaker.opened, breaker.refused) == (1, 1)
 
 
+def test_failures_in_a_row_open_it_however_many_answers_the_window_holds() -> None:
+    breaker = make(BreakerTerms(row_max=10))
+    succeed(breaker, 0.0, 500)
+    fail(breaker, 1.0, 9)
+    succeed(breaker, 1.0)
+    fail(breaker, 1.0, 9)
+    assert breaker.state is State.CLOSED
+    fail(breaker, 1.0)
+    assert breaker.state is State.OPEN
+
+
+def test_answer_ends_a_row_also_when_the_window_has_emptied() -> None:
+    breaker = make(BreakerTerms(row_max=3, window_s=10.0))
+    fail(breaker, 0.0, 2)
+    succeed(breaker, 60.0)
+    fail(breaker, 60.0, 2)
+    assert breaker.state is State.CLOSED
+
+
 def test_failures_leave_with_their_window() -> None:
     breaker = make()
     fail(breaker, 0.0, 3)
@@ -167,6 +186,7 @@ def test_window_of_seconds_forgets_all_after_a_long_pause() -> None:
         {"slow_rate": 1.1},
         {"slow_s": 0.0},
         {"calls_min": 0},
+        {"row_max": 0},
         {"window_s": -1.0},
         {"window_s": inf},
         {"window_calls": 10, "window_s": 0.0},
