@@ -17,6 +17,9 @@ if TYPE_CHECKING:
         UpstreamBroken,
         UpstreamRefused,
     )
+    from headrace.flow.scheduler.priority_scheduler import PriorityScheduler
+    from headrace.flow.scheduler.rules import ClassRules, SchedulerRules
+    from headrace.flow.scheduler.snapshot import SchedulerSnapshot
     from headrace.library import Adapter, Completion, Embeddings, StreamEvent, SyncAdapter
     from headrace.model import Usage
     from headrace.store.faults import StoreBusy, StoreFault, StoreFull
@@ -49,6 +52,7 @@ __all__ = (
     "CacheStats",
     "CircuitBreaker",
     "CircuitOpen",
+    "ClassRules",
     "Completion",
     "DeadlineExceeded",
     "Embeddings",
@@ -59,11 +63,14 @@ __all__ = (
     "NotRunning",
     "NotStorable",
     "Overloaded",
+    "PriorityScheduler",
     "RateAdmission",
     "RateLimited",
     "RateLimiter",
     "RetryBudget",
     "RetryStats",
+    "SchedulerRules",
+    "SchedulerSnapshot",
     "SettingsInvalid",
     "SimpleCache",
     "StoreBusy",
@@ -80,6 +87,9 @@ __all__ = (
 )
 
 _HOMES = (
+    ("flow.scheduler.priority_scheduler", ("PriorityScheduler",)),
+    ("flow.scheduler.rules", ("ClassRules", "SchedulerRules")),
+    ("flow.scheduler.snapshot", ("SchedulerSnapshot",)),
     ("library", ("Adapter", "Completion", "Embeddings", "StreamEvent", "SyncAdapter")),
     ("model", ("Usage",)),
     ("store.faults", ("StoreBusy", "StoreFault", "StoreFull")),

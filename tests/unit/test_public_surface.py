@@ -51,6 +51,7 @@ EXPECTED: Final[Mapping[str, str]] = {
         "probes, open_s, open_s_max, failures, listeners, clock, uniform)"
     ),
     "CircuitOpen": "error(message, *, code, param, retry_after_s)",
+    "ClassRules": "class(*, turns_share, target_s, interval_s, wait_s_max)",
     "Completion": (
         "class(text, finish_reason, tool_calls, usage, model, provider, cache, cost_usd, "
         "attempts, raw)"
@@ -66,6 +67,9 @@ EXPECTED: Final[Mapping[str, str]] = {
     "NotFound": "error(message, *, code, param, retry_after_s)",
     "NotRunning": "error(message, *, code, param, retry_after_s)",
     "Overloaded": "error(message, *, code, param, retry_after_s)",
+    "PriorityScheduler": "class(concurrency, *, rules, clock)",
+    "SchedulerRules": "class(*, waiting_max, high, normal, low, batch)",
+    "SchedulerSnapshot": "class(waiting, turns_per_s, classes, heaviest)",
     "NotStorable": "error(message, *, code, param, retry_after_s)",
     "RateAdmission": "class(caller, tokens, refusal)",
     "RateLimited": "error(message, *, code, param, retry_after_s)",
