@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 NEVER_S: Final = float("inf")
+SOON_S: Final = -NEVER_S
 
 
 class Alarm:
@@ -31,18 +32,18 @@ class Alarm:
             due_s: when, monotonic seconds; infinity for never.
             now_s: the time on the same clock.
         """
-        if due_s == self._at_s and self._handle is not None:
-            return
+        if due_s <= now_s:
+            due_s = SOON_S
         if self._handle is not None:
-            if self._at_s <= now_s and due_s <= now_s:
-                return  # it is about to ring
+            if due_s == self._at_s:
+                return
             self._handle.cancel()
             self._handle = None
         self._at_s = due_s
         if due_s == NEVER_S:
             return
         loop = asyncio.get_running_loop()
-        if due_s <= now_s:
+        if due_s == SOON_S:
             self._handle = loop.call_soon(self._rings)
         else:
             self._handle = loop.call_later(due_s - now_s, self._rings)
