@@ -1,70 +1,13 @@
 """The pure queue: whose turn it is, and who has to leave."""
 
-from math import inf
-
 import pytest
+from tests.support.turns import observe, offer, queue, refused, take_all
 
-from headrace.flow.scheduler.rules import ClassRules, Priority, SchedulerRules
-from headrace.flow.scheduler.ticket import Reason, Ticket
-from headrace.flow.scheduler.ticket_queue import (
-    RETRY_AFTER_S_MAX,
-    RETRY_AFTER_S_UNKNOWN,
-    TicketQueue,
-)
+from headrace.flow.scheduler.rules import ClassRules, Priority
+from headrace.flow.scheduler.ticket import Reason
+from headrace.flow.scheduler.ticket_queue import RETRY_AFTER_S_MAX, RETRY_AFTER_S_UNKNOWN
 
 HIGH, NORMAL, LOW, BATCH = Priority
-# Nobody is dropped for having waited, so that order alone is seen.
-PATIENT = ClassRules(turns_share=0.1, target_s=1e6, interval_s=1e6, wait_s_max=1e6)
-
-
-def rules(waiting_max: int = 1024, each: ClassRules = PATIENT) -> SchedulerRules:
-    return SchedulerRules(waiting_max=waiting_max, high=each, normal=each, low=each, batch=each)
-
-
-def queue(waiting_max: int = 1024, each: ClassRules = PATIENT) -> TicketQueue[str]:
-    return TicketQueue(rules(waiting_max, each))
-
-
-def offer(
-    line: TicketQueue[str],
-    name: str,
-    tenant: str = "a",
-    priority: Priority = NORMAL,
-    *,
-    now_s: float = 0.0,
-    deadline_s: float = inf,
-    weight: float = 1.0,
-    cost: float = 1.0,
-) -> Ticket[str]:
-    ticket = Ticket(
-        name, tenant=tenant, priority=priority, deadline_s=deadline_s, weight=weight, cost=cost
-    )
-    line.offer(ticket, now_s)
-    return ticket
-
-
-def take_all(line: TicketQueue[str], now_s: float = 0.0) -> list[str]:
-    taken = []
-    while (ticket := line.take(now_s)) is not None:
-        taken.append(ticket.waiter)
-    return taken
-
-
-def refused(line: TicketQueue[str]) -> list[tuple[str, Reason]]:
-    return [(each.ticket.waiter, each.reason) for each in line.refused]
-
-
-def observe(line: TicketQueue[str], per_s: float, turns: int = 20) -> float:
-    """Let the queue see turns at a rate; gives the time after."""
-    now_s = 0.0
-    for number in range(turns + 1):
-        offer(line, f"seen {number}", "seen", now_s=now_s)
-    for _ in range(turns):
-        now_s += 1 / per_s
-        line.take(now_s)
-    line.take(now_s)
-    assert line.waiting == 0
-    return now_s
 
 
 # Whose turn it is.
@@ -348,84 +291,6 @@ def test_closing_refuses_everybody() -> None:
     assert {each.ticket for each in line.refused} == set(tickets)
     assert {each.reason for each in line.refused} == {Reason.CLOSED}
     assert take_all(line) == []
-
-
-# Overload.
-
-QUICK = ClassRules(turns_share=0.1, target_s=0.1, interval_s=1.0, wait_s_max=60.0)
-
-
-def overload(line: TicketQueue[str], until_s: float, tenant: str = "a") -> float:
-    """Twice as many come as are served, ten a second; gives the time after."""
-    now_s = 0.0
-    while now_s < until_s:
-        offer(line, f"{tenant}{now_s:.1f}", tenant, now_s=now_s)
-        offer(line, f"{tenant}{now_s:.1f}'", tenant, now_s=now_s)
-        line.take(now_s)
-        now_s += 0.1
-    return now_s
-
-
-def test_an_overloaded_line_serves_its_newest() -> None:
-    line = queue(each=QUICK)
-    now_s = overload(line, 5.0)
-    newest = offer(line, "newest", "a", now_s=now_s)
-    assert line.take(now_s) is newest
-
-
-def test_in_an_overloaded_line_nobody_waits_for_longer_than_an_interval() -> None:
-    line = queue(each=QUICK)
-    now_s = overload(line, 5.0)
-    line.take(now_s)
-    assert line.waiting < 22  # what comes in one second
-    assert {each.reason for each in line.refused} == {Reason.OVERLOADED}
-
-
-def test_an_overloaded_line_goes_back_to_order_when_it_is_worked_off() -> None:
-    line = queue(each=QUICK)
-    now_s = overload(line, 5.0)
-    while line.waiting:
-        now_s += 0.01
-        line.take(now_s)
-    for number in range(3):
-        offer(line, str(number), now_s=now_s)
-    assert take_all(line, now_s) == ["0", "1", "2"]
-
-
-def test_one_tenants_overload_is_not_anothers() -> None:
-    line = queue(each=QUICK)
-    now_s = 0.0
-    while now_s < 5.0:
-        for number in range(3):
-            offer(line, f"a{now_s:.1f}.{number}", "a", now_s=now_s)
-        offer(line, f"b{now_s:.1f}", "b", now_s=now_s)
-        line.take(now_s)
-        line.take(now_s)
-        now_s += 0.1
-    assert {each.ticket.tenant for each in line.refused} == {"a"}
-
-
-def test_in_an_overloaded_line_the_oldest_makes_room() -> None:
-    line = queue(waiting_max=8, each=QUICK)
-    now_s = overload(line, 3.0)
-    offer(line, "the last that finds room", "a", now_s=now_s)
-    before = len(line.refused)
-    oldest = min(line.classes[NORMAL].lines[0].tickets, key=lambda each: each.offered_s)
-    offer(line, "newest", "a", now_s=now_s)
-    assert [each.ticket for each in line.refused[before:]] == [oldest]
-
-
-def test_turns_that_are_far_apart_do_not_count_as_overload() -> None:
-    line = queue(each=QUICK)
-    now_s = 0.0
-    for number in range(3):
-        offer(line, str(number), now_s=now_s)
-    for number in range(3, 60):  # always three of them, a turn every two seconds
-        now_s += 2.0
-        line.take(now_s)
-        offer(line, str(number), now_s=now_s)
-    dropped_s = [each.ticket.offered_s for each in line.refused]
-    assert all(when < 20.0 for when in dropped_s)  # before the rate was known
 
 
 def test_counts_are_kept() -> None:
