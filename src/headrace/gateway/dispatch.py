@@ -6,7 +6,7 @@ be tried again, and how often, is `flow/retry.py`'s to say; here it is done.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from headrace.clock import Clock
 from headrace.errors import HeadraceError, Overloaded
@@ -50,30 +50,19 @@ class Dispatcher:
 class Dispatch:
     """The tries of one call. Implements the flight's `Agent`."""
 
-    __slots__ = (
-        "_began_s",
-        "_call",
-        "_dispatcher",
-        "_flight",
-        "_gate",
-        "_order",
-        "_targets",
-        "_ticket",
-        "_timer",
-        "_tries",
-    )
+    # What most calls never change is not set for each of them.
+    _began_s = 0.0
+    _tries = 0
+    _ticket = 0
+    _tried = 0  # targets before the one that is asked now
+    _gate: Gate | None = None
+    _call: UpstreamCall | None = None
+    _timer: asyncio.Handle | None = None
 
     def __init__(self, dispatcher: Dispatcher, order: Order, flight: Flight) -> None:
         self._dispatcher = dispatcher
         self._order = order
         self._flight = flight
-        self._targets: Sequence[Target] = order.targets
-        self._tries = 0
-        self._began_s = 0.0
-        self._ticket = 0
-        self._gate: Gate | None = None
-        self._call: UpstreamCall | None = None
-        self._timer: asyncio.Handle | None = None
 
     def begin(self) -> None:
         """The first try."""
@@ -141,9 +130,10 @@ class Dispatch:
     def _moves_on(self, now_s: float) -> bool:
         """Whether there is another target that may be asked; then it is the order's."""
         order = self._order
-        while len(self._targets) > 1:
-            self._targets = self._targets[1:]
-            order.lane, order.model = self._lane(self._targets[0]), self._targets[0].model
+        while self._tried + 1 < len(order.targets):
+            self._tried += 1
+            target = order.targets[self._tried]
+            order.lane, order.model = self._lane(target), target.model
             if self._passes(now_s):
                 self._tries = 0
                 order.way.gates.budget.deposit(now_s)

@@ -79,6 +79,7 @@ class Flight(Relay):
             return
         super().on_head(status, headers)
         if agent is not None and self.is_stream:
+            self.agent = None  # nothing is tried again from here on
             agent.succeeded()
 
     def on_fault(self, error: HeadraceError) -> None:
@@ -86,6 +87,7 @@ class Flight(Relay):
         if agent is not None and not self.is_over and not self.is_stream and agent.survives(error):
             self.begin_again(error)
         else:
+            self.agent = None  # a cycle, which would be left to the garbage collector
             super().on_fault(error)
 
     def concluded(self) -> Answer:
@@ -125,8 +127,9 @@ class Flight(Relay):
 
     def ended(self) -> None:
         self.call = None
-        if self.agent is not None and not self.is_stream:
-            self.agent.succeeded()
+        agent, self.agent = self.agent, None  # a cycle otherwise
+        if agent is not None:
+            agent.succeeded()
         self._tower.ended(self)
 
     def failed(self) -> None:
@@ -141,6 +144,7 @@ class Flight(Relay):
 
     def abandoned(self) -> None:
         call, self.call = self.call, None
+        self.agent = None
         self._tower.landed(self)
         if call:
             call.cancel()
