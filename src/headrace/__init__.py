@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from headrace.toolkit.batching import BatchProcessor
     from headrace.toolkit.cache import Cache
     from headrace.toolkit.circuit_breaker import BreakerStats, CircuitBreaker, CircuitOpen
+    from headrace.toolkit.connections.answers import HttpResponse
+    from headrace.toolkit.connections.pool import ConnectionPool
+    from headrace.toolkit.connections.stats import ConnectionStats
+    from headrace.toolkit.connections.sync_pool import SyncConnectionPool
     from headrace.toolkit.decorator import cached
     from headrace.toolkit.llm_batching import LLMBatchProcessor
     from headrace.toolkit.rate_limiter import RateAdmission, RateLimiter
@@ -54,9 +58,12 @@ __all__ = (
     "CircuitOpen",
     "ClassRules",
     "Completion",
+    "ConnectionPool",
+    "ConnectionStats",
     "DeadlineExceeded",
     "Embeddings",
     "HeadraceError",
+    "HttpResponse",
     "InvalidRequest",
     "LLMBatchProcessor",
     "NotFound",
@@ -78,6 +85,7 @@ __all__ = (
     "StoreFull",
     "StreamEvent",
     "SyncAdapter",
+    "SyncConnectionPool",
     "UpstreamBroken",
     "UpstreamRefused",
     "Usage",
@@ -99,6 +107,10 @@ _HOMES = (
     ("toolkit.batching", ("BatchProcessor",)),
     ("toolkit.cache", ("Cache",)),
     ("toolkit.circuit_breaker", ("BreakerStats", "CircuitBreaker", "CircuitOpen")),
+    ("toolkit.connections.answers", ("HttpResponse",)),
+    ("toolkit.connections.pool", ("ConnectionPool",)),
+    ("toolkit.connections.stats", ("ConnectionStats",)),
+    ("toolkit.connections.sync_pool", ("SyncConnectionPool",)),
     ("toolkit.decorator", ("cached",)),
     ("toolkit.llm_batching", ("LLMBatchProcessor",)),
     ("toolkit.rate_limiter", ("RateAdmission", "RateLimiter")),

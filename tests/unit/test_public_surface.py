@@ -56,9 +56,17 @@ EXPECTED: Final[Mapping[str, str]] = {
         "class(text, finish_reason, tool_calls, usage, model, provider, cache, cost_usd, "
         "attempts, raw)"
     ),
+    "ConnectionPool": (
+        "class(pool_size, *, max_keepalive, keepalive_s, connect_timeout_s, read_timeout_s, "
+        "total_timeout_s, pool_timeout_s, retries, answer_bytes_max, ca_file, clock, uniform)"
+    ),
+    "ConnectionStats": (
+        "class(opened, reused, idle, active, waiting, waits, retries, expired, errors)"
+    ),
     "DeadlineExceeded": "error(message, *, code, param, retry_after_s)",
     "Embeddings": "class(vectors, usage, model, provider, cache, cost_usd, attempts, raw)",
     "HeadraceError": "error(message, *, code, param, retry_after_s)",
+    "HttpResponse": "class(status, headers, content, attempts)",
     "InvalidRequest": "error(message, *, code, param, retry_after_s)",
     "LLMBatchProcessor": (
         "class(llm_callable, batch_size, max_wait_ms, *, cache, latency_ms, max_running, "
@@ -86,6 +94,10 @@ EXPECTED: Final[Mapping[str, str]] = {
     "StoreFull": "error(message, *, code, param, retry_after_s)",
     "StreamEvent": "class(index, text, raw, choice, finish_reason, usage)",
     "SyncAdapter": "class(settings, *, max_tokens, warm_up_timeout_s, close_timeout_s, embed)",
+    "SyncConnectionPool": (
+        "class(pool_size, *, max_keepalive, keepalive_s, connect_timeout_s, read_timeout_s, "
+        "total_timeout_s, pool_timeout_s, retries, answer_bytes_max, ca_file, clock, uniform)"
+    ),
     "UpstreamBroken": "error(message, *, code, param, retry_after_s)",
     "UpstreamRefused": "error(message, *, upstream_status, body)",
     "Usage": "class(input_tokens, output_tokens, cached_tokens)",

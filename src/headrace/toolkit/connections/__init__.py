@@ -1,0 +1,1 @@
+"""HTTP calls over connections that are kept: `ConnectionPool` and `SyncConnectionPool`."""

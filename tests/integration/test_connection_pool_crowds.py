@@ -1,0 +1,194 @@
+"""Both faces of the connection pool with many callers, some of which leave, and at its end."""
+
+import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from tests.support.adapter import soon
+from tests.support.pool_faces import Make, on_asyncio, on_threads, on_uvloop
+from tests.support.raw_server import RawServer, answering, silent
+from tests.support.waiting import eventually
+
+from headrace import ConnectionPool, NotRunning, Overloaded, SyncConnectionPool, UpstreamBroken
+
+HALF = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf"
+
+
+def test_threads_share_connections() -> None:
+    with RawServer(answering()) as server, SyncConnectionPool(4) as pool:
+        with ThreadPoolExecutor(16) as crew:
+            answers = list(crew.map(lambda _: pool.get(server.url).content, range(400)))
+        stats = pool.stats()
+        assert answers == [b"ok"] * 400
+        assert stats.opened == len(server.peers) <= 4
+        assert stats.opened + stats.reused == 400
+        assert (stats.active, stats.waiting, stats.errors) == (0, 0, 0)
+        assert stats.waits > 0
+
+
+def test_tasks_share_connections() -> None:
+    async def main(url: str) -> None:
+        async with ConnectionPool(4, max_keepalive=2) as pool:
+            answers = await asyncio.gather(*(pool.get(url) for _ in range(400)))
+            stats = pool.stats()
+            assert [answer.content for answer in answers] == [b"ok"] * 400
+            assert (stats.opened, stats.reused, stats.waits) == (4, 396, 396)
+            assert (stats.idle, stats.active, stats.waiting) == (2, 0, 0)
+
+    with RawServer(answering()) as server:
+        asyncio.run(main(server.url))
+        assert len(server.peers) == 4
+
+
+@pytest.mark.parametrize("make", [on_asyncio, on_uvloop, on_threads])
+def test_origins_have_places_of_their_own(make: Make) -> None:
+    with RawServer(answering()) as one, RawServer(answering()) as other, make(1) as pool:
+        for server in (one, other, one, other):
+            pool.get(server.url)
+        assert (pool.stats().opened, pool.stats().idle) == (2, 2)
+
+
+def test_threads_wait_no_longer_than_they_may() -> None:
+    with RawServer(silent()) as server, SyncConnectionPool(1, pool_timeout_s=0.05) as pool:
+        with ThreadPoolExecutor(1) as crew:
+            asked = crew.submit(pool.get, server.url, timeout_s=0.6)
+            eventually(lambda: pool.stats().active == 1)
+            with pytest.raises(Overloaded, match="pool_size") as told:
+                pool.get(server.url)
+            assert isinstance(asked.exception(10), UpstreamBroken)
+        assert (told.value.code, told.value.retry_after_s) == ("pool_exhausted", 1)
+        assert pool.stats().waiting == 0
+
+
+def test_tasks_wait_no_longer_than_they_may() -> None:
+    async def main(url: str) -> None:
+        async with ConnectionPool(1, pool_timeout_s=0.05) as pool:
+            first = asyncio.ensure_future(pool.get(url))
+            with pytest.raises(Overloaded, match="pool_size"):
+                await asyncio.gather(*(pool.get(url) for _ in range(3)))
+            first.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await first
+            await asyncio.sleep(0.1)
+            assert (pool.stats().active, pool.stats().waiting) == (0, 0)
+
+    with RawServer(silent()) as server:
+        asyncio.run(main(server.url))
+
+
+def test_cancelled_tasks_leave_their_places_to_others() -> None:
+    async def main(url: str) -> None:
+        async with ConnectionPool(2) as pool:
+            for turns in range(12):  # cancelled at every step of the way
+                calls = [asyncio.ensure_future(pool.get(url)) for _ in range(6)]
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                for call in calls[::2]:
+                    call.cancel()
+                done = await asyncio.gather(*calls, return_exceptions=True)
+                assert [getattr(each, "content", None) for each in done[1::2]] == [b"ok"] * 3
+                assert (pool.stats().active, pool.stats().waiting) == (0, 0)
+
+    with RawServer(answering()) as server:
+        asyncio.run(main(server.url))
+
+
+# The end.
+
+
+def test_closing_ends_calls_of_other_threads() -> None:
+    with RawServer(silent(HALF)) as server, SyncConnectionPool(2) as pool:
+        with ThreadPoolExecutor(4) as crew:
+            calls = [crew.submit(pool.get, server.url) for _ in range(4)]
+            eventually(lambda: (pool.stats().active, pool.stats().waiting) == (2, 2))
+            pool.close()
+            assert [type(call.exception(10)) for call in calls] == [NotRunning] * 4
+        assert (pool.stats().active, pool.stats().waiting) == (0, 0)
+
+
+def test_closing_ends_calls_of_other_tasks() -> None:
+    async def main(url: str) -> None:
+        pool = ConnectionPool(2)
+        calls = [asyncio.ensure_future(pool.get(url)) for _ in range(4)]
+        await soon(lambda: (pool.stats().waiting, pool.stats().opened) == (2, 2))
+        await pool.close()
+        done = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(each) for each in done] == [NotRunning] * 4
+        assert (pool.stats().active, pool.stats().waiting) == (0, 0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    with RawServer(silent(HALF)) as server:
+        asyncio.run(main(server.url))
+
+
+def test_closing_ends_streams_and_pauses_of_other_tasks() -> None:
+    async def main(url: str, busy: str) -> None:
+        pool = ConnectionPool(uniform=lambda: 1.0)
+        pausing = asyncio.ensure_future(pool.get(busy))
+        async with pool.stream("GET", url) as answer:
+            assert await anext(answer) == b"half"
+            await soon(lambda: pool.stats().retries == 1)
+            await pool.close()
+            with pytest.raises(NotRunning):
+                await anext(answer)
+        with pytest.raises(NotRunning):
+            await pausing
+
+    waits = b"HTTP/1.1 503 Busy\r\nretry-after: 25\r\ncontent-length: 0\r\n\r\n"
+    with RawServer(silent(HALF)) as server, RawServer(answering(waits)) as busy:
+        asyncio.run(main(server.url, busy.url))
+
+
+def test_pool_of_another_loop_is_refused() -> None:
+    pool = ConnectionPool()
+
+    async def main(url: str) -> int:
+        return (await pool.get(url)).status
+
+    async def end() -> None:
+        await pool.close()
+
+    with RawServer(answering()) as server, asyncio.Runner() as runner:
+        assert runner.run(main(server.url)) == 200
+        with pytest.raises(NotRunning, match="loop"):
+            threading_run(main(server.url))
+        runner.run(end())
+
+
+def threading_run(coroutine: Any) -> Any:
+    """Run a coroutine on a loop of another thread."""
+    with ThreadPoolExecutor(1) as crew:
+        return crew.submit(asyncio.run, coroutine).result(10)
+
+
+def test_fork_goes_on_with_its_own_connections() -> None:
+    with RawServer(answering()) as server, SyncConnectionPool() as pool:
+        pool.get(server.url)
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                is_good = pool.get(server.url).content == b"ok" and pool.stats().idle == 1
+                status = 0 if is_good else 2
+            finally:
+                os._exit(status)
+        assert os.waitpid(child, 0)[1] == 0
+        assert pool.get(server.url).content == b"ok"
+        assert pool.stats().opened == 1
+        assert len(server.peers) == 2
+
+
+def test_fork_with_the_lock_held_does_not_hang() -> None:
+    with RawServer(answering()) as server, SyncConnectionPool() as pool:
+        pool.get(server.url)
+        with pool._held()._lock:
+            child = os.fork()
+            if child == 0:
+                status = 1
+                try:
+                    status = 0 if pool.get(server.url).content == b"ok" else 2
+                finally:
+                    os._exit(status)
+            assert os.waitpid(child, 0)[1] == 0
