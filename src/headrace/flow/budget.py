@@ -12,14 +12,14 @@ from typing import Final
 SHARE: Final = 0.1
 FLOOR: Final = 3
 WINDOW_S: Final = 10.0
-_SLICES: Final = 10
+_SLICES: Final = 20
 
 
 class ShareBudget:
     """Extra calls as a share of requests, over a sliding window. One owner, no lock.
 
     In the `window_s` before any extra call there were, that one included, no more of them than
-    `share * requests + floor`. Time is cut into tenths of the window; where a tenth lies partly
+    `share * requests + floor`. Time is cut into slices, 20 to the window; where one lies partly
     outside, its extra calls count and its requests do not, so the bound is kept exactly.
 
     Args:
@@ -63,7 +63,7 @@ class ShareBudget:
         self._slice_s = window_s / _SLICES
         self._slice = 0
         self._end_s = float("-inf")
-        # Both totals as they were when each slice began; the current one and ten before it.
+        # Both totals as they were when each slice began; the current one and those before it.
         self._asked = [0] * (_SLICES + 1)
         self._extra = [0] * (_SLICES + 1)
         self.requests = 0

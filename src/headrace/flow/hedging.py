@@ -12,7 +12,10 @@ import msgspec
 from headrace.flow.budget import ShareBudget
 from headrace.flow.quantiles import DurationSketch
 
+# First tokens between two looks at the quantile.
 _LOOKS_APART: Final = 32
+# The part of the budget that is meant to be spent.
+_PLANNED: Final = 0.85
 
 
 class HedgeTerms(msgspec.Struct, frozen=True):
@@ -42,7 +45,8 @@ class Hedging:
 
     The second call is made after the observed p95 of the time to the first token, or as much
     later as the budget makes sense of: where 2 % may be hedged, these should be the slowest 2 %
-    and not the first ones to come by of the slowest 5 %.
+    and not the first ones to come by of the slowest 5 %. A part of the budget is left for when
+    many are slow at once.
 
     Args:
         terms: when and how often.
@@ -57,7 +61,7 @@ class Hedging:
 
     def __init__(self, terms: HedgeTerms) -> None:
         self._terms = terms
-        self._quantile = max(terms.quantile, 1 - terms.share)
+        self._quantile = max(terms.quantile, 1 - _PLANNED * terms.share)
         self._sketch = DurationSketch(terms.memory)
         self._seen = 0
         self.delay_s: float | None = None

@@ -73,7 +73,7 @@ def test_sketch_is_right_to_a_tenth(share: float) -> None:
     for duration_s in durations:
         sketch.add(duration_s)
     exact = sorted(durations)[int(share * 5000)]
-    assert sketch.quantile_s(share) == pytest.approx(exact, rel=0.12)
+    assert sketch.quantile_s(share) == pytest.approx(exact, rel=0.06)
 
 
 def test_sketch_keeps_to_its_bounds() -> None:
@@ -84,5 +84,5 @@ def test_sketch_keeps_to_its_bounds() -> None:
     assert sketch.quantile_s(1.0) == DURATION_S_MIN
     for _ in range(20):
         sketch.add(1e9)
-    assert sketch.quantile_s(1.0) == pytest.approx(DURATION_S_MAX, rel=0.2)
+    assert sketch.quantile_s(1.0) == DURATION_S_MAX
     assert sketch.weight <= 4
