@@ -18,7 +18,9 @@ LIMITS = st.builds(
     input_tokens_per_minute=st.none() | st.floats(1, 1e6),
     output_tokens_per_minute=st.none() | st.floats(1, 1e6),
     burst_s=st.floats(0.1, 60),
+    headroom=st.sampled_from([0.0, 0.05]),
     share=st.floats(0.05, 1),
+    is_refunding=st.just(True),
 )
 TOKENS = st.integers(0, 100_000)
 NAMES = st.sampled_from(
@@ -65,7 +67,7 @@ def test_no_header_no_usage_and_no_clock_breaks_a_key(
         if is_settled and held:
             held.pop().settle(used, used)
         for each in quota.left(now_s):
-            capacity = each.per_minute * limits.burst_s / 60
+            capacity = each.per_minute * limits.burst_s * (1 - limits.headroom) / 60
             assert 0 < each.per_minute <= 1e12 * limits.share
             assert each.left <= capacity * (1 + 1e-9)
         # Never shut for longer than the bound, two capacities of debt and a full bucket take.
@@ -98,7 +100,7 @@ def test_no_window_holds_more_than_the_burst_and_the_rate(
         for first, (start_s, _) in enumerate(log):
             total = 0.0
             for end_s, need in log[first:]:
-                capacity = per_s * limits.burst_s
+                capacity = per_s * limits.burst_s * (1 - limits.headroom)
                 # A call larger than all there is takes twice that at most.
                 total += min(need[kind], 2 * capacity)
                 over = max(0.0, min(need[kind], 2 * capacity) - capacity)
@@ -120,7 +122,7 @@ def test_settling_returns_exactly_what_was_not_used(
         if reservation is None:
             continue
         capacity = min(
-            (each.per_minute * limits.burst_s / 60 for each in quota.left(0.0)), default=inf
+            (each.per_minute * limits.burst_s / 70 for each in quota.left(0.0)), default=inf
         )
         if is_cancelled or 2 * asked > capacity:
             reservation.cancel()

@@ -9,7 +9,7 @@ ROUNDING_S: Final = 1e-6
 class Mark:
     """What a call took, when, and how much the bucket had given and got back by then."""
 
-    __slots__ = ("amount", "bucket", "returned", "sent_s", "taken")
+    __slots__ = ("amount", "bucket", "returned", "sent_s", "taken", "used")
 
     def __init__(self, bucket: "Bucket", amount: float, sent_s: float) -> None:
         self.bucket = bucket
@@ -17,6 +17,7 @@ class Mark:
         self.sent_s = sent_s
         self.taken = bucket.taken
         self.returned = bucket.returned
+        self.used = bucket.used
 
 
 class Bucket:
@@ -30,17 +31,33 @@ class Bucket:
         capacity: the highest level; positive.
         level: where it starts.
         now_s: the time it starts.
+        is_late: the provider counts what a call used when it is used, not when the call comes.
     """
 
-    __slots__ = ("capacity", "level", "per_s", "returned", "stamp_s", "taken")
+    __slots__ = (
+        "capacity",
+        "is_late",
+        "level",
+        "pending",
+        "per_s",
+        "returned",
+        "stamp_s",
+        "taken",
+        "used",
+    )
 
-    def __init__(self, per_s: float, capacity: float, level: float, now_s: float) -> None:
+    def __init__(
+        self, per_s: float, capacity: float, level: float, now_s: float, *, is_late: bool = False
+    ) -> None:
+        self.is_late = is_late
         self.per_s = per_s
         self.capacity = capacity
         self.level = min(level, capacity)
         self.stamp_s = now_s
         self.taken = 0.0
         self.returned = 0.0
+        self.used = 0.0
+        self.pending = 0.0
 
     def refill(self, now_s: float) -> None:
         """Bring the level up to `now_s`; nothing before the end of a freeze."""
@@ -67,6 +84,7 @@ class Bucket:
         amount = min(amount, 2 * self.capacity)
         self.level -= amount
         self.taken += amount
+        self.pending += amount
         return Mark(self, amount, now_s)
 
     def settle(self, mark: Mark, used: float) -> None:
@@ -77,6 +95,8 @@ class Bucket:
             used: what it really was.
         """
         unused = mark.amount - used
+        self.pending -= mark.amount
+        self.used += used
         self.level = max(-self.capacity, min(self.level + unused, self.capacity))
         if unused < 0:
             self.taken -= unused
@@ -104,6 +124,7 @@ class Bucket:
         The provider counted what was left when it admitted the call (then calls sent since then
         are still to come off, and time has added some) or when it answered (then nothing is). Both
         are possible, so the level has to lie between the two. A level that does is left alone.
+        Where the provider counts late, what calls under way may use is still to come off as well.
 
         Args:
             left: what the provider says is left.
@@ -112,10 +133,12 @@ class Bucket:
             now_s: the time.
         """
         self.refill(now_s)
-        taken = self.taken - mark.taken
-        returned = self.returned - mark.returned
-        admitted = left + (now_s - mark.sent_s) * self.per_s + returned - taken
-        low = min(left, admitted) - grain
+        if self.is_late:
+            gone = self.used - mark.used
+        else:
+            gone = (self.taken - mark.taken) - (self.returned - mark.returned)
+        admitted = left + (now_s - mark.sent_s) * self.per_s - gone
+        low = min(left, admitted) - grain - (self.pending if self.is_late else 0.0)
         high = max(left, admitted)
         level = max(low, min(self.level, high))
         self.level = max(-self.capacity, min(level, self.capacity))

@@ -61,8 +61,12 @@ class QuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
         output_tokens_per_minute: as Anthropic counts.
         burst_s: how many seconds' worth may be used at once; less than 60 where the provider looks
             at shorter spans (Azure: 1 or 10).
+        headroom: what part of the burst stays unused, up to a half: calls overtake each other on
+            their way to the provider. It costs nothing in the long run, since the rate is the same.
         share: how much of the key this process may use, where several use it; above 0, up to 1.
         retry_after_s_max: a `retry-after` above this counts as this.
+        is_refunding: the provider counts `tokens` as they were used in the end. Without, as they
+            were asked for, with the most that the output may be, which is how OpenAI does it.
         is_learning: headers may set limits where there are none, and lower those there are.
     """
 
@@ -71,8 +75,10 @@ class QuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens_per_minute: float | None = None
     output_tokens_per_minute: float | None = None
     burst_s: float = MINUTE_S
+    headroom: float = 0.05
     share: float = 1.0
     retry_after_s_max: float = 60.0
+    is_refunding: bool = False
     is_learning: bool = True
 
     def __post_init__(self) -> None:
@@ -81,6 +87,8 @@ class QuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(f"{name.lower()} per minute: {limit} is not positive and finite")
         if not 0 < self.burst_s <= MINUTE_S:
             raise ValueError(f"burst_s is {self.burst_s}: it is above 0 and at most 60")
+        if not 0 <= self.headroom <= 0.5:
+            raise ValueError(f"headroom is {self.headroom}: it is at least 0 and at most a half")
         if not 0 < self.share <= 1:
             raise ValueError(f"share is {self.share}: it is above 0 and at most 1")
         if not 0 < self.retry_after_s_max <= HOLD_S_MAX:
@@ -112,28 +120,39 @@ class Left(msgspec.Struct, frozen=True):
 
 
 class Reservation:
-    """What one call holds of a key's quota, from before it is sent until its end is known."""
+    """What one call holds of a key's quota, from before it is sent until its end is known.
 
-    __slots__ = ("_marks", "_quota")
+    It ends by `settle`, `refuse` or `cancel`; only the first of them counts.
+    """
 
-    def __init__(self, quota: "KeyQuota", marks: dict[Kind, Mark]) -> None:
+    __slots__ = ("_marks", "_output_asked", "_quota")
+
+    def __init__(self, quota: "KeyQuota", marks: dict[Kind, Mark], output_asked: float) -> None:
         self._quota = quota
+        # Nothing of it comes back where the provider counts what was asked for.
+        self._output_asked = output_asked
         self._marks: dict[Kind, Mark] | None = marks
 
     def settle(self, input_tokens: float, output_tokens: float) -> None:
-        """Say what was really used; the request itself stays counted. Only the first time counts.
+        """Say what was really used; the request itself stays counted.
 
         Args:
-            input_tokens: 0 for a call that was refused.
+            input_tokens: as the provider counted them.
             output_tokens: the same.
 
         Raises:
             ValueError: a count is negative or not finite.
         """
-        self._end(Need.of(input_tokens, output_tokens))
+        used = Need.of(input_tokens, output_tokens)
+        output_counted = max(output_tokens, self._output_asked)
+        self._end(used._replace(tokens=input_tokens + output_counted))
+
+    def refuse(self) -> None:
+        """The provider refused the call: the request stays counted, its tokens come back."""
+        self._end(Need.of(0.0, 0.0))
 
     def cancel(self) -> None:
-        """The call was never sent: all comes back. Nothing after `settle`."""
+        """The call was never sent: all comes back."""
         self._end(Need(0.0, 0.0, 0.0, 0.0))
 
     def mark(self, kind: Kind) -> Mark | None:
@@ -204,7 +223,8 @@ class KeyQuota:
         marks = {kind: bucket.take(need[kind], now_s) for kind, bucket in self._buckets.items()}
         self.pending += 1
         self.is_limited = bool(marks)  # a gate alone ends with its time
-        return Reservation(self, marks)
+        output_asked = 0.0 if self._limits.is_refunding else need.output_tokens
+        return Reservation(self, marks, output_asked)
 
     def observe(
         self, told: Told, now_s: float, reservation: Reservation | None, *, is_refused: bool = False
@@ -246,8 +266,15 @@ class KeyQuota:
 
     def _start(self, kind: Kind, per_minute: float, left: float, now_s: float) -> None:
         per_s = per_minute * self._limits.share / MINUTE_S
-        capacity = per_s * self._limits.burst_s
-        self._buckets[kind] = Bucket(per_s, capacity, left * self._limits.share, now_s)
+        capacity, headroom = self._room_of(per_s)
+        level = left * self._limits.share - headroom
+        is_late = kind == Kind.OUTPUT_TOKENS  # counted as they are made, says Anthropic
+        self._buckets[kind] = Bucket(per_s, capacity, level, now_s, is_late=is_late)
+
+    def _room_of(self, per_s: float) -> tuple[float, float]:
+        burst = per_s * self._limits.burst_s
+        headroom = burst * self._limits.headroom
+        return burst - headroom, headroom
 
     def _learn(self, reading: Reading, now_s: float, reservation: Reservation | None) -> None:
         kind = reading.kind
@@ -270,7 +297,7 @@ class KeyQuota:
         if configured is None or _is_minute(reading):
             per_s = min(reading.limit, configured or inf) * self._limits.share / MINUTE_S
             if per_s != bucket.per_s:
-                bucket.resize(per_s, per_s * self._limits.burst_s)
+                bucket.resize(per_s, self._room_of(per_s)[0])
 
     def _correct(self, reading: Reading, mark: Mark, now_s: float) -> None:
         if reading.left is None:
@@ -280,7 +307,8 @@ class KeyQuota:
         # What others took of the key, or a bucket that is not ours, may lower the level only.
         is_same = share == 1.0 and told_per_s <= mark.bucket.per_s * 1.01
         grain = reading.grain if is_same and not _is_slower(reading) else inf
-        mark.bucket.correct(reading.left * share, grain, mark, now_s)
+        _, headroom = self._room_of(mark.bucket.per_s)
+        mark.bucket.correct(reading.left * share - headroom, grain, mark, now_s)
 
     def _empty(self, told: Told, now_s: float) -> None:
         known = {reading.kind for reading in told.readings if reading.left is not None}

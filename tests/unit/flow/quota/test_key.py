@@ -8,8 +8,13 @@ from headrace.flow.quota.key import REFUSED_S, KeyQuota, Left, Need, QuotaLimits
 from headrace.flow.quota.told import NOTHING, Kind, Reading, Told, read_told
 
 ONE = Need.of(0, 0)
-OPEN = QuotaLimits()
-SIXTY = QuotaLimits(requests_per_minute=60)
+OPEN = QuotaLimits(headroom=0)
+SIXTY = QuotaLimits(requests_per_minute=60, headroom=0)
+
+
+def whole(**limits: float) -> QuotaLimits:
+    """Limits without headroom, which makes round numbers."""
+    return QuotaLimits(**{"headroom": 0, **limits})
 
 
 def make(limits: QuotaLimits = SIXTY, now_s: float = 0.0) -> KeyQuota:
@@ -50,7 +55,7 @@ def test_a_minute_of_calls_goes_at_once_and_then_one_a_second() -> None:
 
 def test_each_limit_counts_its_own_and_the_tightest_decides() -> None:
     quota = make(
-        QuotaLimits(
+        whole(
             requests_per_minute=600,
             tokens_per_minute=6000,
             input_tokens_per_minute=6000,
@@ -70,7 +75,7 @@ def test_each_limit_counts_its_own_and_the_tightest_decides() -> None:
 
 
 def test_what_was_not_used_comes_back_and_what_was_used_beyond_is_taken() -> None:
-    quota = make(QuotaLimits(input_tokens_per_minute=1000, output_tokens_per_minute=1000))
+    quota = make(whole(input_tokens_per_minute=1000, output_tokens_per_minute=1000))
     first = taken(quota, Need.of(300, 400), 0.0)
     second = taken(quota, Need.of(100, 100), 0.0)
     assert quota.pending == 2
@@ -92,18 +97,18 @@ def test_a_settled_call_stays_counted_and_a_cancelled_one_does_not() -> None:
 
 
 def test_a_call_larger_than_the_quota_goes_when_all_is_there_and_is_paid_for() -> None:
-    quota = make(QuotaLimits(tokens_per_minute=600))
+    quota = make(whole(tokens_per_minute=600))
     call = taken(quota, Need.of(1000, 0), 0.0)
     assert left(quota, 0.0, Kind.TOKENS) == -400
     assert quota.wait_s(Need.of(1000, 0), 0.0) == pytest.approx(100)
     call.settle(100, 0)
     assert left(quota, 0.0, Kind.TOKENS) == 500
-    assert taken(make(QuotaLimits(tokens_per_minute=600)), Need.of(1e11, 0), 0.0) is not None
+    assert taken(make(whole(tokens_per_minute=600)), Need.of(1e11, 0), 0.0) is not None
 
 
 @pytest.mark.parametrize("used", [1e300, 5e3])
 def test_usage_that_lies_costs_one_capacity_at_most(used: float) -> None:
-    quota = make(QuotaLimits(tokens_per_minute=600))
+    quota = make(whole(tokens_per_minute=600))
     taken(quota, Need.of(10, 0), 0.0).settle(used, 0)
     assert left(quota, 0.0, Kind.TOKENS) == -600
 
@@ -136,7 +141,7 @@ def test_limits_that_make_no_sense_are_not_accepted(name: str, value: float) -> 
 
 
 def test_a_worker_with_a_share_uses_no_more_than_that() -> None:
-    quota = make(QuotaLimits(requests_per_minute=60, share=0.25, burst_s=20))
+    quota = make(whole(requests_per_minute=60, share=0.25, burst_s=20))
     assert quota.left(0.0) == [Left(Kind.REQUESTS, 15, 5)]
     for _ in range(5):
         taken(quota, ONE, 0.0)
@@ -199,14 +204,14 @@ def test_what_comes_late_says_what_was_left_then() -> None:
 
 
 def test_rounded_tokens_are_believed_as_far_as_they_go() -> None:
-    quota = make(QuotaLimits(input_tokens_per_minute=30_000))
+    quota = make(whole(input_tokens_per_minute=30_000))
     call = taken(quota, Need.of(300, 0), 0.0)
     quota.observe(said(30_000, 30_000, 0, Kind.INPUT_TOKENS, grain=500), 0.0, call)
     assert left(quota, 0.0, Kind.INPUT_TOKENS) == 29_700
 
 
 def test_a_shared_key_is_lowered_to_its_share_and_never_raised() -> None:
-    quota = make(QuotaLimits(requests_per_minute=120, share=0.5))
+    quota = make(whole(requests_per_minute=120, share=0.5))
     for _ in range(20):
         taken(quota, ONE, 0.0)
     quota.observe(said(120, 100, 10), 0.0, taken(quota, ONE, 0.0))
@@ -216,7 +221,7 @@ def test_a_shared_key_is_lowered_to_its_share_and_never_raised() -> None:
 
 
 def test_a_quota_of_a_day_does_not_undo_that_of_a_minute() -> None:
-    quota = make(QuotaLimits(requests_per_minute=30))
+    quota = make(whole(requests_per_minute=30))
     for _ in range(29):
         taken(quota, ONE, 0.0)
     quota.observe(said(14_400, 14_370, 179.56), 0.0, taken(quota, ONE, 0.0))
@@ -227,7 +232,7 @@ def test_a_quota_of_a_day_does_not_undo_that_of_a_minute() -> None:
 
 
 def test_a_lower_limit_per_minute_is_believed_and_a_higher_one_is_not() -> None:
-    quota = make(QuotaLimits(requests_per_minute=60))
+    quota = make(whole(requests_per_minute=60))
     quota.observe(said(30, 15, 30), 0.0, taken(quota, ONE, 0.0))
     assert quota.left(0.0) == [Left(Kind.REQUESTS, 30, 15)]
     quota.observe(said(600, 300, 30), 0.0, taken(quota, ONE, 0.0))
@@ -268,7 +273,7 @@ def test_the_later_end_counts_and_a_short_one_does_not_open() -> None:
 
 
 def test_an_absurd_retry_after_is_bounded() -> None:
-    quota = make(QuotaLimits(requests_per_minute=60, retry_after_s_max=20))
+    quota = make(whole(requests_per_minute=60, retry_after_s_max=20))
     quota.observe(read_told([(b"retry-after", b"99999999999")], 0.0), 0.0, None)
     assert quota.wait_s(ONE, 0.0) == 20
 

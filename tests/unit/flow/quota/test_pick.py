@@ -12,7 +12,7 @@ ONE = Need.of(0, 0)
 
 
 def key(name: str, per_minute: float | None) -> KeyQuota:
-    return KeyQuota(name, QuotaLimits(requests_per_minute=per_minute), 0.0)
+    return KeyQuota(name, QuotaLimits(requests_per_minute=per_minute, headroom=0), 0.0)
 
 
 def spread(keys: list[KeyQuota], calls: int) -> Counter[str]:
@@ -49,7 +49,9 @@ def test_where_none_has_room_the_shortest_wait_is_told() -> None:
 
 
 def test_the_tightest_limit_of_a_key_decides() -> None:
-    tokens = KeyQuota("tokens", QuotaLimits(requests_per_minute=600, tokens_per_minute=1000), 0.0)
-    requests = KeyQuota("requests", QuotaLimits(requests_per_minute=60), 0.0)
+    tokens = KeyQuota(
+        "tokens", QuotaLimits(requests_per_minute=600, tokens_per_minute=1000, headroom=0), 0.0
+    )
+    requests = KeyQuota("requests", QuotaLimits(requests_per_minute=60, headroom=0), 0.0)
     assert pick([tokens, requests], Need.of(10, 10), 0.0).key is requests
     assert pick([tokens, requests], Need.of(1, 1), 0.0).key is tokens
