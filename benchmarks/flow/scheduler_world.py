@@ -71,7 +71,7 @@ class Turns(Protocol):
         self, waiter: Waiter[Slot], *, tenant: str, priority: Priority, deadline_s: float
     ) -> object: ...
     def on_free(self) -> None: ...
-    def drop_due(self) -> None: ...
+    def sweep(self) -> None: ...
 
 
 MakeTurns = Callable[[Slots, ManualClock], Turns]
@@ -108,7 +108,7 @@ class Fifo:
         while self._waiting and (slot := self._slots.try_acquire()) is not None:
             self._waiting.popleft().granted(slot)
 
-    def drop_due(self) -> None:
+    def sweep(self) -> None:
         """Nobody is ever due."""
 
 
@@ -117,17 +117,18 @@ class World:
 
     Args:
         make: what decides whose turn it is.
-        returns: whether who is refused comes again, once, when it was told to.
+        returns_s: after how long who is refused comes again, once, given what it was told; where
+            it is left out, nobody does.
     """
 
-    def __init__(self, make: MakeTurns, *, returns: bool = False) -> None:
+    def __init__(self, make: MakeTurns, returns_s: Callable[[float], float] | None = None) -> None:
         self.clock = ManualClock()
         self.now_s = self.clock.monotonic_s
         slots = Slots(SLOTS)
         self.turns = make(slots, self.clock)
         slots.on_free = self.turns.on_free
         self.outcomes: list[Outcome] = []
-        self._returns = returns
+        self._returns_s = returns_s
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._number = 0
 
@@ -138,7 +139,7 @@ class World:
             while swept_s + SWEEP_S <= request.at_s:
                 swept_s += SWEEP_S
                 self._pass(swept_s)
-                self.turns.drop_due()
+                self.turns.sweep()
             self._pass(request.at_s)
             self._come(Outcome(request, request.at_s))
         self._pass(math.inf)
@@ -149,9 +150,9 @@ class World:
         heappush(self._events, (when_s, self._number, what))
 
     def come_again(self, outcome: Outcome) -> None:
-        """Who was refused comes when it was told to."""
-        if self._returns and not outcome.is_return:
-            when_s = self.now_s() + outcome.retry_after_s
+        """Somebody was refused, and may come again."""
+        if self._returns_s is not None and not outcome.is_return:
+            when_s = self.now_s() + self._returns_s(outcome.retry_after_s)
             again = Outcome(outcome.request, when_s, is_return=True)
             self.at(when_s, lambda: self._come(again))
 

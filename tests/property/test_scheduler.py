@@ -99,7 +99,7 @@ class Events(RuleBasedStateMachine):
 
     @rule()
     def look(self) -> None:
-        self.scheduler.drop_due()
+        self.scheduler.sweep()
 
     @invariant()
     def everybody_hears_one_thing_or_waits(self) -> None:

@@ -80,8 +80,6 @@ class ClassQueue(Generic[WaiterT]):
         line = self._lines.get(ticket.tenant)
         if line is None:
             line = self._open(ticket.tenant)
-        elif not line.tickets:
-            line.start = max(line.start, self._virtual)
         self._weight += ticket.weight - (line.weight if line.tickets else 0.0)
         line.weight = ticket.weight
         line.tickets[ticket] = None
@@ -139,16 +137,14 @@ class ClassQueue(Generic[WaiterT]):
         return line
 
     def _next_line(self) -> Line[WaiterT]:
-        # An empty line keeps its tag until the virtual time is about to pass it.
+        # An empty line keeps its tag until the virtual time is about to pass it; so the tag of a
+        # line that is known is never behind the virtual time.
         while True:
-            start, number, line = self._starts[0]
-            if not line.tickets:
-                heappop(self._starts)
-                del self._lines[line.tenant]
-            elif start < line.start:
-                heapreplace(self._starts, (line.start, number, line))
-            else:
+            line = self._starts[0][2]
+            if line.tickets:
                 return line
+            heappop(self._starts)
+            del self._lines[line.tenant]
 
     def _drop(self, line: Line[WaiterT], now_s: float, dropped: list[Ticket[WaiterT]]) -> None:
         oldest, codel = line.oldest(), line.codel

@@ -80,7 +80,7 @@ class Scheduler(Generic[PermitT]):
 
     @property
     def next_due_s(self) -> float:
-        """When `drop_due` has something to do at the earliest, on the clock; may be infinite."""
+        """When somebody is too late, unless gone by then, on the clock; may be infinite."""
         return self._queue.next_due_s
 
     def submit(
@@ -141,12 +141,17 @@ class Scheduler(Generic[PermitT]):
         finally:
             self._is_handing_on = False
 
-    def drop_due(self) -> None:
-        """Refuse who is too late. To be called now and then, for no turn may come by itself."""
+    def sweep(self) -> None:
+        """Refuse who is too late, and look for capacity that came back unheard.
+
+        To be called every now and then while somebody waits: no permit may ever come back, and
+        time alone opens the gate of a `retry-after` and gives a lost permit back.
+        """
         now_s = self._now_s()
         if self._queue.next_due_s <= now_s:
             self._queue.drop_due(now_s)
             self._tell_refused(now_s)
+        self.on_free()
 
     def close(self) -> None:
         """Refuse everybody who waits, and everybody who comes."""

@@ -13,6 +13,7 @@ from headrace.flow.scheduler.rules import Priority, SchedulerRules
 from headrace.flow.scheduler.slots import Slots
 from headrace.flow.scheduler.snapshot import SchedulerSnapshot
 from headrace.flow.scheduler.ticket import Ticket
+from headrace.limits import SWEEP_INTERVAL_S
 
 Result = TypeVar("Result")
 PriorityName = Literal["high", "normal", "low", "batch"]
@@ -116,7 +117,7 @@ class PriorityScheduler:
         capacity.on_free = self._scheduler.on_free
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = inf
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None  # of the timer
 
     @property
     def waiting(self) -> int:
@@ -235,19 +236,18 @@ class PriorityScheduler:
             raise
 
     def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
-        due_s = self._scheduler.next_due_s
+        now_s = self._now_s()
+        due_s = min(self._scheduler.next_due_s, now_s + SWEEP_INTERVAL_S)
         if loop is self._loop and self._timer_s <= due_s:
             return
         self._disarm()
-        if due_s < inf:
-            self._loop, self._timer_s = loop, due_s
-            self._timer = loop.call_later(max(due_s - self._now_s(), 0.0), self._on_due)
+        self._loop, self._timer_s = loop, due_s
+        self._timer = loop.call_later(max(due_s - now_s, 0.0), self._sweep, loop)
 
-    def _on_due(self) -> None:
-        loop = self._loop
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         self._disarm()
-        self._scheduler.drop_due()
-        if loop is not None:
+        self._scheduler.sweep()
+        if self._scheduler.waiting:
             self._arm(loop)
 
     def _disarm(self) -> None:

@@ -62,7 +62,7 @@ class TicketQueue(Generic[WaiterT]):
 
     @property
     def next_due_s(self) -> float:
-        """When `drop_due` has something to do at the earliest; infinite where nobody waits."""
+        """When `drop_due` finds somebody at the earliest; infinite where nobody waits."""
         return self._due.next_s
 
     def rate_per_s(self, now_s: float) -> float | None:

@@ -157,13 +157,22 @@ def test_who_is_late_is_told_by_the_next_look() -> None:
     desk = Desk()
     desk.submit()
     late, _ = desk.submit(deadline_s=2.0)
-    desk.scheduler.drop_due()
+    desk.scheduler.sweep()
     assert late.heard == 0
     desk.clock.advance(2.0)
-    desk.scheduler.drop_due()
+    desk.scheduler.sweep()
     assert isinstance(late.error, DeadlineExceeded)
     assert late.error.code == "deadline_exceeded"
     assert "2.0 s" in late.error.message
+
+
+def test_capacity_that_came_back_unheard_is_found() -> None:
+    desk = Desk()
+    desk.submit()
+    second, _ = desk.submit()
+    desk.slots.free += 1  # as when a gate opens with time
+    desk.scheduler.sweep()
+    assert second.permit is not None
 
 
 def test_a_turn_that_nobody_wants_any_more_is_given_back() -> None:

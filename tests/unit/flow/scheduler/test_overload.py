@@ -80,3 +80,20 @@ def test_turns_that_are_far_apart_do_not_count_as_overload() -> None:
         offer(line, str(number), now_s=now_s)
     dropped_s = [each.ticket.offered_s for each in line.refused]
     assert all(when < 20.0 for when in dropped_s)  # before the rate was known
+
+
+def test_a_line_that_was_empty_has_not_stood() -> None:
+    line = queue(each=QUICK)
+    gone = [offer(line, str(number), "a") for number in range(5)]
+    for number in range(5):
+        offer(line, str(number), "b", now_s=0.2)
+    line.take(0.2)  # a's have waited for longer than the target
+    for ticket in gone:
+        line.cancel(ticket, 0.3)
+    for number in range(3):
+        offer(line, f"new {number}", "a", now_s=1.1)
+    for number in range(4):
+        offer(line, f"more {number}", "b", now_s=1.1)
+    while line.waiting:
+        line.take(1.3)
+    assert {each.ticket.tenant for each in line.refused} <= {"b"}

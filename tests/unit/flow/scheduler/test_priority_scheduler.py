@@ -8,7 +8,7 @@ import pytest
 from headrace.errors import DeadlineExceeded, Overloaded
 from headrace.flow.scheduler.priority_scheduler import PriorityName, PriorityScheduler
 from headrace.flow.scheduler.rules import ClassRules, Priority, SchedulerRules
-from headrace.flow.scheduler.slots import Slots
+from headrace.flow.scheduler.slots import Slot, Slots
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:
@@ -205,6 +205,26 @@ def test_a_limiter_decides_how_many() -> None:
         first.ignore()
         second.drop()
         assert limiter.free == 2
+
+    run(test)
+
+
+class Gated(Slots):
+    """A limiter whose gate opens with time, and that tells nobody."""
+
+    is_open = False
+
+    def try_acquire(self) -> Slot | None:
+        return super().try_acquire() if self.is_open else None
+
+
+def test_the_gate_of_a_limiter_opens_for_those_who_wait() -> None:
+    async def test() -> None:
+        limiter = Gated(1)
+        scheduler = PriorityScheduler(limiter)
+        asyncio.get_running_loop().call_later(0.01, setattr, limiter, "is_open", True)
+        (await scheduler.acquire()).success()
+        assert limiter.free == 1
 
     run(test)
 

@@ -33,6 +33,7 @@ def test_time_in_which_nobody_waits_does_not_count() -> None:
     rate.began(0.0)
     now_s = turns(rate, 50, 0.1, 0.0)
     rate.stopped(now_s)
+    assert rate.per_s(now_s + 3600.0) == pytest.approx(10.0, rel=0.01)
     rate.began(now_s + 3600.0)
     assert rate.per_s(now_s + 3600.0) == pytest.approx(10.0, rel=0.01)
 

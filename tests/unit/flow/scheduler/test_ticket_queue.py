@@ -207,6 +207,18 @@ def test_who_is_late_is_refused_and_gets_no_turn() -> None:
     assert refused(line) == [("late", Reason.DEADLINE)]
 
 
+def test_who_left_is_not_refused_when_it_would_have_been_late() -> None:
+    line = queue()
+    gone = offer(line, "gone", deadline_s=2.0)
+    served = offer(line, "served", deadline_s=2.0)
+    offer(line, "patient")
+    line.cancel(gone, 0.0)
+    assert line.take(0.0) is served
+    line.drop_due(3.0)
+    assert refused(line) == []
+    assert line.waiting == 1
+
+
 def test_who_comes_too_late_does_not_wait() -> None:
     line = queue()
     offer(line, "late", now_s=3.0, deadline_s=3.0)
