@@ -21,8 +21,9 @@ DOWN_S: Final = 60.0
 WARM_UP_S: Final = 30.0
 
 HEALTHY: Final = Nature()
-# Of 1 %, the p99 lies on the edge between the slow and all others, and is the one in this run and
-# the other in the next: what is promised of it is held at p99.5, and at p99 where 1.5 % are slow.
+# Of 1 %, the p99 lies on the edge between the slow and all others: it is the one in this run and
+# the other in the next, whatever is done. So the tail is looked at beyond the edge too: at p99.5,
+# and at p99 where 1.5 % are slow.
 TAILS: Final[Mapping[str, Nature]] = {
     "tail of 1 %": Nature(slow_share=0.01, slow_factor=20.0),
     "tail of 1.5 %": Nature(slow_share=0.015, slow_factor=20.0),
@@ -76,6 +77,7 @@ class Row(msgspec.Struct, frozen=True):
 HEDGED: Final = "hedged"
 ALL: Final = "retries, fallback, breaker"
 GOALS: Final[Mapping[tuple[str, str, str], Goal]] = {
+    ("tail of 1 %", HEDGED, "p99 / without"): Goal(most=1 / 3),
     ("tail of 1 %", HEDGED, "p99.5 / without"): Goal(most=1 / 3),
     ("tail of 1 %", HEDGED, "extra calls, share"): Goal(most=0.03),
     ("tail of 1.5 %", HEDGED, "p99 / without"): Goal(most=1 / 3),

@@ -42,6 +42,13 @@ class Model:
             return True
         return False
 
+    def wait_s(self, now_s: float) -> float:
+        left_s = max(0.0, self.until_s - now_s)
+        if self.state is State.OPEN:
+            return left_s
+        is_full = self.probes_out + len(self.ended) >= self.terms.probes
+        return min(1.0, left_s) if self.state is State.HALF_OPEN and is_full else 0.0
+
     def end(self, now_s: float, *, failed: bool, slow: bool) -> None:
         self.ended.append((now_s, failed, slow))
         if self.state is State.CLOSED:
@@ -151,9 +158,7 @@ class AnyCalls(RuleBasedStateMachine):
         if not hasattr(self, "model"):
             return
         assert self.breaker.state is self.model.state
-        is_open = self.model.state is State.OPEN
-        wait_s = max(0.0, self.model.until_s - self.now_s) if is_open else 0.0
-        assert self.breaker.retry_after_s(self.now_s) == wait_s
+        assert self.breaker.retry_after_s(self.now_s) == self.model.wait_s(self.now_s)
         assert all(old is not new for old, new in self.told)
         assert not self.told or self.told[-1][1] is self.breaker.state
 

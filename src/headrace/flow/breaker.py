@@ -21,6 +21,9 @@ from headrace.flow.outcomes import FAILED, SLOW, LastCalls, LastSeconds, Outcome
 REFUSED: Final = 0
 """The ticket of a call that may not be made."""
 
+PROBED_S: Final = 1.0
+"""What a caller is told to wait for while probes are under way: nobody knows how long they take."""
+
 _INFINITE: Final = float("inf")
 
 
@@ -198,12 +201,17 @@ class Breaker:
             self._out -= 1
 
     def retry_after_s(self, now_s: float) -> float:
-        """Seconds until probes pass; 0 where calls pass now or a probe is under way.
+        """Seconds until a call may pass: 0 where it may now, a second where probes are under way.
 
         Args:
             now_s: monotonic seconds.
         """
-        return max(0.0, self._reopens_s - now_s) if self.state is State.OPEN else 0.0
+        if self.state is State.CLOSED:
+            return 0.0
+        left_s = max(0.0, self._reopens_s - now_s)
+        if self.state is State.OPEN:
+            return left_s
+        return 0.0 if self._has_room() else min(left_s, PROBED_S)
 
     def open(self, now_s: float) -> None:
         """Let nothing pass from now on, as when probes fail; nothing where it is open."""
@@ -241,9 +249,9 @@ class Breaker:
         self._row = self._row + 1 if outcome & FAILED else 0
         if not outcomes.failures and not outcomes.slows:
             return
-        if self._row >= terms.row_max:
-            self._open(now_s)
-        elif outcomes.calls >= terms.calls_min and _is_bad(outcomes, outcomes.calls, terms):
+        calls = outcomes.calls
+        is_bad = calls >= terms.calls_min and _is_bad(outcomes, calls, terms)
+        if is_bad or self._row >= terms.row_max:
             self._open(now_s)
 
     def _judge_probes(self, now_s: float) -> None:

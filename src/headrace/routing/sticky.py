@@ -55,14 +55,14 @@ class StickyBalance:
             inflight += load.inflight
             weights += load.weight
         per_weight = self._bound * inflight / weights
-        best, best_rank = None, 0.0
+        best, best_rank = loads[0], 0.0
         for load in loads:
             # Their bounds add up to more than all calls, so one of them is below its own.
             if load.inflight + 1 <= ceil(per_weight * load.weight):
                 rank = rank_of(session, load)
-                if best is None or rank > best_rank:
+                if rank > best_rank:
                     best, best_rank = load, rank
-        return best or self._otherwise.choose(loads, now_s)
+        return best
 
 
 def rank_of(session: bytes, load: Load) -> float:

@@ -34,7 +34,7 @@ class BreakerStats(msgspec.Struct, frozen=True):
 
     Attributes:
         state: `closed`, `open` or `half_open`.
-        calls: calls in the window.
+        calls: calls in the window, as of the last one.
         failures: those that failed.
         slow: those that were slow.
         opened: how often it opened.
