@@ -10,6 +10,8 @@ from tests.support.embedding import Caller, EmbedEngine
 
 from headrace.clock import SystemClock
 from headrace.gateway.embed_batch import EmbedBatcher
+from headrace.gateway.flight import Flight
+from headrace.gateway.order import Order
 from headrace.gateway.tasks import Tasks
 from headrace.sim.faults import Fault, FaultKind
 from headrace.sim.options import SimOptions
@@ -47,19 +49,11 @@ class SimEngine(EmbedEngine):
         )
         self.sim_pool = sim_pool
         self.pool.send = sim_pool.send  # type: ignore[method-assign]
-        self.batcher = EmbedBatcher(lambda: self.terms, SystemClock(), self.bugs.append)
+        self.batcher = EmbedBatcher(lambda: self.terms, SystemClock(), self.bugs.append, self)
 
-    def _hand_over(self, order: Any) -> bool:
-        relay = order.relay
-        super()._hand_over(order)
-        if relay.call is None:
-            relay.call = self.pool.send(
-                order.way.endpoint.request(
-                    b"POST", "/embeddings", order.call.forwarded, order.body
-                ),
-                relay,
-            )
-        return False
+    def leave(self, order: Order, flight: Flight) -> None:
+        self.prepare(order)
+        self.send(order, flight)
 
     async def answers(self, callers: list[Caller]) -> list[dict[str, Any]]:
         """What they get."""

@@ -7,11 +7,14 @@ from typing import Any
 
 import msgspec
 from tests.support.engine import JSON, StillEngine
-from tests.unit.gateway.test_relay import Flow, Reader
+from tests.unit.gateway.test_relay import Flow as Connection
+from tests.unit.gateway.test_relay import Reader
 
 from headrace.dialects.base import Operation
 from headrace.gateway.call import Hints, Stopwatch, make_call
+from headrace.gateway.dispatch import worded
 from headrace.gateway.embed_batch import EmbedBatcher
+from headrace.gateway.flight import Flight
 from headrace.gateway.order import Order
 from headrace.upstream.h1 import Sink
 
@@ -55,19 +58,28 @@ class EmbedEngine(StillEngine):
     def __init__(self, **terms: Any) -> None:
         super().__init__()
         self.terms = Terms(**terms)
-        self.batcher = EmbedBatcher(lambda: self.terms, self.clock, self.bugs.append)
+        self.batcher = EmbedBatcher(lambda: self.terms, self.clock, self.bugs.append, self)
         pipeline = self.engine.pipeline
         pipeline._stages = (*pipeline._stages[:5], self._hand_over)  # type: ignore[assignment]
         self.left: list[Order] = []
 
     def _hand_over(self, order: Order) -> bool:
-        relay = order.relay
-        assert relay is not None
-        order.relay = None
-        relay.call = self.batcher.take(order, relay)
-        if relay.call is None:
-            self.left.append(order)
+        flight, order.relay = order.relay, None
+        assert isinstance(flight, Flight)
+        if not self.batcher.submit(order, flight):
+            self.leave(order, flight)
         return False
+
+    def leave(self, order: Order, flight: Flight) -> None:
+        """What is not merged is for others to send."""
+        self.left.append(order)
+
+    def prepare(self, order: Order) -> None:
+        order.request = worded(order)
+
+    def send(self, order: Order, flight: Flight) -> None:
+        """Send an order straight to the provider."""
+        flight.call = self.pool.send(order.request, flight)
 
     def ask(  # type: ignore[override]
         self, given: Any, model: str = "m", tenant: str = "t", **fields: Any
@@ -140,7 +152,7 @@ def refuse(sink: Sink, message: str, status: int = 400) -> None:
 def reply(sink: Sink, status: int, document: Any, headers: list[Any] | None = None) -> None:
     """Answer with a document."""
     body = json.dumps(document).encode()
-    sink.on_attempt(Flow())
+    sink.on_attempt(Connection())
     sink.on_head(status, JSON if headers is None else headers)
     sink.on_body(body[:9])
     sink.on_body(body[9:])

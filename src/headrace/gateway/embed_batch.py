@@ -10,8 +10,8 @@ A merged call that the provider refuses (400, 413, 422) is asked in halves, and 
 refused stands alone and gets the provider's own words. Where both halves are answered, it was the
 size, and calls are kept smaller for a while. A provider that does not answer a merged call with a
 vector for each input is asked by every caller alone for a while. What says nothing about inputs,
-such as 429, 5xx or a broken connection, goes to everybody, each of whom tries again as it would
-have by itself.
+such as 429, 5xx or a broken connection, is tried again as one call, like any other, and goes to
+everybody where that does not help.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,22 +21,20 @@ from typing import Any, Final, Protocol
 from headrace.clock import Clock
 from headrace.dialects.base import Operation
 from headrace.dialects.openai_embeddings import EmbedAsk, read_ask
+from headrace.errors import HeadraceError
 from headrace.flow.batch.alarm import Alarm
 from headrace.flow.batch.queue import BatchQueue
-from headrace.gateway.embed_call import Alone, Call, Merged, Share, Trial
+from headrace.gateway.embed_call import Call, Share, Trial
 from headrace.gateway.embed_habits import Habit, Habits
+from headrace.gateway.flight import Flight
 from headrace.gateway.order import Order
-from headrace.gateway.relay import Cancellable
-from headrace.gateway.tasks import OnBug
+from headrace.gateway.tasks import OnBug, attempt
 from headrace.upstream.faults import UpstreamFault
-from headrace.upstream.h1 import Sink
 
 # Requests that wait at once for one call; one more goes by itself.
 WAITING_MAX: Final = 4096
 # How long to wait for company, as a share of what a call takes.
 WAIT_SHARE: Final = 0.1
-
-Send = Callable[[Order, bytes, Sink], Cancellable]
 
 
 class BatchTerms(Protocol):
@@ -50,6 +48,18 @@ class BatchTerms(Protocol):
     def tokens_max(self) -> int: ...
     @property
     def wait_ms_max(self) -> float: ...
+
+
+class Sender(Protocol):
+    """Who asks providers."""
+
+    def prepare(self, order: Order) -> None:
+        """Word the request."""
+        ...
+
+    def send(self, order: Order, flight: Flight) -> None:
+        """Set out; the answer goes to the flight, whose `call` can be cancelled from now on."""
+        ...
 
 
 class EmbedCounts:
@@ -77,45 +87,45 @@ class EmbedBatcher:
         terms: what the settings say at the moment.
         clock: the time.
         on_bug: told of an exception that no one expected; who waits is told by a 500.
-        send: sends a request on behalf of an order and others like it.
+        sender: sends calls, each as one, however many callers it is for.
 
     Attributes:
         counts: what it did.
     """
 
     def __init__(
-        self, terms: Callable[[], BatchTerms], clock: Clock, on_bug: OnBug, send: Send | None = None
+        self, terms: Callable[[], BatchTerms], clock: Clock, on_bug: OnBug, sender: Sender
     ) -> None:
         self._terms = terms
         self._now_s = clock.monotonic_s
         self._on_bug = on_bug
-        self._send = send or _straight
+        self._sender = sender
         self._habits = Habits()
         self._groups: dict[Any, _Group] = {}
         self.counts = EmbedCounts()
 
-    def take(self, order: Order, sink: Sink) -> Cancellable | None:
-        """Send an order, perhaps with others; its answer goes to `sink` like a call's of its own.
+    def submit(self, order: Order, flight: Flight) -> bool:
+        """Take over an order, to send it, perhaps with others.
 
         Args:
-            order: routed, with its JSON in `body` until its call has ended.
-            sink: where the answer goes.
+            order: routed, with its JSON in `body`.
+            flight: where its answer goes, as from a call of its own.
 
         Returns:
-            What gives it up; `None` where it has to be sent by itself, as any other.
+            Whether it was taken over; else it has to be sent as any other.
         """
         if order.call.grammar.operation is not Operation.EMBEDDINGS:
-            return None
+            return False
         terms = self._terms()
         ask = read_ask(order.body) if terms.enabled else None
         if ask is None or len(ask.inputs) > terms.items_max or ask.tokens > terms.tokens_max:
-            return None
+            return False
         now_s = self._now_s()
         name = order.way.endpoint.name
         habit = self._habits.of(name, order.model, terms.items_max, now_s)
         if habit.is_alone(now_s):
-            return None
-        return self._group(order, ask, habit, terms).take(order, ask, sink)
+            return False
+        return self._group(order, ask, habit, terms).take(order, ask, flight)
 
     def close(self) -> None:
         """Tell who waits that there is no call any more; those on their way end with the pools."""
@@ -129,11 +139,14 @@ class EmbedBatcher:
 
     def _group(self, order: Order, ask: EmbedAsk, habit: Habit, terms: BatchTerms) -> "_Group":
         # A lane is one as long as it lives: after a reload there may be another of its name.
-        key = (order.way, order.model, order.call.forwarded, ask.fields, ask.is_text)
+        asked = (order.way, order.model, order.targets, order.call.forwarded)
+        key = (*asked, ask.fields, ask.is_text)
         group = self._groups.get(key)
         if group is None:
             forget = partial(self._groups.pop, key, None)
-            group = _Group(habit, terms, self._now_s, self._on_bug, self._send, self.counts, forget)
+            group = _Group(
+                habit, terms, self._now_s, self._on_bug, self._sender, self.counts, forget
+            )
             self._groups[key] = group
         return group
 
@@ -147,14 +160,14 @@ class _Group:
         terms: BatchTerms,
         now_s: Callable[[], float],
         on_bug: OnBug,
-        send: Send,
+        sender: Sender,
         counts: EmbedCounts,
         forget: Callable[[], object],
     ) -> None:
         self._habit = habit
-        self._now_s = now_s
+        self.now_s = now_s
         self.on_bug = on_bug
-        self._send_upstream = send
+        self._sender = sender
         self._counts = counts
         self._forget = forget
         self._alarm = Alarm(self._go)
@@ -170,39 +183,37 @@ class _Group:
     def waiting(self) -> int:
         return self._queue.waiting
 
-    def take(self, order: Order, ask: EmbedAsk, sink: Sink) -> Share | None:
-        share = Share(order, ask, sink, self)
+    def take(self, order: Order, ask: EmbedAsk, flight: Flight) -> bool:
+        share = Share(order, ask, flight, self)
         size = len(ask.distinct)
-        share.entry = self._queue.offer(share, self._now_s(), size=size, tokens=ask.tokens)
+        share.entry = self._queue.offer(share, self.now_s(), size=size, tokens=ask.tokens)
         if share.entry is None:
-            return None
+            return False
+        flight.call = share
         self._counts.orders += 1
         self._counts.inputs += len(ask.inputs)
         self._set_alarm()
-        return share
+        return True
 
     def close(self) -> None:
         self._alarm.cancel()
         for entry in self._queue.expire(float("inf")):
-            share = entry.item
-            share.fail(UpstreamFault("shutdown", share.order.way.endpoint.name))
+            share, entry.item.entry = entry.item, None
+            share.fail(share.flight, UpstreamFault("shutdown", share.order.way.endpoint.name))
+        self._set_alarm()
 
     # What calls and shares say.
 
     def left(self, share: Share) -> None:
-        call = share.call
-        if call is None:
-            if share.entry is not None:
-                self._queue.withdraw(share.entry)
+        call, entry, share.entry = share.call, share.entry, None
+        if entry is not None:
+            self._queue.withdraw(entry)
             self._set_alarm()
-        elif not call.is_over and not call.waiting:
-            upstream = call.upstream
-            call.over(is_good=False)
-            if upstream is not None:
-                upstream.cancel()
+        elif call is not None and not call.waiting:
+            call.finish(is_good=False)
 
     def ended(self, call: Call, *, is_good: bool) -> None:
-        now_s = self._now_s()
+        now_s = self.now_s()
         self._queue.ended(call.items, now_s - call.began_s if is_good else None)
         trial = call.trial
         if trial is not None and is_good:
@@ -222,39 +233,49 @@ class _Group:
         for half in halves:
             self._queue.began()
             self._send(half, trial)
-        call.over(is_good=False)
+        call.finish(is_good=False)
 
     def part(self, call: Call, *, was_answered: bool) -> None:
         if was_answered:
             self._counts.unread += 1
-            self._habit.stay_alone(self._now_s())
+            self._habit.stay_alone(self.now_s())
         for share in call.waiting:
             self._queue.began()
             self._send([share])
-        call.over(is_good=False)
+        call.finish(is_good=False)
 
     # Calls.
 
     def _set_alarm(self) -> None:
-        now_s = self._now_s()
+        now_s = self.now_s()
         self._alarm.set(self._queue.due_s(now_s), now_s)
         if not self._queue.waiting and not self._queue.running:
             self._forget()
 
     def _go(self) -> None:
         """It is time: send what is due."""
-        now_s = self._now_s()
+        now_s = self.now_s()
         while self._queue.due_s(now_s) <= now_s:
-            self._send([entry.item for entry in self._queue.take(now_s)])
+            shares = [entry.item for entry in self._queue.take(now_s)]
+            for share in shares:
+                share.entry = None  # a cycle, which would be left to the garbage collector
+            bug = attempt(self._send, shares, self.on_bug)
+            if bug is not None:
+                self._not_sent(shares, bug)
         self._set_alarm()
 
+    def _not_sent(self, shares: Sequence[Share], bug: HeadraceError) -> None:
+        call = shares[0].call
+        if call is not None:
+            call.fail(bug)
+            return
+        self._queue.ended()
+        for share in shares:
+            share.fail(share.flight, bug)
+
     def _send(self, shares: Sequence[Share], trial: Trial | None = None) -> None:
-        call = Alone(shares[0], self, trial) if len(shares) == 1 else Merged(shares, self, trial)
-        call.began_s = self._now_s()
+        call = Call(shares, self, trial)
         self._counts.calls += 1
         self._counts.inputs_sent += call.items
-        call.upstream = self._send_upstream(shares[0].order, call.request(), call)
-
-
-def _straight(order: Order, request: bytes, sink: Sink) -> Cancellable:
-    return order.way.endpoint.pool.send(request, sink)
+        self._sender.prepare(call.order)
+        self._sender.send(call.order, call.flight)

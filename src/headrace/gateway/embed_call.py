@@ -4,43 +4,46 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
+
 from headrace.dialects.openai_embeddings import EmbedAsk, split_reply, write_ask
 from headrace.errors import HeadraceError
 from headrace.flow.batch.queue import Entry
+from headrace.gateway.call import Hints
+from headrace.gateway.flight import Flight
 from headrace.gateway.headers import is_encoded
-from headrace.gateway.order import Order, with_model
-from headrace.gateway.relay import Cancellable
-from headrace.gateway.tasks import OnBug, attempt
+from headrace.gateway.order import Order
+from headrace.gateway.reader import Nobody, Place
+from headrace.gateway.tasks import attempt
+from headrace.model import Price
 from headrace.upstream.faults import UpstreamFault
-from headrace.upstream.h1 import Flow, RawHeaders, Sink
 
 # What a provider says of a request that is wrong or too much, and not of a caller or of the time.
 _REFUSED = (400, 413, 422)
 
 
 class Share:
-    """One caller's part in a call. What the caller takes for its call, and for its connection.
+    """One caller's part in a call. What the caller's flight takes for its call.
 
     Args:
         order: what it asks.
         ask: the same, read.
-        sink: where its answer goes.
+        flight: where its answer goes.
         group: who wants it to go together with others.
 
     Attributes:
         entry: its place while it waits.
-        call: the call it is in, once there is one.
+        call: the call it is in, while there is one.
         is_over: whether its caller has been told how it ended, or waits no more.
     """
 
-    __slots__ = ("_flow", "_group", "ask", "call", "entry", "is_over", "order", "sink")
+    __slots__ = ("_group", "ask", "call", "entry", "flight", "is_over", "order")
 
-    def __init__(self, order: Order, ask: EmbedAsk, sink: Sink, group: "Group") -> None:
+    def __init__(self, order: Order, ask: EmbedAsk, flight: Flight, group: "Group") -> None:
         self.order = order
         self.ask = ask
-        self.sink = sink
+        self.flight = flight
         self._group = group
-        self._flow: Flow | None = None
         self.entry: Entry[Share] | None = None
         self.call: Call | None = None
         self.is_over = False
@@ -51,47 +54,39 @@ class Share:
             self.is_over = True
             self._group.left(self)
 
-    # What its caller asks of the connection.
+    def answer(self, whole: Flight, body: bytes) -> None:
+        """Give it its answer.
 
-    def attempted(self, flow: Flow | None) -> None:
-        """Its call goes out; `flow` is the connection where that is its own."""
-        self._flow = flow
-        self.sink.on_attempt(self)
+        Args:
+            whole: how the call ended.
+            body: what of it is this caller's.
+        """
+        if self._ends(whole):
+            self.order.body = b""
+            self.flight.on_head(whole.status, list(whole.headers))
+            self.flight.on_body(body)
+            self.flight.on_end()
 
-    def pause(self) -> None:
-        if self._flow is not None:
-            self._flow.pause()
+    def fail(self, whole: Flight, error: HeadraceError) -> None:
+        """Tell it that there is no answer."""
+        if self._ends(whole):
+            self.flight.on_fault(error)
 
-    def resume(self) -> None:
-        if self._flow is not None:
-            self._flow.resume()
-
-    def redirect(self, sink: Sink) -> None:
-        """What comes from now on goes elsewhere."""
-        self.sink = sink
-        self.resume()
-
-    # How it ends.
-
-    def answer(self, status: int, headers: RawHeaders, body: bytes) -> None:
-        """The whole answer."""
-        if not self.is_over:
-            self.is_over = True
-            self.sink.on_head(status, headers)
-            self.sink.on_body(body)  # perhaps another one by now
-            self.sink.on_end()
-
-    def fail(self, error: HeadraceError) -> None:
-        """There is none."""
-        if not self.is_over:
-            self.is_over = True
-            self.sink.on_fault(error)
+    def _ends(self, whole: Flight) -> bool:
+        if self.is_over:
+            return False
+        self.is_over = True
+        # Who was asked in the end may be another one than at first.
+        self.order.lane, self.order.model = whole.order.lane, whole.order.model
+        return True
 
 
 class Group(Protocol):
     """Who sends calls, and is told how they went."""
 
-    on_bug: OnBug
+    def now_s(self) -> float: ...
+
+    def on_bug(self, bug: BaseException) -> None: ...
 
     def left(self, share: Share) -> None:
         """Its caller waits no more."""
@@ -124,8 +119,20 @@ class Trial:
         self.good = 0
 
 
-class Call:
-    """What the two kinds of calls have in common.
+class Whole(Flight):
+    """The flight of a call for several callers, whose own flights know of better answers."""
+
+    __slots__ = ()
+
+    def consoled(self, error: HeadraceError) -> bool:  # noqa: ARG002
+        return False
+
+
+class Call(Nobody):
+    """A call for one caller or several, with a flight of its own.
+
+    It runs that flight (`Tower`), and is the only one to wait for it (`Reader`). One caller gets
+    the very bytes of the answer, as it would by itself; of several, each gets its part.
 
     Args:
         shares: whose call it is.
@@ -133,21 +140,25 @@ class Call:
         trial: of which it is a part, where a call was refused before.
 
     Attributes:
-        upstream: what ends it before its time.
-        began_s: when it was sent, monotonic seconds.
+        order: what is sent.
+        flight: where the answer goes.
+        began_s: when it was made, monotonic seconds.
     """
-
-    __slots__ = ("_group", "began_s", "is_over", "shares", "trial", "upstream")
 
     def __init__(self, shares: Sequence[Share], group: Group, trial: Trial | None = None) -> None:
         self.shares = shares
         self._group = group
         self.trial = trial
-        self.upstream: Cancellable | None = None
-        self.began_s = 0.0
+        inputs = dict.fromkeys(each for share in shares for each in share.ask.inputs)
+        self._places = {each: place for place, each in enumerate(inputs)}
+        self.order = shares[0].order if len(shares) == 1 else self._merged()
+        self.began_s = self.now_s()
+        self._seat: Place | None = None
         self.is_over = False
         for share in shares:
             share.call = self
+        self.flight = Whole(self.order, self)
+        self.flight.join(self)
 
     @property
     def waiting(self) -> list[Share]:
@@ -157,123 +168,110 @@ class Call:
     @property
     def items(self) -> int:
         """How many inputs are sent."""
-        return sum(len(share.ask.inputs) for share in self.shares)
+        return len(self.shares[0].ask.inputs) if len(self.shares) == 1 else len(self._places)
 
-    def over(self, *, is_good: bool) -> bool:
-        """Note that it has ended; says whether that is new."""
+    def finish(self, *, is_good: bool) -> None:
+        """It is over, or nobody waits for it any more."""
         if self.is_over:
-            return False
+            return
         self.is_over = True
-        self._group.ended(self, is_good=is_good)
-        return True
-
-
-class Alone(Call):
-    """A call for one caller, which gets the very bytes of the answer. Implements `Sink`."""
-
-    __slots__ = ("_share", "_status")
-
-    def __init__(self, share: Share, group: Group, trial: Trial | None = None) -> None:
-        super().__init__([share], group, trial)
-        self._share = share
-        self._status = 0
-
-    def request(self) -> bytes:
-        """What is sent: the body as it came, but for the model's name."""
-        order = self._share.order
-        body = order.body
-        if order.model != order.view.model:
-            body = with_model(body, order.model)
-        return _request(order, body)
-
-    def on_attempt(self, flow: Flow) -> None:
-        self._share.attempted(flow)
-
-    def on_head(self, status: int, headers: RawHeaders) -> None:
-        self._status = status
-        self._share.sink.on_head(status, headers)
-
-    def on_body(self, chunk: bytes, framed: bytes | None = None) -> None:
-        self._share.sink.on_body(chunk, framed)
-
-    def on_end(self) -> None:
-        if self.over(is_good=self._status == 200):
-            self._share.is_over = True
-            self._share.sink.on_end()
-
-    def on_fault(self, error: HeadraceError) -> None:
-        if self.over(is_good=False):
-            self._share.fail(error)
-
-
-class Merged(Call):
-    """A call for several callers, each of which gets its part. Implements `Sink`."""
-
-    __slots__ = ("_headers", "_parts", "_places", "_status")
-
-    def __init__(self, shares: Sequence[Share], group: Group, trial: Trial | None = None) -> None:
-        super().__init__(shares, group, trial)
-        inputs = dict.fromkeys(each for share in shares for each in share.ask.inputs)
-        self._places = {each: place for place, each in enumerate(inputs)}
-        self._status = 0
-        self._headers: RawHeaders = []
-        self._parts: list[bytes] = []
-
-    @property
-    def items(self) -> int:
-        return len(self._places)
-
-    def request(self) -> bytes:
-        """What is sent: every input once."""
-        first = self.shares[0]
-        body = write_ask(first.order.model, first.ask.fields, list(self._places))
-        return _request(first.order, body)
-
-    def on_attempt(self, flow: Flow) -> None:  # noqa: ARG002  # nobody may hold up the others
         for share in self.waiting:
-            share.attempted(None)
+            share.flight.attempts += self.flight.attempts
+        # Cycles, which would be left to the garbage collector.
+        del self.flight
+        seat, self._seat = self._seat, None
+        for share in self.shares:
+            if share.call is self:
+                share.call = None
+        if seat is not None:
+            seat.leave()
+        self._group.ended(self, is_good=is_good)
 
-    def on_head(self, status: int, headers: RawHeaders) -> None:
-        self._status = status
-        self._headers = headers
+    # As the only reader of its flight.
 
-    def on_body(self, chunk: bytes, framed: bytes | None = None) -> None:  # noqa: ARG002
-        self._parts.append(chunk)
+    def seated(self, seat: Place) -> None:
+        self._seat = seat
 
-    def on_end(self) -> None:
-        if self.is_over:
-            return
-        bug = attempt(Merged._conclude, self, self._group.on_bug)
-        if bug is not None:
-            self._fail(bug)
-
-    def on_fault(self, error: HeadraceError) -> None:
-        if self.is_over:
-            return
+    def fail(self, error: HeadraceError) -> None:
         is_too_much = isinstance(error, UpstreamFault) and error.kind == "too_large"
         if is_too_much and len(self.waiting) > 1:
             self._group.halve(self)
-        else:
-            self._fail(error)
+            return
+        if self.is_over:
+            return
+        flight = self.flight
+        self.finish(is_good=False)
+        for share in self.shares:
+            share.fail(flight, error)
+
+    # As the tower of its flight.
+
+    def ended(self, flight: Flight) -> None:  # noqa: ARG002
+        bug = attempt(Call._conclude, self, self.on_bug)
+        if bug is not None:
+            self.fail(bug)
+
+    def now_s(self) -> float:
+        return self._group.now_s()
+
+    def on_bug(self, bug: BaseException) -> None:
+        self._group.on_bug(bug)
+
+    def gave_stale(self) -> None:
+        """It has none."""
+
+    def price_of(self, order: Order) -> Price | None:  # noqa: ARG002
+        """Each caller is told the price of its share."""
+        return None
+
+    def landed(self, flight: Flight) -> None:
+        """Nobody else joins it."""
+
+    def closed(self, flight: Flight) -> None:
+        """Nobody else joins it."""
+
+    # The inside.
+
+    def _merged(self) -> Order:
+        """One order for all: of nobody's deadline, and of no purpose where anybody waits."""
+        first = self.shares[0]
+        order = first.order
+        orders = [share.order for share in self.shares]
+        return msgspec.structs.replace(
+            order,
+            call=msgspec.structs.replace(order.call, hints=Hints()),
+            body=write_ask(order.model, first.ask.fields, list(self._places)),
+            view=msgspec.structs.replace(order.view, model=order.model),
+            reader=Nobody(),  # who asked has its seat by now
+            relay=None,
+            trial=None,
+            stale=order.stale if all(each.stale for each in orders) else None,
+            purpose=order.purpose if all(each.purpose for each in orders) else "",
+            lease=b"",
+        )
 
     def _conclude(self) -> None:
-        body = b"".join(self._parts)
-        if self._status == 200:
-            parts = None if is_encoded(tuple(self._headers)) else self._split(body)
-            if parts is None:
-                self._group.part(self, was_answered=True)
-                return
-            self.over(is_good=True)
-            for share, part in zip(self.shares, parts, strict=True):
-                share.answer(200, self._headers, part)
-        elif self._status not in _REFUSED:
-            self.over(is_good=False)
+        flight = self.flight
+        if len(self.shares) == 1 or flight.status not in (200, *_REFUSED):
+            self.finish(is_good=flight.status == 200)
             for share in self.shares:
-                share.answer(self._status, self._headers, body)
+                share.answer(flight, flight.body)
+        elif flight.status == 200:
+            self._share_out()
         elif len(self.waiting) > 1:
             self._group.halve(self)
         else:
             self._group.part(self, was_answered=False)
+
+    def _share_out(self) -> None:
+        flight = self.flight
+        parts = None if is_encoded(flight.headers) else self._split(flight.body)
+        if parts is None:
+            self._group.part(self, was_answered=True)
+            return
+        self.finish(is_good=True)
+        for share, part in zip(self.shares, parts, strict=True):
+            share.answer(flight, part)
 
     def _split(self, body: bytes) -> list[bytes] | None:
         callers = Counter(each for share in self.shares for each in share.ask.distinct)
@@ -283,13 +281,3 @@ class Merged(Call):
         ]
         wanted = [[self._places[each] for each in share.ask.inputs] for share in self.shares]
         return split_reply(body, len(self._places), wanted, weights)
-
-    def _fail(self, error: HeadraceError) -> None:
-        self.over(is_good=False)
-        for share in self.shares:
-            share.fail(error)
-
-
-def _request(order: Order, body: bytes) -> bytes:
-    call = order.call
-    return order.way.endpoint.request(b"POST", call.grammar.path, call.forwarded, body)

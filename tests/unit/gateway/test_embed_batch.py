@@ -1,11 +1,13 @@
 """Embeddings of many callers from one call: who goes together, when, and who gets what."""
 
+import gc
 import json
 
 from tests.support.embedding import EmbedEngine, embed, run
 
 from headrace.dialects.base import Operation
-from headrace.gateway.embed_call import Merged
+from headrace.gateway.embed_call import Call, Share
+from headrace.gateway.flight import Flight
 from headrace.upstream.faults import UpstreamFault
 from headrace.upstream.pool import UpstreamCall
 
@@ -156,7 +158,7 @@ def test_what_cannot_go_along_is_left_to_others() -> None:
         order.lane = engine.left[0].lane
         engine.terms.enabled = True
         assert order.call.grammar.operation is Operation.CHAT
-        assert engine.batcher.take(order, engine.left[0].relay) is None  # type: ignore[arg-type]
+        assert not engine.batcher.submit(order, Flight(order, engine.engine.pipeline))
 
     run(test, items_max=2, tokens_max=50)
 
@@ -200,14 +202,15 @@ def test_who_leaves_a_merged_call_harms_nobody_and_the_last_ends_it() -> None:
     async def test(engine: EmbedEngine) -> None:
         callers = [engine.ask(text) for text in "abc"]
         await engine.turns()
-        ((_, call),) = engine.sent
-        assert isinstance(call, Merged)
-        assert isinstance(call.upstream, UpstreamCall)
+        ((_, flight),) = engine.sent
+        assert isinstance(flight, Flight)
+        call = flight.call
+        assert isinstance(call, UpstreamCall)
         callers[0].seat.leave()
         callers[1].seat.leave()
-        assert not call.upstream.is_cancelled
+        assert not call.is_cancelled
         callers[2].seat.leave()
-        assert call.upstream.is_cancelled
+        assert call.is_cancelled
         engine.sent.clear()
 
     run(test)
@@ -250,5 +253,29 @@ def test_a_slow_caller_holds_nobody_up() -> None:
         await engine.turns()
         assert quick.vectors == [["b"]]
         assert slow.vectors == [["a"]]
+
+    run(test)
+
+
+def test_nothing_is_left_to_the_garbage_collector() -> None:
+    async def test(engine: EmbedEngine) -> None:
+        gc.collect()
+        gc.disable()
+        try:
+            callers = [engine.ask(text) for text in ("a", "poison", "b")]
+            gone = engine.ask("gone")
+            await engine.turns()
+            late = engine.ask("late")
+            gone.seat.leave()
+            late.seat.leave()
+            await engine.serve()
+            assert callers[0].vectors == [["a"]]
+            engine.ask("left alone")
+            await engine.turns()
+            engine.sent.pop()[1].on_fault(UpstreamFault("reset", "p"))
+            left = [each for each in gc.get_objects() if isinstance(each, Call | Share)]
+            assert left == []
+        finally:
+            gc.enable()
 
     run(test)

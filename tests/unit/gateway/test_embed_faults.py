@@ -221,3 +221,18 @@ def test_what_is_known_of_models_is_bounded() -> None:
     for at in range(HABITS_MAX):
         habits.of("q", f"m{at}", 100, 0.0)
     assert not habits.of("p", "m", 100, 0.0).is_alone(0.0)
+
+
+def test_a_bug_in_sending_is_told_to_who_waits() -> None:
+    async def test(engine: EmbedEngine) -> None:
+        def fail(order: Any) -> None:
+            raise ZeroDivisionError
+
+        callers = [engine.ask(text) for text in "ab"]
+        engine.prepare = fail  # type: ignore[method-assign]
+        await engine.turns()
+        assert [caller.said[-1] for caller in callers] == ["fail internal_error"] * 2
+        assert [type(bug) for bug in engine.bugs] == [ZeroDivisionError]
+        engine.bugs.clear()
+
+    run(test)
