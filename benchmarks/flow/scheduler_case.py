@@ -3,6 +3,7 @@
 Nothing here is timed. Every seed meets both ways to decide, and the same requests.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
@@ -43,6 +44,7 @@ PATIENCE_S: Final[Mapping[Priority, float]] = {
     Priority.LOW: 60.0,
     Priority.BATCH: 600.0,
 }
+DEADLINE_S: Final = 2.0
 WAVE_S: Final = (20.0, 10.0)
 WAVE_LOADS: Final = (0.5, 4.0)
 
@@ -122,7 +124,8 @@ def measure(seeds: Sequence[int], done: Callable[[str], None]) -> list[Row]:
     for seed in seeds:
         for way, make in WAYS.items():
             figures = {**_noisy(make, seed), **_loads(make, seed), **_much_high(make, seed)}
-            runs[way].append({**figures, **_waves(make, seed), **_returns(make, seed)})
+            figures |= {**_deadlines(make, seed), **_waves(make, seed), **_returns(make, seed)}
+            runs[way].append(figures)
             done(f"seed {seed}, {way}")
     _against_one_queue(runs)
     return [
@@ -227,7 +230,19 @@ def _goodput(outcomes: Sequence[Outcome], load: float) -> float:
     return good / min(asked, asked / load)
 
 
-def _mixed(seed: int, load: float, mix: Mix) -> Sequence[Request]:
+def _deadlines(make: MakeTurns, seed: int) -> Figures:
+    """Twice what can be served, and nobody wants a turn that comes later than in 2 s."""
+    outcomes = _settled(World(make).run(_mixed(seed, 2.0, NORMAL, DEADLINE_S)))
+    in_time = sum(one.is_served and one.wait_s <= DEADLINE_S for one in outcomes)
+    figures = {"turns in time of the best achievable, deadline 2 s": 2 * in_time / len(outcomes)}
+    refused = [one for one in outcomes if one.code]
+    if refused:
+        figures["refused, deadline 2 s: told at once"] = fmean(not one.wait_s for one in refused)
+        figures["refused, deadline 2 s: wait, s"] = fmean(one.wait_s for one in refused)
+    return figures
+
+
+def _mixed(seed: int, load: float, mix: Mix, patience_s: float = math.inf) -> Sequence[Request]:
     return in_order(
         *(
             poisson(
@@ -236,6 +251,7 @@ def _mixed(seed: int, load: float, mix: Mix) -> Sequence[Request]:
                 WARM_UP_S + LOAD_S / load,
                 tenant=tenant,
                 priority=priority,
+                patience_s=patience_s,
             )
             for tenant in TENANTS
             for priority, share in mix.items()

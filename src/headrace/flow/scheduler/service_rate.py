@@ -1,6 +1,5 @@
 """How fast turns come, observed only while somebody waits for one. Pure."""
 
-from math import exp
 from typing import Final
 
 # What is remembered, in seconds of waiting: conditions of a provider change within such a time.
@@ -54,8 +53,11 @@ class ServiceRate:
     def _pass(self, now_s: float) -> None:
         if self._since_s is None:
             return
-        passed_s = max(now_s - self._since_s, 0.0)
-        kept = max(exp(-passed_s / HORIZON_S), _KEPT_MIN)
-        self._turns *= kept
-        self._busy_s = self._busy_s * kept + passed_s
+        passed_s = now_s - self._since_s
         self._since_s = now_s
+        if passed_s > 0.0:
+            kept = 1.0 - passed_s / HORIZON_S
+            if kept < _KEPT_MIN:
+                kept = _KEPT_MIN
+            self._turns *= kept
+            self._busy_s = self._busy_s * kept + passed_s
