@@ -27,6 +27,7 @@ class Bucket:
     than reserved the level may be below zero, by at most one capacity.
 
     Args:
+        index: the place of what is counted in `Need`.
         per_s: how much the level rises in a second; positive.
         capacity: the highest level; positive.
         level: where it starts.
@@ -36,6 +37,7 @@ class Bucket:
 
     __slots__ = (
         "capacity",
+        "index",
         "is_late",
         "level",
         "pending",
@@ -47,8 +49,16 @@ class Bucket:
     )
 
     def __init__(
-        self, per_s: float, capacity: float, level: float, now_s: float, *, is_late: bool = False
+        self,
+        index: int,
+        per_s: float,
+        capacity: float,
+        level: float,
+        now_s: float,
+        *,
+        is_late: bool = False,
     ) -> None:
+        self.index = index
         self.is_late = is_late
         self.per_s = per_s
         self.capacity = capacity
@@ -66,12 +76,20 @@ class Bucket:
             self.level = min(self.capacity, self.level + elapsed_s * self.per_s)
             self.stamp_s = now_s
 
+    def has_room(self, amount: float, now_s: float) -> bool:
+        """Whether `wait_s` is 0."""
+        if now_s > self.stamp_s:
+            self.refill(now_s)
+        missing = amount - self.level
+        if missing <= self.per_s * ROUNDING_S:
+            return True
+        return amount > self.capacity and self.has_room(self.capacity, now_s)
+
     def wait_s(self, amount: float, now_s: float) -> float:
         """Seconds until there is room for `amount`, or for a full bucket where that is less."""
-        self.refill(now_s)
-        missing = min(amount, self.capacity) - self.level
-        if missing <= self.per_s * ROUNDING_S:
+        if self.has_room(amount, now_s):
             return 0.0
+        missing = min(amount, self.capacity) - self.level
         return missing / self.per_s + max(0.0, self.stamp_s - now_s)
 
     def take(self, amount: float, now_s: float) -> Mark:
@@ -81,7 +99,8 @@ class Bucket:
             amount: for which `wait_s` was zero.
             now_s: the time.
         """
-        amount = min(amount, 2 * self.capacity)
+        if amount > 2 * self.capacity:
+            amount = 2 * self.capacity
         self.level -= amount
         self.taken += amount
         self.pending += amount

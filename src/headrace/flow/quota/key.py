@@ -6,7 +6,8 @@ a call will probably use, gives back what it did not, and moves them when an ans
 that the provider's stand elsewhere. `retry-after` shuts the key whatever the buckets hold.
 """
 
-from math import inf, isfinite
+from math import inf
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 import msgspec
@@ -45,10 +46,13 @@ class Need(NamedTuple):
         Raises:
             ValueError: a count is negative or not finite.
         """
-        total = input_tokens + output_tokens
-        if not (isfinite(total) and input_tokens >= 0 and output_tokens >= 0):
-            raise ValueError(f"{input_tokens} and {output_tokens} tokens: counts are 0 or more")
-        return cls(1.0, total, input_tokens, output_tokens)
+        _check_counts(input_tokens, output_tokens)
+        return cls(1.0, input_tokens + output_tokens, input_tokens, output_tokens)
+
+
+def _check_counts(input_tokens: float, output_tokens: float) -> None:
+    if not (0 <= input_tokens < inf and 0 <= output_tokens < inf):
+        raise ValueError(f"{input_tokens} and {output_tokens} tokens: counts are 0 or more")
 
 
 class QuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,11 +131,11 @@ class Reservation:
 
     __slots__ = ("_marks", "_output_asked", "_quota")
 
-    def __init__(self, quota: "KeyQuota", marks: dict[Kind, Mark], output_asked: float) -> None:
+    def __init__(self, quota: "KeyQuota", marks: list[Mark], output_asked: float) -> None:
         self._quota = quota
         # Nothing of it comes back where the provider counts what was asked for.
         self._output_asked = output_asked
-        self._marks: dict[Kind, Mark] | None = marks
+        self._marks: list[Mark] | None = marks
 
     def settle(self, input_tokens: float, output_tokens: float) -> None:
         """Say what was really used; the request itself stays counted.
@@ -143,29 +147,31 @@ class Reservation:
         Raises:
             ValueError: a count is negative or not finite.
         """
-        used = Need.of(input_tokens, output_tokens)
-        output_counted = max(output_tokens, self._output_asked)
-        self._end(used._replace(tokens=input_tokens + output_counted))
+        _check_counts(input_tokens, output_tokens)
+        counted = max(output_tokens, self._output_asked)
+        self._end((1.0, input_tokens + counted, input_tokens, output_tokens))
 
     def refuse(self) -> None:
         """The provider refused the call: the request stays counted, its tokens come back."""
-        self._end(Need.of(0.0, 0.0))
+        self._end((1.0, 0.0, 0.0, 0.0))
 
     def cancel(self) -> None:
         """The call was never sent: all comes back."""
-        self._end(Need(0.0, 0.0, 0.0, 0.0))
+        self._end((0.0, 0.0, 0.0, 0.0))
 
-    def mark(self, kind: Kind) -> Mark | None:
-        """How one bucket stood when the call was sent; None where there was none, or later."""
-        return self._marks.get(kind) if self._marks is not None else None
+    def mark(self, bucket: Bucket) -> Mark | None:
+        """How a bucket stood when the call was sent; None where it was not there, or later."""
+        return next((mark for mark in self._marks or () if mark.bucket is bucket), None)
 
-    def _end(self, used: Need) -> None:
-        marks, self._marks = self._marks, None
+    def _end(self, used: tuple[float, float, float, float]) -> None:
+        marks = self._marks
         if marks is None:
             return
+        self._marks = None
         self._quota.pending -= 1
-        for kind, mark in marks.items():
-            mark.bucket.settle(mark, used[kind])
+        for mark in marks:
+            bucket = mark.bucket
+            bucket.settle(mark, used[bucket.index])
 
 
 class KeyQuota:
@@ -187,7 +193,7 @@ class KeyQuota:
         self._limits = limits
         self._time = SteadyTime()
         self._open_s = -inf
-        self._buckets: dict[Kind, Bucket] = {}
+        self._buckets: list[Bucket] = []
         now_s = self._time.at(now_s)
         for kind, per_minute in zip(Kind, limits.per_minute, strict=True):
             if per_minute is not None:
@@ -201,30 +207,40 @@ class KeyQuota:
         """
         now_s = self._time.at(now_s)
         wait_s = max(0.0, self._open_s - now_s)
-        for kind, bucket in self._buckets.items():
-            wait_s = max(wait_s, bucket.wait_s(need[kind], now_s))
+        for bucket in self._buckets:
+            wait_s = max(wait_s, bucket.wait_s(need[bucket.index], now_s))
         return wait_s
 
     def room(self, need: Need, now_s: float) -> float:
         """What share of the key would be left after a call, by its tightest limit; 1 if there is
         no limit, below 0 where there is no room now."""
-        if self.wait_s(need, now_s) > 0:
+        if not self._has_room(need, self._time.at(now_s)):
             return -1.0
-        left = 1.0
-        for kind, bucket in self._buckets.items():
-            left = min(left, max(0.0, bucket.level - need[kind]) / bucket.capacity)
-        return left
+        room = 1.0
+        for bucket in self._buckets:
+            share = (bucket.level - need[bucket.index]) / bucket.capacity
+            if share < room:
+                room = share
+        return room if room > 0 else 0.0
 
     def reserve(self, need: Need, now_s: float) -> Reservation | None:
         """Take what a call will probably use; None where there is no room for it now."""
-        if self.wait_s(need, now_s) > 0:
-            return None
         now_s = self._time.at(now_s)
-        marks = {kind: bucket.take(need[kind], now_s) for kind, bucket in self._buckets.items()}
+        if not self._has_room(need, now_s):
+            return None
+        marks = [bucket.take(need[bucket.index], now_s) for bucket in self._buckets]
         self.pending += 1
-        self.is_limited = bool(marks)  # a gate alone ends with its time
-        output_asked = 0.0 if self._limits.is_refunding else need.output_tokens
-        return Reservation(self, marks, output_asked)
+        if not marks:
+            self.is_limited = False  # whatever shut the key is over
+        return Reservation(self, marks, 0.0 if self._limits.is_refunding else need.output_tokens)
+
+    def _has_room(self, need: Need, now_s: float) -> bool:
+        if now_s < self._open_s:
+            return False
+        for bucket in self._buckets:  # noqa: SIM110 - a generator takes thrice as long
+            if not bucket.has_room(need[bucket.index], now_s):
+                return False
+        return True
 
     def observe(
         self, told: Told, now_s: float, reservation: Reservation | None, *, is_refused: bool = False
@@ -246,7 +262,7 @@ class KeyQuota:
             self._empty(told, now_s)
         wait_s = min(told.retry_after_s or 0.0, self._limits.retry_after_s_max)
         if wait_s > 0 and is_refused:
-            for bucket in self._buckets.values():
+            for bucket in self._buckets:
                 bucket.freeze(now_s + wait_s)
         elif is_refused:
             wait_s = REFUSED_S
@@ -257,11 +273,11 @@ class KeyQuota:
     def left(self, now_s: float) -> list[Left]:
         """How each limit stands, for whoever looks."""
         now_s = self._time.at(now_s)
-        for bucket in self._buckets.values():
+        for bucket in self._buckets:
             bucket.refill(now_s)
         return [
-            Left(kind, bucket.per_s * MINUTE_S, bucket.level)
-            for kind, bucket in self._buckets.items()
+            Left(Kind(bucket.index), bucket.per_s * MINUTE_S, bucket.level)
+            for bucket in self._buckets
         ]
 
     def _start(self, kind: Kind, per_minute: float, left: float, now_s: float) -> None:
@@ -269,7 +285,9 @@ class KeyQuota:
         capacity, headroom = self._room_of(per_s)
         level = left * self._limits.share - headroom
         is_late = kind == Kind.OUTPUT_TOKENS  # counted as they are made, says Anthropic
-        self._buckets[kind] = Bucket(per_s, capacity, level, now_s, is_late=is_late)
+        bucket = Bucket(int(kind), per_s, capacity, level, now_s, is_late=is_late)
+        # In the order of `Kind`, so that it is told in the same order however it was learnt.
+        self._buckets = sorted([*self._buckets, bucket], key=attrgetter("index"))
 
     def _room_of(self, per_s: float) -> tuple[float, float]:
         burst = per_s * self._limits.burst_s
@@ -278,7 +296,7 @@ class KeyQuota:
 
     def _learn(self, reading: Reading, now_s: float, reservation: Reservation | None) -> None:
         kind = reading.kind
-        bucket = self._buckets.get(kind)
+        bucket = next((each for each in self._buckets if each.index == kind), None)
         if bucket is None:
             if reading.limit is not None and not _is_slower(reading):
                 left = reading.limit if reading.left is None else reading.left
@@ -286,8 +304,8 @@ class KeyQuota:
                 self.is_limited = True
             return
         self._resize(bucket, reading)
-        mark = reservation.mark(kind) if reservation is not None else None
-        if mark is not None and mark.bucket is bucket:
+        mark = reservation.mark(bucket) if reservation is not None else None
+        if mark is not None:
             self._correct(reading, mark, now_s)
 
     def _resize(self, bucket: Bucket, reading: Reading) -> None:
@@ -311,9 +329,9 @@ class KeyQuota:
         mark.bucket.correct(reading.left * share - headroom, grain, mark, now_s)
 
     def _empty(self, told: Told, now_s: float) -> None:
-        known = {reading.kind for reading in told.readings if reading.left is not None}
-        for kind, bucket in self._buckets.items():
-            if kind not in known:
+        known = [reading.kind for reading in told.readings if reading.left is not None]
+        for bucket in self._buckets:
+            if bucket.index not in known:
                 bucket.empty(now_s)
 
 

@@ -17,6 +17,8 @@ SPAN_S_MAX: Final = 366 * 86_400.0
 """No provider means more than a year; what is longer counts as one."""
 
 _LENGTH_MAX: Final = 64
+_DIGITS_SURE: Final = 12
+_PLAIN: Final = ((b"ms", 0.001), (b"s", 1.0), (b"", 1.0))
 _NUMBER: Final = re.compile(rb"\d{1,18}(?:\.\d{1,18})?")
 _SPAN: Final = re.compile(rb"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
 _PARTS_S: Final = (86_400.0, 3_600.0, 60.0, 1.0, 0.001)
@@ -37,6 +39,8 @@ def number(text: bytes) -> float | None:
 
 def count(text: bytes) -> float | None:
     """How many requests or tokens; None for what no provider could mean."""
+    if text.isdigit() and len(text) <= _DIGITS_SURE:
+        return float(text)
     value = number(text)
     return value if value is not None and value <= COUNT_MAX else None
 
@@ -53,6 +57,12 @@ def span_s(text: bytes, wall_s: float) -> float | None:
     text = text.strip()
     if not text or len(text) > _LENGTH_MAX:
         return None
+    for unit, unit_s in _PLAIN:  # what comes most, without a regular expression
+        if text.endswith(unit):
+            digits = text[: len(text) - len(unit)]
+            if digits.isdigit() and len(digits) <= _DIGITS_SURE:
+                return min(int(digits) * unit_s, SPAN_S_MAX)
+            break
     value = number(text)
     if value is None:
         value = _duration_s(text)
