@@ -25,6 +25,20 @@ POOL_WAITERS_MAX: Final = 4096
 # Connections kept open ahead of calls, while the number of calls at once grows.
 POOL_SPARES_MAX: Final = 32
 
+# Calls that share one HTTP/2 connection: what every provider should allow (RFC 9113, 6.5.2).
+H2_STREAMS_MAX: Final = 100
+
+# What a slow reader of one HTTP/2 answer may leave unread; a connection has room for all of them.
+H2_STREAM_WINDOW_BYTES: Final = 256 * 1024
+
+# After this an HTTP/2 connection takes no new calls: its provider's address may have changed.
+H2_CONNECTION_S_MAX: Final = 300.0
+
+# An HTTP/2 connection that carries calls is asked this often whether it is alive, and how long an
+# answer may take.
+H2_PING_S: Final = 20.0
+H2_PING_TIMEOUT_S: Final = 10.0
+
 # What waits to be written to one cache tier; beyond it the oldest is dropped.
 TIER_QUEUE_BYTES_MAX: Final = 64 * 1024 * 1024
 TIER_BATCH_ITEMS_MAX: Final = 256

@@ -18,7 +18,7 @@ from headrace.model import DialectName
 from headrace.observe.metrics import Metrics
 from headrace.settings import ProviderSettings
 from headrace.settings.flow import BreakerSettings
-from headrace.upstream.endpoint import Endpoint, tls_context
+from headrace.upstream.endpoint import Endpoint, check_http2, tls_context
 from headrace.upstream.pool import Spawn
 
 OnCircuit = Callable[[str, str, State], None]
@@ -76,8 +76,12 @@ class Lanes:
             The lanes in force, by the provider's name.
 
         Raises:
-            SettingsInvalid: a file of authorities cannot be used; nothing has changed.
+            SettingsInvalid: a file of authorities cannot be used, or HTTP/2 is not installed;
+                nothing has changed.
         """
+        for name, settings in providers.items():
+            if settings.http == "2":
+                check_http2(name)
         trust = Trust()
         contexts = {name: trust.context(name, settings) for name, settings in providers.items()}
         before, self._in_force = self._in_force, {}
@@ -152,6 +156,7 @@ class Lanes:
             tls=tls,
             meter=meter,
             spawn=self._spawn,
+            http2=settings.http == "2",
         )
 
         def changed(model: str, state: State) -> None:

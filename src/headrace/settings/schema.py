@@ -81,6 +81,7 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
         warm_connections: connections opened at start.
         idle_timeout_s: how long a started answer may send nothing.
         answer_mb_max: largest answer, in MiB.
+        http: which HTTP it is spoken to in; `auto` is what was measured to be better.
     """
 
     dialect: DialectName
@@ -97,6 +98,7 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
     idle_timeout_s: Seconds = 60.0
     total_timeout_s: Seconds = 600.0
     answer_mb_max: Annotated[int, Meta(ge=1, le=65536)] = 64
+    http: Literal["auto", "1.1", "2"] = "auto"
     retry: RetrySettings = RetrySettings()
     breaker: BreakerSettings = BreakerSettings()
 

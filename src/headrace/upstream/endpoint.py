@@ -1,11 +1,13 @@
 """A provider as something calls can be sent to: its address, its credential and its pool."""
 
 import ssl
+from importlib.util import find_spec
 from typing import Protocol
 
 from headrace.dialects.base import Dialect
+from headrace.errors import SettingsInvalid
 from headrace.limits import UPSTREAM_HEAD_MEMO_ENTRIES_MAX
-from headrace.upstream.pool import Pool, PoolLimits, PoolMeter, Spawn
+from headrace.upstream.pool import CallPool, Pool, PoolLimits, PoolMeter, Spawn
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -36,6 +38,7 @@ class Endpoint:
         tls: how to verify it, for https.
         meter: told what happens in the pool.
         spawn: starts the task that opens a connection.
+        http2: whether it is spoken to in HTTP/2; needs pyreqwest.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Endpoint:
         tls: ssl.SSLContext | None,
         meter: PoolMeter,
         spawn: Spawn,
+        http2: bool = False,
     ) -> None:
         self.name = name
         self.dialect = dialect
@@ -61,9 +65,16 @@ class Endpoint:
         self._defaults = defaults
         self._limits = limits
         self._heads: dict[tuple[bytes, str, Headers], bytes] = {}
-        self.pool = Pool(
-            name, address.host, address.port, tls=tls, limits=limits, meter=meter, spawn=spawn
-        )
+        self.pool: CallPool
+        if http2:
+            from headrace.upstream.h2_pool import H2Pool
+
+            origin = f"{address.scheme}://{self._authority.decode()}"
+            self.pool = H2Pool(name, origin, tls=tls, limits=limits, meter=meter, spawn=spawn)
+        else:
+            self.pool = Pool(
+                name, address.host, address.port, tls=tls, limits=limits, meter=meter, spawn=spawn
+            )
 
     def request(
         self, method: bytes, path: str, forwarded: Headers, body: bytes | None = None
@@ -111,6 +122,22 @@ def _authority(address: Address) -> bytes:
     host = f"[{address.host}]" if ":" in address.host else address.host
     is_default = address.port == (443 if address.scheme == "https" else 80)
     return (host if is_default else f"{host}:{address.port}").encode()
+
+
+def check_http2(name: str) -> None:
+    """Whether providers can be spoken to in HTTP/2 here.
+
+    Args:
+        name: the provider's name in the settings.
+
+    Raises:
+        SettingsInvalid: what is needed for it is not installed.
+    """
+    if find_spec("pyreqwest") is None:
+        raise SettingsInvalid(
+            f"providers.{name}.http is 2, which needs pyreqwest, and it is not installed: "
+            "pip install 'headrace[http2]'"
+        )
 
 
 def tls_context(*, verify: bool, ca_file: str | None) -> ssl.SSLContext:

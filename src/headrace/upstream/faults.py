@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Mapping
 from typing import Literal
 
-from headrace.errors import UpstreamBroken
+from headrace.errors import Overloaded, UpstreamBroken
 
 FaultKind = Literal[
     "connect",
@@ -57,7 +57,7 @@ _TELLS: Mapping[FaultKind, Tells] = {
 }
 
 # Where the port and base_url do not agree about TLS.
-_SPEAKS_PLAIN: Tells = (
+SPEAKS_PLAIN: Tells = (
     "does not speak TLS at its port, and its base_url says https://",
     "write http:// in its base_url, or the port where it speaks TLS",
 )
@@ -137,7 +137,7 @@ def unreachable(provider: str, error: OSError, *, is_tls: bool) -> UpstreamFault
         return UpstreamFault("tls", provider, why=error.verify_message.rstrip("."))
     if isinstance(error, ssl.SSLError):
         if error.reason in _NOT_TLS_REASONS:
-            return UpstreamFault("tls", provider, tells=_SPEAKS_PLAIN)
+            return UpstreamFault("tls", provider, tells=SPEAKS_PLAIN)
         why = (error.reason or "").replace("_", " ").lower()
         return UpstreamFault("tls", provider, why=why)
     if is_tls and isinstance(error, ConnectionResetError):
@@ -171,6 +171,26 @@ def speaks_tls(provider: str) -> UpstreamFault:
 def wants_tls(body: bytes) -> bool:
     """Whether the body of a 400 says that plain HTTP is not spoken at this port."""
     return any(told in body for told in _WANT_TLS)
+
+
+def too_many_wait(provider: str) -> Overloaded:
+    """A call that would have to wait for a connection, behind too many others."""
+    return Overloaded(
+        f"Every connection to provider '{provider}' is in use and too many calls "
+        "wait for one; try again later, or raise connections_max.",
+        code="pool_exhausted",
+        retry_after_s=1,
+    )
+
+
+def none_came_free(provider: str) -> Overloaded:
+    """A call has waited for a connection as long as it may."""
+    return Overloaded(
+        f"No connection to provider '{provider}' came free in time; try again "
+        "later, or raise connections_max.",
+        code="pool_exhausted",
+        retry_after_s=1,
+    )
 
 
 def _why(error: OSError) -> str:

@@ -11,9 +11,15 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from headrace.errors import HeadraceError, Overloaded
+from headrace.errors import HeadraceError
 from headrace.limits import POOL_SPARES_MAX, POOL_WAITERS_MAX
-from headrace.upstream.faults import FaultKind, UpstreamFault, unreachable
+from headrace.upstream.faults import (
+    FaultKind,
+    UpstreamFault,
+    none_came_free,
+    too_many_wait,
+    unreachable,
+)
 from headrace.upstream.h1 import H1Connection, Sink, Timeouts
 
 
@@ -42,21 +48,48 @@ Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
 
 class UpstreamCall:
-    """One call on its way; the pool changes it, whoever made it may cancel it."""
+    """A call on its way, whatever carries it; whoever made it may cancel it."""
 
-    __slots__ = ("connection", "is_cancelled", "may_retry", "opening", "request", "sink")
+    __slots__ = ("is_cancelled", "request", "sink")
 
     def __init__(self, request: bytes, sink: Sink) -> None:
         self.request = request
         self.sink = sink
-        self.connection: H1Connection | None = None
-        self.opening: asyncio.Task[None] | None = None
-        self.may_retry = False
         self.is_cancelled = False
 
     def cancel(self) -> None:
         """Give the call up; its sink hears nothing more. Not for a call that has ended."""
         self.is_cancelled = True
+
+
+class CallPool(Protocol):
+    """What carries calls to one provider: `Pool`, or the one for HTTP/2."""
+
+    @property
+    def idle(self) -> int: ...
+    @property
+    def active(self) -> int: ...
+    def send(self, request: bytes, sink: Sink) -> UpstreamCall: ...
+    async def warm(self, connections: int) -> None: ...
+    def sweep(self, now_s: float) -> None: ...
+    def close(self) -> None: ...
+    def trust(self, tls: ssl.SSLContext | None) -> None: ...
+    def end(self) -> None: ...
+
+
+class H1Call(UpstreamCall):
+    """A call over HTTP/1.1; the pool changes it."""
+
+    __slots__ = ("connection", "may_retry", "opening")
+
+    def __init__(self, request: bytes, sink: Sink) -> None:
+        super().__init__(request, sink)
+        self.connection: H1Connection | None = None
+        self.opening: asyncio.Task[None] | None = None
+        self.may_retry = False
+
+    def cancel(self) -> None:
+        super().cancel()
         opening, self.opening = self.opening, None  # its trace leads back here: a cycle
         if opening is not None:
             opening.cancel()
@@ -96,7 +129,7 @@ class Pool:
         self._meter = meter
         self._idle: list[H1Connection] = []
         self._spawn = spawn
-        self._active: dict[H1Connection, UpstreamCall] = {}
+        self._active: dict[H1Connection, H1Call] = {}
         self._opening = 0
         self._granted = 0  # waiters that were given a connection, or leave, and do not know yet
         self._waiters: deque[asyncio.Future[H1Connection | None]] = deque()
@@ -113,7 +146,7 @@ class Pool:
         """Connections that carry a call, or are about to."""
         return len(self._active) + self._opening + self._granted
 
-    def send(self, request: bytes, sink: Sink) -> UpstreamCall:
+    def send(self, request: bytes, sink: Sink) -> H1Call:
         """Make one call; its answer, or why there is none, goes to `sink`.
 
         A kept-alive connection that turns out to be closed before a byte has come back is
@@ -122,7 +155,7 @@ class Pool:
         Returns:
             The call, to be cancelled by whoever does not wait for its end.
         """
-        call = UpstreamCall(request, sink)
+        call = H1Call(request, sink)
         connection = self._take_idle()
         if connection is None:
             call.opening = self._spawn(self._carry_when_open(call, self._acquire))
@@ -195,14 +228,14 @@ class Pool:
 
     # The inside.
 
-    def _carry(self, call: UpstreamCall, connection: H1Connection) -> None:
+    def _carry(self, call: H1Call, connection: H1Connection) -> None:
         call.may_retry = connection.served > 0
         self._active[connection] = call
         call.connection = connection
         connection.send(call.request, call.sink)
 
     async def _carry_when_open(
-        self, call: UpstreamCall, get: Callable[[], Coroutine[Any, Any, H1Connection]]
+        self, call: H1Call, get: Callable[[], Coroutine[Any, Any, H1Connection]]
     ) -> None:
         try:
             connection = await get()
@@ -229,24 +262,14 @@ class Pool:
         if self.active < self._limits.connections_max:
             return await self._open()
         if len(self._waiters) >= POOL_WAITERS_MAX:
-            raise Overloaded(
-                f"Every connection to provider '{self._provider}' is in use and too many calls "
-                "wait for one; try again later, or raise connections_max.",
-                code="pool_exhausted",
-                retry_after_s=1,
-            )
+            raise too_many_wait(self._provider)
         waiter: asyncio.Future[H1Connection | None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         try:
             async with asyncio.timeout(self._limits.connect_timeout_s):
                 connection = await self._await(waiter)
         except TimeoutError:
-            raise Overloaded(
-                f"No connection to provider '{self._provider}' came free in time; try again "
-                "later, or raise connections_max.",
-                code="pool_exhausted",
-                retry_after_s=1,
-            ) from None
+            raise none_came_free(self._provider) from None
         finally:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
