@@ -230,18 +230,18 @@ class Client:
             begins_s = line.now_s + self._random.lognormvariate(-1.0, 0.4)
             ends_s = begins_s + 0.012 * job.output_tokens
             told_s = (begins_s if job.is_stream else ends_s) + back_s
-            line.at(told_s, lambda: told(headers, is_refused=False))
+            line.at(told_s, lambda: told(headers, 200))
             line.at(ends_s, lambda: provider.end(job, line.now_s))
             line.at(ends_s + back_s, ended)
 
-        def told(headers: Headers, *, is_refused: bool) -> None:
+        def told(headers: Headers, status: int) -> None:
             heard = read_told(headers, WALL_S + line.now_s)
-            key.observe(heard, line.now_s, reservation, is_refused=is_refused)
+            key.observe(heard, line.now_s, reservation, status)
             self._pump()
 
         def refused(headers: Headers) -> None:
             self.refused += 1
-            told(headers, is_refused=True)
+            told(headers, 429)
             reservation.refuse()
             if tries + 1 < TRIES_MAX:
                 self._waiting.appendleft((job, tries + 1))

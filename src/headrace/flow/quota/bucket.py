@@ -128,8 +128,9 @@ class Bucket:
         self.capacity = capacity
         self.level = max(-capacity, min(self.level, capacity))
 
-    def freeze(self, until_s: float) -> None:
-        """Rise no more before `until_s`."""
+    def freeze(self, now_s: float, until_s: float) -> None:
+        """Rise no more from `now_s` to `until_s`."""
+        self.refill(now_s)
         self.stamp_s = max(self.stamp_s, until_s)
 
     def empty(self, now_s: float) -> None:

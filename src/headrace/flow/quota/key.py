@@ -23,6 +23,9 @@ HOLD_S_MAX: Final = 3_600.0
 REFUSED_S: Final = 1.0
 """After a refusal without `retry-after` a key rests this long."""
 
+_REFUSALS: Final = 400
+_TOO_MANY: Final = 429
+
 # A reset this many times longer than a minute's bucket explains belongs to another bucket.
 _OTHER_WINDOW: Final = 2.0
 # A reset is rounded up, to a second at the worst.
@@ -243,29 +246,30 @@ class KeyQuota:
         return True
 
     def observe(
-        self, told: Told, now_s: float, reservation: Reservation | None, *, is_refused: bool = False
+        self, told: Told, now_s: float, reservation: Reservation | None, status: int = 200
     ) -> None:
-        """Take in what an answer's headers said; before its reservation is settled.
+        """Take in what an answer's headers said; before its reservation is ended.
 
         Args:
             told: from `read_told`.
             now_s: when the headers came.
             reservation: of the call; None where nothing was reserved.
-            is_refused: the status was 429: this key has used too much. `retry-after` of another
-                status shuts the key as well, but says nothing of what is left.
+            status: of the answer. At 429 this key has used too much. `retry-after` of any other
+                refusal shuts the key as well, but says nothing of what is left; that of a success
+                says nothing at all.
         """
         now_s = self._time.at(now_s)
         if self._limits.is_learning:
             for reading in told.readings:
                 self._learn(reading, now_s, reservation)
-        if is_refused:
-            self._empty(told, now_s)
+        if status < _REFUSALS:
+            return
         wait_s = min(told.retry_after_s or 0.0, self._limits.retry_after_s_max)
-        if wait_s > 0 and is_refused:
+        if status == _TOO_MANY:
+            self._empty(told, now_s)
             for bucket in self._buckets:
-                bucket.freeze(now_s + wait_s)
-        elif is_refused:
-            wait_s = REFUSED_S
+                bucket.freeze(now_s, now_s + wait_s)
+            wait_s = wait_s or REFUSED_S
         if wait_s > 0:
             self._open_s = max(self._open_s, now_s + wait_s)
             self.is_limited = True

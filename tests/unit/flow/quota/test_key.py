@@ -249,7 +249,7 @@ def test_a_limit_of_ten_seconds_does_not_become_one_of_a_minute() -> None:
 def test_retry_after_shuts_the_key_whatever_it_holds() -> None:
     quota = make()
     call = taken(quota, ONE, 0.0)
-    quota.observe(said(60, 30, 30, retry_after_s=7), 0.0, call, is_refused=True)
+    quota.observe(said(60, 30, 30, retry_after_s=7), 0.0, call, 429)
     assert quota.wait_s(ONE, 0.0) == 7
     assert quota.reserve(ONE, 6.99) is None
     assert quota.reserve(ONE, 7.0) is not None
@@ -258,7 +258,7 @@ def test_retry_after_shuts_the_key_whatever_it_holds() -> None:
 
 def test_retry_after_shuts_a_key_without_limits_too_until_it_is_over() -> None:
     quota = make(OPEN)
-    quota.observe(Told((), 5), 0.0, None)
+    quota.observe(Told((), 5), 0.0, None, 503)
     assert quota.is_limited
     assert quota.wait_s(ONE, 1.0) == 4
     assert quota.reserve(ONE, 5.0) is not None
@@ -267,14 +267,14 @@ def test_retry_after_shuts_a_key_without_limits_too_until_it_is_over() -> None:
 
 def test_the_later_end_counts_and_a_short_one_does_not_open() -> None:
     quota = make()
-    quota.observe(Told((), 30), 0.0, None)
-    quota.observe(Told((), 1), 0.0, None)
+    quota.observe(Told((), 30), 0.0, None, 503)
+    quota.observe(Told((), 1), 0.0, None, 529)
     assert quota.wait_s(ONE, 0.0) == 30
 
 
 def test_an_absurd_retry_after_is_bounded() -> None:
     quota = make(whole(requests_per_minute=60, retry_after_s_max=20))
-    quota.observe(read_told([(b"retry-after", b"99999999999")], 0.0), 0.0, None)
+    quota.observe(read_told([(b"retry-after", b"99999999999")], 0.0), 0.0, None, 503)
     assert quota.wait_s(ONE, 0.0) == 20
 
 
@@ -282,25 +282,39 @@ def test_an_absurd_retry_after_is_bounded() -> None:
 def test_a_retry_after_that_means_nothing_counts_as_none(text: bytes) -> None:
     told = read_told([(b"retry-after", text)], 0.0)
     quota = make(OPEN)
-    quota.observe(told, 0.0, None)
+    quota.observe(told, 0.0, None, 503)
     assert not quota.is_limited
-    quota.observe(told, 0.0, None, is_refused=True)
+    quota.observe(told, 0.0, None, 429)
     assert quota.wait_s(ONE, 0.0) == REFUSED_S
 
 
 def test_a_refusal_without_a_word_means_that_nothing_is_left() -> None:
     quota = make()
     call = taken(quota, ONE, 0.0)
-    quota.observe(NOTHING, 0.0, call, is_refused=True)
+    quota.observe(NOTHING, 0.0, call, 429)
     assert left(quota, 0.0) == 0
     assert quota.wait_s(ONE, 0.0) == pytest.approx(1.0)
 
 
 def test_a_server_that_is_overloaded_says_nothing_of_the_quota() -> None:
     quota = make()
-    quota.observe(Told((), 2), 0.0, taken(quota, ONE, 0.0))
+    quota.observe(Told((), 2), 0.0, taken(quota, ONE, 0.0), 503)
     assert left(quota, 0.0) == 59
     assert quota.wait_s(ONE, 0.0) == 2
+
+
+def test_a_success_shuts_nothing() -> None:
+    quota = make(OPEN)
+    quota.observe(Told((), 30), 0.0, None, 200)
+    assert not quota.is_limited
+
+
+def test_what_came_before_a_refusal_counts_and_nothing_comes_while_it_lasts() -> None:
+    quota = make()
+    calls = [taken(quota, ONE, 0.0) for _ in range(60)]
+    quota.observe(Told((Reading(Kind.REQUESTS, 60, 10, 50, 0),), 5), 10.0, calls[0], 429)
+    assert left(quota, 15.0) == pytest.approx(10)
+    assert left(quota, 16.0) == pytest.approx(11)
 
 
 def test_headers_without_a_reservation_move_nothing() -> None:

@@ -35,7 +35,7 @@ def test_keys_without_limits_share_calls_by_what_is_under_way() -> None:
 
 def test_a_key_that_is_shut_is_passed_over() -> None:
     shut, other = key("shut", 60), key("other", 60)
-    shut.observe(Told((), 30), 0.0, None)
+    shut.observe(Told((), 30), 0.0, None, 503)
     assert spread([shut, other], 60) == {"other": 60}
 
 
