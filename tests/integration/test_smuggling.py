@@ -110,6 +110,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
 def test_what_can_be_read_in_two_ways_is_refused(house: House, shape: bytes):
+    calls = house.calls("sim/smuggled")
     with connect(house.gateway.url) as wire:
         wire.send(shape + SECOND)
         response = wire.response()
@@ -117,7 +118,7 @@ def test_what_can_be_read_in_two_ways_is_refused(house: House, shape: bytes):
         assert response.headers["connection"] == "close"
         assert response.error["message"]
         assert wire.is_ended  # what followed is not answered
-    assert house.calls("sim/smuggled") == 0
+    assert house.calls("sim/smuggled") == calls
 
 
 @pytest.mark.parametrize("hosts", [0, 2])

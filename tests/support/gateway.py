@@ -14,8 +14,8 @@ from tests.support.waiting import eventually
 from tests.support.wire import Response, ask, encode_request
 
 ROOT = Path(__file__).resolve().parents[2]
-START_TIMEOUT_S = 20.0
-STOP_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 60.0
 
 _SAMPLE = re.compile(r"^([a-z_]+(?:\{.*\})?) (\S+)$", re.MULTILINE)
 
@@ -158,7 +158,7 @@ class Gateway:
         }
         return {name: count for name, count in left.items() if count}
 
-    def wait_until_quiet(self, timeout_s: float = 10.0) -> None:
+    def wait_until_quiet(self, timeout_s: float = 30.0) -> None:
         """No client, no request and no upstream call is left; idle upstream connections may be."""
         eventually(lambda: not self.left_behind() or None, timeout_s)
 

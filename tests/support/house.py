@@ -1,10 +1,11 @@
 """One gateway before one simulated provider, with every kind of lane a test may want."""
 
 import itertools
+import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import msgspec
 from tests.support.gateway import Gateway
@@ -17,6 +18,8 @@ Document = dict[str, Any]
 
 TRICKLE_TOKENS = 40
 _TRICKLE = {"x-sim-tokens": str(TRICKLE_TOKENS), "x-sim-token-ms": "10", "x-sim-ttft-ms": "10"}
+_OUR_PORTS: Final = range(16_384, 32_768)
+_PORTS_SHARE: Final = 256
 _TIMEOUTS = {"first_byte_timeout_s": 0.3, "idle_timeout_s": 0.3}
 
 
@@ -64,10 +67,26 @@ SPEECHES = (OPENAI, ANTHROPIC)
 
 
 def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """A port on which nobody listens, and nobody will who is not told of it.
+
+    The system hands out ports from 32768 on, also while the server that a test keeps one for is
+    down. Those below are ours: a share for each process of tests, of which no port is given twice.
+    """
+    return next(_FREE_PORTS)
+
+
+def _free_ports() -> Iterator[int]:
+    first = os.getpid() * _PORTS_SHARE
+    for number in itertools.count(first):
+        port = _OUR_PORTS[number % len(_OUR_PORTS)]
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        yield port
+
+
+_FREE_PORTS: Final = _free_ports()
 
 
 def lanes(sim_url: str) -> Document:

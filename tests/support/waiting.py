@@ -9,7 +9,7 @@ Result = TypeVar("Result")
 POLL_S = 0.005
 
 
-def eventually(predicate: Callable[[], Result], timeout_s: float = 10.0) -> Result:
+def eventually(predicate: Callable[[], Result], timeout_s: float = 30.0) -> Result:
     """Ask until the answer is true, and return it.
 
     Raises:
