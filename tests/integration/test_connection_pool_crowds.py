@@ -2,16 +2,21 @@
 
 import asyncio
 import os
+import signal
+import ssl
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from tests.support.adapter import soon
 from tests.support.pool_faces import Make, on_asyncio, on_threads, on_uvloop
 from tests.support.raw_server import RawServer, answering, silent
 from tests.support.waiting import eventually
 
 from headrace import ConnectionPool, NotRunning, Overloaded, SyncConnectionPool, UpstreamBroken
+from headrace.limits import POOL_WAITERS_MAX
 
 HALF = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf"
 
@@ -78,6 +83,22 @@ def test_tasks_wait_no_longer_than_they_may() -> None:
         asyncio.run(main(server.url))
 
 
+def test_too_many_do_not_wait() -> None:
+    async def main(url: str) -> None:
+        async with ConnectionPool(1) as pool:
+            calls = [asyncio.ensure_future(pool.get(url)) for _ in range(1 + POOL_WAITERS_MAX)]
+            await soon(lambda: pool.stats().waiting == POOL_WAITERS_MAX)
+            with pytest.raises(Overloaded, match="too many"):
+                await pool.get(url)
+            for call in calls:
+                call.cancel()
+            await asyncio.wait(calls)
+            assert (pool.stats().active, pool.stats().waiting) == (0, 0)
+
+    with RawServer(silent()) as server:
+        asyncio.run(main(server.url))
+
+
 def test_cancelled_tasks_leave_their_places_to_others() -> None:
     async def main(url: str) -> None:
         async with ConnectionPool(2) as pool:
@@ -98,11 +119,19 @@ def test_cancelled_tasks_leave_their_places_to_others() -> None:
 # The end.
 
 
-def test_closing_ends_calls_of_other_threads() -> None:
-    with RawServer(silent(HALF)) as server, SyncConnectionPool(2) as pool:
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_closing_ends_calls_of_other_threads(tmp_path: Path, *, is_tls: bool) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(tls)
+    with (
+        RawServer(silent(HALF), tls if is_tls else None) as server,
+        SyncConnectionPool(2, ca_file=tmp_path / "ca.pem") as pool,
+    ):
         with ThreadPoolExecutor(4) as crew:
             calls = [crew.submit(pool.get, server.url) for _ in range(4)]
-            eventually(lambda: (pool.stats().active, pool.stats().waiting) == (2, 2))
+            eventually(lambda: (pool.stats().opened, pool.stats().waiting) == (2, 2))
             pool.close()
             assert [type(call.exception(10)) for call in calls] == [NotRunning] * 4
         assert (pool.stats().active, pool.stats().waiting) == (0, 0)
@@ -192,3 +221,27 @@ def test_fork_with_the_lock_held_does_not_hang() -> None:
                 finally:
                     os._exit(status)
             assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize("is_waiting", [False, True])
+def test_interrupted_calls_leave_their_places(*, is_waiting: bool) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with (
+        RawServer(silent()) as server,
+        ThreadPoolExecutor(1) as crew,
+        SyncConnectionPool(1) as pool,
+    ):
+        if is_waiting:
+            crew.submit(pool.get, server.url)
+            eventually(lambda: pool.stats().opened == 1)
+        before = signal.signal(signal.SIGALRM, interrupt)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            with pytest.raises(KeyboardInterrupt):
+                pool.get(server.url)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert (pool.stats().active, pool.stats().waiting) == (int(is_waiting), 0)

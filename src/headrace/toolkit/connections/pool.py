@@ -231,7 +231,7 @@ class ConnectionPool(PoolFace):
     def _pass_on(
         self, origin: Origin, places: Places[AsyncConnection], connection: AsyncConnection | None
     ) -> None:
-        if connection is None:
+        if connection is None or connection.is_lost:
             self._drop(origin, places)
         else:
             self._put(places, connection)
