@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import signal
 import ssl
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import pytest
 import trustme
 from tests.support.adapter import soon
 from tests.support.pool_faces import Make, on_asyncio, on_threads, on_uvloop
-from tests.support.raw_server import RawServer, answering, silent
+from tests.support.raw_server import Peer, RawServer, answering, silent
 from tests.support.waiting import eventually
 
 from headrace import ConnectionPool, NotRunning, Overloaded, SyncConnectionPool, UpstreamBroken
@@ -114,6 +115,67 @@ def test_cancelled_tasks_leave_their_places_to_others() -> None:
 
     with RawServer(answering()) as server:
         asyncio.run(main(server.url))
+
+
+def moody(peer: Peer) -> None:
+    """Echoes paths, and now and then does not: breaks off, closes, or says more than asked."""
+    dice = random.Random(peer.number)
+    while request := peer.request():
+        path = request.split(b" ")[1]
+        answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(path), path)
+        mood = dice.random()
+        if mood < 0.03:
+            return peer.reset()
+        if mood < 0.06:
+            return peer.send(answer[:-1])
+        if mood < 0.09:
+            return peer.send(answer)  # and closes without a word
+        peer.send(answer + (answer if mood < 0.12 else b""))
+    return None
+
+
+def test_threads_get_their_own_answers_from_a_moody_server() -> None:
+    with RawServer(moody) as server, SyncConnectionPool(4, uniform=lambda: 0.0) as pool:
+
+        def ask(number: int) -> bytes:
+            try:
+                return pool.get(f"{server.url}/{number}", retries=1).content
+            except UpstreamBroken:
+                return b"broken"
+
+        with ThreadPoolExecutor(8) as crew:
+            answers = list(crew.map(ask, range(800)))
+        assert_own(answers)
+        assert (pool.stats().active, pool.stats().waiting) == (0, 0)
+
+
+def test_tasks_get_their_own_answers_from_a_moody_server() -> None:
+    async def main(url: str) -> None:
+        async with ConnectionPool(4, uniform=lambda: 0.0) as pool:
+
+            async def ask(number: int) -> bytes:
+                try:
+                    async with pool.stream("GET", f"{url}/{number}", retries=1) as answer:
+                        return await answer.read(100)
+                except UpstreamBroken:
+                    return b"broken"
+
+            assert_own(await asyncio.gather(*(ask(number) for number in range(800))))
+            assert (pool.stats().active, pool.stats().waiting) == (0, 0)
+
+    with RawServer(moody) as server:
+        asyncio.run(main(server.url))
+
+
+def assert_own(answers: list[bytes]) -> None:
+    """Each call got what it asked for, or was told that it did not; few were."""
+    wrong = [
+        (number, answer)
+        for number, answer in enumerate(answers)
+        if answer not in (b"/%d" % number, b"broken")
+    ]
+    assert wrong == []
+    assert answers.count(b"broken") < 200
 
 
 # The end.
