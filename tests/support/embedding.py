@@ -109,7 +109,7 @@ class EmbedEngine(StillEngine):
         for _ in range(count):
             await asyncio.sleep(0)
 
-    async def serve(self, took_s: float = 0.1) -> list[int]:
+    async def serve(self, took_s: float = 0.0) -> list[int]:
         """The provider answers until nothing waits; says how many inputs each call had."""
         sizes = []
         await self.turns()

@@ -3,7 +3,8 @@
 Requests to one provider that differ in nothing but their inputs go together. The first goes at
 once; while it is on its way others wait for company: until there are as many inputs or tokens as
 may go in one call, until nothing is on its way any more, or for a tenth of what a call takes, and
-`wait_ms_max` at the most. Each caller gets its own vectors, and its share of the usage
+`wait_ms_max` at the most. Neither by waiting nor by the length of its call is a caller held up by
+more than the goal in `embed_habits.py`. Each gets its own vectors, and its share of the usage
 (`dialects/openai_embeddings.py`); its answer is stored, or not, like any other.
 
 A merged call that the provider refuses (400, 413, 422) is asked in halves, and so on, until who is
@@ -25,7 +26,7 @@ from headrace.errors import HeadraceError
 from headrace.flow.batch.alarm import Alarm
 from headrace.flow.batch.queue import BatchQueue
 from headrace.gateway.embed_call import Call, Share, Trial
-from headrace.gateway.embed_habits import Habit, Habits
+from headrace.gateway.embed_habits import ADDED_S_MAX, Habit, Habits
 from headrace.gateway.flight import Flight
 from headrace.gateway.order import Order
 from headrace.gateway.tasks import OnBug, attempt
@@ -173,7 +174,7 @@ class _Group:
         self._alarm = Alarm(self._go)
         self._queue: BatchQueue[Share] = BatchQueue(
             habit,
-            wait_s_max=terms.wait_ms_max / 1000,
+            wait_s_max=min(terms.wait_ms_max / 1000, ADDED_S_MAX),
             wait_share=WAIT_SHARE,
             tokens_max=terms.tokens_max,
             waiting_max=WAITING_MAX,

@@ -3,8 +3,15 @@
 from collections import OrderedDict
 from typing import Final
 
-from headrace.flow.batch.sizing import FixedSize
+from headrace.flow.batch.sizing import DurationFit
 
+# The latency goal: what merging may add for a caller, by waiting and because a call with more
+# inputs takes longer. The median is about half of it.
+ADDED_S_MAX: Final = 0.012
+# However dear inputs seem to be: otherwise a first guess would never be put right.
+ITEMS_MIN: Final = 4
+# What a call is taken to last before any is known, in seconds.
+_CALL_S, _ITEM_S = 0.05, 0.0001
 # Models that anything is remembered of; names may be made up.
 HABITS_MAX: Final = 256
 # How long a model is asked by every caller alone after it did not answer a merged call as such.
@@ -20,18 +27,17 @@ class Habit:
         items_max: most inputs of a call.
     """
 
-    __slots__ = ("_alone_until_s", "_ceiling", "_ceiling_until_s", "_fixed")
+    __slots__ = ("_alone_until_s", "_ceiling", "_ceiling_until_s", "_fit")
 
     def __init__(self, items_max: int) -> None:
-        self._fixed = FixedSize(items_max)
+        self._fit = DurationFit(_ITEM_S, _CALL_S)
         self._ceiling = items_max
         self._alone_until_s = self._ceiling_until_s = float("-inf")
 
     def refresh(self, items_max: int, now_s: float) -> None:
         """Go by these settings, and forget what was found out long ago."""
-        self._fixed.size_max = items_max
-        if now_s >= self._ceiling_until_s:
-            self._ceiling = items_max
+        is_known = now_s < self._ceiling_until_s
+        self._ceiling = min(items_max, self._ceiling) if is_known else items_max
 
     def is_alone(self, now_s: float) -> bool:
         """Whether everybody is to ask alone."""
@@ -47,14 +53,15 @@ class Habit:
         self._ceiling_until_s = now_s + CEILING_S
 
     def size(self, waited_s: float) -> int:
-        return min(self._ceiling, self._fixed.size(waited_s))
+        more = max(0.0, ADDED_S_MAX - waited_s) / self._fit.item_s
+        return min(self._ceiling, max(ITEMS_MIN, 1 + int(more)))
 
     def observe(self, items: int, duration_s: float) -> None:
-        self._fixed.observe(items, duration_s)
+        self._fit.observe(items, duration_s)
 
     @property
     def one_s(self) -> float:
-        return self._fixed.one_s
+        return self._fit.expected_s(1)
 
 
 class Habits:
