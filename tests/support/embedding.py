@@ -60,7 +60,9 @@ class EmbedEngine(StillEngine):
         self.terms = Terms(**terms)
         self.batcher = EmbedBatcher(lambda: self.terms, self.clock, self.bugs.append, self)
         pipeline = self.engine.pipeline
-        pipeline._stages = (*pipeline._stages[:5], self._hand_over)  # type: ignore[assignment]
+        stages = pipeline._stages
+        until = [stage.__name__ for stage in stages].index("_prepare")
+        pipeline._stages = (*stages[:until], self._hand_over)  # type: ignore[assignment]
         self.left: list[Order] = []
 
     def _hand_over(self, order: Order) -> bool:
