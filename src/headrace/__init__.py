@@ -17,6 +17,8 @@ if TYPE_CHECKING:
         UpstreamBroken,
         UpstreamRefused,
     )
+    from headrace.flow.adaptive_limiter import AdaptiveConcurrencyLimiter
+    from headrace.flow.limiter import LimiterStats, Permit
     from headrace.flow.scheduler.priority_scheduler import PriorityScheduler
     from headrace.flow.scheduler.rules import ClassRules, SchedulerRules
     from headrace.flow.scheduler.snapshot import SchedulerSnapshot
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = (
     "Adapter",
     "AdaptiveCache",
+    "AdaptiveConcurrencyLimiter",
     "AdaptiveStats",
     "BatchFailed",
     "BatchProcessor",
@@ -66,10 +69,12 @@ __all__ = (
     "HttpResponse",
     "InvalidRequest",
     "LLMBatchProcessor",
+    "LimiterStats",
     "NotFound",
     "NotRunning",
     "NotStorable",
     "Overloaded",
+    "Permit",
     "PriorityScheduler",
     "RateAdmission",
     "RateLimited",
@@ -95,6 +100,8 @@ __all__ = (
 )
 
 _HOMES = (
+    ("flow.adaptive_limiter", ("AdaptiveConcurrencyLimiter",)),
+    ("flow.limiter", ("LimiterStats", "Permit")),
     ("flow.scheduler.priority_scheduler", ("PriorityScheduler",)),
     ("flow.scheduler.rules", ("ClassRules", "SchedulerRules")),
     ("flow.scheduler.snapshot", ("SchedulerSnapshot",)),

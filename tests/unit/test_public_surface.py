@@ -19,6 +19,10 @@ EXPECTED: Final[Mapping[str, str]] = {
         "class(*, max_size, max_bytes, ttl, ttl_min, ttl_max, stale, stale_if_error, early, "
         "admission, stale_share, check_share, category, same, clock)"
     ),
+    "AdaptiveConcurrencyLimiter": (
+        "class(limit, *, initial, limit_min, limit_max, signal_least, waiting_max, permit_s_max, "
+        "retry_after_s_max, is_drop, clock)"
+    ),
     "AdaptiveStats": (
         "class(cache, policy, lifetimes, refreshed, refresh_errors, last_refresh_error, bridged, "
         "last_bridged_error, refused, foreseen_by, caller_errors, last_caller_error)"
@@ -72,9 +76,13 @@ EXPECTED: Final[Mapping[str, str]] = {
         "class(llm_callable, batch_size, max_wait_ms, *, cache, latency_ms, max_running, "
         "max_waiting, timeout_s, key, dedup, bisect, clock)"
     ),
+    "LimiterStats": (
+        "class(limit, inflight, successes, ignored, drops, refused, reclaimed, closed_s)"
+    ),
     "NotFound": "error(message, *, code, param, retry_after_s)",
     "NotRunning": "error(message, *, code, param, retry_after_s)",
     "Overloaded": "error(message, *, code, param, retry_after_s)",
+    "Permit": "class(limiter, began_s, inflight)",
     "PriorityScheduler": "class(concurrency, *, rules, clock)",
     "SchedulerRules": "class(*, waiting_max, high, normal, low, batch)",
     "SchedulerSnapshot": "class(waiting, turns_per_s, classes, heaviest)",
