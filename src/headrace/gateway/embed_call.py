@@ -9,7 +9,6 @@ import msgspec
 from headrace.dialects.openai_embeddings import EmbedAsk, split_reply, write_ask
 from headrace.errors import HeadraceError
 from headrace.flow.batch.queue import Entry
-from headrace.gateway.call import Hints
 from headrace.gateway.flight import Flight
 from headrace.gateway.headers import is_encoded
 from headrace.gateway.order import Order
@@ -237,9 +236,10 @@ class Call(Nobody):
         first = self.shares[0]
         order = first.order
         orders = [share.order for share in self.shares]
+        hints = msgspec.structs.replace(order.call.hints, deadline_s=None)
         return msgspec.structs.replace(
             order,
-            call=msgspec.structs.replace(order.call, hints=Hints()),
+            call=msgspec.structs.replace(order.call, hints=hints),
             body=write_ask(order.model, first.ask.fields, list(self._places)),
             view=msgspec.structs.replace(order.view, model=order.model),
             reader=Nobody(),  # who asked has its seat by now
