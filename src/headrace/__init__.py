@@ -41,6 +41,11 @@ if TYPE_CHECKING:
     from headrace.toolkit.retry_budget import RetryBudget, RetryStats
     from headrace.toolkit.simple_cache import SimpleCache
     from headrace.toolkit.stats import AdaptiveStats, CacheErrors, CacheInfo, CacheStats
+    from headrace.toolkit.stream_multiplexer import (
+        StreamMultiplexer,
+        StreamProgress,
+        StreamReader,
+    )
     from headrace.toolkit.values import NotStorable
     from headrace.toolkit.warming import Warmed
 
@@ -89,6 +94,9 @@ __all__ = (
     "StoreFault",
     "StoreFull",
     "StreamEvent",
+    "StreamMultiplexer",
+    "StreamProgress",
+    "StreamReader",
     "SyncAdapter",
     "SyncConnectionPool",
     "UpstreamBroken",
@@ -122,6 +130,10 @@ _HOMES = (
     ("toolkit.llm_batching", ("LLMBatchProcessor",)),
     ("toolkit.rate_limiter", ("RateAdmission", "RateLimiter")),
     ("toolkit.retry_budget", ("RetryBudget", "RetryStats")),
+    (
+        "toolkit.stream_multiplexer",
+        ("StreamMultiplexer", "StreamProgress", "StreamReader"),
+    ),
     ("toolkit.simple_cache", ("SimpleCache",)),
     ("toolkit.stats", ("AdaptiveStats", "CacheErrors", "CacheInfo", "CacheStats")),
     ("toolkit.values", ("NotStorable",)),

@@ -101,6 +101,13 @@ EXPECTED: Final[Mapping[str, str]] = {
     "StoreFault": "error(message, *, code, param, retry_after_s)",
     "StoreFull": "error(message, *, code, param, retry_after_s)",
     "StreamEvent": "class(index, text, raw, choice, finish_reason, usage)",
+    "StreamMultiplexer": (
+        "class(source, *, buffer_max, slow, history_max, coalesce_max, join, measure, clock)"
+    ),
+    "StreamProgress": (
+        "class(chunks, tokens, elapsed_s, first_s, tokens_per_s, readers, dropped, is_over)"
+    ),
+    "StreamReader": "class(seat, take, go)",
     "SyncAdapter": "class(settings, *, max_tokens, warm_up_timeout_s, close_timeout_s, embed)",
     "SyncConnectionPool": (
         "class(pool_size, *, max_keepalive, keepalive_s, connect_timeout_s, read_timeout_s, "
