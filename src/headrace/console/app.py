@@ -26,12 +26,21 @@ class CacheDesk(Protocol):
         ...
 
 
-def make_console(status: Status, cache: CacheDesk) -> Starlette:
+class FlowDesk(Protocol):
+    """What the console asks of the calls to providers."""
+
+    def told(self) -> Mapping[str, Any]:
+        """How they flow, as plain data."""
+        ...
+
+
+def make_console(status: Status, cache: CacheDesk, flow: FlowDesk) -> Starlette:
     """The console.
 
     Args:
         status: tells how the worker that answers does, as plain data without secrets.
         cache: tells of the cache, and purges it.
+        flow: tells of limits, queues and circuit breakers.
     """
 
     async def show_status(request: Request) -> Response:  # noqa: ARG001
@@ -39,6 +48,9 @@ def make_console(status: Status, cache: CacheDesk) -> Starlette:
 
     async def show_cache(request: Request) -> Response:  # noqa: ARG001
         return JSONResponse(cache.told())
+
+    async def show_flow(request: Request) -> Response:  # noqa: ARG001
+        return JSONResponse(flow.told())
 
     async def purge_cache(request: Request) -> Response:
         try:
@@ -52,6 +64,7 @@ def make_console(status: Status, cache: CacheDesk) -> Starlette:
             Route("/admin/status", show_status, methods=["GET"]),
             Route("/admin/cache", show_cache, methods=["GET"]),
             Route("/admin/cache", purge_cache, methods=["DELETE"]),
+            Route("/admin/flow", show_flow, methods=["GET"]),
         ]
     )
 

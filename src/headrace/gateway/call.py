@@ -7,6 +7,7 @@ import msgspec
 from headrace.cache.entry import Headers
 from headrace.cache.key import scope_digest
 from headrace.dialects.base import Dialect, Grammar, Operation
+from headrace.flow.scheduler import Priority
 
 
 class Hints(msgspec.Struct, frozen=True):
@@ -21,6 +22,7 @@ class Hints(msgspec.Struct, frozen=True):
         ttl_s: how long to store the answer, in seconds; `None` is the configured time.
         deadline_s: the caller waits no longer than this, in seconds.
         tags: names the answer can be purged by.
+        priority: whose turn comes first, where calls have to wait.
     """
 
     looks_up: bool = True
@@ -31,6 +33,7 @@ class Hints(msgspec.Struct, frozen=True):
     ttl_s: float | None = None
     deadline_s: float | None = None
     tags: tuple[str, ...] = ()
+    priority: Priority = Priority.NORMAL
 
 
 class Call(msgspec.Struct, frozen=True):

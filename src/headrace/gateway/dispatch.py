@@ -7,21 +7,28 @@ be tried again, and how often, is `flow/retry.py`'s to say; here it is done.
 
 import asyncio
 from collections.abc import Callable
+from math import inf
 
 from headrace.clock import Clock
-from headrace.errors import HeadraceError, Overloaded
+from headrace.errors import DeadlineExceeded, HeadraceError, Overloaded
+from headrace.flow.limiter import Permit
 from headrace.flow.quota.told import read_told
 from headrace.flow.retry import Again, after_fault, after_status, decide
+from headrace.flow.scheduler import Priority, Ticket, Waiter
 from headrace.gateway.flight import Flight
-from headrace.gateway.gates import Gate
+from headrace.gateway.gates import Gate, Turns
 from headrace.gateway.order import Order, with_model
 from headrace.gateway.plan import Lane
 from headrace.routing.directory import Target
-from headrace.upstream.faults import UpstreamFault
+from headrace.upstream.faults import FaultKind, UpstreamFault
 from headrace.upstream.h1 import Flow, RawHeaders
 from headrace.upstream.pool import UpstreamCall
 
 _BROKEN = 500
+_BUSY = 529  # Anthropic's, for too many callers of everybody
+_NO_CAPACITY = frozenset((429, 503, _BUSY))
+_TOO_SLOW: frozenset[FaultKind] = frozenset(("timeout_connect", "timeout_first_byte"))
+_NOBODYS_FAULT: frozenset[FaultKind] = frozenset(("shutdown", "too_large"))
 
 
 class Dispatcher:
@@ -48,14 +55,19 @@ class Dispatcher:
 
 
 class Dispatch:
-    """The tries of one call. Implements the flight's `Agent`."""
+    """The tries of one call. Implements the flight's `Agent` and the scheduler's `Waiter`."""
 
     # What most calls never change is not set for each of them.
     _began_s = 0.0
+    _first_s = 0.0  # from sending to the first byte, where that says something
     _tries = 0
-    _ticket = 0
     _tried = 0  # targets before the one that is asked now
+    _pass = 0  # of the breaker
     _gate: Gate | None = None
+    _is_counted = False
+    _turns: Turns | None = None
+    _permit: Permit | None = None
+    _place: "Ticket[Waiter[Permit]] | None" = None
     _call: UpstreamCall | None = None
     _timer: asyncio.Handle | None = None
 
@@ -68,69 +80,144 @@ class Dispatch:
         """The first try."""
         now_s = self._dispatcher.now_s()
         self._order.way.gates.budget.deposit(now_s)
-        if not self._passes(now_s) and not self._moves_on(now_s):
+        if self._passes(now_s) or self._moves_on(now_s):
+            self._queue_up(now_s)
+        else:
             self._give_up(now_s)
-            return
-        self._send(now_s)
 
     def cancel(self) -> None:
         """Give the call up; its flight hears nothing more."""
         if self._timer is not None:
             self._timer.cancel()
+        turns, place = self._turns, self._place
+        if turns is not None and place is not None:
+            turns.scheduler.cancel(place)
         call, self._call = self._call, None
         if call is not None:
             call.cancel()
-        if self._gate is not None and self._ticket:
-            self._gate.breaker.gave_up(self._ticket)
+        self._forget()
+
+    # What the scheduler says.
+
+    def granted(self, permit: Permit) -> None:
+        """It is this call's turn."""
+        self._permit = permit
+        if self._place is not None:
+            self._place = None
+            self._order.watch.passed("schedule")
+        self._set_out(permit.began_s)
+
+    def refused(self, error: HeadraceError) -> None:
+        """There is no turn for this call here."""
+        self._place = None
+        self._forget()
+        now_s = self._dispatcher.now_s()
+        if not isinstance(error, DeadlineExceeded) and self._moves_on(now_s):
+            self._queue_up(now_s)
+        else:
+            self._flight.on_fault(error)
 
     # What the flight asks, and says.
 
     def takes_back(self, status: int, headers: RawHeaders) -> bool:
         """Whether an answer is given to nobody, because another try follows."""
-        now_s = self._dispatcher.now_s()
         again = after_status(status)
-        if again is Again.NEVER or (self._order.stale is not None and status >= _BROKEN):
+        if again is Again.NEVER:
             return False
-        told = read_told(headers, self._dispatcher.wall_s())
-        self._settle(now_s, is_failure=status >= _BROKEN)
-        if not self._goes_on(again, now_s, told.retry_after_s):
+        now_s = self._dispatcher.now_s()
+        retry_after_s = read_told(headers, self._dispatcher.wall_s()).retry_after_s
+        self._settle_failure(
+            now_s,
+            is_drop=status in _NO_CAPACITY,
+            is_fault=status >= _BROKEN and status != _BUSY,
+            wait_s=retry_after_s,
+        )
+        has_better = self._order.stale is not None and status >= _BROKEN
+        if has_better or not self._goes_on(again, now_s, retry_after_s):
             return False
         self._let_go()
         return True
 
     def survives(self, error: HeadraceError) -> bool:
         """Whether another try follows one that failed on the way."""
-        if not isinstance(error, UpstreamFault) or self._order.stale is not None:
+        if not isinstance(error, UpstreamFault):
             return False
         now_s = self._dispatcher.now_s()
         self._call = None
-        self._settle(now_s, is_failure=error.kind not in ("shutdown", "too_large"))
+        self._settle_failure(
+            now_s,
+            is_drop=error.kind in _TOO_SLOW,
+            is_fault=error.kind not in _NOBODYS_FAULT,
+        )
+        if self._order.stale is not None:
+            return False
         return self._goes_on(after_fault(error.kind), now_s, None)
 
-    def succeeded(self) -> None:
-        """The first byte of a stream is there, or the whole of any other answer."""
-        self._settle(self._dispatcher.now_s(), is_failure=False)
+    def begun(self) -> None:
+        """The first byte of a stream is there: nothing is tried again from here on."""
+        now_s = self._dispatcher.now_s()
+        self._first_s = now_s - self._began_s
+        self._pass_well(now_s)
         self._order.body = b""
+
+    def ended(self) -> None:
+        """The whole of the answer is there."""
+        now_s = self._dispatcher.now_s()
+        self._pass_well(now_s)
+        gate, permit = self._gate, self._permit
+        if permit is not None and gate is not None:
+            self._permit = None
+            permit.success(gate.signal(self._first_s, len(self._order.request), now_s))
+        self._uncount()
+        self._order.body = b""
+
+    def broken_off(self) -> None:
+        """There will be no more of the answer."""
+        self._forget()
 
     # The inside.
 
-    def _send(self, now_s: float) -> None:
+    def _queue_up(self, now_s: float) -> None:
+        """Wait for a turn, or have it at once."""
+        order, gate = self._order, self._gate
+        assert gate is not None  # noqa: S101  # passed just now
+        self._turns = turns = gate.turns
+        if turns is None:
+            gate.inflight += 1
+            self._is_counted = True
+            self._set_out(now_s)
+            return
+        hints = order.call.hints
+        self._place = turns.scheduler.submit(
+            self,
+            tenant=order.call.tenant,
+            priority=Priority.BATCH if order.purpose else hints.priority,
+            deadline_s=inf if hints.deadline_s is None else order.watch.began_s + hints.deadline_s,
+        )
+
+    def _set_out(self, now_s: float) -> None:
+        order = self._order
         self._began_s = now_s
         self._tries += 1
-        order, flight = self._order, self._flight
-        self._call = order.way.endpoint.pool.send(order.request, flight)
+        self._call = order.way.endpoint.pool.send(order.request, self._flight)
 
     def _passes(self, now_s: float) -> bool:
         """Whether the target may be asked, as far as its breaker knows."""
         order = self._order
-        self._gate = order.way.gates.of(order.model)
-        self._ticket = self._gate.breaker.try_pass(now_s)
-        return bool(self._ticket)
+        self._gate = gate = order.way.gates.of(order.model)
+        if gate.turns is not None and self._has_others and gate.turns.closed_s:
+            return False  # others need not be waited for
+        self._pass = gate.breaker.try_pass(now_s)
+        return bool(self._pass)
+
+    @property
+    def _has_others(self) -> bool:
+        return self._tried + 1 < len(self._order.targets)
 
     def _moves_on(self, now_s: float) -> bool:
         """Whether there is another target that may be asked; then it is the order's."""
         order = self._order
-        while self._tried + 1 < len(order.targets):
+        while self._has_others:
             self._tried += 1
             target = order.targets[self._tried]
             order.lane, order.model = self._lane(target), target.model
@@ -184,7 +271,7 @@ class Dispatch:
     def _try_again(self) -> None:
         self._timer = None
         self._order.way.meter.retried()
-        self._send(self._dispatcher.now_s())
+        self._queue_up(self._dispatcher.now_s())
 
     def _let_go(self) -> None:
         """What still comes of the answer is read and dropped: the connection is worth keeping."""
@@ -193,15 +280,44 @@ class Dispatch:
         if flow is not None:
             flow.redirect(_DRAIN)
 
-    def _settle(self, now_s: float, *, is_failure: bool) -> None:
-        gate, ticket = self._gate, self._ticket
-        if gate is None or not ticket:
-            return
-        self._ticket = 0
-        if is_failure:
-            gate.breaker.failed(ticket, now_s - self._began_s, now_s)
-        else:
-            gate.breaker.succeeded(ticket, now_s - self._began_s, now_s)
+    # What is learnt from a try.
+
+    def _pass_well(self, now_s: float) -> None:
+        passed, self._pass = self._pass, 0
+        if passed and self._gate is not None:
+            self._gate.breaker.succeeded(passed, now_s - self._began_s, now_s)
+
+    def _settle_failure(
+        self, now_s: float, *, is_drop: bool, is_fault: bool, wait_s: float | None = None
+    ) -> None:
+        gate, passed, permit = self._gate, self._pass, self._permit
+        self._pass, self._permit = 0, None
+        if gate is not None and passed:
+            conclude = gate.breaker.failed if is_fault else gate.breaker.succeeded
+            conclude(passed, now_s - self._began_s, now_s)
+        self._uncount()
+        if permit is not None:
+            if is_drop:
+                permit.drop(wait_s)
+            else:
+                permit.ignore()
+        elif is_drop and gate is not None:
+            gate.limit(wait_s)
+
+    def _forget(self) -> None:
+        """Nothing is learnt from what was given up."""
+        gate, passed, permit = self._gate, self._pass, self._permit
+        self._pass, self._permit = 0, None
+        if gate is not None and passed:
+            gate.breaker.gave_up(passed)
+        self._uncount()
+        if permit is not None:
+            permit.ignore()
+
+    def _uncount(self) -> None:
+        if self._is_counted and self._gate is not None:
+            self._is_counted = False
+            self._gate.inflight -= 1
 
     def _give_up(self, now_s: float) -> None:
         """Every target is known to be broken."""

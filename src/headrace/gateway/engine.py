@@ -21,6 +21,7 @@ from headrace.gateway.cache_desk import CacheDesk
 from headrace.gateway.call import Call
 from headrace.gateway.catalogue import Catalogue
 from headrace.gateway.dispatch import Dispatcher
+from headrace.gateway.flow_desk import FlowDesk
 from headrace.gateway.lanes import Lanes
 from headrace.gateway.meaning_parts import EmbedTexts
 from headrace.gateway.pipeline import Pipeline
@@ -77,7 +78,9 @@ class Engine:
         self._tasks = Tasks(on_bug)
         self._prices = PriceTable.load()
         uniform = secrets.SystemRandom().random
-        self._lanes = Lanes(self.dialects, metrics, self._tasks.spawn, uniform, self._tell_circuit)
+        self._lanes = Lanes(
+            self.dialects, metrics, self._tasks.spawn, clock, uniform, self._tell_circuit
+        )
         self._sweeper: asyncio.TimerHandle | None = None
         self._warming: list[asyncio.Task[None]] = []
         self.settings = settings
@@ -114,6 +117,11 @@ class Engine:
     def desk(self) -> CacheDesk:
         """What is asked of the cache as a whole."""
         return self.stock.desk
+
+    @property
+    def flow(self) -> FlowDesk:
+        """What is asked of the calls to providers."""
+        return FlowDesk(lambda: self.pipeline.plan)
 
     @property
     def calls(self) -> int:

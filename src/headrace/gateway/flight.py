@@ -26,7 +26,9 @@ class Agent(Protocol):
 
     def takes_back(self, status: int, headers: RawHeaders) -> bool: ...
     def survives(self, error: HeadraceError) -> bool: ...
-    def succeeded(self) -> None: ...
+    def begun(self) -> None: ...
+    def ended(self) -> None: ...
+    def broken_off(self) -> None: ...
     def cancel(self) -> None: ...
 
 
@@ -79,15 +81,17 @@ class Flight(Relay):
             return
         super().on_head(status, headers)
         if agent is not None and self.is_stream:
-            self.agent = None  # nothing is tried again from here on
-            agent.succeeded()
+            agent.begun()
 
     def on_fault(self, error: HeadraceError) -> None:
         agent = self.agent
-        if agent is not None and not self.is_over and not self.is_stream and agent.survives(error):
+        if agent is None or self.is_over:
+            super().on_fault(error)
+        elif not self.is_stream and agent.survives(error):
             self.begin_again(error)
         else:
             self.agent = None  # a cycle, which would be left to the garbage collector
+            agent.broken_off()
             super().on_fault(error)
 
     def concluded(self) -> Answer:
@@ -129,7 +133,7 @@ class Flight(Relay):
         self.call = None
         agent, self.agent = self.agent, None  # a cycle otherwise
         if agent is not None:
-            agent.succeeded()
+            agent.ended()
         self._tower.ended(self)
 
     def failed(self) -> None:

@@ -1,31 +1,128 @@
-"""What is known of each model of a provider, and decides whether it is asked: one gate for each."""
+"""What is known of each model of a provider, and decides whether and when it is asked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from headrace.clock import Clock
 from headrace.flow.breaker import Breaker, BreakerTerms, State
 from headrace.flow.budget import ShareBudget
+from headrace.flow.limit.base import Limit
+from headrace.flow.limiter import Limiter, Permit
 from headrace.flow.retry import Backoff
+from headrace.flow.scheduler import Scheduler, SchedulerRules
+from headrace.flow.signals import TtftSignal
 from headrace.limits import GATES_MAX
 
 OnChange = Callable[[str, State], object]
 
+# What a token takes of a request, about: sizes are told apart by powers of two only.
+_BYTES_PER_TOKEN = 4
+
+
+class Turns:
+    """How many calls run at once, and whose turn it is."""
+
+    __slots__ = ("limiter", "scheduler")
+
+    def __init__(self, limiter: Limiter, scheduler: Scheduler[Permit]) -> None:
+        self.limiter = limiter
+        self.scheduler = scheduler
+        limiter.on_free = scheduler.on_free
+
+    @property
+    def closed_s(self) -> float:
+        """Seconds for which the provider asked to be left alone."""
+        return self.limiter.stats().closed_s
+
 
 class Gate:
-    """One model of one provider, as one worker sees it."""
+    """One model of one provider, as one worker sees it.
 
-    __slots__ = ("breaker",)
+    As long as nothing was refused, and no other bound is set, nothing is held back: calls are only
+    counted. `limit` changes that for good.
 
-    def __init__(self, breaker: Breaker) -> None:
+    Args:
+        breaker: whether it is asked at all.
+        make_turns: makes the limit, for so many calls at first.
+        is_limited: whether there is one from the beginning.
+
+    Attributes:
+        turns: how many run at once and whose turn it is, where that is limited.
+        inflight: calls that run without a permit, since there was no limit when they began.
+    """
+
+    __slots__ = ("_make_turns", "_ttft", "breaker", "inflight", "turns")
+
+    def __init__(
+        self, breaker: Breaker, make_turns: Callable[[int | None], Turns], *, is_limited: bool
+    ) -> None:
         self.breaker = breaker
+        self.inflight = 0
+        self.turns: Turns | None = make_turns(None) if is_limited else None
+        self._make_turns = make_turns
+        self._ttft = TtftSignal()
+
+    def limit(self, wait_s: float | None) -> None:
+        """The provider has refused a call for want of capacity: go by a limit from now on.
+
+        Args:
+            wait_s: how long it asked to be left alone.
+        """
+        if self.turns is None:
+            self.turns = self._make_turns(self.inflight)
+            permit = self.turns.limiter.try_acquire()
+            if permit is not None:
+                permit.drop(wait_s)
+
+    def signal(self, first_s: float, request_bytes: int, now_s: float) -> float | None:
+        """What a limit may learn from a call: how much longer its first token took than it takes.
+
+        Args:
+            first_s: seconds from sending to the first byte of a stream; 0 of other answers, whose
+                first byte comes with the last.
+            request_bytes: size of the request.
+            now_s: monotonic seconds.
+        """
+        if not first_s:
+            return None
+        return self._ttft.multiple(first_s, request_bytes // _BYTES_PER_TOKEN, now_s)
+
+
+class GateTerms:
+    """What the gates of a provider go by.
+
+    Args:
+        breaker: of the circuit breakers.
+        make_limit: makes the algorithm of a limit, which begins with so many calls, or with its own
+            number.
+        is_limited: whether there is a limit before anything was refused.
+        queue: of those who wait.
+        permit_s_max: seconds that no call takes.
+    """
+
+    def __init__(
+        self,
+        *,
+        breaker: BreakerTerms,
+        make_limit: Callable[[int | None], Limit],
+        is_limited: bool,
+        queue: SchedulerRules,
+        permit_s_max: float,
+    ) -> None:
+        self.breaker = breaker
+        self.make_limit = make_limit
+        self.is_limited = is_limited
+        self.queue = queue
+        self.permit_s_max = permit_s_max
 
 
 class Gates:
     """All gates of one provider, and what they have in common.
 
     Args:
-        terms: of the breakers.
+        terms: of the gates.
         backoff: how often, and after what time, a call is tried again.
         budget: extra calls that the provider is asked for.
+        clock: the time.
         uniform: draws numbers from 0 to 1.
         on_change: told the model whose breaker changed, and how it is now.
 
@@ -36,19 +133,24 @@ class Gates:
 
     def __init__(
         self,
+        terms: GateTerms,
         *,
-        terms: BreakerTerms,
         backoff: Backoff,
         budget: ShareBudget,
+        clock: Clock,
         uniform: Callable[[], float],
         on_change: OnChange,
     ) -> None:
         self.backoff = backoff
         self.budget = budget
         self._terms = terms
+        self._clock = clock
         self._uniform = uniform
         self._on_change = on_change
         self._gates: dict[str, Gate] = {}
+
+    def __iter__(self) -> Iterator[tuple[str, Gate]]:
+        return iter(self._gates.items())
 
     def of(self, model: str) -> Gate:
         """The gate of a model, as the provider calls it.
@@ -63,14 +165,46 @@ class Gates:
         """Models that are not asked, or on probation."""
         return sum(gate.breaker.state is not State.CLOSED for gate in self._gates.values())
 
+    @property
+    def limited(self) -> int:
+        """Models of which only so many calls run at once."""
+        return sum(1 for _ in self._turns())
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for their turn."""
+        return sum(turns.scheduler.waiting for turns in self._turns())
+
+    def sweep(self) -> None:
+        """See to what happens by time alone."""
+        for turns in self._turns():
+            if turns.scheduler.waiting:
+                turns.limiter.reclaim()
+                turns.scheduler.sweep()
+
+    def close(self) -> None:
+        """Refuse everybody who waits."""
+        for turns in self._turns():
+            turns.scheduler.close()
+
+    def _turns(self) -> Iterator[Turns]:
+        return (gate.turns for gate in self._gates.values() if gate.turns is not None)
+
     def _make(self, model: str) -> Gate:
         name = model if len(self._gates) < GATES_MAX else ""
         gate = self._gates.get(name)
         if gate is None:
+            terms = self._terms
             breaker = Breaker(
-                self._terms,
+                terms.breaker,
                 uniform=self._uniform,
                 on_change=lambda _, new: self._on_change(name, new),
             )
-            gate = self._gates[name] = Gate(breaker)
+            gate = self._gates[name] = Gate(breaker, self._make_turns, is_limited=terms.is_limited)
         return gate
+
+    def _make_turns(self, initial: int | None) -> Turns:
+        terms, clock = self._terms, self._clock
+        limit = terms.make_limit(initial)
+        limiter = Limiter(limit, clock=clock, permit_s_max=terms.permit_s_max)
+        return Turns(limiter, Scheduler(limiter, clock=clock, rules=terms.queue))

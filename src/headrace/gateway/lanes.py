@@ -1,23 +1,22 @@
 """The ways to the providers: those in force, and those that only finish the calls they carry."""
 
 import ssl
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from math import inf
 from weakref import WeakSet
 
 from headrace.cache.key import scope_digest
+from headrace.clock import Clock
 from headrace.dialects.base import Dialect
 from headrace.errors import SettingsInvalid
-from headrace.flow.breaker import BreakerTerms, State
+from headrace.flow.breaker import State
 from headrace.flow.budget import ShareBudget
 from headrace.flow.retry import Backoff
 from headrace.gateway.gates import Gates
+from headrace.gateway.lane_terms import gate_terms
 from headrace.gateway.plan import Lane
 from headrace.model import DialectName
 from headrace.observe.metrics import Metrics
 from headrace.settings import ProviderSettings
-from headrace.settings.flow import BreakerSettings
 from headrace.upstream.endpoint import Endpoint, check_http2, tls_context
 from headrace.upstream.pool import Spawn
 
@@ -31,6 +30,7 @@ class Lanes:
         dialects: the grammars, by name.
         metrics: counts.
         spawn: starts the task that opens a connection.
+        clock: the time.
         uniform: draws numbers from 0 to 1.
         on_circuit: told the provider and the model whose circuit breaker changed, and how it is.
 
@@ -43,6 +43,7 @@ class Lanes:
         dialects: Mapping[DialectName, Dialect],
         metrics: Metrics,
         spawn: Spawn,
+        clock: Clock,
         uniform: Callable[[], float],
         on_circuit: OnCircuit,
     ) -> None:
@@ -50,6 +51,7 @@ class Lanes:
         self._dialects = dialects
         self._metrics = metrics
         self._spawn = spawn
+        self._clock = clock
         self._uniform = uniform
         self._on_circuit = on_circuit
         self._in_force: dict[str, tuple[ProviderSettings, Lane]] = {}
@@ -65,7 +67,7 @@ class Lanes:
     def calls(self) -> int:
         """Calls under way."""
         self._take_back()
-        return sum(lane.endpoint.pool.active for lane in self)
+        return sum(lane.endpoint.pool.active + lane.gates.waiting for lane in self)
 
     def change(self, providers: Mapping[str, ProviderSettings]) -> dict[str, Lane]:
         """Go by other settings; lanes whose settings are the same keep their connections.
@@ -103,6 +105,7 @@ class Lanes:
         self._take_back()
         for lane in self:
             lane.endpoint.pool.sweep(now_s)
+            lane.gates.sweep()
         if self.retired:
             self._let_go()
 
@@ -110,6 +113,7 @@ class Lanes:
         """End every call and close every connection."""
         self._take_back()
         for lane in self:
+            lane.gates.close()
             lane.endpoint.pool.end()
 
     def refresh_gauges(self) -> None:
@@ -122,7 +126,8 @@ class Lanes:
         for lane in self:
             lane.meter.pool_is(*counts[lane.endpoint.name])
         for _, lane in self._in_force.values():
-            lane.meter.circuits_are(lane.gates.not_closed)
+            gates = lane.gates
+            lane.meter.gates_are(gates.not_closed, gates.limited, gates.waiting)
 
     def _take_back(self) -> None:
         """Look after lanes again that carry calls after all."""
@@ -165,7 +170,7 @@ class Lanes:
             self._on_circuit(name, model, state)
 
         gates = Gates(
-            terms=breaker_terms(settings.breaker),
+            gate_terms(settings, self._uniform),
             backoff=Backoff(
                 tries_max=settings.retry.tries_max,
                 max_s=settings.retry.wait_s_max,
@@ -174,24 +179,12 @@ class Lanes:
             budget=ShareBudget(
                 share=settings.retry.budget_share, floor=settings.retry.budget_floor
             ),
+            clock=self._clock,
             uniform=self._uniform,
             on_change=changed,
         )
         scope = scope_digest(name.encode(), endpoint.base_url.encode())
         return Lane(endpoint, meter, scope, gates)
-
-
-def breaker_terms(settings: BreakerSettings) -> BreakerTerms:
-    """What settings say of circuit breakers; one that is off never has calls enough."""
-    return BreakerTerms(
-        failure_rate=settings.failure_rate,
-        slow_rate=settings.slow_rate,
-        slow_s=inf if settings.slow_s is None else settings.slow_s,
-        calls_min=settings.calls_min if settings.enabled else sys.maxsize,
-        window_s=settings.window_s,
-        open_s=settings.open_s,
-        open_s_max=max(settings.open_s, settings.open_s_max),
-    )
 
 
 class Trust:

@@ -155,6 +155,8 @@ _UPSTREAM = (
     _counter("upstream_errors", "Calls that providers did not answer.", PROVIDER, UPSTREAM_ERROR),
     _counter("upstream_retries", "Calls sent again.", PROVIDER),
     _counter("circuit_openings", "Circuit breakers that opened or failed to close.", PROVIDER),
+    _gauge("limited_models", "Models of a provider whose calls at once are limited.", PROVIDER),
+    _gauge("waiting_calls", "Calls that wait for their turn at a provider.", PROVIDER),
     _gauge("circuits_open", "Models of a provider that are not asked, or on probation.", PROVIDER),
     _gauge("upstream_connections", "Connections to providers.", PROVIDER, CONNECTION_STATE),
     _counter("upstream_connects", "Connections opened to providers.", PROVIDER),

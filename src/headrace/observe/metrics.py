@@ -143,6 +143,8 @@ class Metrics:
         self.upstream_retries = self._counter("upstream_retries")
         self.circuit_openings = self._counter("circuit_openings")
         self.circuits_open = self._gauge("circuits_open")
+        self.limited_models = self._gauge("limited_models")
+        self.waiting_calls = self._gauge("waiting_calls")
         self.upstream_connections = self._gauge("upstream_connections")
         self.upstream_connects = self._counter("upstream_connects")
         self.upstream_duration = self._seconds("upstream_duration")
@@ -272,6 +274,8 @@ class ProviderMetrics:
         self._retries = metrics.upstream_retries.at(slot)
         self._openings = metrics.circuit_openings.at(slot)
         self._open = metrics.circuits_open.at(slot)
+        self._limited = metrics.limited_models.at(slot)
+        self._waiting = metrics.waiting_calls.at(slot)
         self._connects = metrics.upstream_connects.at(slot)
         self._idle = metrics.upstream_connections.at(slot, "idle")
         self._active = metrics.upstream_connections.at(slot, "active")
@@ -305,9 +309,11 @@ class ProviderMetrics:
         """Count a circuit breaker that opened."""
         self._metrics.circuit_openings.add(self._openings)
 
-    def circuits_are(self, not_closed: int) -> None:
-        """Say how many circuit breakers are not closed."""
+    def gates_are(self, not_closed: int, limited: int, waiting: int) -> None:
+        """Say how many circuit breakers are not closed, models limited, and calls waiting."""
         self._metrics.circuits_open.set_at(self._open, not_closed)
+        self._metrics.limited_models.set_at(self._limited, limited)
+        self._metrics.waiting_calls.set_at(self._waiting, waiting)
 
     def connected(self) -> None:
         """Count a connection that was opened."""

@@ -20,6 +20,7 @@ from headrace.errors import (
     MethodNotAllowed,
     NotFound,
 )
+from headrace.flow.scheduler import Priority
 from headrace.gateway.call import Call, Hints, make_call
 from headrace.gateway.headers import named_by_connection
 from headrace.identity.keys import KeyRing, Principal, presented_key
@@ -236,7 +237,21 @@ def read_hints(fields: Mapping[bytes, bytes]) -> Hints:
         ttl_s=ttl_s,
         deadline_s=None if deadline_ms is None else deadline_ms / 1000,
         tags=_tags(fields.get(b"x-headrace-tags", b"")),
+        priority=_priority(fields.get(b"x-headrace-priority", b"normal")),
     )
+
+
+def _priority(value: bytes) -> Priority:
+    try:
+        return _PRIORITIES[value.strip().lower()]
+    except KeyError:
+        raise InvalidRequest(
+            "`x-headrace-priority` is one of " + ", ".join(name.decode() for name in _PRIORITIES),
+            code="invalid_value",
+        ) from None
+
+
+_PRIORITIES: Mapping[bytes, Priority] = {each.name.lower().encode(): each for each in Priority}
 
 
 def cors_lines(origin: bytes | None, allowed: frozenset[bytes]) -> bytes:

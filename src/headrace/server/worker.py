@@ -15,6 +15,7 @@ from headrace.clock import Clock
 from headrace.errors import HeadraceError
 from headrace.gateway.cache_desk import CacheDesk
 from headrace.gateway.engine import Engine
+from headrace.gateway.flow_desk import FlowDesk
 from headrace.gateway.plan import Lane
 from headrace.gateway.warming import Warming
 from headrace.identity.keys import KeyRing
@@ -52,7 +53,7 @@ _STATUS_MIN: Mapping[str, int] = {"debug": 0, "info": 0, "warning": 400, "error"
 
 Load = Callable[[], Settings]
 Status = Callable[[], dict[str, Any]]
-MakeConsole = Callable[[Status, CacheDesk], App]
+MakeConsole = Callable[[Status, CacheDesk, FlowDesk], App]
 
 
 class Post(msgspec.Struct, frozen=True):
@@ -207,7 +208,7 @@ class Worker:
             spawn=engine.spawn,
             tiers=lambda: engine.tiers,
         )
-        console = AsgiBridge(make_console(self.status, engine.desk), engine.spawn)
+        console = AsgiBridge(make_console(self.status, engine.desk, engine.flow), engine.spawn)
         return {**operations.handlers, Route.ADMIN: console}
 
     def _prompts_to_warm(self, settings: Settings) -> WarmSettings | None:

@@ -1,6 +1,6 @@
-"""What can be set of how providers are asked: retries, circuit breakers."""
+"""What can be set of how providers are asked: limits, retries, circuit breakers."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -9,6 +9,23 @@ from headrace.settings.bounded import Count, Seconds
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Rate = Annotated[float, Meta(gt=0, le=1)]
+
+
+class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How many calls of a model run at once, and how many wait.
+
+    Attributes:
+        algorithm: how the number is found: by what the provider refuses (`aimd`), by how long
+            first tokens take (`gradient`, `vegas`), or `fixed` as `inflight_max`.
+        inflight_max: never more than these, and to begin with; `None`: as `connections_max`.
+        inflight_min: never fewer.
+        waiting_max: calls that wait for their turn.
+    """
+
+    algorithm: Literal["aimd", "gradient", "vegas", "fixed"] = "aimd"
+    inflight_max: Count | None = None
+    inflight_min: Count = 1
+    waiting_max: Count = 1024
 
 
 class RetrySettings(msgspec.Struct, frozen=True, kw_only=True):

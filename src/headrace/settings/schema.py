@@ -31,7 +31,7 @@ from headrace.settings.bounded import (
     Target,
 )
 from headrace.settings.cron import Cron, Every, parse_cron
-from headrace.settings.flow import BreakerSettings, RetrySettings
+from headrace.settings.flow import BreakerSettings, LimitSettings, RetrySettings
 from headrace.settings.values import Origin, Secret
 
 
@@ -99,6 +99,7 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
     total_timeout_s: Seconds = 600.0
     answer_mb_max: Annotated[int, Meta(ge=1, le=65536)] = 64
     http: Literal["auto", "1.1", "2"] = "auto"
+    limit: LimitSettings = LimitSettings()
     retry: RetrySettings = RetrySettings()
     breaker: BreakerSettings = BreakerSettings()
 

@@ -1,0 +1,51 @@
+"""How calls to providers flow, as plain data for the console."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from headrace.gateway.gates import Gate
+from headrace.gateway.plan import Lane, Plan
+
+
+class FlowDesk:
+    """Tells of limits, queues and circuit breakers.
+
+    Args:
+        plan: gives the settings in force.
+    """
+
+    def __init__(self, plan: Callable[[], Plan]) -> None:
+        self._plan = plan
+
+    def told(self) -> dict[str, Any]:
+        """Each provider with its models that were asked for, as this worker sees them."""
+        return {
+            "providers": {
+                lane.endpoint.name: _provider(lane) for lane in self._plan().lanes.values()
+            }
+        }
+
+
+def _provider(lane: Lane) -> dict[str, Any]:
+    gates = lane.gates
+    budget = gates.budget
+    return {
+        "retries": {"spent": budget.spent, "refused": budget.refused},
+        "models": {model: _model(gate) for model, gate in gates},
+    }
+
+
+def _model(gate: Gate) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "circuit": {"state": gate.breaker.state.value, "opened": gate.breaker.opened},
+        "inflight": gate.inflight,
+        "limit": None,
+        "queue": None,
+    }
+    if gate.turns is not None:
+        told["inflight"] += gate.turns.limiter.inflight
+        told["limit"] = msgspec.to_builtins(gate.turns.limiter.stats())
+        told["queue"] = msgspec.to_builtins(gate.turns.scheduler.snapshot())
+    return told
