@@ -92,6 +92,12 @@ def broken_calls(url: str) -> None:
         assert ask(url, encode_request(PATH, broken)).status == 502
 
 
+def calls_left_alone(url: str) -> None:
+    for number in range(CALLS):
+        broken = {**document(number), "model": f"p/{BROKEN}-for-good"}
+        assert ask(url, encode_request(PATH, broken)).status in (502, 503)
+
+
 def clients_that_leave(url: str) -> None:
     address = urlsplit(url)
     for number in range(CALLS):
@@ -129,6 +135,7 @@ def leave_while_sought(url: str) -> None:
         (hits, ""),
         (wrong_requests, ""),
         (broken_calls, ""),
+        (calls_left_alone, ""),
         (clients_that_leave, ""),
         (misses, MEANINGS),
         (the_same_in_other_words, MEANINGS),
@@ -140,7 +147,9 @@ def leave_while_sought(url: str) -> None:
 )
 def test_a_request_leaves_nothing_to_the_collector(talk: Talk, cache: str, tmp_path: Path) -> None:
     async def test(upstream: str) -> Counter[str]:
-        provider = f"{{dialect: openai, base_url: '{upstream}/v1'}}"
+        often = "retry: {wait_s_max: 0.01, budget_floor: 1000}"
+        never = "breaker: {enabled: false}" if talk is broken_calls else "breaker: {}"
+        provider = f"{{dialect: openai, base_url: '{upstream}/v1', {often}, {never}}}"
         settings = parse_settings(
             f"providers: {{p: {provider}}}\nlog: {{level: error}}\n"
             f"cache: {{{cache}}}\ndata_dir: '{tmp_path}'",
@@ -171,7 +180,10 @@ def test_a_request_leaves_nothing_to_the_collector(talk: Talk, cache: str, tmp_p
         return found
 
     with collecting_by_hand(), running(SimOptions()) as sim:
-        sim.script(Fault(kind=FaultKind.RESET_BEFORE, times=None, model=BROKEN))
+        sim.script(
+            Fault(kind=FaultKind.RESET_BEFORE, times=None, model=BROKEN),
+            Fault(kind=FaultKind.STATUS, status=503, times=None, model=f"{BROKEN}-for-good"),
+        )
         assert asyncio.run(test(sim.url)) == Counter()
 
 

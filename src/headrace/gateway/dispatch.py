@@ -262,6 +262,7 @@ class Dispatch:
 
     def _try_here(self) -> None:
         """Once more where it failed, if that is still worth it."""
+        self._timer = None
         now_s = self._dispatcher.now_s()
         if self._passes(now_s):
             self._try_again()

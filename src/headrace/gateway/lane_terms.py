@@ -69,6 +69,7 @@ def _breaker_terms(settings: BreakerSettings) -> BreakerTerms:
         slow_rate=settings.slow_rate,
         slow_s=inf if settings.slow_s is None else settings.slow_s,
         calls_min=settings.calls_min if settings.enabled else sys.maxsize,
+        row_max=settings.row_max if settings.enabled else sys.maxsize,
         window_s=settings.window_s,
         open_s=settings.open_s,
         open_s_max=max(settings.open_s, settings.open_s_max),

@@ -55,6 +55,7 @@ class BreakerSettings(msgspec.Struct, frozen=True, kw_only=True):
         slow_s: an answer that takes longer to begin is slow; `None`: none is.
         slow_rate: share of its calls that were slow.
         calls_min: fewer calls than these say nothing.
+        row_max: so many failures in a row are enough all the same.
         window_s: calls of so many seconds count.
         open_s: how long it is left alone at first.
         open_s_max: and at most, as that doubles.
@@ -65,6 +66,7 @@ class BreakerSettings(msgspec.Struct, frozen=True, kw_only=True):
     slow_s: Seconds | None = None
     slow_rate: Rate = 0.8
     calls_min: Count = 20
+    row_max: Count = 10
     window_s: Seconds = 30.0
     open_s: Seconds = 5.0
     open_s_max: Seconds = 120.0
