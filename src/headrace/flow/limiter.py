@@ -168,9 +168,11 @@ class Limiter:
         self.inflight -= 1
         now_s = self._clock_s()
         rtt_s = signal_s if signal_s is not None and 0.0 < signal_s < inf else 0.0
-        self._limit.update(rtt_s, permit.inflight, is_drop=False, now_s=now_s)
-        self.limit = self._limit.limit
-        self._tell(now_s)
+        limit = self._limit
+        limit.update(rtt_s, permit.inflight, is_drop=False, now_s=now_s)
+        self.limit = limit.limit
+        if self.inflight < self.limit and now_s >= self._closed_until_s:  # `_tell`, without a call
+            self.on_free()
 
     def ignored(self, permit: "Permit") -> None:
         """A permit comes back and says nothing; see `Permit.ignore`."""

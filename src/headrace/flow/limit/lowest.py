@@ -27,6 +27,10 @@ class LowestLimit:
 
     def update(self, rtt_s: float, inflight: int, *, is_drop: bool, now_s: float) -> None:
         """See `headrace.flow.limit.base.Limit`."""
+        lowest = 0
         for each in self._limits:
             each.update(rtt_s, inflight, is_drop=is_drop, now_s=now_s)
-        self.limit = min(each.limit for each in self._limits)
+            limit = each.limit
+            if limit < lowest or not lowest:
+                lowest = limit
+        self.limit = lowest
