@@ -41,7 +41,6 @@ ENTRY_POINTS: Final = (
 
 UNWIRED: Final[frozenset[str]] = frozenset(
     {
-        "src/headrace/dialects/openai_embeddings.py",
         "src/headrace/flow/addresses.py",
         "src/headrace/flow/health.py",
         "src/headrace/flow/hedging.py",
@@ -51,9 +50,6 @@ UNWIRED: Final[frozenset[str]] = frozenset(
         "src/headrace/flow/quota/bucket.py",
         "src/headrace/flow/quota/key.py",
         "src/headrace/flow/quota/pick.py",
-        "src/headrace/gateway/embed_batch.py",
-        "src/headrace/gateway/embed_call.py",
-        "src/headrace/gateway/embed_habits.py",
         "src/headrace/routing/balance.py",
         "src/headrace/routing/chain.py",
         "src/headrace/routing/load.py",

@@ -105,6 +105,15 @@ class EmbedBatcher:
         self._groups: dict[Any, _Group] = {}
         self.counts = EmbedCounts()
 
+    def prepare(self, order: Order) -> None:
+        """Word the request of one caller."""
+        self._sender.prepare(order)
+
+    def send(self, order: Order, flight: Flight) -> None:
+        """Send an order, embeddings perhaps with others; implements `Sender`."""
+        if not self.submit(order, flight):
+            self._sender.send(order, flight)
+
     def submit(self, order: Order, flight: Flight) -> bool:
         """Take over an order, to send it, perhaps with others.
 

@@ -21,6 +21,7 @@ from headrace.gateway.cache_desk import CacheDesk
 from headrace.gateway.call import Call
 from headrace.gateway.catalogue import Catalogue
 from headrace.gateway.dispatch import Dispatcher
+from headrace.gateway.embed_batch import EmbedBatcher
 from headrace.gateway.flow_desk import FlowDesk
 from headrace.gateway.lanes import Lanes
 from headrace.gateway.meaning_parts import EmbedTexts
@@ -97,13 +98,16 @@ class Engine:
             embed=embed,
         )
         self.catalogue = Catalogue(plan, clock, self._tasks.spawn)
+        self._embeds = EmbedBatcher(
+            lambda: self.settings.batch, clock, on_bug, Dispatcher(clock, uniform)
+        )
         self.pipeline = Pipeline(
             plan,
             answers=self.stock.answers,
             clock=clock,
             metrics=metrics,
             spawn=self._tasks.spawn,
-            dispatcher=Dispatcher(clock, uniform),
+            sender=self._embeds,
             on_bug=on_bug,
             meanings=self.stock.meanings,
         )
@@ -126,7 +130,7 @@ class Engine:
     @property
     def calls(self) -> int:
         """Calls to providers under way."""
-        return self._lanes.calls
+        return self._lanes.calls + self._embeds.waiting
 
     @property
     def retired(self) -> list[Lane]:
@@ -181,6 +185,7 @@ class Engine:
         """End what runs and close every connection."""
         if self._sweeper:
             self._sweeper.cancel()
+        self._embeds.close()
         self._lanes.close()
         await self.stock.close()
         await self._tasks.close()

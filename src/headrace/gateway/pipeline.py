@@ -22,7 +22,7 @@ from headrace.errors import DeadlineExceeded, HeadraceError
 from headrace.flow.singleflight import SingleFlight
 from headrace.gateway.answers import Answers, Held
 from headrace.gateway.call import Call, Stopwatch
-from headrace.gateway.dispatch import Dispatcher
+from headrace.gateway.embed_batch import Sender
 from headrace.gateway.flight import Flight
 from headrace.gateway.meanings import Meanings
 from headrace.gateway.order import Order, shape_of
@@ -43,7 +43,7 @@ class Pipeline:
         clock: tells the time.
         metrics: counts.
         spawn: starts the task of a request that has to wait for more than its provider.
-        dispatcher: asks the providers.
+        sender: asks the providers.
         on_bug: told of an exception that no one expected; whoever waits is told by a 500.
         meanings: finds answers to questions that mean the same, where that is wanted.
     """
@@ -56,7 +56,7 @@ class Pipeline:
         clock: Clock,
         metrics: Metrics,
         spawn: Spawn,
-        dispatcher: Dispatcher,
+        sender: Sender,
         on_bug: Callable[[BaseException], None],
         meanings: Meanings | None,
     ) -> None:
@@ -66,7 +66,7 @@ class Pipeline:
         self._seeker = Seeker(answers, meanings, spawn)
         self._metrics = metrics
         self._spawn = spawn
-        self._dispatcher = dispatcher
+        self._sender = sender
         self.repeat = answers.repeat
         self._flights: SingleFlight[Flight] = SingleFlight()
         self._ended: list[Flight] = []
@@ -317,14 +317,14 @@ class Pipeline:
             order.stop(_asked_elsewhere())
 
     def _prepare(self, order: Order) -> bool:
-        self._dispatcher.prepare(order)
+        self._sender.prepare(order)
         order.watch.passed("prepare")
         return True
 
     def _send(self, order: Order) -> bool:
         flight = order.relay
         assert isinstance(flight, Flight)  # noqa: S101  # only leaders come this far
-        self._dispatcher.send(order, flight)
+        self._sender.send(order, flight)
         order.relay = None
         return False
 

@@ -11,6 +11,22 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Rate = Annotated[float, Meta(gt=0, le=1)]
 
 
+class BatchSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Embeddings of many callers in one call to their provider.
+
+    Attributes:
+        enabled: whether they are merged.
+        items_max: most inputs of one call.
+        tokens_max: most tokens of one call, estimated where they are not counted.
+        wait_ms_max: how long one may wait for company, while another call is on its way.
+    """
+
+    enabled: bool = True
+    items_max: Annotated[int, Meta(ge=1, le=2048)] = 100
+    tokens_max: Count = 50_000
+    wait_ms_max: Annotated[float, Meta(ge=0, le=1000)] = 50.0
+
+
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How many calls of a model run at once, and how many wait.
 

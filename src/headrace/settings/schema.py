@@ -31,7 +31,7 @@ from headrace.settings.bounded import (
     Target,
 )
 from headrace.settings.cron import Cron, Every, parse_cron
-from headrace.settings.flow import BreakerSettings, LimitSettings, RetrySettings
+from headrace.settings.flow import BatchSettings, BreakerSettings, LimitSettings, RetrySettings
 from headrace.settings.values import Origin, Secret
 
 
@@ -344,6 +344,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     providers: Annotated[dict[ProviderName, ProviderSettings], Meta(min_length=1)]
     models: dict[ModelName, ModelSettings] = {}
     cache: CacheSettings = CacheSettings()
+    batch: BatchSettings = BatchSettings()
     store: StoreSettings = StoreSettings()
     keys: tuple[KeySettings, ...] = ()
     log: LogSettings = LogSettings()
