@@ -149,7 +149,8 @@ class EmbedBatcher:
 
     def _group(self, order: Order, ask: EmbedAsk, habit: Habit, terms: BatchTerms) -> "_Group":
         # A lane is one as long as it lives: after a reload there may be another of its name.
-        asked = (order.way, order.model, order.targets, order.call.forwarded)
+        call = order.call
+        asked = (order.way, order.model, order.targets, call.forwarded, call.hints.priority)
         key = (*asked, ask.fields, ask.is_text)
         group = self._groups.get(key)
         if group is None:

@@ -1,65 +1,48 @@
 """From a provider's settings to what its gates go by. Pure."""
 
 import sys
-from collections.abc import Callable
 from math import inf
 
+from headrace.flow.adaptive_limiter import make_limit
 from headrace.flow.breaker import BreakerTerms
-from headrace.flow.limit.aimd import AimdLimit
 from headrace.flow.limit.base import Limit
-from headrace.flow.limit.fixed import FixedLimit
-from headrace.flow.limit.gradient2 import Gradient2Limit
-from headrace.flow.limit.vegas import VegasLimit
 from headrace.flow.scheduler import SchedulerRules
 from headrace.gateway.gates import GateTerms
 from headrace.settings import ProviderSettings
 from headrace.settings.flow import BreakerSettings
 
 _INITIAL = 20
+# What a signal is where nothing queues: signals are multiples of the least.
+_SIGNAL_LEAST = 1.0
+_BY_REFUSALS = ("cubic", "aimd")
 
 # A permit that is out for longer than any call may take was lost.
 _PERMIT_SPARE_S = 60.0
 
 
-def gate_terms(settings: ProviderSettings, uniform: Callable[[], float]) -> GateTerms:
-    """What the gates of a provider go by.
-
-    Args:
-        settings: the provider's.
-        uniform: draws numbers from 0 to 1.
-    """
+def gate_terms(settings: ProviderSettings) -> GateTerms:
+    """What the gates of a provider go by."""
     return GateTerms(
         breaker=_breaker_terms(settings.breaker),
-        make_limit=lambda initial: _make_limit(settings, uniform, initial),
-        is_limited=settings.limit.inflight_max is not None or settings.limit.algorithm != "aimd",
+        make_limit=lambda inflight: _make_limit(settings, inflight),
+        is_limited=settings.limit.inflight_max is not None
+        or settings.limit.algorithm not in _BY_REFUSALS,
         queue=SchedulerRules(waiting_max=settings.limit.waiting_max),
         permit_s_max=settings.connect_timeout_s + settings.total_timeout_s + _PERMIT_SPARE_S,
     )
 
 
-def _make_limit(
-    settings: ProviderSettings, uniform: Callable[[], float], inflight: int | None
-) -> Limit:
+def _make_limit(settings: ProviderSettings, inflight: int | None) -> Limit:
     limit = settings.limit
     limit_max = limit.inflight_max or settings.connections_max
     limit_min = min(limit.inflight_min, limit_max)
-    # Where nothing is known the most that is allowed, for refusals tell; where there was a refusal,
-    # what was under way then. What learns from waiting times finds the way up by itself.
-    first = limit_max if inflight is None else max(inflight, _INITIAL)
+    # Where there was a refusal, what was under way then; else the most that is allowed, unless the
+    # algorithm finds its way up by itself.
+    first = max(inflight or 0, _INITIAL)
+    if inflight is None and limit.algorithm != "gradient":
+        first = limit_max
     initial = max(limit_min, min(first, limit_max))
-    match limit.algorithm:
-        case "aimd":
-            return AimdLimit(initial=initial, limit_min=limit_min, limit_max=limit_max)
-        case "gradient":
-            initial = max(limit_min, min(_INITIAL, limit_max))
-            return Gradient2Limit(initial=initial, limit_min=limit_min, limit_max=limit_max)
-        case "vegas":
-            initial = max(limit_min, min(_INITIAL, limit_max))
-            return VegasLimit(
-                uniform=uniform, initial=initial, limit_min=limit_min, limit_max=limit_max
-            )
-        case "fixed":
-            return FixedLimit(limit_max)
+    return make_limit(limit.algorithm, initial, limit_min, limit_max, _SIGNAL_LEAST)
 
 
 def _breaker_terms(settings: BreakerSettings) -> BreakerTerms:

@@ -170,7 +170,7 @@ class Lanes:
             self._on_circuit(name, model, state)
 
         gates = Gates(
-            gate_terms(settings, self._uniform),
+            gate_terms(settings),
             backoff=Backoff(
                 tries_max=settings.retry.tries_max,
                 max_s=settings.retry.wait_s_max,

@@ -31,14 +31,14 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How many calls of a model run at once, and how many wait.
 
     Attributes:
-        algorithm: how the number is found: by what the provider refuses (`aimd`), by how long
-            first tokens take (`gradient`, `vegas`), or `fixed` as `inflight_max`.
+        algorithm: how the number is found: by what the provider refuses (`cubic`, `aimd`), by how
+            long first tokens take as well (`gradient`), or `fixed` as `inflight_max`.
         inflight_max: never more than these, and to begin with; `None`: as `connections_max`.
         inflight_min: never fewer.
         waiting_max: calls that wait for their turn.
     """
 
-    algorithm: Literal["aimd", "gradient", "vegas", "fixed"] = "aimd"
+    algorithm: Literal["cubic", "aimd", "gradient", "fixed"] = "cubic"
     inflight_max: Count | None = None
     inflight_min: Count = 1
     waiting_max: Count = 1024
