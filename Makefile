@@ -10,6 +10,10 @@ BIN := $(VENV)/bin
 # Passed on to the command a target runs: `make demo ARGS=--once`, `make test ARGS='-k cache'`.
 ARGS ?=
 
+# As many tests at once as there are cores; one after the other: `make test ARGS='-n 0 --pdb'`.
+# Bytecode is kept, whatever the shell says, for hundreds of processes would each compile it anew.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
+
 RUN_STAMP := $(VENV)/.stamp-run
 DEV_STAMP := $(VENV)/.stamp-dev
 
@@ -22,10 +26,10 @@ demo: $(RUN_STAMP) ## the gateway and a simulated provider at work; stays up (AR
 	@$(BIN)/headrace demo $(ARGS)
 
 test: $(DEV_STAMP) ## every test but the heavy ones
-	@$(BIN)/python -m pytest -m "not heavy" $(ARGS)
+	@$(PYTEST) -m "not heavy" $(ARGS)
 
-test-all: $(DEV_STAMP) ## every test
-	@$(BIN)/python -m pytest $(ARGS)
+test-all: $(DEV_STAMP) ## every test, one after the other
+	@$(PYTEST) -n 0 $(ARGS)
 
 check: $(DEV_STAMP) ## lint, formatting, types and import contracts
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 from tests.support.house import ANTHROPIC, OPENAI, SPEECHES, TRICKLE_TOKENS, House, Speech
+from tests.support.waiting import eventually
 from tests.support.wire import ask, connect, encode_request
 
 from headrace.sim.options import SimOptions
@@ -242,10 +243,14 @@ def test_http_2_is_told_what_is_spoken_here(house: House, pieces: int):
 def test_https_on_an_http_port_is_told_to_both_sides(house: House):
     with connect(house.gateway.url) as wire, pytest.raises(ssl.SSLError):
         ssl.create_default_context().wrap_socket(wire.sock, server_hostname="localhost")
-    told = [line for line in house.gateway.events() if line["event"] == "tls_on_plain_port"]
-    assert told[-1]["level"] == "warning"
-    assert told[-1]["peer"] == "127.0.0.1"
-    assert "https" in told[-1]["detail"]
+
+    def told() -> list[dict[str, object]]:
+        return [line for line in house.gateway.events() if line["event"] == "tls_on_plain_port"]
+
+    eventually(told)  # the log is written behind what happens
+    assert told()[-1]["level"] == "warning"
+    assert told()[-1]["peer"] == "127.0.0.1"
+    assert "https" in str(told()[-1]["detail"])
     with connect(house.gateway.url) as wire:
         wire.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
         assert "use http://" in wire.response().error["message"]
