@@ -79,8 +79,19 @@ class Dispatch:
     def begin(self) -> None:
         """The first try."""
         now_s = self._dispatcher.now_s()
-        self._order.way.gates.budget.deposit(now_s)
-        if self._passes(now_s) or self._moves_on(now_s):
+        order = self._order
+        lane = order.way
+        lane.gates.budget.deposit(now_s)
+        self._gate = gate = lane.gates.of(order.model)
+        if gate.turns is None and (passed := gate.breaker.try_pass(now_s)):
+            # As nearly always: nothing is in the way. The rest of this module, in one go.
+            self._pass = passed
+            self._is_counted = True
+            gate.inflight += 1
+            self._began_s = now_s
+            self._tries = 1
+            self._call = lane.endpoint.pool.send(order.request, self._flight)
+        elif (gate.turns is not None and self._passes(now_s)) or self._moves_on(now_s):
             self._queue_up(now_s)
         else:
             self._give_up(now_s)
@@ -157,19 +168,25 @@ class Dispatch:
         """The first byte of a stream is there: nothing is tried again from here on."""
         now_s = self._dispatcher.now_s()
         self._first_s = now_s - self._began_s
-        self._pass_well(now_s)
-        self._order.body = b""
+        passed, self._pass = self._pass, 0
+        if passed and self._gate is not None:
+            self._gate.breaker.succeeded(passed, self._first_s, now_s)
+        self._order.body = b""  # the rest may take long
 
     def ended(self) -> None:
         """The whole of the answer is there."""
+        gate, passed, permit = self._gate, self._pass, self._permit
+        assert gate is not None  # noqa: S101  # nothing ends that was not sent
         now_s = self._dispatcher.now_s()
-        self._pass_well(now_s)
-        gate, permit = self._gate, self._permit
-        if permit is not None and gate is not None:
+        if passed:
+            self._pass = 0
+            gate.breaker.succeeded(passed, now_s - self._began_s, now_s)
+        if self._is_counted:
+            self._is_counted = False
+            gate.inflight -= 1
+        elif permit is not None:
             self._permit = None
             permit.success(gate.signal(self._first_s, len(self._order.request), now_s))
-        self._uncount()
-        self._order.body = b""
 
     def broken_off(self) -> None:
         """There will be no more of the answer."""
@@ -282,11 +299,6 @@ class Dispatch:
             flow.redirect(_DRAIN)
 
     # What is learnt from a try.
-
-    def _pass_well(self, now_s: float) -> None:
-        passed, self._pass = self._pass, 0
-        if passed and self._gate is not None:
-            self._gate.breaker.succeeded(passed, now_s - self._began_s, now_s)
 
     def _settle_failure(
         self, now_s: float, *, is_drop: bool, is_fault: bool, wait_s: float | None = None

@@ -37,6 +37,8 @@ WAITING_MAX: Final = 4096
 # How long to wait for company, as a share of what a call takes.
 WAIT_SHARE: Final = 0.1
 
+_EMBEDDINGS: Final = Operation.EMBEDDINGS
+
 
 class BatchTerms(Protocol):
     """What the settings say."""
@@ -92,6 +94,7 @@ class EmbedBatcher:
 
     Attributes:
         counts: what it did.
+        prepare: words the request of one caller.
     """
 
     def __init__(
@@ -101,17 +104,14 @@ class EmbedBatcher:
         self._now_s = clock.monotonic_s
         self._on_bug = on_bug
         self._sender = sender
+        self.prepare = sender.prepare
         self._habits = Habits()
         self._groups: dict[Any, _Group] = {}
         self.counts = EmbedCounts()
 
-    def prepare(self, order: Order) -> None:
-        """Word the request of one caller."""
-        self._sender.prepare(order)
-
     def send(self, order: Order, flight: Flight) -> None:
         """Send an order, embeddings perhaps with others; implements `Sender`."""
-        if not self.submit(order, flight):
+        if order.call.grammar.operation is not _EMBEDDINGS or not self.submit(order, flight):
             self._sender.send(order, flight)
 
     def submit(self, order: Order, flight: Flight) -> bool:
@@ -124,7 +124,7 @@ class EmbedBatcher:
         Returns:
             Whether it was taken over; else it has to be sent as any other.
         """
-        if order.call.grammar.operation is not Operation.EMBEDDINGS:
+        if order.call.grammar.operation is not _EMBEDDINGS:
             return False
         terms = self._terms()
         ask = read_ask(order.body) if terms.enabled else None
