@@ -118,6 +118,10 @@ def test_the_next_target_is_asked_where_one_fails(
         whole = gateway.post(OPENAI.path, OPENAI.document("smart"))
         assert_good(whole, 2)
         assert whole.headers["x-headrace-provider"] == "two"
+        answers = "headrace_upstream_requests_total"
+        metrics = gateway.metrics()
+        assert metrics[f'{answers}{{provider="one",status_class="5xx"}}'] == 1
+        assert metrics[f'{answers}{{provider="two",status_class="2xx"}}'] == 1
         assert whole.headers["x-headrace-model"] == "large"
         assert gateway.post(OPENAI.path, OPENAI.document("smart")).cache == "l1"
         sim.script()

@@ -144,8 +144,10 @@ class Dispatch:
             wait_s=retry_after_s,
         )
         has_better = self._order.stale is not None and status >= _BROKEN
+        meter = self._order.way.meter
         if has_better or not self._goes_on(again, now_s, retry_after_s):
             return False
+        meter.done(status, now_s - self._began_s)  # an answer like any other, though nobody sees it
         self._let_go()
         return True
 
