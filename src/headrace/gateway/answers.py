@@ -168,7 +168,7 @@ class Answers:
         if answer is not None:
             self.memory.add_shape(entry, answer)
             if self._foresight is not None:
-                self._foresight.note((key, now_s))
+                self._foresight.note(key, now_s)
         return answer
 
     def holds(self, key: bytes) -> bool:

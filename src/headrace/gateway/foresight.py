@@ -4,7 +4,6 @@ A use is only noted where it happens; what follows from it is done several times
 `step`, so that no request waits for the reckoning.
 """
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any, Final, Protocol
@@ -23,8 +22,6 @@ from headrace.limits import ENTRY_OVERHEAD_BYTES
 
 NOTHING_FORESEEN: Final[Mapping[str, Any]] = {"reuse": None, "prefetch": None}
 
-# Uses between two steps; of more, those that came first are forgotten.
-_NOTES_MAX: Final = 65_536
 _LIVES_PER_STEP: Final = 32
 # What room costs is a mean over thousands: one eviction in four tells enough of it.
 _EVICTIONS_PER_PRICE: Final = 4
@@ -68,8 +65,10 @@ class Foresight:
         self._gate = gate
         self._lives = lives
         self._prefetcher = prefetcher
-        self._notes: deque[tuple[bytes, float]] = deque(maxlen=_NOTES_MAX)
-        self.note = self._notes.append
+        # When each key was used last since the notes were taken. However often a key is asked for
+        # within one step, that is one use: a tenth of a second says nothing of the next hour.
+        self._notes: dict[bytes, float] = {}
+        self.note: Callable[[bytes, float], None] = self._notes.__setitem__
         # How long those stayed that left for want of room: nothing counts beyond it.
         self._stay_s = inf
         self._evictions = 0
@@ -84,7 +83,7 @@ class Foresight:
         def noted(call: Call, digest: bytes, now_s: float) -> Answer | None:
             answer = repeat(call, digest, now_s)
             if answer is not None:
-                note((answer.key, now_s))
+                note(answer.key, now_s)
             return answer
 
         return noted
@@ -92,7 +91,7 @@ class Foresight:
     def asked(self, order: Order, now_s: float) -> None:
         """A caller looks for an answer, be it there or not."""
         if not order.purpose:
-            self.note((order.key, now_s))
+            self.note(order.key, now_s)
         if self._prefetcher is not None:
             order.kept = order.body
 
@@ -172,12 +171,12 @@ class Foresight:
         return {"reuse": reuse, "prefetch": prefetcher.told() if prefetcher is not None else None}
 
     def _take_notes(self) -> None:
-        notes, prefetcher, used = self._notes, self._prefetcher, self._forecast.used
-        while notes:
-            key, now_s = notes.popleft()
+        prefetcher, used = self._prefetcher, self._forecast.used
+        for key, now_s in self._notes.items():
             used(key, now_s)
             if prefetcher is not None:
                 prefetcher.used(key, now_s)
+        self._notes.clear()
 
     def _give_time(self, lives: Lives, key: bytes, whole_s: float, chance: float) -> None:
         ttl_s = lives.ttl_s(chance, whole_s)

@@ -9,6 +9,7 @@ the cache takes the lock. Listeners are called when it has been given back.
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from functools import cached_property
+from math import inf
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
 
@@ -108,6 +109,8 @@ class Cache(Generic[Key, Value]):
         self._lock = RLock()
         self._entries: dict[Key, Entry[Value]] = {}
         self._expiry: Expiry[Key] = Expiry()
+        # Stays empty: what never expires needs no place among what does.
+        self._no_bucket: dict[Key, None] = {}
         self._uses: deque[Key] = deque()
         self._telling = Telling(listeners)
         self._left, self._is_heard = self._telling.left, self._telling.is_heard
@@ -324,7 +327,8 @@ class Cache(Generic[Key, Value]):
                     self._policy.insert(key, weight or 1, cost)
                 fresh_until_s = now_s + ttl_s
                 expires_s = fresh_until_s + stale_s
-                bucket = self._expiry.add(key, expires_s, width_s)
+                is_ending = expires_s < inf
+                bucket = self._expiry.add(key, expires_s, width_s) if is_ending else self._no_bucket
                 self._entries[key] = Entry(value, fresh_until_s, expires_s, bucket, weight)
                 self._bytes += weight
                 while self._bytes > self._bytes_max or len(self._entries) > self._size_max:

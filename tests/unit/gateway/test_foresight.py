@@ -121,11 +121,26 @@ def test_without_it_the_way_of_a_repeat_is_the_same() -> None:
 def test_uses_of_every_kind_are_learned_once_each() -> None:
     async def test(still: StillEngine) -> None:
         await still.ask("a")  # a miss
+        still.pass_time(1.0)
         await still.ask("a")  # a repeat by its bytes
+        still.pass_time(1.0)
         await still.ask("a", "p/m")  # the same in other bytes
         still.pass_time(1.0)
         (trail,) = still.foresight._forecast._history._trails.values()
         assert trail.hits == 2
+
+    run(test, reuse={"enabled": True})
+
+
+def test_what_is_asked_for_many_times_within_one_step_is_one_use() -> None:
+    async def test(still: StillEngine) -> None:
+        await still.ask("a")
+        still.pass_time(1.0)
+        for _ in range(50):
+            assert await still.ask("a") == "l1"
+        still.pass_time(1.0)
+        (trail,) = still.foresight._forecast._history._trails.values()
+        assert trail.hits == 1
 
     run(test, reuse={"enabled": True})
 
