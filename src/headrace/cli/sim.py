@@ -33,6 +33,10 @@ def sim(
         int | None,
         typer.Option(help="Requests at once, above that slower.", metavar="N", min=1),
     ] = None,
+    inflight_max: Annotated[
+        int | None,
+        typer.Option(help="Requests at once, above that 429.", metavar="N", min=1),
+    ] = None,
 ) -> None:
     """Run a simulated provider that speaks the OpenAI and Anthropic APIs, to try things on.
 
@@ -56,5 +60,6 @@ def sim(
         fail_rate=fail_rate,
         rate_limit_rpm=rate_limit,
         capacity=capacity,
+        inflight_max=inflight_max,
     )
     uvloop.run(serve(options, tell))

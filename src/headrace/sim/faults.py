@@ -4,6 +4,8 @@ import enum
 
 import msgspec
 
+from headrace.sim.text import seeded_fraction
+
 
 class FaultKind(enum.StrEnum):
     """The ways a provider fails.
@@ -45,6 +47,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Attributes:
         kind: what happens.
         times: how many calls it happens to, `None` for all.
+        share: part of the calls that it may happen to, by lot; 1 is every one.
         model: only calls of this model, `None` for any.
         path: only calls of this path, `None` for any.
         after_chunks: stream events (tokens) sent before it happens.
@@ -56,6 +59,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     kind: FaultKind
     times: int | None = 1
+    share: float = 1.0
     model: str | None = None
     path: str | None = None
     after_chunks: int = 0
@@ -69,6 +73,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ValueError(f"status must have three digits, not {self.status}")
         if self.after_chunks < 0 or self.delay_ms < 0:
             raise ValueError("after_chunks and delay_ms must be 0 or more")
+        if not 0.0 <= self.share <= 1.0:
+            raise ValueError(f"share must be from 0 to 1, not {self.share}")
 
     @property
     def delay_s(self) -> float:
@@ -83,15 +89,22 @@ class ScriptBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Script:
-    """The faults still to come, in order."""
+    """The faults still to come, in order.
 
-    __slots__ = ("_left",)
+    Args:
+        seed: decides which calls faults with a share happen to.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_draws", "_left", "_seed")
+
+    def __init__(self, seed: int = 0) -> None:
+        self._seed = seed
+        self._draws = 0
         self._left: list[tuple[Fault, int | None]] = []
 
     def load(self, faults: list[Fault]) -> None:
-        """Replace what was there by `faults`."""
+        """Replace what was there by `faults`, and draw lots afresh."""
+        self._draws = 0
         self._left = [(fault, fault.times) for fault in faults if fault.times != 0]
 
     @property
@@ -108,7 +121,7 @@ class Script:
             reused: whether its connection has carried a request before.
         """
         for at, (fault, times) in enumerate(self._left):
-            if not _matches(fault, model, path, reused):
+            if not _matches(fault, model, path, reused) or not self._hits(fault):
                 continue
             if times is not None:
                 self._left[at] = (fault, times - 1)
@@ -116,6 +129,12 @@ class Script:
                     del self._left[at]
             return fault
         return None
+
+    def _hits(self, fault: Fault) -> bool:
+        if fault.share == 1.0:
+            return True
+        self._draws += 1
+        return seeded_fraction(self._seed, b"fault", self._draws) < fault.share
 
 
 def _matches(fault: Fault, model: str, path: str, reused: bool) -> bool:

@@ -69,7 +69,8 @@ def embeddings(seed: int, body: bytes, tokens_wanted: int | None, created_s: int
         "model": request.model,
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
     }
-    return Reply(model=request.model, body=msgspec.json.encode(document))
+    body = msgspec.json.encode(document)
+    return Reply(model=request.model, inputs=len(texts), body=body)
 
 
 def _inputs(given: str | list[Any]) -> list[str]:

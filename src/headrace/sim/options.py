@@ -1,6 +1,9 @@
 """What a simulated provider is started with."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from headrace.sim.pace import Profile
 
@@ -18,6 +21,7 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
         fail_rate: share of calls answered with 500, from 0 to 1.
         rate_limit_rpm: calls per minute before 429, also the burst; `None` for no limit.
         capacity: calls in flight above which latency grows in proportion; `None` for no knee.
+        inflight_max: calls in flight above which they are refused with 429; `None` for no bound.
         api_keys: keys that are accepted; empty accepts everyone.
         models: names that `GET /v1/models` lists; other names are answered all the same.
         tls_cert_file: PEM certificate chain; with `tls_key_file` the server speaks TLS.
@@ -31,6 +35,7 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
     fail_rate: float = 0.0
     rate_limit_rpm: int | None = None
     capacity: int | None = None
+    inflight_max: int | None = None
     api_keys: tuple[str, ...] = ()
     models: tuple[str, ...] = MODELS_DEFAULT
     tls_cert_file: str | None = None
@@ -43,5 +48,25 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"rate_limit_rpm must be 1 or more, not {self.rate_limit_rpm}")
         if self.capacity is not None and self.capacity < 1:
             raise ValueError(f"capacity must be 1 or more, not {self.capacity}")
+        if self.inflight_max is not None and self.inflight_max < 1:
+            raise ValueError(f"inflight_max must be 1 or more, not {self.inflight_max}")
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             raise ValueError("tls_cert_file and tls_key_file go together")
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /_sim/limits`: what of `SimOptions` changes while it runs.
+
+    Attributes:
+        capacity: as there; left out, it stays as it is.
+        inflight_max: as there; left out, it stays as it is.
+    """
+
+    capacity: Annotated[int, Meta(ge=1)] | UnsetType | None = UNSET
+    inflight_max: Annotated[int, Meta(ge=1)] | UnsetType | None = UNSET
+
+    def upon(self, options: SimOptions) -> SimOptions:
+        """The options with these limits."""
+        changed = {name: getattr(self, name) for name in self.__struct_fields__}
+        kept = {name: value for name, value in changed.items() if value is not UNSET}
+        return msgspec.structs.replace(options, **kept)

@@ -14,6 +14,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         model: the model that was asked, empty where none is.
         tokens: output tokens; with the pace they decide when a whole answer is sent.
+        inputs: texts that were asked for at once, where a request may hold several.
         body: the whole answer; empty for a stream.
         stream: whether this is a stream.
         lead: events that go out with the first token.
@@ -23,6 +24,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str = ""
     tokens: int = 0
+    inputs: int = 1
     body: bytes = b""
     stream: bool = False
     lead: bytes = b""

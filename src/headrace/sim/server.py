@@ -8,7 +8,7 @@ from collections.abc import Callable
 from headrace.clock import SystemClock
 from headrace.sim.faults import Fault, FaultKind
 from headrace.sim.http import Connection, Hub
-from headrace.sim.options import SimOptions
+from headrace.sim.options import Limits, SimOptions
 from headrace.sim.pace import Profile
 from headrace.sim.service import Service
 from headrace.sim.stats import StatsReport
@@ -41,6 +41,14 @@ class SimServer:
     def script(self, faults: list[Fault]) -> None:
         """Replace the faults still to come."""
         self._hub.service.script.load(faults)
+
+    def limit(self, limits: Limits) -> None:
+        """Go by other limits from now on.
+
+        Raises:
+            ValueError: one is below 1.
+        """
+        self._hub.service.limit(limits)
 
     def reset(self) -> None:
         """Forget script and counts, and start the drawn numbers afresh."""

@@ -19,7 +19,7 @@ from headrace.errors import (
 from headrace.sim import anthropic, openai, openai_more
 from headrace.sim.cache import ReplyCache, WireCache
 from headrace.sim.faults import Fault, FaultKind, Script, ScriptBody
-from headrace.sim.options import SimOptions
+from headrace.sim.options import Limits, SimOptions
 from headrace.sim.pace import AT_ONCE, Pace, Profile, draw_pace, knee_factor
 from headrace.sim.play import Ending, Play, faulty, good, sized_head
 from headrace.sim.prompt import decode
@@ -34,7 +34,7 @@ _WANTED_MS_MAX = 600_000.0
 _OPENAI = openai_more.OpenAIGrammar()
 _ANTHROPIC = anthropic.AnthropicGrammar()
 _MODELS = "/v1/models"
-_CONTROLS = frozenset((b"x-sim-tokens", b"x-sim-ttft-ms", b"x-sim-token-ms"))
+_CONTROLS = frozenset((b"x-sim-tokens", b"x-sim-ttft-ms", b"x-sim-token-ms", b"x-sim-input-ms"))
 _REASONS: Mapping[int, bytes] = {status.value: status.phrase.encode() for status in http.HTTPStatus}
 
 Answering = Callable[[int, bytes, int | None, int], Reply]
@@ -65,8 +65,8 @@ class Service:
 
     def __init__(self, options: SimOptions, clock: Clock) -> None:
         self.stats = Stats(clock)
-        self.script = Script()
-        self._options = options
+        self.script = Script(options.seed)
+        self._options = self._started_with = options
         self._clock = clock
         self._cache = ReplyCache()
         self._wires = WireCache()
@@ -81,11 +81,24 @@ class Service:
         return None if limit_rpm is None else RateBucket(limit_rpm, self._clock)
 
     def reset(self) -> None:
-        """Forget script, counts, the rate limit's past and the series of drawn numbers."""
+        """Forget script, counts, changed limits, the rate limit's past, the series of numbers."""
         self.script.load([])
+        self._go_by(self._started_with)
         self.stats.reset()
         self._bucket = self._new_bucket()
         self._sequence = 0
+
+    def limit(self, limits: Limits) -> None:
+        """Go by other limits from now on.
+
+        Raises:
+            ValueError: one is below 1.
+        """
+        self._go_by(limits.upon(self._options))
+
+    def _go_by(self, options: SimOptions) -> None:
+        self._options = options
+        self._plain = _is_plain(options)
 
     def respond(self, request: Request, *, reused: bool) -> Play:
         """Decide how to answer; the caller plays it, then counts it out of `stats.inflight`.
@@ -138,7 +151,7 @@ class Service:
                 return self._status(fault, grammar, request_id)
             if fault is None:
                 quota = self._admit()
-            pace = self._pace(request)
+            pace = self._pace(request, reply)
         except HeadraceError as error:
             return self._refusal(error, grammar, request_id, quota)
         finally:
@@ -187,6 +200,13 @@ class Service:
         return Reply(body=openai_more.models_body(self._options.models))
 
     def _admit(self) -> Quota | None:
+        inflight_max = self._options.inflight_max
+        if inflight_max is not None and self.stats.inflight > inflight_max:
+            self.stats.refused()
+            raise RateLimited(
+                f"Too many requests at once: {inflight_max} may run. Please try again later.",
+                code="rate_limit_exceeded",
+            )
         quota = None
         if self._bucket is not None:
             quota = self._bucket.take()
@@ -197,7 +217,7 @@ class Service:
             raise HeadraceError("The server had an error while processing your request.")
         return quota
 
-    def _pace(self, request: Request) -> Pace:
+    def _pace(self, request: Request, reply: Reply) -> Pace:
         pace = draw_pace(self._options.profile, self._options.seed, self._sequence)
         ttft_ms = request.headers.get(b"x-sim-ttft-ms")
         token_ms = request.headers.get(b"x-sim-token-ms")
@@ -205,6 +225,10 @@ class Service:
             pace = Pace(_number("x-sim-ttft-ms", ttft_ms, 0) / 1000, pace.token_s)
         if token_ms is not None:
             pace = Pace(pace.ttft_s, _number("x-sim-token-ms", token_ms, 0) / 1000)
+        input_ms = request.headers.get(b"x-sim-input-ms")
+        if input_ms is not None:
+            inputs_s = reply.inputs * _number("x-sim-input-ms", input_ms, 0) / 1000
+            pace = Pace(pace.ttft_s + inputs_s, pace.token_s)
         factor = knee_factor(self.stats.inflight, self._options.capacity)
         return pace if factor == 1.0 else pace.slowed(factor)
 
@@ -253,14 +277,28 @@ class Service:
         elif request.path == "/_sim/reset" and request.method == "POST":
             self.reset()
         elif request.path == "/_sim/script" and request.method == "POST":
-            try:
-                self.script.load(decode(request.body, ScriptBody).faults)
-            except InvalidRequest as error:
-                status, body = 400, _OPENAI.error_body(error, "")
+            status, body = _obeyed(lambda: self._load(request.body), body)
+        elif request.path == "/_sim/limits" and request.method == "POST":
+            status, body = _obeyed(lambda: self._change(request.body), body)
         elif request.path != "/healthz":
             status, body = 404, b'{"error":"no such control"}'
         head = _status_line(status)
         return Play((sized_head(head, len(body)) + body,))
+
+    def _load(self, body: bytes) -> None:
+        self.script.load(decode(body, ScriptBody).faults)
+
+    def _change(self, body: bytes) -> None:
+        self.limit(decode(body, Limits))
+
+
+def _obeyed(order: Callable[[], None], body: bytes) -> tuple[int, bytes]:
+    """Do what a control says; status and body of the answer to it."""
+    try:
+        order()
+    except InvalidRequest as error:
+        return 400, _OPENAI.error_body(error, "")
+    return 200, body
 
 
 class _Limited(RateLimited):
@@ -287,7 +325,12 @@ class _Scripted(HeadraceError):
 
 def _is_plain(options: SimOptions) -> bool:
     """Whether every good call is answered, and at once."""
-    limits = (options.rate_limit_rpm, options.capacity, options.api_keys or None)
+    limits = (
+        options.rate_limit_rpm,
+        options.capacity,
+        options.inflight_max,
+        options.api_keys or None,
+    )
     return (
         options.profile is Profile.INSTANT
         and not options.fail_rate

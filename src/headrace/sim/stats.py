@@ -56,6 +56,7 @@ class StatsReport(msgspec.Struct, frozen=True, kw_only=True):
         connections_open: connections open now, the asking one included.
         connections_total: connections accepted since the start or the last reset.
         faults_applied: how many faults by kind.
+        refused: calls above `inflight_max`.
         bodies: how many requests by the SHA-256 of their body, in hex.
         last_requests: the last 64 requests, oldest first.
     """
@@ -69,6 +70,7 @@ class StatsReport(msgspec.Struct, frozen=True, kw_only=True):
     connections_open: int
     connections_total: int
     faults_applied: dict[str, int]
+    refused: int
     bodies: dict[str, int]
     last_requests: list[SeenRequest]
 
@@ -90,6 +92,7 @@ class Stats:
         self._aborted_at_s: float | None = None
         self._connections_total = 0
         self._faults: dict[str, int] = {}
+        self._refused = 0
         self._bodies: dict[str, int] = {}
         self._last: collections.deque[Request] = collections.deque(maxlen=LAST_REQUESTS_MAX)
 
@@ -122,6 +125,10 @@ class Stats:
         """A fault of `kind` was applied."""
         self._faults[kind] = self._faults.get(kind, 0) + 1
 
+    def refused(self) -> None:
+        """A call was refused, since there were too many at once."""
+        self._refused += 1
+
     def aborted(self, *, stream: bool) -> None:
         """A client went away before its answer was whole."""
         self._aborted_at_s = self._clock.monotonic_s()
@@ -147,6 +154,7 @@ class Stats:
             connections_open=self._connections_open,
             connections_total=self._connections_total,
             faults_applied=dict(self._faults),
+            refused=self._refused,
             bodies=dict(self._bodies),
             last_requests=[_seen(request) for request in self._last],
         )

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from headrace.sim.faults import Fault
-from headrace.sim.options import SimOptions
+from headrace.sim.options import Limits, SimOptions
 from headrace.sim.server import SimServer, fast_loop_factory, start
 from headrace.sim.stats import StatsReport
 
@@ -38,6 +38,14 @@ class ThreadedSim:
     def script(self, *faults: Fault) -> None:
         """Replace the faults still to come."""
         self._ask(lambda: self._server.script(list(faults)))
+
+    def limit(self, limits: Limits) -> None:
+        """Go by other limits from now on.
+
+        Raises:
+            ValueError: one is below 1.
+        """
+        self._ask(lambda: self._server.limit(limits))
 
     def reset(self) -> None:
         """Forget script and counts, and start the drawn numbers afresh."""

@@ -208,3 +208,50 @@ def test_options_out_of_range_are_errors():
     ):
         with pytest.raises(ValueError, match=r"must|together"):
             SimOptions(**wrong)
+
+
+def test_calls_above_the_bound_are_refused_and_counted():
+    sim = service(inflight_max=1)
+    sim.stats.inflight = 1  # the connection counts a request in before it asks
+    assert ask(sim)[0] == 200
+    sim.stats.inflight = 2
+    status, headers, body = ask(sim)
+    assert (status, body["error"]["code"]) == (429, "rate_limit_exceeded")
+    assert "retry-after" not in headers
+    assert sim.stats.report().refused == 1
+
+
+def test_limits_change_while_it_runs_and_a_reset_takes_that_back():
+    sim = service(capacity=4)
+    sim.stats.inflight = 4
+    assert ask(sim, "/_sim/limits", {"capacity": 2, "inflight_max": 4})[0] == 200
+    asked = request(x_sim_ttft_ms="10")
+    assert sim.respond(asked, reused=False).delay_s == pytest.approx(0.02)
+    assert ask(sim, "/_sim/limits", {"inflight_max": 3})[0] == 200
+    assert ask(sim)[0] == 429
+    assert ask(sim, "/_sim/limits", {"inflight_max": None})[0] == 200
+    assert sim.respond(asked, reused=False).delay_s == pytest.approx(0.02)
+    sim.reset()
+    assert sim.respond(asked, reused=False).delay_s == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("told", [{"capacity": 0}, {"inflight_max": "x"}, {"capcity": 2}])
+def test_limits_that_cannot_be_change_nothing(told: dict[str, Any]):
+    sim = service(inflight_max=1)
+    sim.stats.inflight = 2
+    assert ask(sim, "/_sim/limits", told)[0] == 400
+    assert ask(sim)[0] == 429
+
+
+def test_an_answer_kept_for_repeats_is_refused_too_where_a_limit_came():
+    sim = service()
+    assert (ask(sim)[0], ask(sim)[0]) == (200, 200)
+    ask(sim, "/_sim/limits", {"inflight_max": 1})
+    sim.stats.inflight = 2
+    assert ask(sim)[0] == 429
+
+
+def test_inputs_of_embeddings_take_as_long_as_asked():
+    document = {"model": "m", "input": ["a", "b", "c"]}
+    asked = request("/v1/embeddings", document, x_sim_ttft_ms="10", x_sim_input_ms="2")
+    assert service().respond(asked, reused=False).delay_s == pytest.approx(0.016)
