@@ -11,8 +11,8 @@ from tests.unit.gateway.test_relay import Flow as Connection
 from tests.unit.gateway.test_relay import Reader
 
 from headrace.dialects.base import Operation
+from headrace.gateway.attempt import worded
 from headrace.gateway.call import Hints, Stopwatch, make_call
-from headrace.gateway.dispatch import worded
 from headrace.gateway.embed_batch import EmbedBatcher
 from headrace.gateway.flight import Flight
 from headrace.gateway.order import Order
@@ -77,7 +77,7 @@ class EmbedEngine(StillEngine):
         self.left.append(order)
 
     def prepare(self, order: Order) -> None:
-        order.request = worded(order)
+        order.request = worded(order, order.way, order.model)
 
     def send(self, order: Order, flight: Flight) -> None:
         """Send an order straight to the provider."""

@@ -15,20 +15,16 @@ from headrace.flow.limiter import Permit
 from headrace.flow.quota.told import read_told
 from headrace.flow.retry import Again, after_fault, after_status, decide
 from headrace.flow.scheduler import Priority, Ticket, Waiter
+from headrace.gateway.attempt import DRAIN, Attempt, worded
 from headrace.gateway.flight import Flight
-from headrace.gateway.gates import Gate, Turns
-from headrace.gateway.order import Order, with_model
+from headrace.gateway.gates import Turns
+from headrace.gateway.order import Order
 from headrace.gateway.plan import Lane
 from headrace.routing.directory import Target
-from headrace.upstream.faults import FaultKind, UpstreamFault
-from headrace.upstream.h1 import Flow, RawHeaders
-from headrace.upstream.pool import UpstreamCall
+from headrace.upstream.faults import UpstreamFault
+from headrace.upstream.h1 import RawHeaders
 
 _BROKEN = 500
-_BUSY = 529  # Anthropic's, for too many callers of everybody
-_NO_CAPACITY = frozenset((429, 503, _BUSY))
-_TOO_SLOW: frozenset[FaultKind] = frozenset(("timeout_connect", "timeout_first_byte"))
-_NOBODYS_FAULT: frozenset[FaultKind] = frozenset(("shutdown", "too_large"))
 
 
 class Dispatcher:
@@ -46,7 +42,7 @@ class Dispatcher:
 
     def prepare(self, order: Order) -> None:
         """Word the request to the first target."""
-        order.request = worded(order)
+        order.request = worded(order, order.way, order.model)
 
     def send(self, order: Order, flight: Flight) -> None:
         """Set out for the first target that is not known to be broken."""
@@ -54,21 +50,14 @@ class Dispatcher:
         dispatch.begin()
 
 
-class Dispatch:
+class Dispatch(Attempt):
     """The tries of one call. Implements the flight's `Agent` and the scheduler's `Waiter`."""
 
-    # What most calls never change is not set for each of them.
-    _began_s = 0.0
     _first_s = 0.0  # from sending to the first byte, where that says something
     _tries = 0
     _tried = 0  # targets before the one that is asked now
-    _pass = 0  # of the breaker
-    _gate: Gate | None = None
-    _is_counted = False
     _turns: Turns | None = None
-    _permit: Permit | None = None
     _place: "Ticket[Waiter[Permit]] | None" = None
-    _call: UpstreamCall | None = None
     _timer: asyncio.Handle | None = None
 
     def __init__(self, dispatcher: Dispatcher, order: Order, flight: Flight) -> None:
@@ -106,7 +95,7 @@ class Dispatch:
         call, self._call = self._call, None
         if call is not None:
             call.cancel()
-        self._forget()
+        self.forget()
 
     # What the scheduler says.
 
@@ -121,7 +110,7 @@ class Dispatch:
     def refused(self, error: HeadraceError) -> None:
         """There is no turn for this call here."""
         self._place = None
-        self._forget()
+        self.forget()
         now_s = self._dispatcher.now_s()
         if not isinstance(error, DeadlineExceeded) and self._moves_on(now_s):
             self._queue_up(now_s)
@@ -137,12 +126,7 @@ class Dispatch:
             return False
         now_s = self._dispatcher.now_s()
         retry_after_s = read_told(headers, self._dispatcher.wall_s()).retry_after_s
-        self._settle_failure(
-            now_s,
-            is_drop=status in _NO_CAPACITY,
-            is_fault=status >= _BROKEN and status != _BUSY,
-            wait_s=retry_after_s,
-        )
+        self.settle_status(status, now_s, retry_after_s)
         has_better = self._order.stale is not None and status >= _BROKEN
         meter = self._order.way.meter
         if has_better or not self._goes_on(again, now_s, retry_after_s):
@@ -157,11 +141,7 @@ class Dispatch:
             return False
         now_s = self._dispatcher.now_s()
         self._call = None
-        self._settle_failure(
-            now_s,
-            is_drop=error.kind in _TOO_SLOW,
-            is_fault=error.kind not in _NOBODYS_FAULT,
-        )
+        self.settle_fault(error.kind, now_s)
         if self._order.stale is not None:
             return False
         return self._goes_on(after_fault(error.kind), now_s, None)
@@ -192,7 +172,7 @@ class Dispatch:
 
     def broken_off(self) -> None:
         """There will be no more of the answer."""
-        self._forget()
+        self.forget()
 
     # The inside.
 
@@ -243,7 +223,7 @@ class Dispatch:
             if self._passes(now_s):
                 self._tries = 0
                 order.way.gates.budget.deposit(now_s)
-                order.request = worded(order)
+                order.request = worded(order, order.way, order.model)
                 return True
         return False
 
@@ -298,41 +278,7 @@ class Dispatch:
         self._call = None
         flow = self._flight.flow
         if flow is not None:
-            flow.redirect(_DRAIN)
-
-    # What is learnt from a try.
-
-    def _settle_failure(
-        self, now_s: float, *, is_drop: bool, is_fault: bool, wait_s: float | None = None
-    ) -> None:
-        gate, passed, permit = self._gate, self._pass, self._permit
-        self._pass, self._permit = 0, None
-        if gate is not None and passed:
-            conclude = gate.breaker.failed if is_fault else gate.breaker.succeeded
-            conclude(passed, now_s - self._began_s, now_s)
-        self._uncount()
-        if permit is not None:
-            if is_drop:
-                permit.drop(wait_s)
-            else:
-                permit.ignore()
-        elif is_drop and gate is not None:
-            gate.limit(wait_s)
-
-    def _forget(self) -> None:
-        """Nothing is learnt from what was given up."""
-        gate, passed, permit = self._gate, self._pass, self._permit
-        self._pass, self._permit = 0, None
-        if gate is not None and passed:
-            gate.breaker.gave_up(passed)
-        self._uncount()
-        if permit is not None:
-            permit.ignore()
-
-    def _uncount(self) -> None:
-        if self._is_counted and self._gate is not None:
-            self._is_counted = False
-            self._gate.inflight -= 1
+            flow.redirect(DRAIN)
 
     def _give_up(self, now_s: float) -> None:
         """Every target is known to be broken."""
@@ -349,28 +295,3 @@ class Dispatch:
                 retry_after_s=retry_after_s,
             )
         )
-
-
-class _Drain:
-    """Where the rest of an answer goes that nobody is given."""
-
-    def on_attempt(self, flow: Flow) -> None: ...
-
-    def on_head(self, status: int, headers: RawHeaders) -> None: ...
-
-    def on_body(self, chunk: bytes, framed: bytes | None = None) -> None: ...
-
-    def on_end(self) -> None: ...
-
-    def on_fault(self, error: HeadraceError) -> None: ...
-
-
-_DRAIN = _Drain()
-
-
-def worded(order: Order) -> bytes:
-    """The request to the order's target; the body goes on as it came, but for the model's name."""
-    call, body = order.call, order.body
-    if order.model != order.view.model:
-        body = with_model(body, order.model)
-    return order.way.endpoint.request(b"POST", call.grammar.path, call.forwarded, body)
