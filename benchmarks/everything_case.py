@@ -1,8 +1,9 @@
 """Hits and misses of a gateway whose cache has everything on, beside one with defaults and nginx.
 
 Everything: the policy that chooses, learnt lifetimes, a Valkey, the durable tier, and answers by
-meaning with the simulated provider's embedder. What Valkey and the embedder themselves take is
-theirs, and not in the figures; what asking them takes is.
+meaning with the simulated provider's embedder; and a third one without these, which tells their
+part of a miss. What Valkey and the embedder themselves take is theirs, and not in the figures; what
+asking them takes is.
 """
 
 import random
@@ -23,6 +24,7 @@ from headrace.settings.schema import CacheSettings
 CONTROL = "nginx, A/A"
 DEFAULTS_HIT, DEFAULTS_MISS = "defaults, hit", "defaults, miss"
 HIT, MISS = "everything on, hit", "everything on, miss"
+WORDS_MISS = "all but meaning, miss"
 EMBEDDER = "embedder"
 # Hits that are asked again in the background: a tenth of them would be a mistake.
 CHECK_SHARE = 0.01
@@ -81,8 +83,20 @@ def measure(plan: LoadPlan, directory: Path, dice: random.Random, steps: Steps) 
             targets.append(LoadTarget(name, proxy.child, Call(proxy.port), proxy.log))
         plain = stack.enter_context(gateway.serving("defaults", directory, mock.port))
         targets += _targets(plain, DEFAULTS_HIT, DEFAULTS_MISS, 0.0)
-        full = stack.enter_context(_everything(directory, mock.port))
+        shared = stack.enter_context(valkey.serving(directory))
+        everything = Wants(
+            cache=cache_settings(shared.url),
+            providers=stack.enter_context(_embedder(directory)),
+            data_dir=directory / "data",
+        )
+        full = stack.enter_context(
+            gateway.serving("everything", directory, mock.port, wants=everything)
+        )
         targets += _targets(full, HIT, MISS, CALLS_SHARE_MAX)
+        by_words = {name: part for name, part in everything.cache.items() if name != "semantic"}
+        wants = msgspec.structs.replace(everything, cache=by_words, data_dir=directory / "words")
+        words = stack.enter_context(gateway.serving("words", directory, mock.port, wants=wants))
+        targets.append(_missed(words, WORDS_MISS))
         return load_case.measure(targets, bars.YARDSTICK, mock.port, plan, directory, dice, steps)
 
 
@@ -102,9 +116,7 @@ def judge(rows: Sequence[LoadRow]) -> list[Bar]:
 
 
 def _targets(served: Gateway, hit: str, miss: str, calls_share_max: float) -> list[LoadTarget]:
-    missed = LoadTarget(
-        miss, served.child, served.call, served.log, cache_header="miss", settles=True
-    )
+    missed = _missed(served, miss)
     remembered = msgspec.structs.replace(
         missed,
         name=hit,
@@ -116,15 +128,13 @@ def _targets(served: Gateway, hit: str, miss: str, calls_share_max: float) -> li
     return [remembered, missed]
 
 
+def _missed(served: Gateway, name: str) -> LoadTarget:
+    return LoadTarget(
+        name, served.child, served.call, served.log, cache_header="miss", settles=True
+    )
+
+
 @contextmanager
-def _everything(directory: Path, mock_port: int) -> Iterator[Gateway]:
-    with ExitStack() as stack:
-        shared = stack.enter_context(valkey.serving(directory))
-        port = stack.enter_context(simulator.serving(directory))
-        embedder = {"dialect": "openai", "base_url": f"http://127.0.0.1:{port}/v1"}
-        wants = Wants(
-            cache=cache_settings(shared.url),
-            providers={EMBEDDER: embedder},
-            data_dir=directory / "data",
-        )
-        yield stack.enter_context(gateway.serving("everything", directory, mock_port, wants=wants))
+def _embedder(directory: Path) -> Iterator[Mapping[str, object]]:
+    with simulator.serving(directory) as port:
+        yield {EMBEDDER: {"dialect": "openai", "base_url": f"http://127.0.0.1:{port}/v1"}}

@@ -236,9 +236,9 @@ def judge(measured: Sequence[ToolkitRow]) -> list[Bar]:
     dict_us = rows[GET, DICT].us.median
     void = f"busy: a dict took {dict_us:.2f} µs" if dict_us > DICT_US_MAX else None
     own = (
-        ("Cache.get, hit", (GET, HEADRACE), GET_US_MAX),
-        ("Cache.set, new and evict", (PUT, HEADRACE), PUT_US_MAX),
-        ("@cached, hit", (GET, HEADRACE_FUNCTION), CACHED_US_MAX),
+        ("Cache.get, hit, at best", (GET, HEADRACE), GET_US_MAX),
+        ("Cache.set, new and evict, at best", (PUT, HEADRACE), PUT_US_MAX),
+        ("@cached, hit, at best", (GET, HEADRACE_FUNCTION), CACHED_US_MAX),
     )
     beside = (
         (f"{THREADS} threads", (SHARED, LOCKED), "cachetools with its lock", 1.0),
@@ -247,7 +247,8 @@ def judge(measured: Sequence[ToolkitRow]) -> list[Bar]:
         ("SimpleCache.set, over", (DISK_OVER, DISKCACHE), "diskcache", 2.0),
     )
     return [
-        *(bars.at_most(name, rows[key].us, limit, "µs", void) for name, key, limit in own),
+        # What another process takes from these can only be added to them (see `timeit`).
+        *(bars.at_most(name, rows[key].us.low, limit, "µs", void) for name, key, limit in own),
         *(_at_least(name, rows.get(key), peer, factor) for name, key, peer, factor in beside),
     ]
 

@@ -28,12 +28,25 @@ class Expiry(Generic[Key]):
         due_s: when the first bucket is due; infinite where there is none.
     """
 
-    __slots__ = ("_buckets", "_order", "due_s")
+    __slots__ = (
+        "_buckets",
+        "_latest",
+        "_latest_due_s",
+        "_latest_from_s",
+        "_latest_width_s",
+        "_order",
+        "due_s",
+    )
 
     def __init__(self) -> None:
         self.due_s = inf
         self._buckets: dict[float, dict[Key, None]] = {}
         self._order: list[float] = []
+        # The bucket that the latest key went into: the next key most likely does too.
+        self._latest: dict[Key, None] = {}
+        self._latest_from_s = inf
+        self._latest_due_s = -inf
+        self._latest_width_s = 0.0
 
     def add(self, key: Key, expires_s: float, width_s: float) -> dict[Key, None]:
         """Note that `key` expires; returns its bucket, which is where to delete it from.
@@ -43,13 +56,13 @@ class Expiry(Generic[Key]):
             expires_s: when, on the clock that `take` is told; infinite for never.
             width_s: how late it may be taken: its bucket's width, as `bucket_width_s` says.
         """
-        due_s = (expires_s // width_s + 1.0) * width_s if expires_s < inf else inf
-        bucket = self._buckets.get(due_s)
-        if bucket is None:
-            bucket = self._buckets[due_s] = {}
-            if due_s < inf:
-                heappush(self._order, due_s)
-                self.due_s = self._order[0]
+        if (
+            self._latest_from_s <= expires_s < self._latest_due_s
+            and width_s == self._latest_width_s
+        ):
+            bucket = self._latest
+        else:
+            bucket = self._bucket(expires_s, width_s)
         bucket[key] = None
         return bucket
 
@@ -68,4 +81,18 @@ class Expiry(Generic[Key]):
                 break
             del self._buckets[heappop(self._order)]
             self.due_s = self._order[0] if self._order else inf
+            self._latest_due_s = -inf  # it may be the one that is gone
         return taken
+
+    def _bucket(self, expires_s: float, width_s: float) -> dict[Key, None]:
+        due_s = (expires_s // width_s + 1.0) * width_s if expires_s < inf else inf
+        bucket = self._buckets.get(due_s)
+        if bucket is None:
+            bucket = self._buckets[due_s] = {}
+            if due_s < inf:
+                heappush(self._order, due_s)
+                self.due_s = self._order[0]
+        self._latest = bucket
+        self._latest_from_s, self._latest_due_s = due_s - width_s, due_s
+        self._latest_width_s = width_s
+        return bucket

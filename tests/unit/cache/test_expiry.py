@@ -56,3 +56,22 @@ def test_buckets_stay_few_however_often_keys_come_and_go() -> None:
         del bucket[step]
     assert len(expiry._buckets) <= 65 * 11
     assert len(expiry._order) == len(expiry._buckets)
+
+
+def test_what_comes_for_a_bucket_that_is_gone_is_taken_all_the_same() -> None:
+    expiry: Expiry[str] = Expiry()
+    expiry.add("first", 10.2, 1.0)
+    assert expiry.take(11.0, 10) == ["first"]
+    late = expiry.add("late", 10.4, 1.0)
+    assert "late" in late
+    assert expiry.due_s == 11.0
+    assert expiry.take(11.0, 10) == ["late"]
+
+
+def test_keys_of_like_times_and_other_widths_have_buckets_of_their_own() -> None:
+    expiry: Expiry[str] = Expiry()
+    fine = expiry.add("fine", 10.2, 0.5)
+    assert expiry.add("coarse", 10.2, 8.0) is not fine
+    assert expiry.add("fine too", 10.4, 0.5) is fine
+    assert expiry.add("fine and later", 10.6, 0.5) is not fine
+    assert expiry.add("fine and earlier", 9.9, 0.5) is not fine
