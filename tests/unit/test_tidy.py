@@ -46,7 +46,6 @@ UNWIRED: Final[frozenset[str]] = frozenset(
         "src/headrace/flow/hedging.py",
         "src/headrace/flow/outlier.py",
         "src/headrace/flow/quantiles.py",
-        "src/headrace/flow/signals_process.py",
         "src/headrace/flow/quota/bucket.py",
         "src/headrace/flow/quota/key.py",
         "src/headrace/flow/quota/pick.py",

@@ -1,7 +1,4 @@
-"""How loaded this process is: the loop's lag, its share of a processor, and memory. Pure.
-
-The texts of /proc come in as they are; who reads them, and how often, is the caller's part.
-"""
+"""How loaded this process is: the loop's lag, its share of a processor, and memory. Pure."""
 
 from math import inf
 from typing import Final, Literal
@@ -10,76 +7,53 @@ import msgspec
 
 PressureName = Literal["lag", "cpu", "memory"]
 
-_UTIME: Final = 11
-_STIME: Final = 12
-_RESIDENT: Final = 1
-
-
-def parse_cpu_ticks(stat: str) -> int:
-    """Clock ticks that a process spent on processors, from /proc/PID/stat.
-
-    Raises:
-        ValueError: it is no such text.
-    """
-    # The command's name may hold spaces and parentheses.
-    fields = stat.rpartition(")")[2].split()
-    if len(fields) <= _STIME:
-        raise ValueError("not a text of /proc/PID/stat: too few fields")
-    return int(fields[_UTIME]) + int(fields[_STIME])
-
-
-def parse_resident_pages(statm: str) -> int:
-    """Pages of memory that a process holds, from /proc/PID/statm.
-
-    Raises:
-        ValueError: it is no such text.
-    """
-    fields = statm.split()
-    if len(fields) <= _RESIDENT:
-        raise ValueError("not a text of /proc/PID/statm: too few fields")
-    return int(fields[_RESIDENT])
+# A single reading counts for no more than so many times its bound: a process that was stopped for a
+# minute is late by a minute once, and has no more to do than before.
+_READING_MAX: Final = 2.0
 
 
 class CpuShare:
-    """The share of one processor that a process takes, from readings of its ticks.
+    """The share of one processor that a process takes, from readings of its processor time."""
 
-    Args:
-        ticks_per_s: clock ticks in a second (`os.sysconf("SC_CLK_TCK")`).
-    """
+    __slots__ = ("_at_s", "_spent_s")
 
-    __slots__ = ("_at_s", "_ticks", "_ticks_per_s")
-
-    def __init__(self, ticks_per_s: int) -> None:
-        self._ticks_per_s = ticks_per_s
+    def __init__(self) -> None:
         self._at_s = inf
-        self._ticks = 0
+        self._spent_s = 0.0
 
-    def update(self, ticks: int, now_s: float) -> float:
+    def update(self, spent_s: float, now_s: float) -> float:
         """The share since the reading before; 0 at the first, and where the clock went back.
 
         Args:
-            ticks: as read now.
+            spent_s: seconds that the process spent on processors so far.
             now_s: the time.
         """
-        spent, span_s = ticks - self._ticks, now_s - self._at_s
-        self._ticks, self._at_s = ticks, now_s
-        return max(spent / self._ticks_per_s / span_s, 0.0) if span_s > 0 else 0.0
+        spent, span_s = spent_s - self._spent_s, now_s - self._at_s
+        self._spent_s, self._at_s = spent_s, now_s
+        return max(spent / span_s, 0.0) if span_s > 0 else 0.0
 
 
 class PressureTerms(msgspec.Struct, frozen=True):
     """From where on a process counts as overloaded.
 
+    A processor that is busy all the time is no sign by itself: that is how a gateway looks that
+    gets everything done. Only where the loop is late as well there is more to do than can be done.
+
     Attributes:
-        lag_s_max: the loop's lag, in seconds.
+        lag_s_max: the loop's lag, in seconds, whatever makes it late.
+        busy_lag_s_max: the same while `cpu_share_max` is exceeded.
         cpu_share_max: share of one processor: one loop cannot use more than one.
         memory_bytes_max: resident memory; 0 for no bound.
         smoothing: weight of a new reading of lag and processor, above 0 and up to 1.
+        ease: share of every bound that all have to be below until it is over.
     """
 
-    lag_s_max: float = 0.1
-    cpu_share_max: float = 0.95
+    lag_s_max: float = 1.0
+    busy_lag_s_max: float = 0.5
+    cpu_share_max: float = 0.9
     memory_bytes_max: int = 0
     smoothing: float = 0.3
+    ease: float = 0.9
 
 
 class Pressure:
@@ -91,40 +65,47 @@ class Pressure:
         terms: the bounds.
 
     Attributes:
+        name: what is over its bound the most, or was and has not eased yet; `None` for nothing.
         lag_s: smoothed.
         cpu_share: smoothed.
         memory_bytes: as last read.
     """
 
-    __slots__ = ("_terms", "cpu_share", "lag_s", "memory_bytes")
+    __slots__ = ("cpu_share", "lag_s", "memory_bytes", "name", "terms")
 
     def __init__(self, terms: PressureTerms) -> None:
-        self._terms = terms
+        self.terms = terms
+        self.name: PressureName | None = None
         self.lag_s = 0.0
         self.cpu_share = 0.0
         self.memory_bytes = 0
 
     def update(self, lag_s: float, cpu_share: float, memory_bytes: int) -> PressureName | None:
-        """Take a reading in; says what is over its bound the most, `None` where nothing is.
+        """Take a reading in; says `name`.
 
         Args:
             lag_s: seconds by which a timer of the loop was late.
             cpu_share: from `CpuShare`.
             memory_bytes: resident memory.
         """
-        smoothing = self._terms.smoothing
-        self.lag_s += (max(lag_s, 0.0) - self.lag_s) * smoothing
-        self.cpu_share += (cpu_share - self.cpu_share) * smoothing
+        terms = self.terms
+        counted_s = min(max(lag_s, 0.0), terms.lag_s_max * _READING_MAX)
+        self.lag_s += (counted_s - self.lag_s) * terms.smoothing
+        self.cpu_share += (cpu_share - self.cpu_share) * terms.smoothing
         self.memory_bytes = memory_bytes
         name, level = max(self.levels().items(), key=lambda each: each[1])
-        return name if level > 1 else None
+        if level > 1:
+            self.name = name
+        elif level < terms.ease:
+            self.name = None
+        return self.name
 
     def levels(self) -> dict[PressureName, float]:
         """Each reading as a share of its bound: above 1 is too much."""
-        terms = self._terms
+        terms = self.terms
         memory_max = terms.memory_bytes_max
         return {
             "lag": self.lag_s / terms.lag_s_max,
-            "cpu": self.cpu_share / terms.cpu_share_max,
+            "cpu": min(self.cpu_share / terms.cpu_share_max, self.lag_s / terms.busy_lag_s_max),
             "memory": self.memory_bytes / memory_max if memory_max else 0.0,
         }

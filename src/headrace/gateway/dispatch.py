@@ -33,7 +33,12 @@ class Dispatcher:
     Args:
         clock: the time.
         uniform: draws numbers from 0 to 1, for the waits between tries.
+
+    Attributes:
+        learns: whether success makes limits grow: not while it is this process that is late.
     """
+
+    learns = True
 
     def __init__(self, clock: Clock, uniform: Callable[[], float]) -> None:
         self.now_s = clock.monotonic_s
@@ -168,7 +173,10 @@ class Dispatch(Attempt):
             gate.inflight -= 1
         elif permit is not None:
             self._permit = None
-            permit.success(gate.signal(self._first_s, len(self._order.request), now_s))
+            if self._dispatcher.learns:
+                permit.success(gate.signal(self._first_s, len(self._order.request), now_s))
+            else:
+                permit.ignore()
 
     def broken_off(self) -> None:
         """There will be no more of the answer."""

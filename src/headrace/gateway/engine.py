@@ -21,13 +21,14 @@ from headrace.gateway.cache_desk import CacheDesk
 from headrace.gateway.call import Call
 from headrace.gateway.catalogue import Catalogue
 from headrace.gateway.dispatch import Dispatcher
-from headrace.gateway.embed_batch import EmbedBatcher
+from headrace.gateway.embed_batch import EmbedBatcher, Sender
 from headrace.gateway.flow_desk import FlowDesk
 from headrace.gateway.lanes import Lanes
 from headrace.gateway.meaning_parts import EmbedTexts
 from headrace.gateway.pipeline import Pipeline
 from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.reader import Reader
+from headrace.gateway.shedding import Shedding
 from headrace.gateway.stock import Stock
 from headrace.gateway.tasks import Tasks
 from headrace.limits import SWEEP_INTERVAL_S
@@ -98,9 +99,8 @@ class Engine:
             embed=embed,
         )
         self.catalogue = Catalogue(plan, clock, self._tasks.spawn)
-        self._embeds = EmbedBatcher(
-            lambda: self.settings.batch, clock, on_bug, Dispatcher(clock, uniform)
-        )
+        self._dispatcher = Dispatcher(clock, uniform)
+        self._embeds = EmbedBatcher(lambda: self.settings.batch, clock, on_bug, self._dispatcher)
         self.pipeline = Pipeline(
             plan,
             answers=self.stock.answers,
@@ -111,6 +111,7 @@ class Engine:
             on_bug=on_bug,
             meanings=self.stock.meanings,
         )
+        self.shedding = self._make_shedding()
 
     @property
     def cache(self) -> MemoryCache:
@@ -125,7 +126,7 @@ class Engine:
     @property
     def flow(self) -> FlowDesk:
         """What is asked of the calls to providers."""
-        return FlowDesk(lambda: self.pipeline.plan)
+        return FlowDesk(lambda: self.pipeline.plan, self.shedding)
 
     @property
     def calls(self) -> int:
@@ -180,6 +181,7 @@ class Engine:
         self.catalogue = Catalogue(plan, self._clock, self._tasks.spawn)
         self.stock.adopt(settings)
         self.pipeline.adopt(plan)
+        self.shedding.adopt(settings.process)
 
     async def close(self) -> None:
         """End what runs and close every connection."""
@@ -223,6 +225,21 @@ class Engine:
 
     def _ask_again(self, call: Call, body: bytes, purpose: str, reader: Reader) -> None:
         self.pipeline.ask_again(call, body, purpose, reader)
+
+    def _make_shedding(self) -> Shedding:
+        return Shedding(
+            self.settings.process,
+            self._embeds,
+            self._send_by,
+            clock=self._clock,
+            gauge=self.metrics.process_pressure,
+            count=self.metrics.shed_calls,
+            say=self._say,
+        )
+
+    def _send_by(self, sender: Sender, has_too_much: bool) -> None:
+        self.pipeline.sender = sender
+        self._dispatcher.learns = not has_too_much
 
     def _tell_circuit(self, provider: str, model: str, state: State) -> None:
         level, event = _CIRCUIT_EVENTS[state]

@@ -7,6 +7,7 @@ import msgspec
 
 from headrace.gateway.gates import Gate
 from headrace.gateway.plan import Lane, Plan
+from headrace.gateway.shedding import Shedding
 
 
 class FlowDesk:
@@ -14,17 +15,20 @@ class FlowDesk:
 
     Args:
         plan: gives the settings in force.
+        shedding: knows how loaded this process is.
     """
 
-    def __init__(self, plan: Callable[[], Plan]) -> None:
+    def __init__(self, plan: Callable[[], Plan], shedding: Shedding) -> None:
         self._plan = plan
+        self._shedding = shedding
 
     def told(self) -> dict[str, Any]:
-        """Each provider with its models that were asked for, as this worker sees them."""
+        """This worker, and each provider with its models that were asked for as it sees them."""
         return {
+            "process": self._shedding.told(),
             "providers": {
                 lane.endpoint.name: _provider(lane) for lane in self._plan().lanes.values()
-            }
+            },
         }
 
 

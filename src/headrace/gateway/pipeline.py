@@ -43,7 +43,7 @@ class Pipeline:
         clock: tells the time.
         metrics: counts.
         spawn: starts the task of a request that has to wait for more than its provider.
-        sender: asks the providers.
+        sender: asks the providers; may be replaced.
         on_bug: told of an exception that no one expected; whoever waits is told by a 500.
         meanings: finds answers to questions that mean the same, where that is wanted.
     """
@@ -66,7 +66,7 @@ class Pipeline:
         self._seeker = Seeker(answers, meanings, spawn)
         self._metrics = metrics
         self._spawn = spawn
-        self._sender = sender
+        self.sender = sender
         self.repeat = answers.repeat
         self._flights: SingleFlight[Flight] = SingleFlight()
         self._ended: list[Flight] = []
@@ -317,14 +317,14 @@ class Pipeline:
             order.stop(_asked_elsewhere())
 
     def _prepare(self, order: Order) -> bool:
-        self._sender.prepare(order)
+        self.sender.prepare(order)
         order.watch.passed("prepare")
         return True
 
     def _send(self, order: Order) -> bool:
         flight = order.relay
         assert isinstance(flight, Flight)  # noqa: S101  # only leaders come this far
-        self._sender.send(order, flight)
+        self.sender.send(order, flight)
         order.relay = None
         return False
 

@@ -65,6 +65,8 @@ LOOK_UP = Label("outcome", ("hit", "miss", "fault", "invalid"))
 MEANING = Label("outcome", ("hit", "trial", "miss", "fault"))
 VERDICT = Label("verdict", ("same", "different"))
 WRITE = Label("outcome", ("written", "failed", "dropped"))
+PRESSURE = Label("signal", ("lag", "cpu", "memory"))
+SHED = Label("priority", ("low", "batch"))
 STAGE = Label(
     "stage",
     (
@@ -199,6 +201,8 @@ _CACHE = (
 )
 _SELF = (
     _seconds("loop_lag", "Time by which a timer of the event loop was late.", LAG_S),
+    _gauge("process_pressure", "Workers that have too much to do, by what tells it.", PRESSURE),
+    _counter("shed_calls", "Calls refused by workers that had too much to do.", SHED),
     _counter("log_lines_dropped", "Log lines lost because the log could not keep up."),
     _counter("log_write_errors", "Writes to a log that failed; each is tried again."),
     Family("process_resident_memory_bytes", "Resident memory of all workers.", "gauge"),

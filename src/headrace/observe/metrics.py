@@ -181,6 +181,8 @@ class Metrics:
     def _bind_self(self) -> None:
         place, cells = self._layout.place, self._cells
         self.loop_lag = self._seconds("loop_lag")
+        self.process_pressure = self._gauge("process_pressure")
+        self.shed_calls = self._counter("shed_calls")
         self.log_lines_dropped = self._counter("log_lines_dropped")
         self.log_write_errors = self._counter("log_write_errors")
         self.process_memory = Gauge(cells, place("process_resident_memory_bytes"))

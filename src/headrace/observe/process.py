@@ -4,11 +4,25 @@ import os
 import resource
 from pathlib import Path
 
+import msgspec
+
 from headrace.observe.metrics import Metrics
 
 _STATM = Path("/proc/self/statm")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _PEAK_UNIT_BYTES = 1024
+
+
+class ProcessReading(msgspec.Struct, frozen=True):
+    """A process at one moment.
+
+    Attributes:
+        cpu_s: seconds that it spent on processors so far.
+        memory_bytes: resident memory.
+    """
+
+    cpu_s: float
+    memory_bytes: int
 
 
 class ProcessSampler:
@@ -24,12 +38,14 @@ class ProcessSampler:
         self._metrics = metrics
         self._cpu_s = 0.0
 
-    def sample(self) -> None:
+    def sample(self) -> ProcessReading:
         """Bring the process's metrics up to date; tens of microseconds."""
         cpu_s = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
         self._metrics.process_cpu.increment(max(0.0, cpu_s - self._cpu_s))
         self._cpu_s = cpu_s
-        self._metrics.process_memory.set(_resident_bytes())
+        reading = ProcessReading(cpu_s, _resident_bytes())
+        self._metrics.process_memory.set(reading.memory_bytes)
+        return reading
 
 
 def _resident_bytes() -> int:

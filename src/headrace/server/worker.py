@@ -27,7 +27,7 @@ from headrace.observe.layout import Layout
 from headrace.observe.logs import Logs, open_logs
 from headrace.observe.loop_lag import LoopLag
 from headrace.observe.metrics import Metrics
-from headrace.observe.process import ProcessSampler
+from headrace.observe.process import ProcessReading, ProcessSampler
 from headrace.server.asgi import App, AsgiBridge
 from headrace.server.books import Books
 from headrace.server.heads import Desk, Route
@@ -229,15 +229,15 @@ class Worker:
         rows, names = board.rows(), board.slots.names()
         return lambda: render(self._post.layout, rows, names)
 
-    def _refresh(self) -> None:
+    def _refresh(self) -> ProcessReading:
         self._books.balance()
         self._engine.refresh_gauges()
-        self._sampler.sample()
+        return self._sampler.sample()
 
     def _tick(self, lag_s: float) -> None:
         if lag_s > SLOW_LOOP_S:
             self._logs.events.say("warning", "slow_loop", lag_ms=round(lag_s * 1000))
-        self._refresh()
+        self._engine.shedding.update(lag_s, self._refresh())
         self._logs.flush()
         self._warming.tick()
         supervisor_pid = self._post.supervisor_pid

@@ -8,6 +8,7 @@ from msgspec import Meta
 from headrace.settings.bounded import Count, Seconds
 
 Share = Annotated[float, Meta(ge=0, le=1)]
+Milliseconds = Annotated[float, Meta(gt=0, le=60_000)]
 Rate = Annotated[float, Meta(gt=0, le=1)]
 
 
@@ -25,6 +26,20 @@ class BatchSettings(msgspec.Struct, frozen=True, kw_only=True):
     items_max: Annotated[int, Meta(ge=1, le=2048)] = 100
     tokens_max: Count = 50_000
     wait_ms_max: Annotated[float, Meta(ge=0, le=1000)] = 50.0
+
+
+class ProcessSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """When a worker itself has too much to do, and refuses what can wait.
+
+    Attributes:
+        lag_ms_max: how late its event loop may be.
+        busy_lag_ms_max: and while it uses its processor to the full.
+        memory_mb_max: resident memory of a worker, in MiB; `None` for no bound.
+    """
+
+    lag_ms_max: Milliseconds = 1000.0
+    busy_lag_ms_max: Milliseconds = 500.0
+    memory_mb_max: Annotated[int, Meta(ge=1, le=16_777_216)] | None = None
 
 
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,7 +31,13 @@ from headrace.settings.bounded import (
     Target,
 )
 from headrace.settings.cron import Cron, Every, parse_cron
-from headrace.settings.flow import BatchSettings, BreakerSettings, LimitSettings, RetrySettings
+from headrace.settings.flow import (
+    BatchSettings,
+    BreakerSettings,
+    LimitSettings,
+    ProcessSettings,
+    RetrySettings,
+)
 from headrace.settings.values import Origin, Secret
 
 
@@ -345,6 +351,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     models: dict[ModelName, ModelSettings] = {}
     cache: CacheSettings = CacheSettings()
     batch: BatchSettings = BatchSettings()
+    process: ProcessSettings = ProcessSettings()
     store: StoreSettings = StoreSettings()
     keys: tuple[KeySettings, ...] = ()
     log: LogSettings = LogSettings()

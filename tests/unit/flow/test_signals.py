@@ -1,24 +1,11 @@
 """Signals: waiting told apart from how much was asked for, and how loaded a process is."""
 
-import os
-from pathlib import Path
 from random import Random
 
 import pytest
 
 from headrace.flow.signals import LeastSeen, OutputPaceSignal, TtftSignal
-from headrace.flow.signals_process import (
-    CpuShare,
-    Pressure,
-    PressureTerms,
-    parse_cpu_ticks,
-    parse_resident_pages,
-)
-
-STAT = (
-    "4242 (a (b) c) S 1 4242 4242 0 -1 4194560 2000 0 0 0 "
-    "731 269 5 7 20 0 9 0 123456 100000000 5000 18446744073709551615"
-)
+from headrace.flow.signals_process import CpuShare, Pressure, PressureTerms
 
 
 def test_a_sample_is_a_multiple_of_the_least_mean() -> None:
@@ -102,48 +89,51 @@ def test_short_outputs_say_nothing_of_the_pace() -> None:
         assert signal.multiple(1.0, tokens, 0.0) is None
 
 
-def test_ticks_and_pages_are_read_out_of_the_texts() -> None:
-    assert parse_cpu_ticks(STAT) == 1000
-    assert parse_resident_pages("24000 5000 900 1 0 4000 0\n") == 5000
+def test_the_share_of_a_processor_is_time_spent_over_time() -> None:
+    share = CpuShare()
+    assert share.update(5.0, 10.0) == 0.0
+    assert share.update(5.5, 11.0) == 0.5
+    assert share.update(6.0, 5.0) == 0.0  # the clock went back
+    assert share.update(7.0, 6.0) == 1.0
 
 
-def test_the_machines_own_texts_can_be_read() -> None:
-    stat = Path("/proc/self/stat")
-    if not stat.exists():
-        pytest.skip("no /proc here")
-    assert 0 <= parse_cpu_ticks(stat.read_text()) <= os.times().user * 1000 + 10_000
-    assert parse_resident_pages(Path("/proc/self/statm").read_text()) > 100
-
-
-@pytest.mark.parametrize("text", ["", "1 (a) S 1", "words"])
-def test_other_texts_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="not a text of"):
-        parse_cpu_ticks(text)
-    with pytest.raises(ValueError, match=r"not a text of|invalid literal"):
-        parse_resident_pages("" if text == "words" else text.split(" ", 1)[0])
-
-
-def test_the_share_of_a_processor_is_ticks_over_time() -> None:
-    share = CpuShare(ticks_per_s=100)
-    assert share.update(500, 10.0) == 0.0
-    assert share.update(550, 11.0) == 0.5
-    assert share.update(600, 5.0) == 0.0  # the clock went back
-    assert share.update(700, 6.0) == 1.0
+def pressure(**terms: float) -> Pressure:
+    bounds = {"lag_s_max": 0.4, "busy_lag_s_max": 0.1, "cpu_share_max": 0.9, "smoothing": 1.0}
+    return Pressure(PressureTerms(**{**bounds, **terms}))  # type: ignore[arg-type]
 
 
 def test_pressure_names_what_is_over_its_bound_the_most() -> None:
-    terms = PressureTerms(lag_s_max=0.1, cpu_share_max=0.9, memory_bytes_max=1000, smoothing=1.0)
-    pressure = Pressure(terms)
-    assert pressure.update(0.05, 0.5, 900) is None
-    assert pressure.update(0.2, 0.95, 900) == "lag"
-    assert pressure.update(0.05, 1.0, 900) == "cpu"
-    assert pressure.update(0.05, 0.5, 1001) == "memory"
+    terms = {"memory_bytes_max": 1000}
+    assert pressure(**terms).update(0.05, 0.5, 900) is None
+    assert pressure(**terms).update(0.5, 0.95, 900) == "lag"
+    assert pressure(**terms).update(0.2, 1.0, 900) == "cpu"
+    assert pressure(**terms).update(0.05, 0.5, 1001) == "memory"
+
+
+def test_a_busy_processor_alone_is_no_pressure() -> None:
+    busy = pressure()
+    for _ in range(100):
+        assert busy.update(0.09, 1.0, 10**15) is None
+    assert busy.update(0.11, 1.0, 0) == "cpu"
+    assert pressure().update(0.11, 0.8, 0) is None
+
+
+def test_it_is_over_only_once_everything_is_well_below_its_bound() -> None:
+    full = pressure(memory_bytes_max=1000, ease=0.9)
+    assert full.update(0.0, 0.0, 1001) == "memory"
+    assert full.update(0.0, 0.0, 950) == "memory"
+    assert full.update(0.39, 0.0, 950) == "memory"
+    assert full.update(0.41, 0.0, 950) == "lag"
+    assert full.update(0.0, 0.0, 899) is None
+    assert full.update(0.0, 0.0, 950) is None
 
 
 def test_single_readings_of_lag_do_not_count_as_pressure() -> None:
-    pressure = Pressure(PressureTerms(lag_s_max=0.1, smoothing=0.3))
-    assert pressure.update(0.3, 0.0, 0) is None
-    assert pressure.update(0.3, 0.0, 0) == "lag"  # 0.09, then 0.153
+    usual = pressure(smoothing=0.3)
+    assert usual.update(3600.0, 0.0, 0) is None  # as of a machine that slept
+    assert usual.update(0.0, 0.0, 0) is None
+    assert usual.update(3600.0, 0.0, 0) is None
+    assert usual.update(3600.0, 0.0, 0) == "lag"
 
 
 def test_without_a_bound_memory_is_no_pressure() -> None:

@@ -1,5 +1,7 @@
 """Memory and CPU time of the process."""
 
+import pytest
+
 from headrace.clock import ManualClock
 from headrace.observe.cells import Cells
 from headrace.observe.layout import Layout
@@ -15,8 +17,10 @@ def test_memory_is_read_and_cpu_time_goes_on_from_what_the_row_holds() -> None:
     sampler = ProcessSampler(metrics)
     sampler.sample()
     first = cells.rows()[0]
-    sampler.sample()
+    reading = sampler.sample()
     second = cells.rows()[0]
     cpu, memory = metrics.process_cpu.at(), metrics.process_memory.at()
     assert 1_000.0 < first[cpu] <= second[cpu] < 2 * first[cpu]
     assert 5e6 < second[memory] < 5e10
+    assert reading.memory_bytes == second[memory]
+    assert reading.cpu_s == pytest.approx(second[cpu] - 1_000.0)
