@@ -105,8 +105,6 @@ def test_notices_name_what_has_no_effect() -> None:
         "store.url",
         "store.replicas",
         "models.m.fallback_text",
-        "models.m.targets[1]",
-        "models.m.targets[2]",
     ]
 
 

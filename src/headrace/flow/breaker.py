@@ -159,6 +159,10 @@ class Breaker:
             return self._ticket
         return self._try_probe(now_s)
 
+    def counts(self, ticket: int) -> bool:
+        """Whether the outcome of a call with this ticket says something about now."""
+        return ticket == self._ticket
+
     def would_pass(self, now_s: float) -> bool:
         """Whether `try_pass` would give a ticket; changes nothing.
 

@@ -119,6 +119,12 @@ class Limiter:
         oldest = next(iter(self._open), None)
         return inf if oldest is None else oldest.began_s + self._permit_s_max
 
+    @property
+    def closed_s(self) -> float:
+        """Seconds until `retry-after` is over; 0 where none holds."""
+        now_s = self._clock_s()
+        return self._closed_until_s - now_s if self._is_closed(now_s) else 0.0
+
     def try_acquire(self) -> "Permit | None":
         """A permit, to be given back by exactly one of its methods; `None` if none is to be had."""
         now_s = self._clock_s()
@@ -155,7 +161,7 @@ class Limiter:
             drops=self._drops,
             refused=self._refused,
             reclaimed=self._reclaimed,
-            closed_s=max(self._closed_until_s - self._clock_s(), 0.0),
+            closed_s=self.closed_s,
         )
 
     # What permits say.

@@ -17,7 +17,7 @@ from headrace.flow.retry import Again, after_fault, after_status, decide
 from headrace.flow.scheduler import Priority, Ticket, Waiter
 from headrace.gateway.attempt import DRAIN, Attempt, worded
 from headrace.gateway.flight import Flight
-from headrace.gateway.gates import Turns
+from headrace.gateway.gates import Gate, Turns
 from headrace.gateway.order import Order
 from headrace.gateway.plan import Lane
 from headrace.routing.directory import Target
@@ -60,7 +60,7 @@ class Dispatch(Attempt):
 
     _first_s = 0.0  # from sending to the first byte, where that says something
     _tries = 0
-    _tried = 0  # targets before the one that is asked now
+    _tried = 0  # number of the target that is asked now
     _turns: Turns | None = None
     _place: "Ticket[Waiter[Permit]] | None" = None
     _timer: asyncio.Handle | None = None
@@ -85,7 +85,7 @@ class Dispatch(Attempt):
             self._began_s = now_s
             self._tries = 1
             self._call = lane.endpoint.pool.send(order.request, self._flight)
-        elif (gate.turns is not None and self._passes(now_s)) or self._moves_on(now_s):
+        elif self._finds_target(0, now_s):
             self._queue_up(now_s)
         else:
             self._give_up(now_s)
@@ -107,17 +107,27 @@ class Dispatch(Attempt):
     def granted(self, permit: Permit) -> None:
         """It is this call's turn."""
         self._permit = permit
-        if self._place is not None:
-            self._place = None
-            self._order.watch.passed("schedule")
-        self._set_out(permit.began_s)
+        if self._place is None:
+            self._set_out(permit.began_s)
+            return
+        self._place = None
+        self._order.watch.passed("schedule")
+        if self._still_passes(permit.began_s):
+            self._set_out(permit.began_s)
+            return
+        self.forget()
+        if self._finds_target(self._tried + 1, permit.began_s):
+            self._queue_up(permit.began_s)
+        else:
+            self._give_up(permit.began_s)
 
     def refused(self, error: HeadraceError) -> None:
         """There is no turn for this call here."""
         self._place = None
         self.forget()
         now_s = self._dispatcher.now_s()
-        if not isinstance(error, DeadlineExceeded) and self._moves_on(now_s):
+        is_final = isinstance(error, DeadlineExceeded) or error.code == "shutting_down"
+        if not is_final and self._finds_target(self._tried + 1, now_s):
             self._queue_up(now_s)
         else:
             self._flight.on_fault(error)
@@ -195,12 +205,14 @@ class Dispatch(Attempt):
             self._set_out(now_s)
             return
         hints = order.call.hints
-        self._place = turns.scheduler.submit(
+        place = turns.scheduler.submit(
             self,
             tenant=order.call.tenant,
             priority=Priority.BATCH if order.purpose else hints.priority,
             deadline_s=inf if hints.deadline_s is None else order.watch.began_s + hints.deadline_s,
         )
+        if place is not None:  # else this call has been told, and may wait elsewhere by now
+            self._place = place
 
     def _set_out(self, now_s: float) -> None:
         order = self._order
@@ -208,32 +220,53 @@ class Dispatch(Attempt):
         self._tries += 1
         self._call = order.way.endpoint.pool.send(order.request, self._flight)
 
-    def _passes(self, now_s: float) -> bool:
-        """Whether the target may be asked, as far as its breaker knows."""
-        order = self._order
-        self._gate = gate = order.way.gates.of(order.model)
-        if gate.turns is not None and self._has_others and gate.turns.closed_s:
-            return False  # others need not be waited for
-        self._pass = gate.breaker.try_pass(now_s)
+    def _still_passes(self, now_s: float) -> bool:
+        """Whether the target may be asked still, after a wait for a turn."""
+        gate = self._gate
+        assert gate is not None  # noqa: S101  # who waits has passed
+        if not gate.breaker.counts(self._pass):
+            self._pass = gate.breaker.try_pass(now_s)
         return bool(self._pass)
 
-    @property
-    def _has_others(self) -> bool:
-        return self._tried + 1 < len(self._order.targets)
+    def _finds_target(self, first: int, now_s: float, *, closed_s_max: float = inf) -> bool:
+        """Turn to the next target that may be asked, or else to the one that may be soonest.
 
-    def _moves_on(self, now_s: float) -> bool:
-        """Whether there is another target that may be asked; then it is the order's."""
+        Args:
+            first: number of the first one that comes into question.
+            now_s: monotonic seconds.
+            closed_s_max: how long a provider may have asked to be left alone.
+
+        Returns:
+            Whether there is one; else nothing has changed.
+        """
+        targets = self._order.targets
+        waits_s = {
+            place: self._gate_of(targets[place]).closed_s for place in range(first, len(targets))
+        }
+        return any(
+            self._turns_to(place, now_s)
+            for place in sorted(waits_s, key=waits_s.__getitem__)
+            if waits_s[place] <= closed_s_max
+        )
+
+    def _turns_to(self, place: int, now_s: float) -> bool:
+        """Make a target the order's, if it may be asked as far as its breaker knows."""
         order = self._order
-        while self._has_others:
-            self._tried += 1
-            target = order.targets[self._tried]
+        target = order.targets[place]
+        gate = self._gate_of(target)
+        passed = gate.breaker.try_pass(now_s)
+        if not passed:
+            return False
+        self._gate, self._pass = gate, passed
+        if place != self._tried:
+            self._tried, self._tries = place, 0
             order.lane, order.model = self._lane(target), target.model
-            if self._passes(now_s):
-                self._tries = 0
-                order.way.gates.budget.deposit(now_s)
-                order.request = worded(order, order.way, order.model)
-                return True
-        return False
+            order.way.gates.budget.deposit(now_s)
+            order.request = worded(order, order.way, order.model)
+        return True
+
+    def _gate_of(self, target: Target) -> Gate:
+        return self._lane(target).gates.of(target.model)
 
     def _lane(self, target: Target) -> Lane:
         plan = self._order.plan
@@ -246,8 +279,8 @@ class Dispatch(Attempt):
         if again is Again.NEVER or self._order.purpose:
             return False
         loop = asyncio.get_running_loop()
-        # Elsewhere first: there nobody has to wait.
-        if self._moves_on(now_s):
+        # Elsewhere first, where nobody has to wait.
+        if self._finds_target(self._tried + 1, now_s, closed_s_max=0.0):
             self._timer = loop.call_soon(self._try_again)
             return True
         order, gates = self._order, self._order.way.gates
@@ -262,16 +295,19 @@ class Dispatch(Attempt):
             retry_after_s=retry_after_s,
             deadline_s=None if deadline_s is None else order.watch.began_s + deadline_s,
         )
-        if not decision.is_again:
+        if decision.is_again:
+            self._timer = loop.call_later(decision.delay_s, self._try_here)
+        elif self._finds_target(self._tried + 1, now_s):
+            self._timer = loop.call_soon(self._try_again)
+        else:
             return False
-        self._timer = loop.call_later(decision.delay_s, self._try_here)
         return True
 
     def _try_here(self) -> None:
         """Once more where it failed, if that is still worth it."""
         self._timer = None
         now_s = self._dispatcher.now_s()
-        if self._passes(now_s):
+        if self._turns_to(self._tried, now_s) or self._finds_target(self._tried + 1, now_s):
             self._try_again()
         else:
             self._give_up(now_s)
@@ -292,8 +328,7 @@ class Dispatch(Attempt):
         """Every target is known to be broken."""
         order = self._order
         retry_after_s = min(
-            self._lane(target).gates.of(target.model).breaker.retry_after_s(now_s)
-            for target in order.targets
+            self._gate_of(target).breaker.retry_after_s(now_s) for target in order.targets
         )
         names = ", ".join(dict.fromkeys(f"'{target.provider}'" for target in order.targets))
         self._flight.on_fault(

@@ -28,11 +28,6 @@ class Turns:
         self.scheduler = scheduler
         limiter.on_free = scheduler.on_free
 
-    @property
-    def closed_s(self) -> float:
-        """Seconds for which the provider asked to be left alone."""
-        return self.limiter.stats().closed_s
-
 
 class Gate:
     """One model of one provider, as one worker sees it.
@@ -60,6 +55,11 @@ class Gate:
         self.turns: Turns | None = make_turns(None) if is_limited else None
         self._make_turns = make_turns
         self._ttft = TtftSignal()
+
+    @property
+    def closed_s(self) -> float:
+        """Seconds for which the provider asked to be left alone."""
+        return 0.0 if self.turns is None else self.turns.limiter.closed_s
 
     def limit(self, wait_s: float | None) -> None:
         """The provider has refused a call for want of capacity: go by a limit from now on.

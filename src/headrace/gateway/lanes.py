@@ -131,16 +131,16 @@ class Lanes:
 
     def _take_back(self) -> None:
         """Look after lanes again that carry calls after all."""
-        for lane in [lane for lane in self._let_go_of if lane.endpoint.pool.active]:
+        for lane in [lane for lane in self._let_go_of if _is_needed(lane)]:
             self._let_go_of.discard(lane)
             self.retired.append(lane)
 
     def _let_go(self) -> None:
         for lane in self.retired:
-            if not lane.endpoint.pool.active:
+            if not _is_needed(lane):
                 lane.meter.pool_is(0, 0)
                 self._let_go_of.add(lane)
-        self.retired = [lane for lane in self.retired if lane.endpoint.pool.active]
+        self.retired = [lane for lane in self.retired if _is_needed(lane)]
 
     def _lane(self, name: str, settings: ProviderSettings, tls: ssl.SSLContext | None) -> Lane:
         dialect = self._dialects[settings.dialect]
@@ -185,6 +185,11 @@ class Lanes:
         )
         scope = scope_digest(name.encode(), endpoint.base_url.encode())
         return Lane(endpoint, meter, scope, gates)
+
+
+def _is_needed(lane: Lane) -> bool:
+    """Whether calls are under way there, or wait for their turn."""
+    return bool(lane.endpoint.pool.active or lane.gates.waiting)
 
 
 class Trust:

@@ -13,7 +13,6 @@ from headrace.settings.reader import Path, Reader
 from headrace.settings.schema import (
     CacheSettings,
     KeySettings,
-    ModelSettings,
     ProviderSettings,
     ReuseSettings,
     SemanticSettings,
@@ -99,16 +98,9 @@ def notices(settings: Settings) -> tuple[str, ...]:
     if settings.data_dir is not None and not cache.durable:
         idle.append("data_dir")
     for name, model in settings.models.items():
-        idle.extend(_idle_of_model(name, model))
+        if model.fallback_text is not None:
+            idle.append(f"models.{name}.fallback_text")
     return tuple(f"{what} has no effect in this version." for what in idle)
-
-
-def _idle_of_model(name: str, model: ModelSettings) -> list[str]:
-    idle = []
-    if model.fallback_text is not None:
-        idle.append(f"models.{name}.fallback_text")
-    idle.extend(f"models.{name}.targets[{at}]" for at in range(1, len(model.targets)))
-    return idle
 
 
 def _check_target(reader: Reader, path: Path, target: str) -> None:
