@@ -84,6 +84,8 @@ def _foresee(wish: Wish) -> None:
         if path is not None and (path.is_dir() or not path.parent.is_dir()):
             _refuse(option, f"{path} cannot be written: name a file in a directory that exists")
     if wish.plot is not None:
+        if wish.plot.suffix not in {".html", ".htm"}:
+            _refuse("--plot", f"a chart is a page for the browser: name it {wish.plot.stem}.html")
         from headrace.cli.cache_chart import require
 
         require()

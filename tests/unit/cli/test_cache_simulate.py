@@ -220,6 +220,7 @@ def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
         (("--synthetic", "--policy", "best"), "is not one of lru"),
         (("--synthetic", "--json", "none/x.json"), "none/x.json cannot be written"),
         (("--synthetic", "--plot", "/"), "/ cannot be written"),
+        (("--synthetic", "--plot", "chart.png"), "name it chart.html"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_what_would(
