@@ -95,16 +95,13 @@ def test_notices_name_what_has_no_effect() -> None:
     assert notices(Settings(providers=LOCAL)) == ()
     settings = Settings(
         providers=LOCAL,
-        models={
-            "m": ModelSettings(targets=("local/a", "local/b", "local/c"), fallback_text="later")
-        },
+        models={"m": ModelSettings(targets=("local/a", "local/b", "local/c"))},
         cache=CacheSettings(shared=Secret("redis://h")),
         store=StoreSettings(url=Secret("postgresql://u:p@h"), replicas=(Secret("x"),)),
     )
     assert [notice.split(" has no effect")[0] for notice in notices(settings)] == [
         "store.url",
         "store.replicas",
-        "models.m.fallback_text",
     ]
 
 

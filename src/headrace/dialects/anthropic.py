@@ -12,6 +12,7 @@ from headrace.dialects.anthropic_reply import (
     read_message,
     read_message_stream,
     read_message_text,
+    write_message,
 )
 from headrace.dialects.anthropic_stream import assemble_message, disassemble_message
 from headrace.dialects.base import Grammar, Operation
@@ -101,6 +102,10 @@ class AnthropicDialect:
     def disassemble(self, operation: Operation, body: bytes, *, include_usage: bool) -> bytes:
         """Turn a whole answer into the events of a stream, which always report usage here."""
         return disassemble_message(body)
+
+    def write_reply(self, text: str, *, model: str, reply_id: str, created_s: int) -> bytes:
+        """A whole message that says `text`, for which no tokens were used."""
+        return write_message(text, model=model, reply_id=reply_id)
 
     def without_usage_event(self, events: bytes) -> bytes:
         """The transcript as it is: no event of this dialect only reports usage."""

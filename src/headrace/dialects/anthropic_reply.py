@@ -1,4 +1,4 @@
-"""Reading Anthropic answers: what a whole message or a stream of one says about itself."""
+"""Anthropic answers: what a message or a stream of one says about itself; a plain one, written."""
 
 from typing import Any
 
@@ -113,6 +113,22 @@ def read_message_stream(transcript: bytes) -> ReplyFacts:
         usage=usage,
         is_error="error" in kinds,
         complete=sound and {"message_start", "message_stop"} <= kinds,
+    )
+
+
+def write_message(text: str, *, model: str, reply_id: str) -> bytes:
+    """A whole message that says `text`, for which no tokens were used."""
+    return msgspec.json.encode(
+        {
+            "id": f"msg_{reply_id}",
+            "type": "message",
+            "role": "assistant",
+            "model": model,
+            "content": [{"type": "text", "text": text}],
+            "stop_reason": "end_turn",
+            "stop_sequence": None,
+            "usage": {"input_tokens": 0, "output_tokens": 0},
+        }
     )
 
 

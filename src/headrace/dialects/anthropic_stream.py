@@ -122,7 +122,7 @@ def _split_usage(usage: Json) -> tuple[Json, Json]:
     at_end = {field: usage[field] for field in _USAGE_AT_END if field in usage}
     at_start = {field: count for field, count in usage.items() if field not in at_end}
     if "output_tokens" in at_end:
-        at_start["output_tokens"] = 1
+        at_start["output_tokens"] = 1 if at_end["output_tokens"] else 0
     return at_start, at_end
 
 

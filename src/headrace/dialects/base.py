@@ -83,6 +83,17 @@ class Dialect(Protocol):
         """Turn a whole answer into the events that a stream of it would have sent."""
         ...
 
+    def write_reply(self, text: str, *, model: str, reply_id: str, created_s: int) -> bytes:
+        """A whole answer that says `text`, for which no tokens were used.
+
+        Args:
+            text: what it says.
+            model: who says it.
+            reply_id: what tells it from others.
+            created_s: seconds since the epoch.
+        """
+        ...
+
     def without_usage_event(self, events: bytes) -> bytes:
         """The same transcript without the event that only reports usage."""
         ...

@@ -23,6 +23,7 @@ from headrace.dialects.openai_reply import (
     read_chat_stream,
     read_chat_text,
     read_embeddings_reply,
+    write_chat_reply,
 )
 from headrace.dialects.openai_stream import assemble_chat, disassemble_chat
 from headrace.errors import HeadraceError, InvalidRequest
@@ -92,6 +93,10 @@ class OpenAIDialect:
     def disassemble(self, operation: Operation, body: bytes, *, include_usage: bool) -> bytes:
         """Turn a whole answer into the events that a stream of it would have sent."""
         return disassemble_chat(body, include_usage=include_usage)
+
+    def write_reply(self, text: str, *, model: str, reply_id: str, created_s: int) -> bytes:
+        """A whole chat completion that says `text`, for which no tokens were used."""
+        return write_chat_reply(text, model=model, reply_id=reply_id, created_s=created_s)
 
     def without_usage_event(self, events: bytes) -> bytes:
         """The same transcript, its newlines LF, without the event that only reports usage."""

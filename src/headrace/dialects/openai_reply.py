@@ -1,4 +1,4 @@
-"""Reading OpenAI answers: what a whole one or a stream of one says about itself."""
+"""OpenAI answers: what a whole one or a stream of one says about itself; a plain one, written."""
 
 import re
 from typing import Any
@@ -154,6 +154,23 @@ def is_usage_block(block: bytes) -> bool:
     event = sse.read_block(block)
     chunk = None if event is None else decode_or_none(event.data, _REPLY)
     return chunk is not None and not chunk.choices and isinstance(chunk.usage, dict)
+
+
+def write_chat_reply(text: str, *, model: str, reply_id: str, created_s: int) -> bytes:
+    """A whole chat completion that says `text`, for which no tokens were used."""
+    message = {"role": "assistant", "content": text, "refusal": None}
+    return msgspec.json.encode(
+        {
+            "id": f"chatcmpl-{reply_id}",
+            "object": "chat.completion",
+            "created": created_s,
+            "model": model,
+            "choices": [
+                {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+            ],
+            "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+        }
+    )
 
 
 def _payloads(transcript: bytes) -> tuple[list[bytes], bool]:

@@ -118,15 +118,6 @@ class Trial:
         self.good = 0
 
 
-class Whole(Flight):
-    """The flight of a call for several callers, whose own flights know of better answers."""
-
-    __slots__ = ()
-
-    def consoled(self, error: HeadraceError) -> bool:  # noqa: ARG002
-        return False
-
-
 class Call(Nobody):
     """A call for one caller or several, with a flight of its own.
 
@@ -156,7 +147,7 @@ class Call(Nobody):
         self.is_over = False
         for share in shares:
             share.call = self
-        self.flight = Whole(self.order, self)
+        self.flight = Flight(self.order, self)
         self.flight.join(self)
 
     @property
@@ -216,8 +207,13 @@ class Call(Nobody):
     def on_bug(self, bug: BaseException) -> None:
         self._group.on_bug(bug)
 
-    def gave_stale(self) -> None:
-        """It has none."""
+    def has_better(self, flight: Flight) -> bool:  # noqa: ARG002
+        """Each caller's own flight knows of better answers."""
+        return False
+
+    def console(self, flight: Flight, error: HeadraceError) -> bool:  # noqa: ARG002
+        """Nor is there anything to give here."""
+        return False
 
     def price_of(self, order: Order) -> Price | None:  # noqa: ARG002
         """Each caller is told the price of its share."""

@@ -221,6 +221,11 @@ class Engine:
             stale_s=cache.stale_s,
             stale_if_error_s=cache.stale_if_error_s,
             second_usd=cache.second_usd,
+            fallback_texts={
+                name: model.fallback_text
+                for name, model in settings.models.items()
+                if model.fallback_text is not None
+            },
         )
 
     def _ask_again(self, call: Call, body: bytes, purpose: str, reader: Reader) -> None:

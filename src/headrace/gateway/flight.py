@@ -9,9 +9,8 @@ from headrace.errors import HeadraceError, UpstreamBroken
 from headrace.gateway.call import Hints
 from headrace.gateway.headers import content_type, is_encoded
 from headrace.gateway.order import Order
-from headrace.gateway.reader import Stale
 from headrace.gateway.relay import Relay
-from headrace.model import CacheResult, Price, ReplyFacts
+from headrace.model import Price, ReplyFacts
 from headrace.upstream.faults import UpstreamFault, speaks_tls, wants_tls
 from headrace.upstream.h1 import RawHeaders
 
@@ -35,7 +34,8 @@ class Agent(Protocol):
 class Tower(Protocol):
     """Whoever runs flights and is told how they go."""
 
-    def gave_stale(self) -> None: ...
+    def has_better(self, flight: "Flight") -> bool: ...
+    def console(self, flight: "Flight", error: HeadraceError) -> bool: ...
     def price_of(self, order: Order) -> Price | None: ...
     def ended(self, flight: "Flight") -> None: ...
     def landed(self, flight: "Flight") -> None: ...
@@ -96,7 +96,7 @@ class Flight(Relay):
 
     def concluded(self) -> Answer:
         order = self.order
-        if self.status >= 500 and order.stale is not None:
+        if self.status >= _ERRORS and self._tower.has_better(self):
             order.way.meter.done(self.status, self._tower.now_s() - self._began_s)
             raise UpstreamBroken(f"Provider '{order.way.endpoint.name}' answered {self.status}.")
         if self.is_stream:
@@ -119,15 +119,8 @@ class Flight(Relay):
             self._tower.now_s() - self._began_s,
         )
 
-    def consoled(self, error: HeadraceError) -> bool:  # noqa: ARG002
-        stale = self.order.stale
-        if stale is None:
-            return False
-        self.failed()
-        self.stale = Stale.ERROR
-        self._tower.gave_stale()
-        self.give(stale, self._tower.now_s() - stale.stored_s, CacheResult.L1)
-        return True
+    def consoled(self, error: HeadraceError) -> bool:
+        return self._tower.console(self, error)
 
     def ended(self) -> None:
         self.call = None

@@ -22,6 +22,7 @@ from headrace.errors import DeadlineExceeded, HeadraceError
 from headrace.flow.singleflight import SingleFlight
 from headrace.gateway.answers import Answers, Held
 from headrace.gateway.call import Call, Stopwatch
+from headrace.gateway.consolation import Consolation
 from headrace.gateway.embed_batch import Sender
 from headrace.gateway.flight import Flight
 from headrace.gateway.meanings import Meanings
@@ -80,6 +81,8 @@ class Pipeline:
             self._prepare,
             self._send,
         )
+        consolation = Consolation(answers, metrics, clock)
+        self.has_better, self.console = consolation.has_better, consolation.console
         self.now_s = clock.monotonic_s
         self.on_bug = on_bug
 
@@ -329,9 +332,6 @@ class Pipeline:
         return False
 
     # What flights say.
-
-    def gave_stale(self) -> None:
-        self._answers.count_stale(Stale.ERROR.value)
 
     def price_of(self, order: Order) -> Price | None:
         return self._plan.price(order.way, order.model)

@@ -43,6 +43,8 @@ class Plan(msgspec.Struct, frozen=True):
         stale_s: how long after that it is given while it is asked for again, in seconds.
         stale_if_error_s: how long after that it is given where the provider fails, in seconds.
         second_usd: what a second that nobody waits is worth, in US dollars.
+        fallback_texts: what is given where every target of a model failed, by the name that
+            callers use.
     """
 
     directory: Directory
@@ -58,6 +60,7 @@ class Plan(msgspec.Struct, frozen=True):
     stale_s: float
     stale_if_error_s: float
     second_usd: float
+    fallback_texts: Mapping[str, str]
 
     def price(self, lane: Lane, model: str) -> Price | None:
         """What `model` costs at a provider, where that is known."""

@@ -18,6 +18,13 @@ class Stale(enum.StrEnum):
     ERROR = "if-error"
 
 
+class Fallback(enum.StrEnum):
+    """What was done where an answer failed."""
+
+    TEXT = "text"  # the text of the settings was given in its place
+    CONTINUED = "continued"  # a stream that broke off went on with the words of another call
+
+
 class Outcome(Protocol):
     """A call as those who wait for it see it."""
 
@@ -33,6 +40,8 @@ class Outcome(Protocol):
     def stale(self) -> "Stale | None": ...
     @property
     def similarity(self) -> float | None: ...
+    @property
+    def fallback(self) -> "Fallback | None": ...
 
 
 class Place(Protocol):
@@ -98,6 +107,11 @@ class Source:
     def similarity(self) -> float | None:
         """How similar the question was that the answer was given to, 0 to 1; usually the same."""
         return self._call.similarity if self._call else None
+
+    @property
+    def fallback(self) -> Fallback | None:
+        """What was done where the answer failed, where it did."""
+        return self._call.fallback if self._call else None
 
     @property
     def cache_value(self) -> bytes:

@@ -12,7 +12,7 @@ from typing import Protocol
 from headrace.cache.entry import Answer, Headers
 from headrace.errors import HeadraceError
 from headrace.gateway.headers import content_type, end_to_end
-from headrace.gateway.reader import Reader, Stale
+from headrace.gateway.reader import Fallback, Reader, Stale
 from headrace.gateway.tasks import attempt
 from headrace.limits import RELAY_BYTES_MAX
 from headrace.model import CacheResult
@@ -69,6 +69,7 @@ class Relay(ABC):
         "attempts",
         "call",
         "delivered",
+        "fallback",
         "found_in",
         "headers",
         "is_over",
@@ -88,6 +89,7 @@ class Relay(ABC):
         self.delivered: Answer | None = None
         self.found_in: CacheResult | None = None
         self.stale: Stale | None = None
+        self.fallback: Fallback | None = None
         self.similarity: float | None = None
         self.call: Cancellable | None = None
         self.attempts = 0
@@ -217,8 +219,10 @@ class Relay(ABC):
             for seat in seats:
                 seat.reader.done()
 
-    def give(self, answer: Answer, age_s: float, found_in: CacheResult) -> None:
-        """End with an answer that was not the provider's."""
+    def give(
+        self, answer: Answer, age_s: float | None = None, found_in: CacheResult | None = None
+    ) -> None:
+        """End with an answer that was not the provider's: one that was stored, or made here."""
         self.is_over = True
         self.found_in = found_in
         seats, self._seats = self._seats, []

@@ -156,6 +156,8 @@ class WarmRun:
         assert source is not None  # noqa: S101  # an answer has a source
         if source.stale is Stale.ERROR:
             raise UpstreamBroken(f"Provider '{source.provider}' failed; the answer kept is stale.")
+        if source.fallback is not None:
+            raise UpstreamBroken(f"Provider '{source.provider}' failed; there is only a text.")
         if answer.status != 200:
             raise UpstreamBroken(f"Provider '{source.provider}' answered {answer.status}.")
         if source.is_free:

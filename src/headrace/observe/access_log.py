@@ -33,6 +33,7 @@ class AccessLine(msgspec.Struct, gc=False):
         duration_ms: from the first byte of the request to the last byte of the answer.
         ttfb_ms: the same to the first byte of the answer.
         error: stable code of what went wrong.
+        fallback: what was done where the answer failed; left out where it did not.
     """
 
     time: float | str
@@ -57,6 +58,7 @@ class AccessLine(msgspec.Struct, gc=False):
     output_tokens: int | None = None
     cost_usd: float | None = None
     error: str | None = None
+    fallback: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class AccessLog:
@@ -199,7 +201,7 @@ def console_line(line: AccessLine, coloured: bool) -> str:
         f"{line.cost_usd or 0.0:>10.6f} $",
         line.tenant or "-",
         line.request_id,
-        line.error or "",
+        line.error or line.fallback or "",
     )
     return "  ".join(columns).rstrip() + "\n"
 

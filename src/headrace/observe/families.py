@@ -156,6 +156,7 @@ _UPSTREAM = (
     _counter("upstream_requests", "Answers of providers.", PROVIDER, STATUS_CLASS),
     _counter("upstream_errors", "Calls that providers did not answer.", PROVIDER, UPSTREAM_ERROR),
     _counter("upstream_retries", "Calls sent again.", PROVIDER),
+    _counter("fallback_texts", "Answers that were the fallback text of a model."),
     _counter("circuit_openings", "Circuit breakers that opened or failed to close.", PROVIDER),
     _gauge("limited_models", "Models of a provider whose calls at once are limited.", PROVIDER),
     _gauge("waiting_calls", "Calls that wait for their turn at a provider.", PROVIDER),

@@ -141,6 +141,7 @@ class Metrics:
         self.upstream_requests = self._counter("upstream_requests")
         self.upstream_errors = self._counter("upstream_errors")
         self.upstream_retries = self._counter("upstream_retries")
+        self.fallback_texts = self._counter("fallback_texts")
         self.circuit_openings = self._counter("circuit_openings")
         self.circuits_open = self._gauge("circuits_open")
         self.limited_models = self._gauge("limited_models")

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from msgspec import UNSET
+
 from headrace.cache.entry import Answer, Shape
 from headrace.clock import Clock
 from headrace.errors import HeadraceError, Overloaded
@@ -345,6 +347,7 @@ class Service:
             usage.output_tokens if usage else None,
             exchange.cost_usd,
             exchange.error,
+            (source.fallback if source else None) or UNSET,
         )
 
 

@@ -97,9 +97,6 @@ def notices(settings: Settings) -> tuple[str, ...]:
         idle.append("store.replicas")
     if settings.data_dir is not None and not cache.durable:
         idle.append("data_dir")
-    for name, model in settings.models.items():
-        if model.fallback_text is not None:
-            idle.append(f"models.{name}.fallback_text")
     return tuple(f"{what} has no effect in this version." for what in idle)
 
 

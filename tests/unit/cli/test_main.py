@@ -128,7 +128,8 @@ def test_config_check_says_ok_and_what_is_set(tmp_path: Path) -> None:
     semantic = "{enabled: true, embedder: a/embed}"
     more = "reuse: {enabled: true, ttl_s_min: 60, ttl_s_max: 90}, prefetch: {usd_per_hour: 0.5}"
     cache = f"{{shared: 'redis://:hush@h', durable: true, {more}, semantic: {semantic}}}"
-    path.write_text(GOOD + f"models: {{m: {{targets: [a/x], fallback_text: x}}}}\ncache: {cache}\n")
+    store = "{replicas: ['postgresql://:hush@h']}"
+    path.write_text(GOOD + f"models: {{m: {{targets: [a/x]}}}}\nstore: {store}\ncache: {cache}\n")
     done = run("config", "check", path)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
@@ -140,7 +141,7 @@ def test_config_check_says_ok_and_what_is_set(tmp_path: Path) -> None:
     assert "on, a/embed, judge: none" in done.stdout
     assert told["learnt reuse"].endswith("for 60 to 90 s")
     assert told["prefetch"].endswith("at most $0.5 an hour")
-    assert lines[-1] == "note: models.m.fallback_text has no effect in this version."
+    assert lines[-1] == "note: store.replicas has no effect in this version."
     assert "sesame" not in done.stdout
     assert "hush" not in done.stdout
 
