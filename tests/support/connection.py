@@ -14,11 +14,13 @@ from headrace.observe.event_log import EventLog
 from headrace.observe.layout import Layout
 from headrace.observe.metrics import Metrics
 from headrace.server.books import Books
+from headrace.server.callers import Callers
 from headrace.server.exchange import Exchange
 from headrace.server.heads import Desk, Route
 from headrace.server.http import HttpConnection
 from headrace.server.service import Service
-from headrace.settings.schema import ListenSettings
+from headrace.settings.flow import AddressLimitSettings
+from headrace.settings.schema import KeySettings, ListenSettings
 
 LISTEN = ListenSettings()
 BIG = b"x" * (WRITE_BUFFER_BYTES_HIGH + 1)
@@ -27,8 +29,8 @@ BIG = b"x" * (WRITE_BUFFER_BYTES_HIGH + 1)
 class Transport(asyncio.Transport):
     """Holds what is written until the client takes it."""
 
-    def __init__(self, *, can_write_eof: bool = True) -> None:
-        super().__init__()
+    def __init__(self, *, can_write_eof: bool = True, peer: str = "") -> None:
+        super().__init__({"peername": (peer, 1)} if peer else None)
         self.protocol: HttpConnection
         self.held = b""
         self.is_reading = True
@@ -77,16 +79,28 @@ class Transport(asyncio.Transport):
 class Client:
     """One connection to a service whose `/healthz` says little and `/metrics` very much."""
 
-    def __init__(self, *, bounds: ListenSettings = LISTEN, can_write_eof: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        bounds: ListenSettings = LISTEN,
+        can_write_eof: bool = True,
+        keys: tuple[KeySettings, ...] = (),
+        address: AddressLimitSettings | None = None,
+        peer: str = "",
+    ) -> None:
         self.clock = ManualClock()
         layout = Layout()
         cells = Cells(layout.size)
         metrics = Metrics(layout, cells.row(), cells.slots, self.clock)
         dialects = {"openai": OpenAIDialect(), "anthropic": AnthropicDialect()}
         self.waiting: list[Exchange] = []
+        self.callers = Callers(self.clock)
+        self.callers.change(keys, address or AddressLimitSettings())
+        ring, limited = KeyRing.from_settings(keys), self.callers.limited
         service = Service(
             bounds=bounds,
-            desk=Desk(KeyRing(()), dialects, frozenset(), bounds.body_bytes_max),  # type: ignore[arg-type]
+            desk=Desk(ring, dialects, frozenset(), bounds.body_bytes_max, limited),  # type: ignore[arg-type]
+            callers=self.callers,
             pipeline=cast(Pipeline, None),  # no request of these goes there
             handlers={
                 Route.HEALTH: lambda exchange, _: exchange.send(200, b"", b"ok"),
@@ -99,7 +113,7 @@ class Client:
             events=cast(EventLog, None),
             worker_tag="t",
         )
-        self.transport = Transport(can_write_eof=can_write_eof)
+        self.transport = Transport(can_write_eof=can_write_eof, peer=peer)
         self.connection = self.transport.protocol = HttpConnection(service)
         self.connection.connection_made(self.transport)
 

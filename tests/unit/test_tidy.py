@@ -41,7 +41,6 @@ ENTRY_POINTS: Final = (
 
 UNWIRED: Final[frozenset[str]] = frozenset(
     {
-        "src/headrace/flow/addresses.py",
         "src/headrace/flow/health.py",
         "src/headrace/flow/hedging.py",
         "src/headrace/flow/outlier.py",

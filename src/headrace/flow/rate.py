@@ -70,6 +70,11 @@ class Gcra:
         """Seconds until all of the burst is there again."""
         return max(0.0, self._full_s - now_s)
 
+    def go_on_from(self, other: "Gcra", now_s: float) -> None:
+        """Count what `other` has counted and not yet got back, up to a burst."""
+        used = other.reset_s(now_s) / other.burst_s * other.burst
+        self._full_s = now_s + min(used * self._unit_s, self.burst_s)
+
 
 class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What one caller may ask. None means no limit.
@@ -115,6 +120,22 @@ class Refusal(NamedTuple):
     retry_after_s: float
 
 
+class Standing(NamedTuple):
+    """How one limit stands.
+
+    Attributes:
+        name: what is limited.
+        per_minute: how much.
+        left: how much may come at once now.
+        reset_s: seconds until all of the burst is there again.
+    """
+
+    name: Literal["requests", "tokens"]
+    per_minute: int
+    left: int
+    reset_s: float
+
+
 class CallerRate:
     """What one caller has asked lately. Belongs to one event loop, or stands behind a lock.
 
@@ -127,19 +148,41 @@ class CallerRate:
     __slots__ = ("_concurrent", "_requests", "_time", "_tokens", "inflight", "is_limited")
 
     def __init__(self, limits: RateLimits) -> None:
+        self._time = SteadyTime()
+        self.inflight = 0
+        self._adopt(limits)
+
+    def _adopt(self, limits: RateLimits) -> None:
         self._requests = _gcra(limits.requests_per_minute, limits)
         self._tokens = _gcra(limits.tokens_per_minute, limits)
         self._concurrent = limits.concurrent
         if limits.concurrent is not None:
             self._concurrent = max(1, round(limits.concurrent * limits.share))
-        self._time = SteadyTime()
-        self.inflight = 0
         self.is_limited = bool(self._requests or self._tokens or self._concurrent)
+
+    def change(self, limits: RateLimits, now_s: float) -> None:
+        """Go by other limits; what was asked lately, and calls under way, still count.
+
+        Args:
+            limits: what it may ask from now on.
+            now_s: monotonic time, in seconds.
+        """
+        now_s = self._time.at(now_s)
+        before = (self._requests, self._tokens)
+        self._adopt(limits)
+        for old, new in zip(before, (self._requests, self._tokens), strict=True):
+            if old is not None and new is not None:
+                new.go_on_from(old, now_s)
 
     @property
     def tokens_max(self) -> float:
         """A call with more tokens than this is never admitted."""
         return inf if self._tokens is None else self._tokens.burst
+
+    @property
+    def limits_tokens(self) -> bool:
+        """Whether tokens are counted at all."""
+        return self._tokens is not None
 
     @property
     def is_busy(self) -> bool:
@@ -209,29 +252,76 @@ class CallerRate:
         else:
             self._tokens.charge(used - reserved, self._time.at(now_s))
 
+    def enter(self, now_s: float) -> Refusal | None:
+        """Count a call whose tokens are not known yet; as `admit`, with `reserve` to follow."""
+        if self.is_busy:
+            return Refusal("concurrent", BUSY_RETRY_AFTER_S)
+        wait_s = self.request_wait_s(now_s)
+        if wait_s > 0:
+            return Refusal("requests", wait_s)
+        self.count(now_s)
+        self.inflight += 1
+        return None
+
+    def reserve(self, tokens: float, now_s: float) -> Refusal | None:
+        """Count the tokens of a call that has entered, where there is room for them."""
+        if self._tokens is None:
+            return None
+        now_s = self._time.at(now_s)
+        wait_s = self._tokens.wait_s(tokens, now_s)
+        if wait_s > 0:
+            return Refusal("tokens", wait_s)
+        self._tokens.take(tokens, now_s)
+        return None
+
+    def request_wait_s(self, now_s: float) -> float:
+        """Seconds until one more request is admitted, whatever its tokens."""
+        return 0.0 if self._requests is None else self._requests.wait_s(1.0, self._time.at(now_s))
+
+    def count(self, now_s: float) -> None:
+        """Count one request, whether there is room for it or not."""
+        if self._requests is not None:
+            self._requests.take(1.0, self._time.at(now_s))
+
+    def uncount(self) -> None:
+        """A call that has entered is refused after all: it is no request that counts."""
+        if self._requests is not None:
+            self._requests.give_back(1.0)
+
     def unbook(self, tokens: float) -> None:
         """A call that was booked never went: nothing of it counts."""
         if self._tokens is not None:
             self._tokens.give_back(tokens)
-        if self._requests is not None:
-            self._requests.give_back(1.0)
+        self.uncount()
 
     def release(self) -> None:
         """A call that was admitted has ended."""
         self.inflight -= 1
 
-    def headers(self, now_s: float) -> list[tuple[str, str]]:
-        """How the limits stand, in the words of OpenAI's headers, for the caller to see."""
+    def standings(self, now_s: float) -> list[Standing]:
+        """How the limits per minute stand, for the caller to see."""
         now_s = self._time.at(now_s)
+        standings = []
+        if (gcra := self._requests) is not None:
+            standings.append(_standing("requests", gcra, now_s))
+        if (gcra := self._tokens) is not None:
+            standings.append(_standing("tokens", gcra, now_s))
+        return standings
+
+    def headers(self, now_s: float) -> list[tuple[str, str]]:
+        """How the limits stand, in the words of OpenAI's headers."""
         lines: list[tuple[str, str]] = []
-        for name, gcra in (("requests", self._requests), ("tokens", self._tokens)):
-            if gcra is not None:
-                lines += (
-                    (f"x-ratelimit-limit-{name}", str(floor(gcra.per_minute))),
-                    (f"x-ratelimit-remaining-{name}", str(gcra.left(now_s))),
-                    (f"x-ratelimit-reset-{name}", duration_text(gcra.reset_s(now_s))),
-                )
+        for name, per_minute, left, reset_s in self.standings(now_s):
+            lines += (
+                (f"x-ratelimit-limit-{name}", str(per_minute)),
+                (f"x-ratelimit-remaining-{name}", str(left)),
+                (f"x-ratelimit-reset-{name}", duration_text(reset_s)),
+            )
         return lines
+
+
+def _standing(name: Literal["requests", "tokens"], gcra: Gcra, now_s: float) -> Standing:
+    return Standing(name, floor(gcra.per_minute), gcra.left(now_s), gcra.reset_s(now_s))
 
 
 def duration_text(seconds: float) -> str:

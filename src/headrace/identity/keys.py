@@ -18,18 +18,19 @@ class Principal(msgspec.Struct, frozen=True):
         tenant: whose cache and limits apply; keys of one tenant share them.
         key_name: what logs call the key; never the key.
         is_admin: whether the console and operations are open to it.
+        key_digest: which key it is; empty while no keys are set.
     """
 
     tenant: str
     key_name: str
     is_admin: bool = False
+    key_digest: bytes = b""
 
 
 ANONYMOUS: Final = Principal(tenant="default", key_name="anonymous", is_admin=True)
 """The caller while no keys are set; such a gateway listens on loopback only."""
 
 _BEARER: Final = b"bearer "
-_NAME_DIGITS: Final = 8
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -65,8 +66,7 @@ class KeyRing:
                 raise SettingsInvalid(f"keys[{at}]: expected a key or a digest") from None
             if digest in principals:
                 raise SettingsInvalid(f"keys[{at}]: this key is there twice")
-            name = key.name or f"key-{digest.hex()[:_NAME_DIGITS]}"
-            principals[digest] = Principal(key.tenant, name, key.admin)
+            principals[digest] = Principal(key.tenant, key.shown_name, key.admin, digest)
         return cls(principals.items())
 
     @property

@@ -103,6 +103,7 @@ BAD_REQUEST = Label(
         *("method", "route", "model", "key", OTHER),
     ),
 )
+RATE_LIMIT = Label("limit", ("requests", "tokens", "concurrent", "too_small", "address"))
 
 # .45 and 2 are objectives of the usual service levels: a threshold has to be a bucket's edge.
 REQUEST_S = (
@@ -150,6 +151,7 @@ _TRAFFIC = (
     _counter("connections_refused", "Client connections refused at the bound."),
     _counter("client_aborts", "Requests whose client went away before the answer was complete."),
     _counter("bad_requests", "Requests refused as invalid, by what was wrong.", BAD_REQUEST),
+    _counter("rate_limited", "Requests refused for a limit of their caller.", RATE_LIMIT),
     _counter("flights_joined", "Requests that shared the upstream call of an identical one."),
 )
 _UPSTREAM = (

@@ -135,6 +135,7 @@ class Metrics:
         self.connections_refused = self._counter("connections_refused")
         self.client_aborts = self._counter("client_aborts")
         self.bad_requests = self._counter("bad_requests")
+        self.rate_limited = self._counter("rate_limited")
         self.flights_joined = self._counter("flights_joined")
 
     def _bind_upstream(self) -> None:

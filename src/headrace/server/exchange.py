@@ -9,10 +9,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from headrace.cache.entry import Answer, Headers
-from headrace.errors import DeadlineExceeded, HeadraceError
+from headrace.errors import DeadlineExceeded, HeadraceError, RateLimited
 from headrace.gateway.call import Stopwatch
 from headrace.gateway.reader import Place, Source
+from headrace.server.callers import Admission, Caller
 from headrace.server.heads import RequestHead
+from headrace.server.limit_lines import refusal_lines, without_limits
 from headrace.server.replies import (
     JSON_LINE,
     LAST_CHUNK,
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 CLIENT_GONE = 499  # nginx's number for it; never sent
 _ERRORS = 400
+# A provider may have gone on working when a request ended so.
+_UNFINISHED = frozenset(("client_gone", "deadline_exceeded"))
 
 
 class Line(Protocol):
@@ -77,6 +81,7 @@ class Exchange:
         "_seat",
         "_service",
         "_worded",
+        "admission",
         "answer_given",
         "bytes_in",
         "bytes_out",
@@ -108,6 +113,7 @@ class Exchange:
         self.status = 0
         self.is_stream = False
         self.error: str | None = None
+        self.admission: Admission | None = None  # where its caller is limited
         self._service = service
         self._seat: Place | None = None
         self._is_paused = False
@@ -145,6 +151,13 @@ class Exchange:
     # What the pipeline and the relay say.
 
     def placed(self, source: Source) -> None:
+        """It is known where the answer comes from.
+
+        Raises:
+            RateLimited: a provider would have to be asked, and the caller has no tokens left.
+        """
+        if self.admission is not None and not source.is_free:
+            self.admission.reserve()
         self.source = source
 
     def seated(self, seat: Place) -> None:
@@ -156,7 +169,7 @@ class Exchange:
         """Word the answer; the writing of many follows in one go, which is cheaper."""
         if self.state is _WAITING:
             self.answer_given = answer
-            lines = header_lines(answer.headers)
+            lines = self._passed_on(answer.headers)
             if (cost_usd := self.cost_usd) is not None:
                 lines += b"x-headrace-cost-usd: %b\r\n" % dollars(cost_usd)
             if answer.status >= _ERRORS:
@@ -180,7 +193,7 @@ class Exchange:
         self.state = _STREAMING
         self.is_stream = True
         framing = b"" if self.head.is_http10 else b"transfer-encoding: chunked\r\n"
-        self.line.write(self._head_bytes(status, header_lines(headers) + framing))
+        self.line.write(self._head_bytes(status, self._passed_on(headers) + framing))
 
     def feed(self, data: bytes, framed: bytes | None = None) -> None:
         if not self.head.is_http10:
@@ -231,7 +244,22 @@ class Exchange:
             return 0.0
         return self.answer_given.cost_usd
 
+    def settle_limits(self) -> None:
+        """Let the caller's limits know what this request used; where that is known, once."""
+        if self.admission is not None:
+            is_unknown = self.is_stream or self.error in _UNFINISHED
+            self.admission.settle(self.source, self.answer_given, is_unknown=is_unknown)
+
     # The inside.
+
+    def _passed_on(self, headers: Headers) -> bytes:
+        """A provider's headers; limits that are told are those of the caller, where it has any."""
+        return header_lines(headers if self.head.caller is None else without_limits(headers))
+
+    def _limit_lines(self, caller: Caller) -> bytes:
+        if self.answer_given is not None:
+            self.settle_limits()
+        return caller.lines(self.head.dialect.name)
 
     def _word(self, status: int, lines: bytes, body: bytes) -> None:
         if status != 204:
@@ -257,7 +285,9 @@ class Exchange:
 
     def _error_lines(self, error: HeadraceError) -> bytes:
         lines = JSON_LINE
-        if error.retry_after_s is not None:
+        if isinstance(error, RateLimited):
+            lines += refusal_lines(error)
+        elif error.retry_after_s is not None:
             lines += b"retry-after: %d\r\n" % max(1, math.ceil(error.retry_after_s))
         if error.status == 405:
             lines += allow_line(self.head.place.methods)
@@ -303,7 +333,7 @@ class Exchange:
             lines,
             from_whom,
             timing_line(watch.names, watch.times_ms) if watch.names else b"",
-            head.extra,
+            head.extra if head.caller is None else head.extra + self._limit_lines(head.caller),
             # Anthropic's SDK looks for its own name of it.
             b"%b\r\nrequest-id: %b" % (request_id, request_id)
             if head.dialect.name == "anthropic"

@@ -26,6 +26,7 @@ from headrace.gateway.headers import named_by_connection
 from headrace.identity.keys import KeyRing, Principal, presented_key
 from headrace.limits import NUMBER_DIGITS_MAX
 from headrace.model import DialectName
+from headrace.server.callers import Caller
 from headrace.server.visitors import check_visitor
 
 RawHeaders = list[tuple[bytes, bytes]]
@@ -89,7 +90,8 @@ class RequestHead(msgspec.Struct, frozen=True):
 
     Attributes:
         query: what follows `?` in the target, without it.
-        call: for the data plane, who asks for what.
+        call: for the data plane, who asks for what; none where there is an error.
+        caller: what the key may ask, where it is limited.
         body_bytes: what `content-length` says; `None` for a chunked body, 0 for none.
         keep_alive: whether the connection goes on after the answer.
         is_http10: whether the client cannot read chunks.
@@ -107,6 +109,7 @@ class RequestHead(msgspec.Struct, frozen=True):
     dialect: Dialect
     principal: Principal | None = None
     call: Call | None = None
+    caller: Caller | None = None
     body_bytes: int | None = 0
     keep_alive: bool = False
     is_http10: bool = False
@@ -129,12 +132,17 @@ class RequestHead(msgspec.Struct, frozen=True):
 
 
 class Desk(msgspec.Struct, frozen=True):
-    """What heads are read against; replaced as a whole on reload."""
+    """What heads are read against; replaced as a whole on reload.
+
+    Attributes:
+        callers: those keys that are limited, by digest.
+    """
 
     keys: KeyRing
     dialects: Mapping[DialectName, Dialect]
     cors_origins: frozenset[bytes]
     body_bytes_max: int
+    callers: Mapping[bytes, Caller] = {}
 
 
 class RawHead(msgspec.Struct):
@@ -147,8 +155,14 @@ class RawHead(msgspec.Struct):
     headers: RawHeaders
 
 
-def read_head(raw: RawHead, desk: Desk) -> RequestHead:
-    """Read a head. What is wrong with it is in `error`; nothing is raised."""
+def read_head(raw: RawHead, desk: Desk, refusal: HeadraceError | None = None) -> RequestHead:
+    """Read a head. What is wrong with it is in `error`; nothing is raised.
+
+    Args:
+        raw: as it came.
+        desk: what it is read against.
+        refusal: why it is not served, whoever asks.
+    """
     fields = _fields(raw.headers)
     path, query = _split(raw.target)
     place = find_place(path)
@@ -162,6 +176,8 @@ def read_head(raw: RawHead, desk: Desk) -> RequestHead:
         body_bytes = _body_bytes(raw, fields, desk.body_bytes_max)
         _check_target(raw, fields)
         is_framed = True
+        if refusal is not None:
+            raise refusal
         if desk.keys.is_open:
             check_visitor(fields, desk.cors_origins)
         if raw.method != b"OPTIONS":
@@ -185,6 +201,7 @@ def read_head(raw: RawHead, desk: Desk) -> RequestHead:
         dialect=dialect,
         principal=principal,
         call=call,
+        caller=_limited(place, principal, desk),
         body_bytes=body_bytes,
         # HTTP/1.0 keeps connections by a header of its own, which nobody needs any more.
         keep_alive=raw.keep_alive and is_framed and raw.version != "1.0",
@@ -199,9 +216,21 @@ def read_head(raw: RawHead, desk: Desk) -> RequestHead:
     )
 
 
+def _limited(place: Place, principal: Principal | None, desk: Desk) -> Caller | None:
+    """Whose limits count; the console has none, or nobody could look at what goes on."""
+    if principal is None or place.needs_admin:
+        return None
+    return desk.callers.get(principal.key_digest)
+
+
 def unread_head(dialect: Dialect) -> RequestHead:
     """What stands for a head that could not be read; its error is told in `dialect`."""
     return RequestHead(b"-", "-", b"", _NOWHERE, dialect)
+
+
+def place_of(raw: RawHead) -> Place:
+    """What a request's target leads to."""
+    return find_place(_split(raw.target)[0])
 
 
 def find_place(path: str) -> Place:

@@ -67,7 +67,12 @@ class HttpConnection(asyncio.Protocol):
             reader.began_s = began_s = self._now()
             end = data.find(b"\r\n\r\n") + 4
             head = self._service.known_heads.get(data[:end])
-            if head is not None and len(data) - end == head.body_bytes and self.is_idle:
+            if (
+                head is not None
+                and len(data) - end == head.body_bytes
+                and self.is_idle
+                and (not self._service.limits_addresses or self._service.welcomes(self.peer))
+            ):
                 self._serve(head, data[end:], began_s)
                 return
             # White space may stand before a request, but then these bytes are no head.

@@ -277,7 +277,7 @@ class RequestReader:
             parser.should_keep_alive(),
             self._headers,
         )
-        self._head = head = self._service.read_head(raw)
+        self._head = head = self._service.read_head(raw, self._peer)
         if self.raw_head:
             # At once: settings may change before the body is there.
             self._service.remember_head(self.raw_head, head)

@@ -17,8 +17,18 @@ from headrace.observe.access_log import AccessLine
 from headrace.observe.event_log import EventLog
 from headrace.observe.metrics import Metrics
 from headrace.server.books import Books
+from headrace.server.callers import Callers
 from headrace.server.exchange import Exchange, State
-from headrace.server.heads import Desk, RawHead, RequestHead, Route, read_head, unread_head
+from headrace.server.heads import (
+    Desk,
+    RawHead,
+    RequestHead,
+    Route,
+    place_of,
+    read_head,
+    unread_head,
+)
+from headrace.server.refused import count_refused
 from headrace.server.replies import hit_head, http_date, preflight_lines
 from headrace.settings.schema import ListenSettings
 
@@ -49,6 +59,7 @@ class Service:
     Args:
         bounds: what one client may ask of the server.
         desk: what heads are read against.
+        callers: who may ask how much.
         pipeline: where data-plane requests go.
         handlers: who answers the routes that are not the data plane's.
         clock: the time.
@@ -63,6 +74,7 @@ class Service:
         *,
         bounds: ListenSettings,
         desk: Desk,
+        callers: Callers,
         pipeline: Pipeline,
         handlers: Mapping[Route, Handler],
         clock: Clock,
@@ -80,7 +92,9 @@ class Service:
         self.inflight = 0
         self.unread_head = unread_head(desk.dialects["openai"])
         self.date_line = http_date(clock.wall_s())
+        self.limits_addresses = callers.limits_addresses
         self._desk = desk
+        self._callers = callers
         self._pipeline = pipeline
         self._handlers = handlers
         self._metrics = metrics
@@ -94,6 +108,7 @@ class Service:
         """Go by other settings from the next request on."""
         self.bounds = bounds
         self._desk = desk
+        self.limits_addresses = self._callers.limits_addresses
         self.known_heads.clear()
 
     def next_request_id(self) -> str:
@@ -129,9 +144,16 @@ class Service:
         self.connections.discard(connection)
         self._refused.discard(connection)
 
-    def read_head(self, raw: RawHead) -> RequestHead:
-        """What the head of a request says."""
-        return read_head(raw, self._desk)
+    def welcomes(self, peer: str) -> bool:
+        """Count a request of an address that is limited; whether it may go on."""
+        return self._callers.knock(peer) is None
+
+    def read_head(self, raw: RawHead, peer: str) -> RequestHead:
+        """What the head of a request says; that of an address that asks too much is not read."""
+        refusal = None
+        if self.limits_addresses and place_of(raw).route is not Route.HEALTH:
+            refusal = self._callers.knock(peer)
+        return read_head(raw, self._desk, refusal)
 
     def remember_head(self, raw: bytes, head: RequestHead) -> None:
         """Know the same bytes again without parsing them."""
@@ -158,12 +180,13 @@ class Service:
             digest: key of its body.
             began_s: when its first byte came, monotonic seconds.
         """
-        call = head.call
-        if call is None or head.error is not None or self.is_draining:
+        call, caller = head.call, head.caller
+        if call is None or self.is_draining or (caller is not None and not caller.has_room()):
             return None
         answer = self._pipeline.repeat(call, digest, began_s)
         if answer is None:
             return None
+        extra = head.extra if caller is None else head.extra + caller.repeated(head.dialect.name)
         now_s = self.clock.monotonic_s()
         took_s = now_s - began_s
         request_id = self.next_request_id()
@@ -178,7 +201,7 @@ class Service:
             self.date_line,
             began_s - answer.stored_s,
             took_s * 1000,
-            head.extra,
+            extra,
             id_line,
             b"\r\n" if head.keep_alive else b"connection: close\r\n\r\n",
             answer.body,
@@ -194,6 +217,8 @@ class Service:
         exchange.bytes_in = len(body)
         try:
             self._check(exchange.head)
+            if exchange.head.caller is not None:
+                exchange.admission = exchange.head.caller.enter(body)
             if exchange.head.call is not None:
                 self._gather(exchange, body)
             elif exchange.head.method == b"OPTIONS":
@@ -207,9 +232,8 @@ class Service:
             exchange.fail(error)
 
     def refused(self, error: HeadraceError) -> None:
-        """Count a request that was wrong."""
-        bad_requests = self._metrics.bad_requests
-        bad_requests.add(bad_requests.at(_REASONS.get(error.code, "other")))
+        """Count a request that was wrong, or too much."""
+        count_refused(self._metrics, error.code)
 
     def tls_was_tried(self, peer: str) -> None:
         """Tell the operator of a client that spoke TLS where there is none."""
@@ -225,6 +249,9 @@ class Service:
         """An exchange is over: count it and log it."""
         if exchange.head is not self.unread_head:
             self.inflight -= 1
+        if exchange.admission is not None:
+            exchange.settle_limits()
+            exchange.admission.end()
         if aborted:
             self._metrics.client_aborts.increment()
         self._books.note(self._line(exchange), exchange.watch.names, exchange.watch.times_ms)
@@ -355,22 +382,3 @@ _LOOK_UP = ("look_up",)
 # Finding a member of an enum costs more than comparing with it.
 _WHOLE = Shape.WHOLE
 _OVER = State.OVER
-
-# What clients do wrong, by the code they are told, as the metric names it.
-_REASONS: Mapping[str, str] = {
-    "invalid_request": "protocol",
-    "request_timeout": "too_slow",
-    "headers_too_large": "headers_too_large",
-    "body_too_large": "body_too_large",
-    "invalid_json": "json",
-    "invalid_type": "field",
-    "invalid_value": "field",
-    "missing_field": "field",
-    "method_not_allowed": "method",
-    "unknown_route": "route",
-    "model_not_found": "model",
-    "wrong_dialect": "model",
-    "missing_api_key": "key",
-    "invalid_api_key": "key",
-    "not_allowed": "key",
-}

@@ -30,6 +30,7 @@ from headrace.observe.metrics import Metrics
 from headrace.observe.process import ProcessReading, ProcessSampler
 from headrace.server.asgi import App, AsgiBridge
 from headrace.server.books import Books
+from headrace.server.callers import Callers
 from headrace.server.heads import Desk, Route
 from headrace.server.http import HttpConnection
 from headrace.server.listener import Certificate, listen_on, server_tls
@@ -123,9 +124,11 @@ class Worker:
         self._books = Books(
             metrics, self._logs.access, clock, status_min=_STATUS_MIN[settings.log.level]
         )
+        self._callers = Callers.of(settings, clock)
         self._service = Service(
             bounds=settings.listen,
             desk=self._desk(settings),
+            callers=self._callers,
             pipeline=self._engine.pipeline,
             handlers=self._handlers(make_console),
             clock=clock,
@@ -192,6 +195,7 @@ class Worker:
             "requests_in_flight": service.inflight,
             "upstream_calls": engine.calls,
             "tasks": engine.tasks,
+            "callers": self._callers.told(),
             "cache": {"entries": len(engine.cache), "bytes": engine.cache.bytes_held},
             "providers": {name: _lane_told(lane) for name, lane in plan.lanes.items()},
             "retired_providers": [
@@ -220,6 +224,7 @@ class Worker:
             dialects=self._engine.dialects,
             cors_origins=frozenset(o.encode() for o in settings.listen.cors_origins),
             body_bytes_max=settings.listen.body_bytes_max,
+            callers=self._callers.limited,
         )
 
     def _exposition(self) -> Callable[[], bytes]:
@@ -275,6 +280,7 @@ class Worker:
             if self._post.supervisor_pid is None:
                 self._post.board.slots.assign(list(settings.providers))
             self._engine.reload(settings)
+            self._callers.adopt(settings)
             self._service.adopt(settings.listen, desk)
         except HeadraceError as error:
             self._say_reload("error", "reload_refused", detail=error.message)

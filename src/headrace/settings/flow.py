@@ -10,6 +10,8 @@ from headrace.settings.bounded import Count, Seconds
 Share = Annotated[float, Meta(ge=0, le=1)]
 Milliseconds = Annotated[float, Meta(gt=0, le=60_000)]
 Rate = Annotated[float, Meta(gt=0, le=1)]
+PerMinute = Annotated[float, Meta(gt=0, le=1_000_000_000_000)]
+Burst = Annotated[float, Meta(gt=0, le=60)]
 
 
 class BatchSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,3 +103,23 @@ class BreakerSettings(msgspec.Struct, frozen=True, kw_only=True):
     window_s: Seconds = 30.0
     open_s: Seconds = 5.0
     open_s_max: Seconds = 120.0
+
+
+class AddressLimitSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How often an address may ask, whoever it says it is.
+
+    Attributes:
+        requests_per_minute: of one address; `None`: as often as it likes.
+        burst_s: how many seconds' worth of them may come at once.
+        addresses_max: addresses that are told apart.
+    """
+
+    requests_per_minute: PerMinute | None = None
+    burst_s: Burst = 10.0
+    addresses_max: Count = 10_000
+
+
+class LimitsSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of the gateway at most, beside what each key may ask."""
+
+    address: AddressLimitSettings = AddressLimitSettings()

@@ -34,11 +34,16 @@ from headrace.settings.cron import Cron, Every, parse_cron
 from headrace.settings.flow import (
     BatchSettings,
     BreakerSettings,
+    Burst,
     LimitSettings,
+    LimitsSettings,
+    PerMinute,
     ProcessSettings,
     RetrySettings,
 )
 from headrace.settings.values import Origin, Secret
+
+_NAME_DIGITS = 8
 
 
 class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -316,6 +321,10 @@ class KeySettings(msgspec.Struct, frozen=True, kw_only=True):
         digest: BLAKE2b digest of 32 bytes in lower-case hexadecimal.
         name: what logs call this key; by default the beginning of its digest.
         admin: whether it may use the console and operations.
+        requests_per_minute: requests to `/v1/`; `None` means no limit, here and below.
+        tokens_per_minute: input and output together.
+        concurrent: requests at once.
+        burst_s: how many seconds' worth of a minute's limits may come at once.
     """
 
     key: Credential | None = None
@@ -323,6 +332,15 @@ class KeySettings(msgspec.Struct, frozen=True, kw_only=True):
     tenant: Filled
     name: Filled | None = None
     admin: bool = False
+    requests_per_minute: PerMinute | None = None
+    tokens_per_minute: PerMinute | None = None
+    concurrent: Count | None = None
+    burst_s: Burst = 60.0
+
+    @property
+    def shown_name(self) -> str:
+        """What logs call this key."""
+        return self.name or f"key-{self.digest_bytes().hex()[:_NAME_DIGITS]}"
 
     def digest_bytes(self) -> bytes:
         """The digest of this key.
@@ -354,5 +372,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     process: ProcessSettings = ProcessSettings()
     store: StoreSettings = StoreSettings()
     keys: tuple[KeySettings, ...] = ()
+    limits: LimitsSettings = LimitsSettings()
     log: LogSettings = LogSettings()
     data_dir: Filled | None = None

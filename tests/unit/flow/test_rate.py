@@ -99,6 +99,56 @@ def test_a_caller_without_limits_is_not_limited() -> None:
     caller.unbook(3)
 
 
+def test_a_call_may_enter_before_its_tokens_are_known() -> None:
+    caller = CallerRate(RateLimits(requests_per_minute=60, tokens_per_minute=600, burst_s=2))
+    assert caller.enter(0.0) is None
+    assert caller.reserve(20, 0.0) is None
+    assert caller.inflight == 1
+    assert caller.enter(0.0) is None
+    assert caller.reserve(1, 0.0) == Refusal("tokens", pytest.approx(0.1))
+    caller.uncount()
+    caller.release()
+    assert caller.request_wait_s(0.0) == 0  # the one that was refused counts no more
+    assert caller.enter(0.0) is None
+    assert caller.enter(0.0) == Refusal("requests", pytest.approx(1))
+    assert caller.inflight == 2
+
+
+def test_calls_at_once_are_looked_at_first() -> None:
+    caller = CallerRate(RateLimits(requests_per_minute=60, concurrent=1))
+    assert caller.enter(0.0) is None
+    assert caller.enter(0.0) == Refusal("concurrent", 1.0)
+    assert caller.standings(0.0)[0].left == 59  # it was not counted
+
+
+def test_without_limits_of_tokens_none_are_reserved() -> None:
+    caller = CallerRate(RateLimits(requests_per_minute=60))
+    assert caller.reserve(1e12, 0.0) is None
+    assert not caller.limits_tokens
+
+
+@pytest.mark.parametrize(
+    ("per_minute", "left"),
+    [(60, 10), (600, 550), (30, 0), (6000, 5950)],
+)
+def test_what_was_asked_still_counts_under_other_limits(per_minute: float, left: int) -> None:
+    caller = CallerRate(RateLimits(requests_per_minute=60, concurrent=100))
+    for _ in range(50):
+        assert caller.enter(1.0) is None
+    caller.change(RateLimits(requests_per_minute=per_minute, concurrent=40), 1.0)
+    assert caller.standings(1.0)[0].left == left
+    assert caller.enter(1.0) == Refusal("concurrent", 1.0)
+    caller.change(RateLimits(concurrent=100), 1.0)
+    assert caller.enter(1.0) is None
+
+
+def test_no_change_of_limits_makes_anyone_wait_for_more_than_a_burst() -> None:
+    caller = CallerRate(RateLimits(tokens_per_minute=60_000))
+    assert caller.reserve(60_000, 0.0) is None
+    caller.change(RateLimits(tokens_per_minute=60, burst_s=10), 0.0)
+    assert caller.reserve(1, 0.0) == Refusal("tokens", pytest.approx(1))
+
+
 def test_calls_are_booked_one_after_the_other() -> None:
     caller = CallerRate(RateLimits(requests_per_minute=60, tokens_per_minute=600, burst_s=1))
     waits = [caller.book(1, 0.0, wait_s_max=inf) for _ in range(3)]

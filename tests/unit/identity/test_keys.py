@@ -18,8 +18,11 @@ RING = KeyRing.from_settings(
 
 
 def test_keys_and_digests_stand_for_their_tenant() -> None:
-    assert RING.authenticate(b"app-key") == Principal("app", "laptop", is_admin=False)
-    assert RING.authenticate(b"other-key") == Principal("app", f"key-{DIGEST[:8]}", is_admin=True)
+    own = hashlib.blake2b(b"app-key", digest_size=32).digest()
+    assert RING.authenticate(b"app-key") == Principal("app", "laptop", key_digest=own)
+    assert RING.authenticate(b"other-key") == Principal(
+        "app", f"key-{DIGEST[:8]}", is_admin=True, key_digest=bytes.fromhex(DIGEST)
+    )
     assert not RING.is_open
 
 
