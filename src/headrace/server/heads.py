@@ -201,7 +201,10 @@ def read_head(raw: RawHead, desk: Desk, refusal: HeadraceError | None = None) ->
         dialect=dialect,
         principal=principal,
         call=call,
-        caller=_limited(place, principal, desk),
+        # The console has no limits, or nobody could look at what goes on.
+        caller=desk.callers.get(principal.key_digest)
+        if principal and not place.needs_admin
+        else None,
         body_bytes=body_bytes,
         # HTTP/1.0 keeps connections by a header of its own, which nobody needs any more.
         keep_alive=raw.keep_alive and is_framed and raw.version != "1.0",
@@ -216,21 +219,14 @@ def read_head(raw: RawHead, desk: Desk, refusal: HeadraceError | None = None) ->
     )
 
 
-def _limited(place: Place, principal: Principal | None, desk: Desk) -> Caller | None:
-    """Whose limits count; the console has none, or nobody could look at what goes on."""
-    if principal is None or place.needs_admin:
-        return None
-    return desk.callers.get(principal.key_digest)
-
-
 def unread_head(dialect: Dialect) -> RequestHead:
     """What stands for a head that could not be read; its error is told in `dialect`."""
     return RequestHead(b"-", "-", b"", _NOWHERE, dialect)
 
 
-def place_of(raw: RawHead) -> Place:
-    """What a request's target leads to."""
-    return find_place(_split(raw.target)[0])
+def leads_to_health(target: bytes) -> bool:
+    """Whether a request's target is one that is always looked at."""
+    return find_place(_split(target)[0]).route is Route.HEALTH
 
 
 def find_place(path: str) -> Place:

@@ -24,7 +24,7 @@ from headrace.server.heads import (
     RawHead,
     RequestHead,
     Route,
-    place_of,
+    leads_to_health,
     read_head,
     unread_head,
 )
@@ -151,7 +151,7 @@ class Service:
     def read_head(self, raw: RawHead, peer: str) -> RequestHead:
         """What the head of a request says; that of an address that asks too much is not read."""
         refusal = None
-        if self.limits_addresses and place_of(raw).route is not Route.HEALTH:
+        if self.limits_addresses and not leads_to_health(raw.target):
             refusal = self._callers.knock(peer)
         return read_head(raw, self._desk, refusal)
 
