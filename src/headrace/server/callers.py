@@ -5,7 +5,7 @@ refusals are put into words, and tokens are estimated before a call and put righ
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import ceil, inf
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from headrace.errors import RateLimited
 from headrace.flow.addresses import AddressRates, address_group
 from headrace.flow.rate import CallerRate, RateLimits, Refusal
 from headrace.gateway.reader import Source
+from headrace.identity.keys import Principal
 from headrace.model import DialectName
 from headrace.server.limit_lines import standing_lines
 from headrace.settings import KeySettings, Settings
@@ -295,6 +296,15 @@ class Callers:
             burst_s=key.burst_s,
             share=self._share,
         )
+
+
+def find_caller(
+    limited: Mapping[bytes, Caller], principal: Principal | None, *, is_console: bool
+) -> Caller | None:
+    """Whose limits count; the console has none, or nobody could look at what goes on."""
+    if principal is None or is_console:
+        return None
+    return limited.get(principal.key_digest)
 
 
 def _address_rates(settings: AddressLimitSettings) -> AddressRates | None:

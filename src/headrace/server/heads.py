@@ -26,7 +26,7 @@ from headrace.gateway.headers import named_by_connection
 from headrace.identity.keys import KeyRing, Principal, presented_key
 from headrace.limits import NUMBER_DIGITS_MAX
 from headrace.model import DialectName
-from headrace.server.callers import Caller
+from headrace.server.callers import Caller, find_caller
 from headrace.server.visitors import check_visitor
 
 RawHeaders = list[tuple[bytes, bytes]]
@@ -201,10 +201,7 @@ def read_head(raw: RawHead, desk: Desk, refusal: HeadraceError | None = None) ->
         dialect=dialect,
         principal=principal,
         call=call,
-        # The console has no limits, or nobody could look at what goes on.
-        caller=desk.callers.get(principal.key_digest)
-        if principal and not place.needs_admin
-        else None,
+        caller=find_caller(desk.callers, principal, is_console=place.needs_admin),
         body_bytes=body_bytes,
         # HTTP/1.0 keeps connections by a header of its own, which nobody needs any more.
         keep_alive=raw.keep_alive and is_framed and raw.version != "1.0",
