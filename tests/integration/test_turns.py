@@ -71,6 +71,23 @@ def test_nothing_is_limited_before_a_refusal(tmp_path: Path, sim: ThreadedSim) -
         assert told(gateway)["limit"]["successes"] == 1
 
 
+def test_calls_from_before_the_first_refusal_count_against_the_limit(tmp_path: Path) -> None:
+    room = 20
+    slow = {"x-sim-ttft-ms": "1500"}
+    with (
+        running(SimOptions(inflight_max=room)) as sim,
+        gateway_to(tmp_path, sim, headers=slow) as gateway,
+    ):
+        first = [Asking(gateway, number) for number in range(room)]
+        eventually(lambda: told(gateway)["inflight"] == room)
+        assert gateway.post(OPENAI.path, question(room)).status == 429
+        assert told(gateway)["limit"]["limit"] < room == told(gateway)["inflight"]
+        others = [Asking(gateway, room + number) for number in range(1, 11)]
+        assert {each.end().status for each in first + others} == {200}
+        assert sim.stats().refused == 1
+        assert told(gateway)["inflight"] == 0
+
+
 def test_retry_after_is_a_gate(tmp_path: Path, sim: ThreadedSim) -> None:
     with gateway_to(tmp_path, sim) as gateway:
         wait = {"retry-after": "30"}

@@ -22,7 +22,7 @@ class LimiterStats(msgspec.Struct, frozen=True):
 
     Attributes:
         limit: permits that may be out.
-        inflight: permits that are out.
+        inflight: calls that run.
         successes: permits that ended in success.
         ignored: permits that ended without a lesson.
         drops: permits that ended because there was no capacity.
@@ -56,7 +56,7 @@ class Limiter:
 
     Attributes:
         limit: permits that may be out.
-        inflight: permits that are out.
+        inflight: permits that are out, and calls that were adopted.
         on_free: called, without arguments, whenever one may be had again after a return. When
             `due_s` passes nobody calls: who waits sets a timer, and calls `reclaim`.
 
@@ -145,6 +145,19 @@ class Limiter:
         reclaimed = self._reclaim(now_s)
         self._tell(now_s)
         return reclaimed
+
+    def adopt(self, calls: int) -> None:
+        """Count calls that run without a permit: they take room all the same.
+
+        Args:
+            calls: how many; of each `left` is to be called once.
+        """
+        self.inflight += calls
+
+    def left(self) -> None:
+        """A call that was adopted is over; it says nothing."""
+        self.inflight -= 1
+        self._tell(self._clock_s())
 
     def overloaded(self) -> None:
         """Learn that there is too much, from other than a call: the process's own state, say."""

@@ -114,7 +114,7 @@ class Attempt:
     def _uncount(self) -> None:
         if self._is_counted and self._gate is not None:
             self._is_counted = False
-            self._gate.inflight -= 1
+            self._gate.left()
 
 
 class _Drain:

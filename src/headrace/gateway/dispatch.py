@@ -181,6 +181,8 @@ class Dispatch(Attempt):
         if self._is_counted:
             self._is_counted = False
             gate.inflight -= 1
+            if gate.turns is not None:
+                gate.turns.limiter.left()
         elif permit is not None:
             self._permit = None
             if self._dispatcher.learns:

@@ -49,7 +49,7 @@ def _model(gate: Gate) -> dict[str, Any]:
         "queue": None,
     }
     if gate.turns is not None:
-        told["inflight"] += gate.turns.limiter.inflight
+        told["inflight"] = gate.turns.limiter.inflight
         told["limit"] = msgspec.to_builtins(gate.turns.limiter.stats())
         told["queue"] = msgspec.to_builtins(gate.turns.scheduler.snapshot())
     return told

@@ -69,9 +69,17 @@ class Gate:
         """
         if self.turns is None:
             self.turns = self._make_turns(self.inflight)
-            permit = self.turns.limiter.try_acquire()
+            limiter = self.turns.limiter
+            permit = limiter.try_acquire()
             if permit is not None:
                 permit.drop(wait_s)
+            limiter.adopt(self.inflight)
+
+    def left(self) -> None:
+        """A call that ran without a permit is over."""
+        self.inflight -= 1
+        if self.turns is not None:
+            self.turns.limiter.left()
 
     def signal(self, first_s: float, request_bytes: int, now_s: float) -> float | None:
         """What a limit may learn from a call: how much longer its first token took than it takes.

@@ -234,6 +234,21 @@ def test_a_limit_that_shrinks_takes_no_permits_back() -> None:
     assert limiter.try_acquire() is not None
 
 
+def test_calls_that_are_adopted_take_room_until_they_leave() -> None:
+    limiter = Limiter(FixedLimit(3), clock=ManualClock())
+    limiter.adopt(2)
+    permit = limiter.try_acquire()
+    assert permit is not None
+    assert limiter.try_acquire() is None
+    freed: list[int] = []
+    limiter.on_free = lambda: freed.append(limiter.inflight)
+    limiter.left()
+    assert freed == [2]
+    permit.success()
+    limiter.left()
+    assert limiter.inflight == 0
+
+
 def test_stats_tell_what_happened() -> None:
     clock = ManualClock()
     limiter = Limiter(FixedLimit(1), clock=clock)
