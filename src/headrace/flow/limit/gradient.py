@@ -9,6 +9,7 @@ GRADIENT_MIN: Final = 0.5
 MEANS_IN_LEAST: Final = 2
 SLOW_START_GROWTH: Final = 1.5
 SLOW_START_GRADIENT_MIN: Final = 0.9
+SLOW_START_USE_MIN: Final = 0.8
 
 
 class GradientLimit:
@@ -19,7 +20,8 @@ class GradientLimit:
     `limit * (1 - smoothing) + new * smoothing`. It holds still while less than half of the limit is
     in use. Other than there, `queue` is `queue_base + queue_share * limit` in place of the square
     root; the least is that of the last 5 to 10 minutes, and need not be probed for; and until the
-    gradient falls below 0.9 for the first time the limit grows by half with each signal.
+    gradient falls below 0.9 for the first time the limit grows by half, each time with the second
+    signal for which four fifths of it were in use: the first comes from calls that began before.
 
     The least has to be seen once: begin with fewer calls than the server is good for. Drops without
     a signal teach it nothing: put it beside a limit that learns from them
@@ -44,6 +46,7 @@ class GradientLimit:
     __slots__ = (
         "_estimate",
         "_is_slow_start",
+        "_is_used",
         "_max",
         "_min",
         "_per_least",
@@ -86,6 +89,7 @@ class GradientLimit:
         self._queue_share = queue_share
         self._smoothing = smoothing
         self._is_slow_start = True
+        self._is_used = True
         self._seen = LeastSeen(group=MEANS_IN_LEAST) if least is None else None
         self._per_least = 0.0 if least is None else 1.0 / least
 
@@ -100,6 +104,11 @@ class GradientLimit:
             return
         gradient = max(GRADIENT_MIN, min(1.0, self._tolerance / multiple))
         if self._is_slow_start and gradient >= SLOW_START_GRADIENT_MIN:
+            # What ends now may have begun before the limit grew: that says nothing about it.
+            was_used, self._is_used = self._is_used, inflight >= estimate * SLOW_START_USE_MIN
+            if not (was_used and self._is_used):
+                return
+            self._is_used = False
             estimate *= SLOW_START_GROWTH
         else:
             self._is_slow_start = False

@@ -14,16 +14,41 @@ def see(
 
 def test_it_grows_by_half_until_calls_queue() -> None:
     limit = GradientLimit(initial=4, least=0.1)
-    for expected in (6, 9, 13, 20):  # 4, 6, 9, 13.5, 20.25
+    for expected in (6, 6, 9, 9, 13, 13, 20):  # 4, 6, 9, 13.5, 20.25
         see(limit, 0.1)
         assert limit.limit == expected
+
+
+def test_it_grows_no_further_before_it_was_used() -> None:
+    limit = GradientLimit(initial=10, least=0.1)
+    see(limit, 0.1)
+    for _ in range(5):  # calls that began before the limit grew know nothing of how it does
+        see(limit, 0.1, inflight=10)
+    assert limit.limit == 15
+    see(limit, 0.1, inflight=12)
+    see(limit, 0.1, inflight=11)
+    see(limit, 0.1, inflight=12)
+    assert limit.limit == 15
+    see(limit, 0.1, inflight=12)
+    assert limit.limit == 22
+
+
+def test_calls_that_take_longer_than_a_window_do_not_carry_it_away() -> None:
+    limit, knee, under_way_s, now_s = GradientLimit(initial=20, least=1.0), 20, 1.0, 0.0
+    limits = [limit.limit]
+    for _ in range(20):  # a signal every quarter of a second, of calls that began a second ago
+        now_s += 0.25
+        then = limits[max(0, len(limits) - round(under_way_s / 0.25))]
+        limit.update(max(1.0, then / knee), then, is_drop=False, now_s=now_s)
+        limits.append(limit.limit)
+    assert max(limits) == 30
 
 
 def test_queueing_ends_the_slow_start_and_shrinks_it_by_the_gradient() -> None:
     limit = GradientLimit(
         initial=4, tolerance=1.2, queue_base=0.2, queue_share=0.05, smoothing=0.5, least=0.1
     )
-    for _ in range(4):
+    for _ in range(7):
         see(limit, 0.1)
     # gradient = 1.2 * 0.1 / 0.2 = 0.6: aim = 20.25 * 0.6 + 0.2 + 1.0125 = 13.3625, half of the way
     see(limit, 0.2)
@@ -41,6 +66,7 @@ def test_a_gradient_of_nine_tenths_does_not_end_the_slow_start() -> None:
     limit = GradientLimit(initial=4, tolerance=1.2, least=0.1)
     see(limit, 0.1)
     see(limit, 0.13)  # 0.92
+    see(limit, 0.13)
     assert limit.limit == 9
 
 
