@@ -1,7 +1,7 @@
 """A simulated clock, providers that fail, and a caller that goes down its chain of them.
 
-The parts that decide are the shipped ones: chain, breaker, retry budget, hedging. What is made up
-is the providers and the time.
+The parts that decide are the shipped ones: breaker, retry budget, hedging. What is made up is the
+providers, the time, and the way from one target to the next.
 """
 
 import heapq
@@ -17,7 +17,6 @@ from headrace.flow.breaker import Breaker, BreakerTerms, State
 from headrace.flow.budget import ShareBudget
 from headrace.flow.hedging import HedgeTerms, Hedging
 from headrace.flow.retry import Again, Backoff, after_fault, after_status, decide
-from headrace.routing.chain import Ask, Chain, Step, Walk, failure_of_fault, failure_of_status
 
 FIRST_BYTE_S_MAX: Final = 10.0
 DEADLINE_S: Final = 60.0
@@ -158,7 +157,6 @@ class World:
         self.way = way
         self.dice = Random(f"{seed} caller")
         self.backoff = Backoff() if way.retries else Backoff(tries_max=1)
-        self.chain = Chain(tuple(Step((name,)) for name in way.targets))
         self.providers = {
             name: Provider(name, nature, way, seed, self.clock) for name, nature in natures.items()
         }
@@ -187,7 +185,7 @@ class Call:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._walk = Walk(world.chain, blocked=world.blocked)
+        self._left = list(world.way.targets)
         self._asked_s = 0.0
         self._sent = 0
         self._tries = 0
@@ -197,15 +195,21 @@ class Call:
     def begin(self) -> None:
         """It has come."""
         self._asked_s = self._world.clock.now_s
-        self._move(self._walk.next())
+        self._move_on()
 
-    def _move(self, move: object) -> None:
-        if not isinstance(move, Ask):
+    def _move_on(self) -> None:
+        """To the next target that may be asked."""
+        while self._left and self._world.blocked(self._left[0]):
+            del self._left[0]
+        if self._left:
+            self._ask(self._left.pop(0))
+        else:
             self._answer(None)
-            return
-        provider = self._world.providers[move.target]
-        if move.target != self._target:
-            self._target, self._tries = move.target, 0
+
+    def _ask(self, target: str) -> None:
+        provider = self._world.providers[target]
+        if target != self._target:
+            self._target, self._tries = target, 0
             provider.budget.deposit(self._world.clock.now_s)
             provider.asked_s.append(self._world.clock.now_s)
         self._tries += 1
@@ -267,7 +271,6 @@ class Call:
     def _go_on(self, fault: Fault, now_s: float) -> None:
         world, provider = self._world, self._world.providers[self._target]
         again = after_status(500) if fault == "500" else after_fault(fault)
-        failure = failure_of_status(500) if fault == "500" else failure_of_fault(fault)
         # Whoever let all the time go by is not asked twice where there is another.
         if fault == "timeout_first_byte" and world.way.targets[-1] != provider.name:
             again = Again.ELSEWHERE
@@ -281,14 +284,16 @@ class Call:
             deadline_s=self._asked_s + DEADLINE_S,
         )
         if not decision.is_again:
-            self._move(self._walk.next(failure))
+            self._move_on()
             return
         provider.retried_s.append(now_s)
-        world.clock.at(now_s + decision.delay_s, lambda: self._again(provider, failure))
+        world.clock.at(now_s + decision.delay_s, lambda: self._again(provider))
 
-    def _again(self, provider: Provider, failure: object) -> None:
-        is_free = self._world.blocked(provider.name) is None
-        self._move(self._walk.next(failure, again=is_free))  # type: ignore[arg-type]
+    def _again(self, provider: Provider) -> None:
+        if self._world.blocked(provider.name) is None:
+            self._ask(provider.name)
+        else:
+            self._move_on()
 
     def _answer(self, by: str | None) -> None:
         latency_s = self._world.clock.now_s - self._asked_s

@@ -7,6 +7,24 @@ import msgspec
 
 DialectName = Literal["openai", "anthropic"]
 
+Failure = Literal[
+    "open",
+    "no_room",
+    "rate_limited",
+    "overloaded",
+    "server_error",
+    "unreachable",
+    "timeout",
+    "broken",
+    "denied",
+    "too_long",
+    "refused",
+]
+"""How a target failed: it was left alone (breaker), its limit or queue had no room, it answered
+429, 503 or 529, another 5xx; no connection, no answer in time, an answer that broke off or made no
+sense; its key or model was not accepted (401 to 404), the prompt is too long for it (413), or it
+found the request wrong."""
+
 
 class CacheResult(enum.StrEnum):
     """Where an answer came from, as `x-headrace-cache` says it."""

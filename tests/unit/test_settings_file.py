@@ -45,7 +45,8 @@ def test_the_contract_file_is_read() -> None:
     settings = read(CONTRACT, OPENAI_API_KEY="sk-1", APP_KEY="app-1")
     assert settings.providers["openai"].api_key == Secret("sk-1")
     assert settings.providers["local"].api_key is None
-    assert settings.models["smart"].targets == ("openai/gpt-4o", "local/sim-large")
+    targets = [each.target for each in settings.models["smart"].targets]
+    assert targets == ["openai/gpt-4o", "local/sim-large"]
     assert settings.models["smart"].fallback_text == "Please try again."
     assert settings.cache.shared is None
     assert settings.cache.durable
@@ -110,6 +111,10 @@ def test_every_problem_is_reported_at_once_with_its_place() -> None:
         ("models: {m: {targets: []}}", "2:23: models.m.targets", "at least 1"),
         ("models: {m: {targets: [a]}}", "2:24: models.m.targets[0]", "provider/model"),
         ("models: {m: {targets: [aa/x]}}", "2:24: models.m.targets[0]", "did you mean a?"),
+        ("models: {m: {targets: [{target: aa/x}]}}", "2:33: models.m.targets[0].target", "mean a?"),
+        ("models: {m: {targets: [{target: a/x, on: [open]}]}}", "2:42: models.m", "first"),
+        ("models: {m: {targets: [a/x, {target: a/y, on: [late]}]}}", "2:48: models.m", "one of"),
+        ("models: {m: {targets: [[a/x]]}}", "2:24: models.m.targets[0]", "found a list"),
         ("models: {'m m': {targets: [a/x]}}", "2:10: models", "without spaces"),
         ("models: {m: {targets: [a/x], price: {input: 1}}}", "2:37: models.m.price", "output"),
         (

@@ -133,7 +133,7 @@ def test_settings_survive_the_round_trip(document: dict[str, Any], flow: bool | 
     assert read.data_dir == document["data_dir"]
     assert [key.tenant for key in read.keys] == [key["tenant"] for key in document["keys"]]
     for name, model in document["models"].items():
-        assert read.models[name].targets == tuple(model["targets"])
+        assert [each.target for each in read.models[name].targets] == model["targets"]
         price = model.get("price")
         assert read.models[name].price == (None if price is None else Price(**price))
     whole = as_document(read)

@@ -22,6 +22,7 @@ from headrace.settings import (
     parse_settings,
 )
 from headrace.settings.environment import KNOWN_PROVIDERS
+from headrace.settings.targets import TargetSettings
 from headrace.settings.values import parse_origin
 
 LOCAL = {"local": ProviderSettings(dialect="openai", base_url="http://127.0.0.1:9100/v1")}
@@ -95,13 +96,25 @@ def test_notices_name_what_has_no_effect() -> None:
     assert notices(Settings(providers=LOCAL)) == ()
     settings = Settings(
         providers=LOCAL,
-        models={"m": ModelSettings(targets=("local/a", "local/b", "local/c"))},
+        models={
+            "m": ModelSettings(
+                targets=(
+                    TargetSettings(target="local/a"),
+                    TargetSettings(target="local/b", weight=3, on=("denied",)),
+                ),
+            ),
+            "n": ModelSettings(
+                targets=(TargetSettings(target="local/a", weight=2),), balance="weighted"
+            ),
+        },
         cache=CacheSettings(shared=Secret("redis://h")),
         store=StoreSettings(url=Secret("postgresql://u:p@h"), replicas=(Secret("x"),)),
     )
     assert [notice.split(" has no effect")[0] for notice in notices(settings)] == [
         "store.url",
         "store.replicas",
+        "models.m.targets[1].weight",
+        "models.n.balance, for fewer than two targets without `on`,",
     ]
 
 

@@ -49,7 +49,6 @@ UNWIRED: Final[frozenset[str]] = frozenset(
         "src/headrace/flow/quota/key.py",
         "src/headrace/flow/quota/pick.py",
         "src/headrace/routing/balance.py",
-        "src/headrace/routing/chain.py",
         "src/headrace/routing/load.py",
         "src/headrace/routing/sticky.py",
     }

@@ -56,7 +56,11 @@ def summary(settings: "Settings") -> Iterator[str]:
         for name, provider in settings.providers.items()
     ]
     models = [
-        (name, ", ".join(model.targets), "priced" if model.price else "no price")
+        (
+            name,
+            ", ".join(each.target for each in model.targets),
+            "priced" if model.price else "no price",
+        )
         for name, model in settings.models.items()
     ]
     yield from _table(("PROVIDER", "DIALECT", "BASE URL", "CREDENTIAL"), providers)

@@ -20,7 +20,9 @@ from headrace.gateway.flight import Flight
 from headrace.gateway.gates import Gate, Turns
 from headrace.gateway.order import Order
 from headrace.gateway.plan import Lane
+from headrace.model import Failure
 from headrace.routing.directory import Target
+from headrace.routing.failures import failure_of_fault, failure_of_status
 from headrace.upstream.faults import UpstreamFault
 from headrace.upstream.h1 import RawHeaders
 
@@ -127,7 +129,7 @@ class Dispatch(Attempt):
         self.forget()
         now_s = self._dispatcher.now_s()
         is_final = isinstance(error, DeadlineExceeded) or error.code == "shutting_down"
-        if not is_final and self._finds_target(self._tried + 1, now_s):
+        if not is_final and self._moves_on("no_room", now_s):
             self._queue_up(now_s)
         else:
             self._flight.on_fault(error)
@@ -136,15 +138,17 @@ class Dispatch(Attempt):
 
     def takes_back(self, status: int, headers: RawHeaders) -> bool:
         """Whether an answer is given to nobody, because another try follows."""
-        again = after_status(status)
-        if again is Again.NEVER:
+        again, failure = after_status(status), failure_of_status(status)
+        if again is Again.NEVER and not self._leads_on(failure):
             return False
         now_s = self._dispatcher.now_s()
         retry_after_s = read_told(headers, self._dispatcher.wall_s()).retry_after_s
         self.settle_status(status, now_s, retry_after_s)
-        has_better = self._order.stale is not None and status >= _BROKEN
         meter = self._order.way.meter
-        if has_better or not self._goes_on(again, now_s, retry_after_s):
+        if self._order.stale is not None and status >= _BROKEN:  # there is something better
+            self._note(failure)
+            return False
+        if not self._goes_on(again, failure, now_s, retry_after_s):
             return False
         meter.done(status, now_s - self._began_s)  # an answer like any other, though nobody sees it
         self._let_go()
@@ -157,9 +161,11 @@ class Dispatch(Attempt):
         now_s = self._dispatcher.now_s()
         self._call = None
         self.settle_fault(error.kind, now_s)
-        if self._order.stale is not None:
+        again, failure = after_fault(error.kind), failure_of_fault(error.kind)
+        if self._order.stale is not None or again is Again.NEVER:
+            self._note(failure)
             return False
-        return self._goes_on(after_fault(error.kind), now_s, None)
+        return self._goes_on(again, failure, now_s, None)
 
     def begun(self) -> None:
         """The first byte of a stream is there: nothing is tried again from here on."""
@@ -230,25 +236,44 @@ class Dispatch(Attempt):
             self._pass = gate.breaker.try_pass(now_s)
         return bool(self._pass)
 
-    def _finds_target(self, first: int, now_s: float, *, closed_s_max: float = inf) -> bool:
+    def _finds_target(
+        self, first: int, now_s: float, failure: Failure | None = None, *, closed_s_max: float = inf
+    ) -> bool:
         """Turn to the next target that may be asked, or else to the one that may be soonest.
 
         Args:
             first: number of the first one that comes into question.
             now_s: monotonic seconds.
+            failure: what leads there; `None` where nobody was asked.
             closed_s_max: how long a provider may have asked to be left alone.
 
         Returns:
             Whether there is one; else nothing has changed.
         """
-        targets = self._order.targets
+        targets, home = self._order.targets, self._tried
         waits_s = {
             place: self._gate_of(targets[place]).closed_s for place in range(first, len(targets))
         }
-        return any(
-            self._turns_to(place, now_s)
-            for place in sorted(waits_s, key=waits_s.__getitem__)
-            if waits_s[place] <= closed_s_max
+        leads = failure or ("no_room" if waits_s[first] else "open")
+        for place in sorted(waits_s, key=waits_s.__getitem__):
+            if place != home and leads not in targets[place].after:
+                continue
+            if waits_s[place] <= closed_s_max and self._turns_to(place, now_s):
+                if failure is None and place != home and waits_s[home]:
+                    self._order.note(targets[home], leads)
+                return True
+            self._order.note(targets[place], "no_room" if waits_s[place] else "open")
+        return False
+
+    def _leads_on(self, failure: Failure) -> bool:
+        """Whether there is another target for what failed so."""
+        return any(failure in target.after for target in self._order.targets[self._tried + 1 :])
+
+    def _moves_on(self, failure: Failure, now_s: float, *, closed_s_max: float = inf) -> bool:
+        """Whether there is another target that may be asked; then it is the order's."""
+        self._note(failure)
+        return self._leads_on(failure) and self._finds_target(
+            self._tried + 1, now_s, failure, closed_s_max=closed_s_max
         )
 
     def _turns_to(self, place: int, now_s: float) -> bool:
@@ -270,19 +295,24 @@ class Dispatch(Attempt):
     def _gate_of(self, target: Target) -> Gate:
         return self._lane(target).gates.of(target.model)
 
+    def _note(self, failure: Failure) -> None:
+        self._order.note(self._order.targets[self._tried], failure)
+
     def _lane(self, target: Target) -> Lane:
         plan = self._order.plan
         assert plan is not None  # noqa: S101  # only what was routed is sent
         return plan.lanes[target.provider]
 
-    def _goes_on(self, again: Again, now_s: float, retry_after_s: float | None) -> bool:
+    def _goes_on(
+        self, again: Again, failure: Failure, now_s: float, retry_after_s: float | None
+    ) -> bool:
         """Try again, here after a while or elsewhere at once; says whether."""
         # What the cache itself asks, nobody waits for.
-        if again is Again.NEVER or self._order.purpose:
+        if self._order.purpose:
             return False
         loop = asyncio.get_running_loop()
         # Elsewhere first, where nobody has to wait.
-        if self._finds_target(self._tried + 1, now_s, closed_s_max=0.0):
+        if self._moves_on(failure, now_s, closed_s_max=0.0):
             self._timer = loop.call_soon(self._try_again)
             return True
         order, gates = self._order, self._order.way.gates
@@ -299,7 +329,7 @@ class Dispatch(Attempt):
         )
         if decision.is_again:
             self._timer = loop.call_later(decision.delay_s, self._try_here)
-        elif self._finds_target(self._tried + 1, now_s):
+        elif self._leads_on(failure) and self._finds_target(self._tried + 1, now_s, failure):
             self._timer = loop.call_soon(self._try_again)
         else:
             return False
@@ -309,7 +339,7 @@ class Dispatch(Attempt):
         """Once more where it failed, if that is still worth it."""
         self._timer = None
         now_s = self._dispatcher.now_s()
-        if self._turns_to(self._tried, now_s) or self._finds_target(self._tried + 1, now_s):
+        if self._turns_to(self._tried, now_s) or self._moves_on("open", now_s):
             self._try_again()
         else:
             self._give_up(now_s)
@@ -329,9 +359,8 @@ class Dispatch(Attempt):
     def _give_up(self, now_s: float) -> None:
         """Every target is known to be broken."""
         order = self._order
-        retry_after_s = min(
-            self._gate_of(target).breaker.retry_after_s(now_s) for target in order.targets
-        )
+        waits_s = (self._gate_of(each).breaker.retry_after_s(now_s) for each in order.targets)
+        retry_after_s = min(filter(None, waits_s), default=0.0)  # others are for other failures
         names = ", ".join(dict.fromkeys(f"'{target.provider}'" for target in order.targets))
         self._flight.on_fault(
             Overloaded(

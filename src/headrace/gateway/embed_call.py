@@ -77,6 +77,7 @@ class Share:
         self.is_over = True
         # Who was asked in the end may be another one than at first.
         self.order.lane, self.order.model = whole.order.lane, whole.order.model
+        self.order.tried = whole.order.tried
         return True
 
 

@@ -34,9 +34,9 @@ from headrace.gateway.tasks import Tasks
 from headrace.limits import SWEEP_INTERVAL_S
 from headrace.model import DialectName, Price
 from headrace.observe.metrics import Metrics
-from headrace.routing.directory import Directory
+from headrace.routing.directory import Directory, Target
 from headrace.routing.prices import PriceTable
-from headrace.settings import Settings
+from headrace.settings import ModelSettings, Settings
 from headrace.store.voice import Level, Say
 
 OnBug = Callable[[BaseException], None]
@@ -207,7 +207,7 @@ class Engine:
         return Plan(
             directory=Directory(
                 {name: provider.dialect for name, provider in settings.providers.items()},
-                {name: model.targets for name, model in settings.models.items()},
+                {name: _targets(model) for name, model in settings.models.items()},
             ),
             lanes=lanes,
             price_table=self._prices,
@@ -265,10 +265,17 @@ class Engine:
 
 def _own_prices(settings: Settings) -> dict[str, Price]:
     return {
-        model.targets[0]: model.price
+        model.targets[0].target: model.price
         for model in settings.models.values()
         if model.price is not None
     }
+
+
+def _targets(model: ModelSettings) -> list[Target]:
+    return [
+        Target.parse(each.target, each.weight, None if each.on is None else frozenset(each.on))
+        for each in model.targets
+    ]
 
 
 _CIRCUIT_EVENTS: Final[Mapping[State, tuple[Level, str]]] = {

@@ -68,6 +68,11 @@ class Flight(Relay):
         """What that provider calls the model."""
         return self.order.model
 
+    @property
+    def tried(self) -> tuple[str, ...]:
+        """Who was asked in vain, and how it failed."""
+        return self.order.tried
+
     def suits(self, hints: Hints) -> bool:
         """Whether what comes of it will do, though it may turn out to be a stored answer."""
         limit_s, asked_s = hints.age_s_max, self.order.call.hints.age_s_max

@@ -12,7 +12,7 @@ from headrace.gateway.call import Call, Stopwatch
 from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.reader import Reader
 from headrace.gateway.relay import Relay
-from headrace.model import RequestView
+from headrace.model import Failure, RequestView
 from headrace.routing.directory import Target
 
 _UNREAD = RequestView(model="")
@@ -40,6 +40,7 @@ class Order(msgspec.Struct, eq=False):
         lane: the way to its provider.
         targets: who may be asked, in the order of preference.
         model: what the provider calls the model.
+        tried: who was asked in vain, or could not be asked, and how it failed, in order.
         request: what is sent to the provider.
         key: canonical key of what is asked, the same for every shape.
         flight_key: the same for requests that can share one call.
@@ -68,6 +69,7 @@ class Order(msgspec.Struct, eq=False):
     lane: Lane | None = None
     targets: tuple[Target, ...] = ()
     model: str = ""
+    tried: tuple[str, ...] = ()
     request: bytes = b""
     key: bytes = b""
     flight_key: bytes = b""
@@ -89,6 +91,12 @@ class Order(msgspec.Struct, eq=False):
         """The way to its provider, once it is routed."""
         assert self.lane is not None, "asked before it was routed"  # noqa: S101
         return self.lane
+
+    def note(self, target: Target, failure: Failure) -> None:
+        """A target has failed, or could not be asked, which is noted once."""
+        text = f"{target.provider}/{target.model}: {failure}"
+        if failure not in ("open", "no_room") or text not in self.tried:
+            self.tried += (text,)
 
     def stop(self, error: HeadraceError) -> None:
         """It goes no further; who joined the call that it was to lead is told too."""

@@ -35,6 +35,8 @@ class Outcome(Protocol):
     @property
     def attempts(self) -> int: ...
     @property
+    def tried(self) -> tuple[str, ...]: ...
+    @property
     def found_in(self) -> CacheResult | None: ...
     @property
     def stale(self) -> "Stale | None": ...
@@ -122,6 +124,11 @@ class Source:
     def attempts(self) -> int:
         """Calls made to the provider so far."""
         return self._call.attempts if self._call else 0
+
+    @property
+    def tried(self) -> tuple[str, ...]:
+        """Who was asked in vain, or could not be asked, and how it failed."""
+        return self._call.tried if self._call else ()
 
     @property
     def is_free(self) -> bool:

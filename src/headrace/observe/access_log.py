@@ -30,6 +30,7 @@ class AccessLine(msgspec.Struct, gc=False):
         path: without the query; the flush cuts one off.
         client: address of the peer.
         attempts: calls sent to providers.
+        tried: targets that failed or were not asked, and how, in order: `provider/model: failure`.
         duration_ms: from the first byte of the request to the last byte of the answer.
         ttfb_ms: the same to the first byte of the answer.
         error: stable code of what went wrong.
@@ -59,6 +60,7 @@ class AccessLine(msgspec.Struct, gc=False):
     cost_usd: float | None = None
     error: str | None = None
     fallback: str | msgspec.UnsetType = msgspec.UNSET
+    tried: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class AccessLog:
@@ -178,6 +180,8 @@ def clean(line: AccessLine) -> None:
     line.key_name = _cleaned_or_none(line.key_name)
     line.client = _cleaned_or_none(line.client)
     line.provider = _cleaned_or_none(line.provider)
+    if line.tried is not msgspec.UNSET:
+        line.tried = tuple(map(cleaned, line.tried))
 
 
 def _cleaned_or_none(text: str | None) -> str | None:
@@ -202,6 +206,7 @@ def console_line(line: AccessLine, coloured: bool) -> str:
         line.tenant or "-",
         line.request_id,
         line.error or line.fallback or "",
+        *(line.tried or ()),
     )
     return "  ".join(columns).rstrip() + "\n"
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from headrace.errors import InvalidRequest, NotFound
-from headrace.model import DialectName
+from headrace.model import DialectName, Failure
+from headrace.routing.failures import PASSING
 
 # Names that say whose model they are, for callers who name no provider.
 FAMILIES: tuple[tuple[str, str], ...] = (
@@ -25,10 +26,35 @@ FAMILIES: tuple[tuple[str, str], ...] = (
 
 
 class Target(msgspec.Struct, frozen=True):
-    """A provider and what it calls the model."""
+    """A provider and what it calls the model.
+
+    Attributes:
+        after: how those before it have to have failed for it to be asked, where it is not first.
+        weight: its share of the calls, where they are shared out.
+        is_reserve: whether it is only ever asked after such a failure.
+    """
 
     provider: str
     model: str
+    after: frozenset[Failure] = PASSING
+    weight: float = 1.0
+    is_reserve: bool = False
+
+    @classmethod
+    def parse(
+        cls, text: str, weight: float = 1.0, after: frozenset[Failure] | None = None
+    ) -> "Target":
+        """A target as it is written.
+
+        Args:
+            text: `provider/model`.
+            weight: its share of the calls.
+            after: what leads to it, and nothing else does; `None` for what is passing.
+        """
+        provider, _, model = text.partition("/")
+        if after is None:
+            return cls(provider, model, weight=weight)
+        return cls(provider, model, weight=weight, after=after, is_reserve=True)
 
 
 class Directory:
@@ -40,14 +66,14 @@ class Directory:
 
     Args:
         providers: the dialect of each provider by its name.
-        models: the targets of each configured model, each written `provider/model`.
+        models: the targets of each configured model.
     """
 
     def __init__(
-        self, providers: Mapping[str, DialectName], models: Mapping[str, Sequence[str]]
+        self, providers: Mapping[str, DialectName], models: Mapping[str, Sequence[Target]]
     ) -> None:
         self._providers = dict(providers)
-        self._models = {name: tuple(map(_parse, targets)) for name, targets in models.items()}
+        self._models = {name: tuple(targets) for name, targets in models.items()}
 
     def names_for(self, dialect: DialectName) -> tuple[str, ...] | None:
         """The configured models that `dialect` can reach; `None` where none are configured."""
@@ -141,8 +167,3 @@ class Directory:
             return f"No model '{shown}' is configured; did you mean '{near[0]}'?"
         known = ", ".join(sorted(self._models)[:10] or [f"{p}/…" for p in sorted(self._providers)])
         return f"No model '{shown}' is known; write it as provider/model, or one of: {known}."
-
-
-def _parse(target: str) -> Target:
-    provider, _, model = target.partition("/")
-    return Target(provider, model)

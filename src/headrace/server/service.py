@@ -375,6 +375,7 @@ class Service:
             exchange.cost_usd,
             exchange.error,
             (source.fallback if source else None) or UNSET,
+            (source.tried if source else None) or UNSET,
         )
 
 

@@ -80,6 +80,11 @@ class Reader:
         self._complain(self.places[place], path, message)
 
     def _struct(self, kind: inspect.StructType, node: yaml.Node, path: Path) -> Any:
+        shorthand = getattr(kind.cls, "shorthand", None)
+        if shorthand is not None and isinstance(node, yaml.ScalarNode):
+            short = next(field for field in kind.fields if field.name == shorthand)
+            value = self.read(short.type, node, path)
+            return UNSET if value is UNSET else kind.cls(**{shorthand: value})
         if not self._is_mapping(node, kind, path):
             return UNSET
         fields = {field.encode_name: field for field in kind.fields}

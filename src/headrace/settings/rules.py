@@ -13,6 +13,7 @@ from headrace.settings.reader import Path, Reader
 from headrace.settings.schema import (
     CacheSettings,
     KeySettings,
+    ModelSettings,
     ProviderSettings,
     ReuseSettings,
     SemanticSettings,
@@ -20,6 +21,7 @@ from headrace.settings.schema import (
     StoreSettings,
     WarmSettings,
 )
+from headrace.settings.targets import TargetSettings
 from headrace.settings.values import LOCAL_EMBEDDER
 
 # Who callers are while no keys are set.
@@ -30,8 +32,8 @@ def apply_rules(reader: Reader) -> None:
     """Report every pair of settings that does not fit together, as far as they could be read."""
     for path, found in list(reader.found.items()):
         match path, found.value:
-            case ("models", str(), "targets", int()), str(target):
-                _check_target(reader, path, target)
+            case ("models", str(), "targets", int()), TargetSettings() as target:
+                _check_model_target(reader, path, target)
             case ("models", str(), "price"), Price() as price:
                 _check_price(reader, path, price)
             case ("providers", str()), ProviderSettings() as provider:
@@ -97,7 +99,26 @@ def notices(settings: Settings) -> tuple[str, ...]:
         idle.append("store.replicas")
     if settings.data_dir is not None and not cache.durable:
         idle.append("data_dir")
+    for name, model in settings.models.items():
+        idle.extend(_idle_of_model(name, model))
     return tuple(f"{what} has no effect in this version." for what in idle)
+
+
+def _idle_of_model(name: str, model: ModelSettings) -> list[str]:
+    idle: list[str] = []
+    if model.balance in ("in-order", "latency", "cost", "quota"):
+        weighted = (at for at, target in enumerate(model.targets) if target.weight != 1)
+        idle.extend(f"models.{name}.targets[{at}].weight" for at in weighted)
+    if model.balance != "in-order" and sum(each.on is None for each in model.targets) < 2:
+        idle.append(f"models.{name}.balance, for fewer than two targets without `on`,")
+    return idle
+
+
+def _check_model_target(reader: Reader, path: Path, target: TargetSettings) -> None:
+    written = (*path, "target")
+    _check_target(reader, written if written in reader.places else path, target.target)
+    if path[-1] == 0 and target.on is not None:
+        reader.complain((*path, "on"), "the first target is asked first, whatever happens")
 
 
 def _check_target(reader: Reader, path: Path, target: str) -> None:

@@ -41,6 +41,7 @@ from headrace.settings.flow import (
     ProcessSettings,
     RetrySettings,
 )
+from headrace.settings.targets import BalanceName, TargetSettings
 from headrace.settings.values import Origin, Secret
 
 _NAME_DIGITS = 8
@@ -125,9 +126,14 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """A name callers may use: the `provider/model` pairs behind it, and what it costs."""
+    """A name callers may use: the targets behind it, and what it costs.
 
-    targets: Annotated[tuple[Target, ...], Meta(min_length=1)]
+    Attributes:
+        balance: which of the targets is asked first.
+    """
+
+    targets: Annotated[tuple[TargetSettings, ...], Meta(min_length=1)]
+    balance: BalanceName = "in-order"
     fallback_text: str | None = None
     price: Price | None = None
 

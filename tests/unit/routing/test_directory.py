@@ -9,7 +9,8 @@ PROVIDERS = {"openai": "openai", "local": "openai", "anthropic": "anthropic"}
 
 
 def directory(**models: list[str]) -> Directory:
-    return Directory(PROVIDERS, models)  # type: ignore[arg-type]
+    targets = {name: list(map(Target.parse, texts)) for name, texts in models.items()}
+    return Directory(PROVIDERS, targets)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
