@@ -9,7 +9,7 @@ import typer
 from headrace.errors import SettingsInvalid
 
 if TYPE_CHECKING:
-    from headrace.settings import Settings
+    from headrace.settings import ProviderSettings, Settings
 
 app = typer.Typer(no_args_is_help=True, help="Work with settings files.")
 
@@ -52,7 +52,7 @@ def check(
 def summary(settings: "Settings") -> Iterator[str]:
     """What `settings` amount to, as aligned lines without any credential."""
     providers = [
-        (name, provider.dialect, provider.base_url, "key" if provider.api_key else "no key")
+        (name, provider.dialect, provider.base_url, _credential(provider))
         for name, provider in settings.providers.items()
     ]
     models = [
@@ -67,6 +67,12 @@ def summary(settings: "Settings") -> Iterator[str]:
     if models:
         yield from _table(("MODEL", "TARGETS", "PRICE"), models)
     yield from _table(("BOUND", "VALUE"), _bounds(settings))
+
+
+def _credential(provider: "ProviderSettings") -> str:
+    if provider.api_keys:
+        return f"{len(provider.api_keys)} keys"
+    return "key" if provider.api_key else "no key"
 
 
 def _bounds(settings: "Settings") -> list[tuple[str, str]]:

@@ -1,8 +1,9 @@
 """One call of a model of a provider: what let it pass, and what its gate learns from it."""
 
+from typing import Protocol
+
 from headrace.errors import HeadraceError
 from headrace.flow.breaker import State
-from headrace.flow.limiter import Permit
 from headrace.gateway.gates import Gate
 from headrace.gateway.order import Order, with_model
 from headrace.gateway.plan import Lane
@@ -16,7 +17,18 @@ _NO_CAPACITY = frozenset((429, 503, _BUSY))
 _TOO_SLOW: frozenset[FaultKind] = frozenset(("timeout_connect", "timeout_first_byte"))
 _NOBODYS_FAULT: frozenset[FaultKind] = frozenset(("shutdown", "too_large"))
 
-Held = tuple[Gate | None, int, bool, Permit | None, float, Cancellable | None]
+
+class Leave(Protocol):
+    """What lets one call run, and is given back by exactly one of its methods."""
+
+    began_s: float
+
+    def success(self, signal_s: float | None = None) -> None: ...
+    def ignore(self) -> None: ...
+    def drop(self, retry_after_s: float | None = None) -> None: ...
+
+
+Held = tuple[Gate | None, int, bool, Leave | None, float, Cancellable | None]
 
 
 class Attempt:
@@ -29,7 +41,7 @@ class Attempt:
     _pass = 0  # of the breaker
     _gate: Gate | None = None
     _is_counted = False
-    _permit: Permit | None = None
+    _permit: Leave | None = None
     _call: Cancellable | None = None
 
     def try_enter(self, gate: Gate, now_s: float) -> bool:
@@ -45,6 +57,8 @@ class Attempt:
         if turns is None:
             gate.inflight += 1
             self._is_counted = True
+        elif turns.allowance is not None:
+            return False  # what is counted is not asked twice
         elif turns.scheduler.waiting or (permit := turns.limiter.try_acquire()) is None:
             return False
         else:
@@ -134,15 +148,16 @@ class _Drain:
 DRAIN = _Drain()
 
 
-def worded(order: Order, lane: Lane, model: str) -> bytes:
+def worded(order: Order, lane: Lane, model: str, key: int = 0) -> bytes:
     """The request to a target; the body goes on as it came, but for the model's name.
 
     Args:
         order: what is asked.
         lane: the way to whom.
         model: as it is called there.
+        key: which of the provider's keys it carries, from 0.
     """
     call, body = order.call, order.body
     if model != order.view.model:
         body = with_model(body, model)
-    return lane.endpoint.request(b"POST", call.grammar.path, call.forwarded, body)
+    return lane.endpoint.request(b"POST", call.grammar.path, call.forwarded, body, key)

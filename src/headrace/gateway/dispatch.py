@@ -15,7 +15,8 @@ from headrace.flow.limiter import Permit
 from headrace.flow.quota.told import read_told
 from headrace.flow.retry import Again, after_fault, after_status, decide
 from headrace.flow.scheduler import Priority, Ticket, Waiter
-from headrace.gateway.attempt import DRAIN, Attempt, worded
+from headrace.gateway.attempt import DRAIN, Attempt, Leave, worded
+from headrace.gateway.claims import Claim
 from headrace.gateway.flight import Flight
 from headrace.gateway.gates import Gate, Turns
 from headrace.gateway.order import Order
@@ -65,6 +66,7 @@ class Dispatch(Attempt):
     _tried = 0  # number of the target that is asked now
     _turns: Turns | None = None
     _place: "Ticket[Waiter[Permit]] | None" = None
+    claim: Claim | None = None  # where keys have quotas
     _timer: asyncio.Handle | None = None
 
     def __init__(self, dispatcher: Dispatcher, order: Order, flight: Flight) -> None:
@@ -99,6 +101,8 @@ class Dispatch(Attempt):
         turns, place = self._turns, self._place
         if turns is not None and place is not None:
             turns.scheduler.cancel(place)
+        if self.claim is not None:
+            self.claim.leave()
         call, self._call = self._call, None
         if call is not None:
             call.cancel()
@@ -106,10 +110,11 @@ class Dispatch(Attempt):
 
     # What the scheduler says.
 
-    def granted(self, permit: Permit) -> None:
+    def granted(self, permit: Leave) -> None:
         """It is this call's turn."""
         self._permit = permit
-        if self._place is None:
+        claim = self.claim
+        if self._place is None and (claim is None or not claim.has_waited):
             self._set_out(permit.began_s)
             return
         self._place = None
@@ -138,6 +143,8 @@ class Dispatch(Attempt):
 
     def takes_back(self, status: int, headers: RawHeaders) -> bool:
         """Whether an answer is given to nobody, because another try follows."""
+        if self.claim is not None and self.claim.heard(status, headers):
+            return self._changes_key(status)
         again, failure = after_status(status), failure_of_status(status)
         if again is Again.NEVER and not self._leads_on(failure):
             return False
@@ -152,6 +159,19 @@ class Dispatch(Attempt):
             return False
         meter.done(status, now_s - self._began_s)  # an answer like any other, though nobody sees it
         self._let_go()
+        return True
+
+    def _changes_key(self, status: int) -> bool:
+        """The key was refused, not the call: it goes by another one, at once and for nothing."""
+        if self._order.purpose:  # nobody waits for it
+            return False
+        now_s = self._dispatcher.now_s()
+        self._note(failure_of_status(status))
+        self.settle_status(status, now_s, None)
+        self._order.way.meter.done(status, now_s - self._began_s)
+        self._let_go()
+        self._tries -= 1
+        self._timer = asyncio.get_running_loop().call_soon(self._try_here)
         return True
 
     def survives(self, error: HeadraceError) -> bool:
@@ -206,6 +226,7 @@ class Dispatch(Attempt):
         """Wait for a turn, or have it at once."""
         order, gate = self._order, self._gate
         assert gate is not None  # noqa: S101  # passed just now
+        self.claim = None
         self._turns = turns = gate.turns
         if turns is None:
             gate.inflight += 1
@@ -213,11 +234,18 @@ class Dispatch(Attempt):
             self._set_out(now_s)
             return
         hints = order.call.hints
+        priority = Priority.BATCH if order.purpose else hints.priority
+        deadline_s = inf if hints.deadline_s is None else order.watch.began_s + hints.deadline_s
+        waiter: Waiter[Permit] = self
+        if turns.allowance is not None:
+            wait_s_max = turns.rules.by_priority()[priority].wait_s_max
+            waiter = self.claim = Claim(
+                turns.allowance, self, order, self._flight, priority, deadline_s, wait_s_max
+            )
+            if waiter.goes_ahead():
+                return
         place = turns.scheduler.submit(
-            self,
-            tenant=order.call.tenant,
-            priority=Priority.BATCH if order.purpose else hints.priority,
-            deadline_s=inf if hints.deadline_s is None else order.watch.began_s + hints.deadline_s,
+            waiter, tenant=order.call.tenant, priority=priority, deadline_s=deadline_s
         )
         if place is not None:  # else this call has been told, and may wait elsewhere by now
             self._place = place

@@ -183,6 +183,10 @@ class Engine:
         self.pipeline.adopt(plan)
         self.shedding.adopt(settings.process)
 
+    def turn_away(self) -> None:
+        """Tell those who wait for their turn that there is none any more."""
+        self._lanes.turn_away()
+
     async def close(self) -> None:
         """End what runs and close every connection."""
         if self._sweeper:
@@ -202,7 +206,7 @@ class Engine:
         self._tasks.spawn(coroutine)
 
     def _plan(self, settings: Settings) -> Plan:
-        lanes = self._lanes.change(settings.providers)
+        lanes = self._lanes.change(settings.providers, settings.listen.workers)
         cache = settings.cache
         return Plan(
             directory=Directory(

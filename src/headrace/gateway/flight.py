@@ -23,6 +23,8 @@ FINAL_EVENT_BYTES = 512
 class Agent(Protocol):
     """Who asks for the answer, if need be again and of somebody else."""
 
+    @property
+    def claim(self) -> object: ...  # None where heads of good answers are of no interest
     def takes_back(self, status: int, headers: RawHeaders) -> bool: ...
     def survives(self, error: HeadraceError) -> bool: ...
     def begun(self) -> None: ...
@@ -82,7 +84,11 @@ class Flight(Relay):
 
     def on_head(self, status: int, headers: RawHeaders) -> None:
         agent = self.agent
-        if agent is not None and status >= _ERRORS and agent.takes_back(status, headers):
+        if (
+            agent is not None
+            and (status >= _ERRORS or agent.claim is not None)
+            and agent.takes_back(status, headers)
+        ):
             return
         super().on_head(status, headers)
         if agent is not None and self.is_stream:

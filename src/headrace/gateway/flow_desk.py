@@ -37,6 +37,7 @@ def _provider(lane: Lane) -> dict[str, Any]:
     budget = gates.budget
     return {
         "retries": {"spent": budget.spent, "refused": budget.refused},
+        "keys": [] if gates.keys is None else gates.keys.told(),
         "models": {model: _model(gate) for model, gate in gates},
     }
 
@@ -52,4 +53,5 @@ def _model(gate: Gate) -> dict[str, Any]:
         told["inflight"] = gate.turns.limiter.inflight
         told["limit"] = msgspec.to_builtins(gate.turns.limiter.stats())
         told["queue"] = msgspec.to_builtins(gate.turns.scheduler.snapshot())
+        told["queue"]["waiting"] = gate.turns.waiting
     return told

@@ -10,6 +10,7 @@ from headrace.flow.limiter import Limiter, Permit
 from headrace.flow.retry import Backoff
 from headrace.flow.scheduler import Scheduler, SchedulerRules
 from headrace.flow.signals import TtftSignal
+from headrace.gateway.quotas import Allowance, Keys
 from headrace.limits import GATES_MAX
 
 OnChange = Callable[[str, State], object]
@@ -19,14 +20,56 @@ _BYTES_PER_TOKEN = 4
 
 
 class Turns:
-    """How many calls run at once, and whose turn it is."""
+    """How many calls run at once, and whose turn it is.
 
-    __slots__ = ("limiter", "scheduler")
+    Args:
+        limiter: the number.
+        rules: of the queue.
+        clock: the time.
+        allowance: what calls may use of the provider's keys, where that is counted.
+    """
 
-    def __init__(self, limiter: Limiter, scheduler: Scheduler[Permit]) -> None:
+    __slots__ = ("allowance", "limiter", "rules", "scheduler")
+
+    def __init__(
+        self,
+        limiter: Limiter,
+        rules: SchedulerRules,
+        clock: Clock,
+        allowance: Allowance | None,
+    ) -> None:
         self.limiter = limiter
-        self.scheduler = scheduler
-        limiter.on_free = scheduler.on_free
+        self.rules = rules
+        self.allowance = allowance
+        self.scheduler: Scheduler[Permit] = Scheduler(
+            limiter if allowance is None else allowance,
+            clock=clock,
+            rules=rules,
+            turns_s=None if allowance is None else allowance.turns_s,
+        )
+        limiter.on_free = self.scheduler.on_free
+        if allowance is not None:
+            allowance.bind(limiter, self.scheduler.on_free)
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait."""
+        waiting = self.scheduler.waiting
+        return waiting if self.allowance is None else waiting + self.allowance.waiting
+
+    def sweep(self) -> None:
+        """See to what happens by time alone."""
+        if self.allowance is not None:
+            self.allowance.sweep()
+        if self.scheduler.waiting:
+            self.limiter.reclaim()
+            self.scheduler.sweep()
+
+    def close(self) -> None:
+        """Refuse everybody who waits."""
+        self.scheduler.close()
+        if self.allowance is not None:
+            self.allowance.close()
 
 
 class Gate:
@@ -58,8 +101,12 @@ class Gate:
 
     @property
     def closed_s(self) -> float:
-        """Seconds for which the provider asked to be left alone."""
-        return 0.0 if self.turns is None else self.turns.limiter.closed_s
+        """Seconds for which the provider asked to be left alone, or has no quota left."""
+        turns = self.turns
+        if turns is None:
+            return 0.0
+        closed_s = turns.limiter.closed_s
+        return closed_s if turns.allowance is None else max(closed_s, turns.allowance.closed_s)
 
     def limit(self, wait_s: float | None) -> None:
         """The provider has refused a call for want of capacity: go by a limit from now on.
@@ -133,8 +180,10 @@ class Gates:
         clock: the time.
         uniform: draws numbers from 0 to 1.
         on_change: told the model whose breaker changed, and how it is now.
+        keys: the provider's, where there are several or they have quotas.
 
     Attributes:
+        keys: see above.
         backoff: see above.
         budget: see above.
     """
@@ -148,7 +197,9 @@ class Gates:
         clock: Clock,
         uniform: Callable[[], float],
         on_change: OnChange,
+        keys: Keys | None = None,
     ) -> None:
+        self.keys = keys
         self.backoff = backoff
         self.budget = budget
         self._terms = terms
@@ -181,19 +232,17 @@ class Gates:
     @property
     def waiting(self) -> int:
         """Calls that wait for their turn."""
-        return sum(turns.scheduler.waiting for turns in self._turns())
+        return sum(turns.waiting for turns in self._turns())
 
     def sweep(self) -> None:
         """See to what happens by time alone."""
         for turns in self._turns():
-            if turns.scheduler.waiting:
-                turns.limiter.reclaim()
-                turns.scheduler.sweep()
+            turns.sweep()
 
     def close(self) -> None:
         """Refuse everybody who waits."""
         for turns in self._turns():
-            turns.scheduler.close()
+            turns.close()
 
     def _turns(self) -> Iterator[Turns]:
         return (gate.turns for gate in self._gates.values() if gate.turns is not None)
@@ -208,11 +257,16 @@ class Gates:
                 uniform=self._uniform,
                 on_change=lambda _, new: self._on_change(name, new),
             )
-            gate = self._gates[name] = Gate(breaker, self._make_turns, is_limited=terms.is_limited)
+            keys = self.keys
+            allowance = None if keys is None else keys.allowance(name)
+            gate = self._gates[name] = Gate(
+                breaker,
+                lambda initial: self._make_turns(initial, allowance),
+                is_limited=terms.is_limited or keys is not None,
+            )
         return gate
 
-    def _make_turns(self, initial: int | None) -> Turns:
+    def _make_turns(self, initial: int | None, allowance: Allowance | None) -> Turns:
         terms, clock = self._terms, self._clock
-        limit = terms.make_limit(initial)
-        limiter = Limiter(limit, clock=clock, permit_s_max=terms.permit_s_max)
-        return Turns(limiter, Scheduler(limiter, clock=clock, rules=terms.queue))
+        limiter = Limiter(terms.make_limit(initial), clock=clock, permit_s_max=terms.permit_s_max)
+        return Turns(limiter, terms.queue, clock, allowance)

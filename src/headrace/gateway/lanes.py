@@ -12,6 +12,7 @@ from headrace.flow.breaker import State
 from headrace.flow.budget import ShareBudget
 from headrace.flow.retry import Backoff
 from headrace.gateway.gates import Gates
+from headrace.gateway.lane_keys import inherit, make_keys, secrets_of
 from headrace.gateway.lane_terms import gate_terms
 from headrace.gateway.plan import Lane
 from headrace.model import DialectName
@@ -69,10 +70,16 @@ class Lanes:
         self._take_back()
         return sum(lane.endpoint.pool.active + lane.gates.waiting for lane in self)
 
-    def change(self, providers: Mapping[str, ProviderSettings]) -> dict[str, Lane]:
+    def change(
+        self, providers: Mapping[str, ProviderSettings], workers: int = 1
+    ) -> dict[str, Lane]:
         """Go by other settings; lanes whose settings are the same keep their connections.
 
         Files of authorities are read again, and count for connections yet to be opened.
+
+        Args:
+            providers: by name.
+            workers: processes that share the quotas of providers.
 
         Returns:
             The lanes in force, by the provider's name.
@@ -93,7 +100,10 @@ class Lanes:
                 known[1].endpoint.pool.trust(contexts[name])
                 self._in_force[name] = before.pop(name)
             else:
-                self._in_force[name] = (settings, self._lane(name, settings, contexts[name]))
+                lane = self._lane(name, settings, contexts[name], workers)
+                self._in_force[name] = (settings, lane)
+                if known is not None:
+                    inherit(lane.gates.keys, known[1].gates.keys)
         for _, lane in before.values():
             lane.endpoint.pool.close()
             self.retired.append(lane)
@@ -109,11 +119,16 @@ class Lanes:
         if self.retired:
             self._let_go()
 
-    def close(self) -> None:
-        """End every call and close every connection."""
+    def turn_away(self) -> None:
+        """Refuse every call that waits for its turn."""
         self._take_back()
         for lane in self:
             lane.gates.close()
+
+    def close(self) -> None:
+        """End every call and close every connection."""
+        self.turn_away()
+        for lane in self:
             lane.endpoint.pool.end()
 
     def refresh_gauges(self) -> None:
@@ -128,6 +143,8 @@ class Lanes:
         for _, lane in self._in_force.values():
             gates = lane.gates
             lane.meter.gates_are(gates.not_closed, gates.limited, gates.waiting)
+            if gates.keys is not None:
+                gates.keys.refresh_gauges()
 
     def _take_back(self) -> None:
         """Look after lanes again that carry calls after all."""
@@ -142,20 +159,24 @@ class Lanes:
                 self._let_go_of.add(lane)
         self.retired = [lane for lane in self.retired if _is_needed(lane)]
 
-    def _lane(self, name: str, settings: ProviderSettings, tls: ssl.SSLContext | None) -> Lane:
+    def _lane(
+        self, name: str, settings: ProviderSettings, tls: ssl.SSLContext | None, workers: int
+    ) -> Lane:
         dialect = self._dialects[settings.dialect]
         meter = self._metrics.provider(name)
         headers = tuple(
             (header.lower().encode(), value.reveal().encode())
             for header, value in settings.headers.items()
         )
-        if settings.api_key is not None:
-            headers += dialect.credential_headers(settings.api_key.reveal())
         endpoint = Endpoint(
             name,
             dialect,
             settings.origin,
             headers=headers,
+            credentials=tuple(
+                () if secret is None else dialect.credential_headers(secret.reveal())
+                for secret in secrets_of(settings)
+            ),
             defaults=dialect.default_headers,
             limits=settings,
             tls=tls,
@@ -182,6 +203,7 @@ class Lanes:
             clock=self._clock,
             uniform=self._uniform,
             on_change=changed,
+            keys=make_keys(name, settings, workers, self._clock, meter),
         )
         scope = scope_digest(name.encode(), endpoint.base_url.encode())
         return Lane(endpoint, meter, scope, gates)

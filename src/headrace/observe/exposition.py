@@ -51,7 +51,7 @@ def _append_plain(
     lines: list[str], place: Place, cells: Sequence[float], providers: Sequence[str]
 ) -> None:
     family = place.family
-    keep_zero = family.kind == "gauge" or not family.labels
+    keep_zero = (family.kind == "gauge" and not family.is_sparse) or not family.labels
     if not keep_zero and not any(cells[place.base : place.end]):
         return
     for index, labels in _series(place, providers):

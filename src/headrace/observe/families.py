@@ -36,6 +36,7 @@ class Family(msgspec.Struct, frozen=True):
         labels: none for a family of one series.
         buckets: ascending upper bounds of a histogram, without the infinite one.
         merge: how the rows of several workers become one value.
+        is_sparse: a gauge of many series, most of which there never are: zeros are left out.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Family(msgspec.Struct, frozen=True):
     labels: tuple[Label, ...] = ()
     buckets: tuple[float, ...] = ()
     merge: Merge = "sum"
+    is_sparse: bool = False
 
 
 ROUTE = Label(
@@ -83,6 +85,9 @@ UPSTREAM_ERROR = Label(
         *("timeout_total", "reset", "cut", "garbage", "too_large"),
     ),
 )
+KEYS_MAX = 8
+KEY = Label("key", (*map(str, range(1, KEYS_MAX + 1)), OTHER))
+QUOTA = Label("kind", ("requests", "tokens", "input_tokens", "output_tokens"))
 CONNECTION_STATE = Label("state", ("idle", "active"))
 TOKEN_TYPE = Label("type", ("input", "output", "cached"))
 STALE = Label("why", ("while-revalidate", "if-error"))
@@ -159,6 +164,15 @@ _UPSTREAM = (
     _counter("upstream_errors", "Calls that providers did not answer.", PROVIDER, UPSTREAM_ERROR),
     _counter("upstream_retries", "Calls sent again.", PROVIDER),
     _counter("fallback_texts", "Answers that were the fallback text of a model."),
+    _counter("upstream_limited", "Answers with status 429, by the key they met.", PROVIDER, KEY),
+    Family(
+        "headrace_quota_used_ratio",
+        "Share of a key's quota in use, of the fullest model and worker.",
+        "gauge",
+        (PROVIDER, KEY, QUOTA),
+        merge="max",
+        is_sparse=True,
+    ),
     _counter("circuit_openings", "Circuit breakers that opened or failed to close.", PROVIDER),
     _gauge("limited_models", "Models of a provider whose calls at once are limited.", PROVIDER),
     _gauge("waiting_calls", "Calls that wait for their turn at a provider.", PROVIDER),

@@ -1,11 +1,23 @@
 """What one worker counts: its handles, and one call for each thing that happens on the hot path."""
 
 from bisect import bisect_left
+from collections.abc import Mapping
 
 from headrace.clock import Clock
 from headrace.model import Usage
 from headrace.observe.cells import ProviderSlots, Row
-from headrace.observe.families import BY, CACHE, FOR, LOOK_UP, OTHER, ROUTE, STATUS, TIER
+from headrace.observe.families import (
+    BY,
+    CACHE,
+    FOR,
+    KEYS_MAX,
+    LOOK_UP,
+    OTHER,
+    QUOTA,
+    ROUTE,
+    STATUS,
+    TIER,
+)
 from headrace.observe.handles import Counter, Gauge, Histogram
 from headrace.observe.layout import Layout
 
@@ -143,6 +155,8 @@ class Metrics:
         self.upstream_errors = self._counter("upstream_errors")
         self.upstream_retries = self._counter("upstream_retries")
         self.fallback_texts = self._counter("fallback_texts")
+        self.upstream_limited = self._counter("upstream_limited")
+        self.quota_used = self._gauge("quota_used_ratio")
         self.circuit_openings = self._counter("circuit_openings")
         self.circuits_open = self._gauge("circuits_open")
         self.limited_models = self._gauge("limited_models")
@@ -308,6 +322,19 @@ class ProviderMetrics:
     def retried(self) -> None:
         """Count a call that is sent again."""
         self._metrics.upstream_retries.add(self._retries)
+
+    def refused(self, key: int) -> None:
+        """Count an answer with status 429 to one of the provider's keys, numbered from 1."""
+        limited = self._metrics.upstream_limited
+        limited.add(limited.at(self._slot, key))
+
+    def keys_used(self, shares: Mapping[tuple[int, str], float]) -> None:
+        """Say what share of each key's quotas is in use, by number and kind; others are not."""
+        gauge = self._metrics.quota_used
+        for key in range(1, KEYS_MAX + 1):
+            for kind in QUOTA.values:
+                share = shares.get((key, kind), 0.0)
+                gauge.set_at(gauge.at(self._slot, key, kind), share)
 
     def opened(self) -> None:
         """Count a circuit breaker that opened."""

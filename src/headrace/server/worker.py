@@ -264,6 +264,8 @@ class Worker:
             if self._stopping.is_set():
                 break
             await asyncio.sleep(DRAIN_POLL_S)
+        self._engine.turn_away()
+        await asyncio.sleep(0)
         for connection in list(self._service.connections):
             connection.abort()
         await asyncio.sleep(0)

@@ -5,13 +5,14 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from headrace.settings.bounded import Count, Seconds
+from headrace.settings.bounded import Count, Credential, Seconds
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Milliseconds = Annotated[float, Meta(gt=0, le=60_000)]
 Rate = Annotated[float, Meta(gt=0, le=1)]
 PerMinute = Annotated[float, Meta(gt=0, le=1_000_000_000_000)]
 Burst = Annotated[float, Meta(gt=0, le=60)]
+KeyName = Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,32}$")]
 
 
 class BatchSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +60,50 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True):
     inflight_max: Count | None = None
     inflight_min: Count = 1
     waiting_max: Count = 1024
+
+
+class QuotaSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider lets a key use in a minute; what is `None`, its answers' headers may tell.
+
+    Attributes:
+        requests_per_minute: calls.
+        tokens_per_minute: input and output together, as OpenAI and Azure count.
+        input_tokens_per_minute: as Anthropic and Google count.
+        output_tokens_per_minute: as Anthropic counts.
+        per_model: whether each model has a quota of its own, as with all of these.
+        burst_s: how many seconds' worth may be used at once.
+        headroom: what part of that stays unused, for calls that overtake each other.
+        share: how much of the key each process may use; `None`: an equal part for each worker.
+        retry_after_s_max: a `retry-after` above this shuts the key for this long.
+        refunds: whether `tokens` count as they were used in the end, and not as asked for.
+        learn: whether headers set limits where there are none, and lower those there are.
+    """
+
+    requests_per_minute: PerMinute | None = None
+    tokens_per_minute: PerMinute | None = None
+    input_tokens_per_minute: PerMinute | None = None
+    output_tokens_per_minute: PerMinute | None = None
+    per_model: bool = True
+    burst_s: Burst = 60.0
+    headroom: Annotated[float, Meta(ge=0, le=0.5)] = 0.05
+    share: Rate | None = None
+    retry_after_s_max: Annotated[float, Meta(gt=0, le=3600)] = 60.0
+    refunds: bool = False
+    learn: bool = True
+
+
+class ApiKeySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One of several keys of a provider.
+
+    Attributes:
+        key: sent in the dialect's own header.
+        name: what pages and logs call it, beside its number; never the key itself.
+        quota: its own, in place of the provider's.
+    """
+
+    key: Credential
+    name: KeyName | None = None
+    quota: QuotaSettings | None = None
 
 
 class RetrySettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,6 +42,7 @@ def apply_rules(reader: Reader) -> None:
                         (*path, "warm_connections"),
                         f"expected at most connections_max ({provider.connections_max})",
                     )
+                _check_api_keys(reader, path, provider)
             case ("providers", str(), "ca_file"), str(name):
                 _report(reader, path, authorities_problem(name))
             case ("listen", "tls", "cert" | "key"), str(name):
@@ -130,6 +131,21 @@ def _check_target(reader: Reader, path: Path, target: str) -> None:
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}?" if near else "it must be one of those under providers"
     reader.complain(path, f"unknown provider {shown(name)}; {hint}")
+
+
+def _check_api_keys(reader: Reader, path: Path, provider: ProviderSettings) -> None:
+    if provider.api_key is not None and provider.api_keys:
+        reader.complain((*path, "api_keys"), "expected either api_key or api_keys, found both")
+    keys: dict[object, int] = {}
+    names: dict[object, int] = {}
+    for at, each in enumerate(provider.api_keys):
+        place = (*path, "api_keys", at)
+        if (same := keys.setdefault(each.key, at)) != at:
+            reader.complain(place, f"the same key as api_keys[{same}]")
+        if each.name is not None and (same := names.setdefault(each.name, at)) != at:
+            reader.complain((*place, "name"), f"the same name as api_keys[{same}]")
+        if each.name is not None and each.name == each.key.reveal():
+            reader.complain((*place, "name"), "the name is shown, and must not be the key itself")
 
 
 def _check_price(reader: Reader, path: Path, price: Price) -> None:

@@ -32,6 +32,7 @@ from headrace.settings.bounded import (
 )
 from headrace.settings.cron import Cron, Every, parse_cron
 from headrace.settings.flow import (
+    ApiKeySettings,
     BatchSettings,
     BreakerSettings,
     Burst,
@@ -39,6 +40,7 @@ from headrace.settings.flow import (
     LimitsSettings,
     PerMinute,
     ProcessSettings,
+    QuotaSettings,
     RetrySettings,
 )
 from headrace.settings.targets import BalanceName, TargetSettings
@@ -86,6 +88,7 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         api_key: sent in the dialect's own header; none for a provider that wants none.
+        api_keys: several in its place; each call goes by the one with most room.
         headers: sent with every request besides; their values do not print.
         ca_file: PEM file of the authorities to trust instead of the system's.
         verify: whether the provider's certificate is checked.
@@ -94,11 +97,13 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
         idle_timeout_s: how long a started answer may send nothing.
         answer_mb_max: largest answer, in MiB.
         http: which HTTP it is spoken to in; `auto` is what was measured to be better.
+        quota: what it lets a key use in a minute; `None`: nothing is counted.
     """
 
     dialect: DialectName
     base_url: BaseUrl
     api_key: Credential | None = None
+    api_keys: tuple[ApiKeySettings, ...] = ()
     headers: dict[HeaderName, HeaderValue] = {}
     ca_file: Filled | None = None
     verify: bool = True
@@ -111,6 +116,7 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
     total_timeout_s: Seconds = 600.0
     answer_mb_max: Annotated[int, Meta(ge=1, le=65536)] = 64
     http: Literal["auto", "1.1", "2"] = "auto"
+    quota: QuotaSettings | None = None
     limit: LimitSettings = LimitSettings()
     retry: RetrySettings = RetrySettings()
     breaker: BreakerSettings = BreakerSettings()

@@ -32,7 +32,9 @@ class Endpoint:
         name: the provider's name in the settings.
         dialect: the grammar it speaks.
         address: where it listens.
-        headers: what every request carries: credential, and extra headers from the settings.
+        headers: what every request carries besides the credential.
+        credentials: the headers that carry each key of the provider, in the order of the keys; the
+            first is taken where nothing else is said.
         defaults: headers for requests that do not bring their own of the same name.
         limits: bounds and time limits of its pool.
         tls: how to verify it, for https.
@@ -48,6 +50,7 @@ class Endpoint:
         address: Address,
         *,
         headers: Headers,
+        credentials: tuple[Headers, ...] = ((),),
         defaults: Headers,
         limits: PoolLimits,
         tls: ssl.SSLContext | None,
@@ -61,10 +64,10 @@ class Endpoint:
         self.is_tls = tls is not None
         self._prefix = address.prefix.encode()
         self._authority = _authority(address)
-        self._headers = headers
+        self._headers = tuple(headers + credential for credential in credentials)
         self._defaults = defaults
         self._limits = limits
-        self._heads: dict[tuple[bytes, str, Headers], bytes] = {}
+        self._heads: dict[tuple[bytes, str, Headers, int], bytes] = {}
         self.pool: CallPool
         if http2:
             from headrace.upstream.h2_pool import H2Pool
@@ -77,7 +80,12 @@ class Endpoint:
             )
 
     def request(
-        self, method: bytes, path: str, forwarded: Headers, body: bytes | None = None
+        self,
+        method: bytes,
+        path: str,
+        forwarded: Headers,
+        body: bytes | None = None,
+        key: int = 0,
     ) -> bytes:
         """The bytes of a request.
 
@@ -86,23 +94,28 @@ class Endpoint:
             path: path below the provider's base URL.
             forwarded: the caller's own headers that go along.
             body: JSON, if there is a body.
+            key: which of the provider's keys it carries, from 0.
         """
-        head = self._head(method, path, forwarded)
+        head = self._head(method, path, forwarded, key)
         if body is None:
             return head + b"\r\n"
         return b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
 
-    def _head(self, method: bytes, path: str, forwarded: Headers) -> bytes:
-        memo = (method, path, forwarded)
+    def _head(self, method: bytes, path: str, forwarded: Headers, key: int) -> bytes:
+        memo = (method, path, forwarded, key)
         head = self._heads.get(memo)
         if head is None:
             if len(self._heads) >= UPSTREAM_HEAD_MEMO_ENTRIES_MAX:
                 self._heads.clear()
-            head = self._heads[memo] = self._render_head(method, path.encode(), forwarded)
+            head = self._heads[memo] = self._render_head(
+                method, path.encode(), forwarded, self._headers[key]
+            )
         return head
 
-    def _render_head(self, method: bytes, path: bytes, forwarded: Headers) -> bytes:
-        ours = {name for name, _ in self._headers}
+    def _render_head(
+        self, method: bytes, path: bytes, forwarded: Headers, headers: Headers
+    ) -> bytes:
+        ours = {name for name, _ in headers}
         theirs = [pair for pair in forwarded if pair[0] not in ours]
         brought = ours.union(name for name, _ in theirs)
         lines = [
@@ -112,7 +125,7 @@ class Endpoint:
         ]
         if method == b"POST":
             lines.append(b"content-type: application/json")
-        lines += [b"%b: %b" % pair for pair in self._headers]
+        lines += [b"%b: %b" % pair for pair in headers]
         lines += [b"%b: %b" % pair for pair in theirs]
         lines += [b"%b: %b" % pair for pair in self._defaults if pair[0] not in brought]
         return b"\r\n".join(lines) + b"\r\n"

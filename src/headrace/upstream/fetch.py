@@ -34,9 +34,13 @@ class _Whole:
 
 
 async def fetch(
-    endpoint: Endpoint, path: str, headers: Headers = (), body: bytes | None = None
+    endpoint: Endpoint,
+    path: str,
+    headers: Headers = (),
+    body: bytes | None = None,
+    key: int = 0,
 ) -> tuple[int, bytes]:
-    """GET `path` below the provider's base URL, or POST `body` to it.
+    """GET `path` below the provider's base URL, or POST `body` to it, with one of its keys.
 
     Returns:
         Status and body.
@@ -46,7 +50,7 @@ async def fetch(
     """
     whole = _Whole()
     method = b"GET" if body is None else b"POST"
-    call = endpoint.pool.send(endpoint.request(method, path, headers, body), whole)
+    call = endpoint.pool.send(endpoint.request(method, path, headers, body, key), whole)
     try:
         await whole.done
     except asyncio.CancelledError:

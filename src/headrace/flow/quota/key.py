@@ -235,7 +235,36 @@ class KeyQuota:
         self.pending += 1
         if not marks:
             self.is_limited = False  # whatever shut the key is over
-        return Reservation(self, marks, 0.0 if self._limits.is_refunding else need.output_tokens)
+        asked = need.tokens - need.input_tokens
+        return Reservation(self, marks, 0.0 if self._limits.is_refunding else asked)
+
+    def holds(self, need: Need) -> bool:
+        """Whether a call is one that the key can ever take: all workers' parts of it, when full."""
+        return not any(
+            need[bucket.index] * self._limits.share > bucket.per_s * self._limits.burst_s
+            for bucket in self._buckets
+        )
+
+    def adopt(self, limits: QuotaLimits, now_s: float) -> None:
+        """Go on by other limits; what was used, learnt and asked for by `retry-after` stays.
+
+        Args:
+            limits: instead of those before.
+            now_s: the time.
+        """
+        now_s = self._time.at(now_s)
+        before, self._limits = self._limits, limits
+        for kind, was, per_minute in zip(Kind, before.per_minute, limits.per_minute, strict=True):
+            bucket = next((each for each in self._buckets if each.index == kind), None)
+            if bucket is None and per_minute is not None:
+                self._start(kind, per_minute, per_minute, now_s)
+            elif bucket is not None and per_minute is not None:
+                bucket.refill(now_s)
+                per_s = per_minute * limits.share / MINUTE_S
+                bucket.resize(per_s, self._room_of(per_s)[0])
+            elif bucket is not None and was is not None:
+                self._buckets.remove(bucket)
+        self.is_limited = bool(self._buckets) or now_s < self._open_s
 
     def _has_room(self, need: Need, now_s: float) -> bool:
         if now_s < self._open_s:
@@ -273,6 +302,10 @@ class KeyQuota:
         if wait_s > 0:
             self._open_s = max(self._open_s, now_s + wait_s)
             self.is_limited = True
+
+    def closed_s(self, now_s: float) -> float:
+        """Seconds until what shut the key is over; 0 where nothing does."""
+        return max(0.0, self._open_s - self._time.at(now_s))
 
     def left(self, now_s: float) -> list[Left]:
         """How each limit stands, for whoever looks."""

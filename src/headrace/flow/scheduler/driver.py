@@ -55,6 +55,7 @@ class Scheduler(Generic[PermitT]):
         capacity: what permits are had from.
         clock: where time comes from.
         rules: the rules of the queue.
+        turns_s: seconds that so many turns take at least, where the capacity knows.
     """
 
     __slots__ = ("_at_once", "_is_closed", "_is_handing_on", "_now_s", "_queue", "_try_acquire")
@@ -65,10 +66,11 @@ class Scheduler(Generic[PermitT]):
         *,
         clock: Clock,
         rules: SchedulerRules | None = None,
+        turns_s: Callable[[float], float] | None = None,
     ) -> None:
         self._try_acquire: Callable[[], PermitT | None] = capacity.try_acquire
         self._now_s = clock.monotonic_s
-        self._queue: TicketQueue[Waiter[PermitT]] = TicketQueue(rules or SchedulerRules())
+        self._queue: TicketQueue[Waiter[PermitT]] = TicketQueue(rules or SchedulerRules(), turns_s)
         self._at_once = [0] * len(Priority)
         self._is_handing_on = False
         self._is_closed = False

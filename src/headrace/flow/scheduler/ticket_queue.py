@@ -1,6 +1,6 @@
 """The queue of all classes: who comes in, whose turn it is, who has to leave. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import Final, Generic
 
@@ -32,6 +32,8 @@ class TicketQueue(Generic[WaiterT]):
 
     Args:
         rules: the rules.
+        turns_s: seconds that so many turns take at least, where the capacity knows; whoever cannot
+            wait for that long is refused at once.
 
     Attributes:
         waiting: tickets that wait.
@@ -41,10 +43,23 @@ class TicketQueue(Generic[WaiterT]):
         refusals: tickets refused, by class and reason.
     """
 
-    __slots__ = ("_classes", "_due", "_rate", "_rules", "refusals", "refused", "taken", "waiting")
+    __slots__ = (
+        "_classes",
+        "_due",
+        "_rate",
+        "_rules",
+        "_turns_s",
+        "refusals",
+        "refused",
+        "taken",
+        "waiting",
+    )
 
-    def __init__(self, rules: SchedulerRules) -> None:
+    def __init__(
+        self, rules: SchedulerRules, turns_s: Callable[[float], float] | None = None
+    ) -> None:
         self._rules = rules
+        self._turns_s = turns_s
         self._classes: Sequence[ClassQueue[WaiterT]] = tuple(
             ClassQueue(each) for each in rules.by_priority()
         )
@@ -82,7 +97,9 @@ class TicketQueue(Generic[WaiterT]):
         if ticket.deadline_s <= now_s:
             self._refuse(ticket, Reason.DEADLINE, RETRY_AFTER_S_UNKNOWN)
         elif self._is_out_of_reach(ticket, class_, now_s):
-            self._refuse(ticket, Reason.OUT_OF_REACH, self._retry_after_s(ticket, now_s))
+            is_own = ticket.deadline_s <= ticket.due_s
+            reason = Reason.OUT_OF_REACH if is_own else Reason.TIMEOUT
+            self._refuse(ticket, reason, self._retry_after_s(ticket, now_s))
         elif self.waiting >= self._rules.waiting_max and not self._make_room(ticket, now_s):
             self._refuse(ticket, Reason.FULL, self._retry_after_s(ticket, now_s))
         else:
@@ -138,12 +155,17 @@ class TicketQueue(Generic[WaiterT]):
     def _is_out_of_reach(
         self, ticket: Ticket[WaiterT], class_: ClassQueue[WaiterT], now_s: float
     ) -> bool:
-        if ticket.deadline_s == inf or not class_.waiting:
+        turns_s = self._turns_s
+        is_observed = ticket.deadline_s < inf and class_.waiting > 0
+        if not is_observed and turns_s is None:
             return False
         line = class_.line(ticket.tenant)
         is_first = line is None or line.is_overloaded  # of an overloaded line the newest goes first
         own = 0 if line is None or is_first else len(line.tickets)
-        wait_s = self._wait_s(ticket, class_.turns_ahead(own, ticket.tenant, ticket.weight), now_s)
+        ahead = class_.turns_ahead(own, ticket.tenant, ticket.weight)
+        if turns_s is not None and now_s + turns_s(ahead + 1) > ticket.due_s:
+            return True
+        wait_s = self._wait_s(ticket, ahead, now_s) if is_observed else None
         return wait_s is not None and now_s + wait_s > ticket.deadline_s
 
     def _make_room(self, ticket: Ticket[WaiterT], now_s: float) -> bool:
@@ -217,6 +239,8 @@ class TicketQueue(Generic[WaiterT]):
         own = len(line.tickets) if line is not None else 0
         ahead = class_.turns_ahead(own, ticket.tenant, ticket.weight)
         wait_s = self._wait_s(ticket, ahead, now_s)
+        if self._turns_s is not None:
+            wait_s = max(wait_s or 0.0, self._turns_s(ahead + 1))
         if wait_s is None:
             return RETRY_AFTER_S_UNKNOWN
         return min(max(wait_s, RETRY_AFTER_S_MIN), RETRY_AFTER_S_MAX)
