@@ -25,7 +25,7 @@ class LimiterStats(msgspec.Struct, frozen=True):
         inflight: calls that run.
         successes: permits that ended in success.
         ignored: permits that ended without a lesson.
-        drops: permits that ended because there was no capacity.
+        drops: calls that ended because there was no capacity.
         refused: times that there was no permit to be had.
         reclaimed: permits that were never given back.
         closed_s: seconds until `retry-after` is over; 0 where none holds.
@@ -164,6 +164,15 @@ class Limiter:
         self._limit.update(0.0, self.inflight, is_drop=True, now_s=self._clock_s())
         self.limit = self._limit.limit
 
+    def refused(self, began_s: float, retry_after_s: float | None) -> None:
+        """Learn from a call that ran without a permit, and was refused for want of capacity.
+
+        Args:
+            began_s: when it began, on the clock.
+            retry_after_s: see `Permit.drop`.
+        """
+        self._learn_drop(began_s, self.inflight, retry_after_s)
+
     def stats(self) -> LimiterStats:
         """How it stands, and what it did so far."""
         return LimiterStats(
@@ -205,18 +214,21 @@ class Limiter:
         """A permit comes back for want of capacity; see `Permit.drop`."""
         if self._open.pop(permit, self) is self:
             return
-        self._drops += 1
         self.inflight -= 1
+        self._learn_drop(permit.began_s, permit.inflight, retry_after_s)
+        self._tell(self._clock_s())
+
+    # The inside.
+
+    def _learn_drop(self, began_s: float, inflight: int, retry_after_s: float | None) -> None:
+        self._drops += 1
         now_s = self._clock_s()
-        out_s = max(now_s - permit.began_s, 0.0)
-        self._limit.update(out_s, permit.inflight, is_drop=True, now_s=now_s)
+        out_s = max(now_s - began_s, 0.0)
+        self._limit.update(out_s, inflight, is_drop=True, now_s=now_s)
         self.limit = self._limit.limit
         if retry_after_s is not None and retry_after_s > 0:
             until_s = now_s + min(retry_after_s, self._retry_after_s_max)
             self._closed_until_s = max(self._closed_until_s, until_s)
-        self._tell(now_s)
-
-    # The inside.
 
     def _is_closed(self, now_s: float) -> bool:
         # A gate that far away was set by a clock that has gone back since.

@@ -116,14 +116,14 @@ class Attempt:
         if gate is not None and passed:
             conclude = gate.breaker.failed if is_fault else gate.breaker.succeeded
             conclude(passed, now_s - self._began_s, now_s)
-        self._uncount()
         if permit is not None:
             if is_drop:
                 permit.drop(wait_s)
             else:
                 permit.ignore()
         elif is_drop and gate is not None:
-            gate.limit(wait_s)
+            gate.limit(self._began_s, wait_s)
+        self._uncount()
 
     def _uncount(self) -> None:
         if self._is_counted and self._gate is not None:

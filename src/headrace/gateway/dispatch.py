@@ -89,7 +89,7 @@ class Dispatch(Attempt):
             self._began_s = now_s
             self._tries = 1
             self._call = lane.endpoint.pool.send(order.request, self._flight)
-        elif self._finds_target(0, now_s):
+        elif (not gate.closed_s and self._turns_to(0, now_s)) or self._finds_target(0, now_s):
             self._queue_up(now_s)
         else:
             self._give_up(now_s)
@@ -123,7 +123,7 @@ class Dispatch(Attempt):
             self._set_out(permit.began_s)
             return
         self.forget()
-        if self._finds_target(self._tried + 1, permit.began_s):
+        if self._moves_on("open", permit.began_s):
             self._queue_up(permit.began_s)
         else:
             self._give_up(permit.began_s)
@@ -357,7 +357,9 @@ class Dispatch(Attempt):
         )
         if decision.is_again:
             self._timer = loop.call_later(decision.delay_s, self._try_here)
-        elif self._leads_on(failure) and self._finds_target(self._tried + 1, now_s, failure):
+        elif self._leads_on(failure) and self._finds_target(
+            self._tried + 1, now_s, failure, closed_s_max=gates.backoff.retry_after_s_max
+        ):
             self._timer = loop.call_soon(self._try_again)
         else:
             return False

@@ -183,16 +183,16 @@ class Engine:
         self.pipeline.adopt(plan)
         self.shedding.adopt(settings.process)
 
-    def turn_away(self) -> None:
-        """Tell those who wait for their turn that there is none any more."""
-        self._lanes.turn_away()
+    def end_calls(self) -> None:
+        """Tell everybody who waits for a provider, or for a turn, that there will be no answer."""
+        self._embeds.close()
+        self._lanes.close()
 
     async def close(self) -> None:
         """End what runs and close every connection."""
         if self._sweeper:
             self._sweeper.cancel()
-        self._embeds.close()
-        self._lanes.close()
+        self.end_calls()
         await self.stock.close()
         await self._tasks.close()
 

@@ -46,6 +46,7 @@ class Turns:
             clock=clock,
             rules=rules,
             turns_s=None if allowance is None else allowance.turns_s,
+            paused_s=lambda: limiter.closed_s,
         )
         limiter.on_free = self.scheduler.on_free
         if allowance is not None:
@@ -108,19 +109,18 @@ class Gate:
         closed_s = turns.limiter.closed_s
         return closed_s if turns.allowance is None else max(closed_s, turns.allowance.closed_s)
 
-    def limit(self, wait_s: float | None) -> None:
-        """The provider has refused a call for want of capacity: go by a limit from now on.
+    def limit(self, began_s: float, wait_s: float | None) -> None:
+        """The provider has refused a call that ran without a permit: go by a limit from now on.
 
         Args:
-            wait_s: how long it asked to be left alone.
+            began_s: when the call began, monotonic seconds.
+            wait_s: how long the provider asked to be left alone.
         """
         if self.turns is None:
-            self.turns = self._make_turns(self.inflight)
-            limiter = self.turns.limiter
-            permit = limiter.try_acquire()
-            if permit is not None:
-                permit.drop(wait_s)
-            limiter.adopt(self.inflight)
+            # It counts until it is told of.
+            self.turns = self._make_turns(max(self.inflight - 1, 0))
+            self.turns.limiter.adopt(self.inflight)
+        self.turns.limiter.refused(began_s, wait_s)
 
     def left(self) -> None:
         """A call that ran without a permit is over."""

@@ -264,8 +264,8 @@ class Worker:
             if self._stopping.is_set():
                 break
             await asyncio.sleep(DRAIN_POLL_S)
-        self._engine.turn_away()
-        await asyncio.sleep(0)
+        self._engine.end_calls()
+        await asyncio.sleep(0)  # who waits is told before it is cut off
         for connection in list(self._service.connections):
             connection.abort()
         await asyncio.sleep(0)

@@ -228,7 +228,7 @@ class H2Pool:
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled():  # just given what it cannot take
                 self._release(waiter.result())
-            else:
+            elif waiter in self._waiters:  # or whoever released a place has passed over it
                 self._waiters.remove(waiter)
             raise
 

@@ -168,6 +168,31 @@ def test_who_finds_no_room_waits_for_it():
     run(test)
 
 
+def test_who_gives_up_waiting_just_as_room_comes_does_no_harm():
+    async def test() -> None:
+        async with pooled(Limits(connections_max=1)) as (pool, provider, _):
+            release = asyncio.Event()
+
+            async def when_told(stream: Stream) -> None:
+                await release.wait()
+                await say_ok(stream)
+
+            provider.play = when_told
+            first = Reader()
+            pool.send(REQUEST, first)
+            for _ in range(H2_STREAMS_MAX - 1):
+                pool.send(REQUEST, Reader())
+            waiting = [(sink, pool.send(REQUEST, sink)) for sink in (Reader(), Reader())]
+            await until(lambda: len(provider.streams) == H2_STREAMS_MAX)
+            first.on_end = waiting[0][1].cancel  # type: ignore[method-assign]
+            release.set()
+            await waiting[1][0].wait()
+            assert waiting[1][0].body == b"ok"
+            await until(lambda: pool.active == 0)
+
+    run(test)
+
+
 def test_who_waits_too_long_for_room_is_told():
     async def test() -> None:
         limits = Limits(connections_max=1, connect_timeout_s=0.5)

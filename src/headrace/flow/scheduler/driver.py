@@ -56,9 +56,18 @@ class Scheduler(Generic[PermitT]):
         clock: where time comes from.
         rules: the rules of the queue.
         turns_s: seconds that so many turns take at least, where the capacity knows.
+        paused_s: tells for how many seconds there will be no permit; without it nobody knows.
     """
 
-    __slots__ = ("_at_once", "_is_closed", "_is_handing_on", "_now_s", "_queue", "_try_acquire")
+    __slots__ = (
+        "_at_once",
+        "_is_closed",
+        "_is_handing_on",
+        "_now_s",
+        "_paused_s",
+        "_queue",
+        "_try_acquire",
+    )
 
     def __init__(
         self,
@@ -67,9 +76,11 @@ class Scheduler(Generic[PermitT]):
         clock: Clock,
         rules: SchedulerRules | None = None,
         turns_s: Callable[[float], float] | None = None,
+        paused_s: Callable[[], float] | None = None,
     ) -> None:
         self._try_acquire: Callable[[], PermitT | None] = capacity.try_acquire
         self._now_s = clock.monotonic_s
+        self._paused_s = paused_s or _never_paused
         self._queue: TicketQueue[Waiter[PermitT]] = TicketQueue(rules or SchedulerRules(), turns_s)
         self._at_once = [0] * len(Priority)
         self._is_handing_on = False
@@ -172,7 +183,7 @@ class Scheduler(Generic[PermitT]):
             ticket.waiter.refused(refusal(Reason.CLOSED, 0.0, RETRY_AFTER_S_UNKNOWN))
             return
         now_s = self._now_s()
-        self._queue.offer(ticket, now_s)
+        self._queue.offer(ticket, now_s, self._paused_s())
         if self._queue.refused:
             self._tell_refused(now_s)
         self.on_free()
@@ -195,9 +206,14 @@ class Scheduler(Generic[PermitT]):
     def _tell_refused(self, now_s: float) -> None:
         # Whoever is told may come again at once, so the list is taken away first.
         refused, self._queue.refused = self._queue.refused, []
+        paused_s = self._paused_s() if refused else 0.0
         for ticket, reason, retry_after_s in refused:
             waited_s = now_s - ticket.offered_s
-            ticket.waiter.refused(refusal(reason, waited_s, retry_after_s))
+            ticket.waiter.refused(refusal(reason, waited_s, max(retry_after_s, paused_s)))
+
+
+def _never_paused() -> float:
+    return 0.0
 
 
 def _no_permit() -> None:

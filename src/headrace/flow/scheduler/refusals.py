@@ -43,6 +43,13 @@ def refusal(reason: Reason, waited_s: float, retry_after_s: float) -> HeadraceEr
                 code="deadline_out_of_reach",
                 retry_after_s=retry_after_s,
             )
+        case Reason.PAUSED:
+            return Overloaded(
+                "The provider asks to be left alone for longer than this request may wait. "
+                f"{again}",
+                code="provider_paused",
+                retry_after_s=retry_after_s,
+            )
         case Reason.DEADLINE:
             return DeadlineExceeded(
                 f"The deadline of this request passed before its turn came, {waited}. "

@@ -71,6 +71,7 @@ class Reason(Enum):
     OVERLOADED = "overloaded"
     TIMEOUT = "timeout"
     OUT_OF_REACH = "out_of_reach"
+    PAUSED = "paused"
     DEADLINE = "deadline"
     CLOSED = "closed"
 

@@ -84,18 +84,25 @@ class TicketQueue(Generic[WaiterT]):
         """Turns per second of all classes; `None` where too few were seen to say."""
         return self._rate.per_s(now_s)
 
-    def offer(self, ticket: Ticket[WaiterT], now_s: float) -> None:
+    def offer(self, ticket: Ticket[WaiterT], now_s: float, paused_s: float = 0.0) -> None:
         """Let a new ticket wait, or refuse it, or somebody else in its place.
 
         It is refused at once if its deadline has passed, or passes before a turn of its own comes
         at the rate observed; whoever finds nobody of its class waiting is let in whatever was
         observed before, since otherwise nothing would ever be observed again.
+
+        Args:
+            ticket: a new one.
+            now_s: the time.
+            paused_s: seconds for which nobody has a turn.
         """
         ticket.offered_s = now_s
         class_ = self._classes[ticket.priority]
         ticket.due_s = min(ticket.deadline_s, now_s + class_.rules.wait_s_max)
         if ticket.deadline_s <= now_s:
             self._refuse(ticket, Reason.DEADLINE, RETRY_AFTER_S_UNKNOWN)
+        elif now_s + paused_s > ticket.due_s:
+            self._refuse(ticket, Reason.PAUSED, paused_s)
         elif self._is_out_of_reach(ticket, class_, now_s):
             is_own = ticket.deadline_s <= ticket.due_s
             reason = Reason.OUT_OF_REACH if is_own else Reason.TIMEOUT

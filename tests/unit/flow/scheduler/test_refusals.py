@@ -10,6 +10,7 @@ CODES = {
     Reason.OVERLOADED: (503, "queue_overloaded"),
     Reason.TIMEOUT: (503, "queue_timeout"),
     Reason.OUT_OF_REACH: (503, "deadline_out_of_reach"),
+    Reason.PAUSED: (503, "provider_paused"),
     Reason.DEADLINE: (504, "deadline_exceeded"),
     Reason.CLOSED: (503, "shutting_down"),
 }
