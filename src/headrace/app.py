@@ -17,6 +17,7 @@ from headrace.observe.logs import open_direct_log
 from headrace.server.descriptors import raise_descriptor_limit
 from headrace.server.embedded import EmbeddedValkey, NotShared, embed
 from headrace.server.listener import bind, server_tls
+from headrace.server.shared_rates import SharedRates
 from headrace.server.supervisor import Supervisor
 from headrace.server.worker import Load, Post, Worker
 from headrace.settings import Settings
@@ -67,8 +68,10 @@ def _supervise(settings: Settings, load: Load) -> int:
     layout = Layout()
     board = SharedCells(settings.listen.workers, layout.size)
     board.slots.assign(list(settings.providers))
+    rates = SharedRates(settings.listen.workers)
+    rates.assign(settings.keys)
     posts = [
-        Post(index, board, layout, supervisor_pid=os.getpid())
+        Post(index, board, layout, supervisor_pid=os.getpid(), rates=rates)
         for index in range(settings.listen.workers)
     ]
 

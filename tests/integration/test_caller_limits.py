@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import math
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,14 +30,15 @@ class Door:
         self._sim = sim
         self.gateway = Gateway(folder, self.settings(**limits), admin_key=OPERATOR)
 
-    def settings(self, *, address: Any = None, **limits: Any) -> dict[str, Any]:
+    def settings(self, *, address: Any = None, workers: int = 1, **limits: Any) -> dict[str, Any]:
         keys = [
             {"key": "hr-limited", "tenant": "a", "name": "limited", **limits},
             {"key": FREE, "tenant": "b"},
             {"key": OPERATOR, "tenant": "ops", "admin": True},
         ]
         more = {} if address is None else {"limits": {"address": address}}
-        return {"providers": lanes(self._sim.url), "keys": keys, **more}
+        listen = {"workers": workers}
+        return {"providers": lanes(self._sim.url), "keys": keys, "listen": listen, **more}
 
     def ask(
         self, document: Any, *, path: str = OPENAI.path, key: str = "", **more: str
@@ -256,7 +258,9 @@ def test_a_reload_changes_limits_and_forgets_nothing(doors: Any) -> None:
         door.gateway.write_settings(door.settings(requests_per_minute=6, concurrent=2))
         assert door.gateway.reload()["event"] == "reloaded"
         assert door.told()["inflight"] == 1
-        assert [door.chat(number).status for number in range(1, 7)] == [200] * 5 + [429]
+        assert [door.chat(number).status for number in range(1, 7)] == [200] * 4 + [
+            429
+        ] * 2  # a third was used
         wire.read_until(b"[DONE]")
         door.gateway.write_settings(door.settings())
         door.gateway.reload()
@@ -292,3 +296,23 @@ def test_a_connection_may_go_on_after_a_refusal(doors: Any) -> None:
         assert [wire.response().status for _ in range(3)] == [200, 429, 429]
         wire.send(encode_request(OPENAI.path, OPENAI.document("sim/m"), headers=free))
         assert wire.response().status == 200
+
+
+def test_workers_count_together(doors: Any) -> None:
+    limits = {"workers": 2, "requests_per_minute": 12, "concurrent": 2}
+    door = doors(**limits)
+    told = [door.chat(number) for number in range(16)]  # each on a connection of its own
+    assert [response.status for response in told] == [200] * 12 + [429] * 4
+    assert len({response.headers["x-request-id"].partition("-")[0] for response in told}) == 2
+    left = [int(response.headers["x-ratelimit-remaining-requests"]) for response in told]
+    assert left == sorted(left, reverse=True)
+    del limits["requests_per_minute"]
+    door.gateway.write_settings(door.settings(**limits))
+    before = len(door.gateway.reloads())
+    door.gateway.signal(signal.SIGHUP)
+    eventually(lambda: len(door.gateway.reloads()) == before + 2 or None)
+    with stream(door, 1000) as first, stream(door, 1001) as second:
+        for wire in (first, second):
+            assert b" 200 " in wire.read_until(b"\r\n\r\n")
+        codes = {code(door.chat(number)) for number in range(4)}
+        assert codes == {"rate_limit_concurrent"}

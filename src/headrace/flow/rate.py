@@ -6,7 +6,7 @@ more than the burst and what the rate adds, in any span of time.
 """
 
 from math import ceil, floor, inf
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -16,8 +16,21 @@ MINUTE_S: Final = 60.0
 BUSY_RETRY_AFTER_S: Final = 1.0
 """Nobody knows when a call under way will end, so whoever has too many is told this."""
 
+CELLS: Final = 2
+"""Numbers that all who share a caller's limits write; where each counts its calls comes after."""
+
+_REQUESTS, _TOKENS = range(CELLS)
+
 # What is missing by less than this share of the burst is not missing: floats round.
 _ROUNDING: Final = 1e-9
+
+
+class Cells(Protocol):
+    """Numbers that may be shared by processes."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> float: ...
+    def __setitem__(self, index: int, value: float, /) -> None: ...
 
 
 class Gcra:
@@ -28,17 +41,26 @@ class Gcra:
     Args:
         per_minute: positive.
         burst_s: how many seconds' worth may come at once; at least one unit always may.
+        times: where the time is kept at which all will be there again, for those who share it.
+        at: where in `times`.
     """
 
-    __slots__ = ("_full_s", "_rounding_s", "_unit_s", "burst", "burst_s", "per_minute")
+    __slots__ = ("_at", "_rounding_s", "_times", "_unit_s", "burst", "burst_s", "per_minute")
 
-    def __init__(self, per_minute: float, burst_s: float) -> None:
+    def __init__(
+        self,
+        per_minute: float,
+        burst_s: float,
+        times: Cells | None = None,
+        at: int = 0,
+    ) -> None:
         self.per_minute = per_minute
         self._unit_s = MINUTE_S / per_minute
         self.burst_s = max(burst_s, self._unit_s)
         self.burst = self.burst_s / self._unit_s
         self._rounding_s = self.burst_s * _ROUNDING
-        self._full_s = -inf
+        self._times = [-inf] if times is None else times
+        self._at = at
 
     def wait_s(self, cost: float, now_s: float) -> float:
         """Seconds until `cost` would be admitted if nothing else is; `inf` where it never is."""
@@ -50,16 +72,17 @@ class Gcra:
 
     def take(self, cost: float, now_s: float) -> None:
         """Count `cost`, whether it is there or not: what comes later waits the longer."""
-        self._full_s = max(self._full_s, now_s) + cost * self._unit_s
+        self._times[self._at] = max(self._times[self._at], now_s) + cost * self._unit_s
 
     def give_back(self, cost: float) -> None:
         """Count `cost` no more."""
-        self._full_s -= cost * self._unit_s
+        self._times[self._at] -= cost * self._unit_s
 
     def charge(self, cost: float, now_s: float) -> None:
         """Count `cost` that was used beyond what was taken; two bursts of debt at the most."""
-        full_s = max(self._full_s, now_s)
-        self._full_s = max(full_s, min(full_s + cost * self._unit_s, now_s + 2 * self.burst_s))
+        full_s = max(self._times[self._at], now_s)
+        debt_s = min(full_s + cost * self._unit_s, now_s + 2 * self.burst_s)
+        self._times[self._at] = max(full_s, debt_s)
 
     def left(self, now_s: float) -> int:
         """How much would be admitted at once now; never below 0."""
@@ -68,12 +91,11 @@ class Gcra:
 
     def reset_s(self, now_s: float) -> float:
         """Seconds until all of the burst is there again."""
-        return max(0.0, self._full_s - now_s)
+        return max(0.0, self._times[self._at] - now_s)
 
-    def go_on_from(self, other: "Gcra", now_s: float) -> None:
-        """Count what `other` has counted and not yet got back, up to a burst."""
-        used = other.reset_s(now_s) / other.burst_s * other.burst
-        self._full_s = now_s + min(used * self._unit_s, self.burst_s)
+    def cap(self, now_s: float) -> None:
+        """Be whole again after a burst at the latest, whatever other limits counted before."""
+        self._times[self._at] = min(self._times[self._at], now_s + self.burst_s)
 
 
 class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,36 +165,45 @@ class CallerRate:
 
     Args:
         limits: what it may ask.
+        cells: where processes that share the limits keep what was asked: `CELLS` numbers and one
+            more for each of them, 0 at first. Their clocks have to be the same. Two that count at
+            the very same moment may count one request for two.
+        place: number of this process, from 0; what one before it had under way is no more.
     """
 
-    __slots__ = ("_concurrent", "_requests", "_time", "_tokens", "inflight", "is_limited")
+    __slots__ = ("_cells", "_concurrent", "_own", "_requests", "_time", "_tokens", "is_limited")
 
-    def __init__(self, limits: RateLimits) -> None:
+    def __init__(self, limits: RateLimits, cells: Cells | None = None, place: int = 0) -> None:
         self._time = SteadyTime()
-        self.inflight = 0
+        self._cells: Cells = [-inf, -inf, 0.0] if cells is None else cells
+        self._own = CELLS + place
+        self._cells[self._own] = 0.0
         self._adopt(limits)
 
     def _adopt(self, limits: RateLimits) -> None:
-        self._requests = _gcra(limits.requests_per_minute, limits)
-        self._tokens = _gcra(limits.tokens_per_minute, limits)
+        self._requests = self._gcra(limits.requests_per_minute, limits, _REQUESTS)
+        self._tokens = self._gcra(limits.tokens_per_minute, limits, _TOKENS)
         self._concurrent = limits.concurrent
         if limits.concurrent is not None:
             self._concurrent = max(1, round(limits.concurrent * limits.share))
         self.is_limited = bool(self._requests or self._tokens or self._concurrent)
 
+    def _gcra(self, per_minute: float | None, limits: RateLimits, at: int) -> Gcra | None:
+        if per_minute is None:
+            return None
+        return Gcra(per_minute * limits.share, limits.burst_s, self._cells, at)
+
     def change(self, limits: RateLimits, now_s: float) -> None:
-        """Go by other limits; what was asked lately, and calls under way, still count.
+        """Go by other limits; the same part of them stays used, and calls under way still count.
 
         Args:
             limits: what it may ask from now on.
             now_s: monotonic time, in seconds.
         """
-        now_s = self._time.at(now_s)
-        before = (self._requests, self._tokens)
         self._adopt(limits)
-        for old, new in zip(before, (self._requests, self._tokens), strict=True):
-            if old is not None and new is not None:
-                new.go_on_from(old, now_s)
+        for gcra in (self._requests, self._tokens):
+            if gcra is not None:
+                gcra.cap(self._time.at(now_s))
 
     @property
     def tokens_max(self) -> float:
@@ -187,7 +218,21 @@ class CallerRate:
     @property
     def is_busy(self) -> bool:
         """Whether as many calls are under way as may be."""
-        return self._concurrent is not None and self.inflight >= self._concurrent
+        return self._concurrent is not None and self._inflight_of_all >= self._concurrent
+
+    @property
+    def _inflight_of_all(self) -> float:
+        cells = self._cells
+        return sum(cells[at] for at in range(CELLS, len(cells)))
+
+    @property
+    def inflight(self) -> int:
+        """Calls under way here."""
+        return int(self._cells[self._own])
+
+    @inflight.setter
+    def inflight(self, calls: int) -> None:
+        self._cells[self._own] = calls
 
     def admit(self, tokens: float, now_s: float) -> Refusal | None:
         """Count a call where every limit has room for it; else nothing is counted.
@@ -335,7 +380,3 @@ def duration_text(seconds: float) -> str:
         return text
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes}m{text}" if hours else f"{minutes}m{text}"
-
-
-def _gcra(per_minute: float | None, limits: RateLimits) -> Gcra | None:
-    return None if per_minute is None else Gcra(per_minute * limits.share, limits.burst_s)

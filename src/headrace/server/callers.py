@@ -7,7 +7,7 @@ refusals are put into words, and tokens are estimated before a call and put righ
 import re
 from collections.abc import Iterable, Mapping
 from math import ceil, inf
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from headrace.cache.entry import Answer, Shape
 from headrace.clock import Clock
@@ -18,6 +18,7 @@ from headrace.gateway.reader import Source
 from headrace.identity.keys import Principal
 from headrace.model import DialectName
 from headrace.server.limit_lines import standing_lines
+from headrace.server.shared_rates import SharedRates
 from headrace.settings import KeySettings, Settings
 from headrace.settings.flow import AddressLimitSettings
 
@@ -214,16 +215,18 @@ class Callers:
 
     Args:
         clock: the time.
-        workers: how many count beside each other.
+        shared: what several workers count together.
+        worker: number of this one.
 
     Attributes:
         limited: those keys that have limits, by their digest; the same mapping for good.
     """
 
-    def __init__(self, clock: Clock, workers: int = 1) -> None:
+    def __init__(self, clock: Clock, shared: SharedRates | None = None, worker: int = 0) -> None:
         self.limited: dict[bytes, Caller] = {}
         self._clock = clock
-        self._share = 1 / workers
+        self._shared = shared
+        self._worker = worker
         self._address = AddressLimitSettings()
         self._addresses: AddressRates | None = None
 
@@ -233,9 +236,9 @@ class Callers:
         return self._addresses is not None
 
     @classmethod
-    def of(cls, settings: Settings, clock: Clock) -> "Callers":
+    def of(cls, settings: Settings, clock: Clock, shared: SharedRates | None, worker: int) -> Self:
         """Those that the settings name."""
-        callers = cls(clock, settings.listen.workers)
+        callers = cls(clock, shared, worker)
         callers.adopt(settings)
         return callers
 
@@ -252,15 +255,15 @@ class Callers:
         before = self.limited.copy()
         self.limited.clear()
         for key in keys:
-            limits, digest = self._limits(key), key.digest_bytes()
-            if limits is None:
+            if not key.is_limited:
                 continue
+            digest = key.digest_bytes()
             caller = before.get(digest)
             if caller is None:
-                caller = Caller(key.shown_name, key.tenant, CallerRate(limits), self._clock)
+                caller = Caller(key.shown_name, key.tenant, self._rate(key, digest), self._clock)
             else:
                 caller.name, caller.tenant = key.shown_name, key.tenant
-                caller.rate.change(limits, now_s)
+                caller.rate.change(_limits(key), now_s)
             self.limited[digest] = caller
         if address != self._address:
             self._address, self._addresses = address, _address_rates(address)
@@ -286,16 +289,20 @@ class Callers:
             "addresses": None if self._addresses is None else len(self._addresses),
         }
 
-    def _limits(self, key: KeySettings) -> RateLimits | None:
-        if key.requests_per_minute is key.tokens_per_minute is key.concurrent is None:
-            return None
-        return RateLimits(
-            requests_per_minute=key.requests_per_minute,
-            tokens_per_minute=key.tokens_per_minute,
-            concurrent=key.concurrent,
-            burst_s=key.burst_s,
-            share=self._share,
-        )
+    def _rate(self, key: KeySettings, digest: bytes) -> CallerRate:
+        cells = None if self._shared is None else self._shared.cells(digest)
+        if cells is None:
+            return CallerRate(_limits(key))
+        return CallerRate(_limits(key), cells, self._worker)
+
+
+def _limits(key: KeySettings) -> RateLimits:
+    return RateLimits(
+        requests_per_minute=key.requests_per_minute,
+        tokens_per_minute=key.tokens_per_minute,
+        concurrent=key.concurrent,
+        burst_s=key.burst_s,
+    )
 
 
 def find_caller(

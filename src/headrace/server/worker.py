@@ -36,6 +36,7 @@ from headrace.server.http import HttpConnection
 from headrace.server.listener import Certificate, listen_on, server_tls
 from headrace.server.operations import Handler, Operations
 from headrace.server.service import Service
+from headrace.server.shared_rates import SharedRates
 from headrace.settings import Settings
 from headrace.settings.schema import WarmSettings
 from headrace.version import __version__
@@ -65,12 +66,14 @@ class Post(msgspec.Struct, frozen=True):
         board: the metrics of all workers.
         layout: the layout of a worker's row on the board.
         supervisor_pid: who started it; `None` for a worker on its own.
+        rates: what all of them count of callers together; `None` for a worker on its own.
     """
 
     index: int
     board: Board
     layout: Layout
     supervisor_pid: int | None = None
+    rates: SharedRates | None = None
 
 
 class Worker:
@@ -124,7 +127,7 @@ class Worker:
         self._books = Books(
             metrics, self._logs.access, clock, status_min=_STATUS_MIN[settings.log.level]
         )
-        self._callers = Callers.of(settings, clock)
+        self._callers = Callers.of(settings, clock, post.rates, post.index)
         self._service = Service(
             bounds=settings.listen,
             desk=self._desk(settings),

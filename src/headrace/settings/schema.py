@@ -350,6 +350,12 @@ class KeySettings(msgspec.Struct, frozen=True, kw_only=True):
     burst_s: Burst = 60.0
 
     @property
+    def is_limited(self) -> bool:
+        """Whether anything of what it may ask is limited."""
+        limits = (self.requests_per_minute, self.tokens_per_minute, self.concurrent)
+        return any(limit is not None for limit in limits)
+
+    @property
     def shown_name(self) -> str:
         """What logs call this key."""
         return self.name or f"key-{self.digest_bytes().hex()[:_NAME_DIGITS]}"

@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from headrace.flow.rate import CallerRate, Gcra, RateLimits, Refusal, duration_text
+from headrace.flow.rate import CELLS, CallerRate, Gcra, RateLimits, Refusal, duration_text
 
 
 def test_a_burst_goes_at_once_and_then_the_rate() -> None:
@@ -129,9 +129,9 @@ def test_without_limits_of_tokens_none_are_reserved() -> None:
 
 @pytest.mark.parametrize(
     ("per_minute", "left"),
-    [(60, 10), (600, 550), (30, 0), (6000, 5950)],
+    [(60, 10), (600, 100), (30, 5), (6000, 1000)],
 )
-def test_what_was_asked_still_counts_under_other_limits(per_minute: float, left: int) -> None:
+def test_the_same_part_stays_used_under_other_limits(per_minute: float, left: int) -> None:
     caller = CallerRate(RateLimits(requests_per_minute=60, concurrent=100))
     for _ in range(50):
         assert caller.enter(1.0) is None
@@ -147,6 +147,28 @@ def test_no_change_of_limits_makes_anyone_wait_for_more_than_a_burst() -> None:
     assert caller.reserve(60_000, 0.0) is None
     caller.change(RateLimits(tokens_per_minute=60, burst_s=10), 0.0)
     assert caller.reserve(1, 0.0) == Refusal("tokens", pytest.approx(1))
+
+
+def test_processes_share_limits_by_their_cells() -> None:
+    cells = [0.0] * (CELLS + 2)
+    limits = RateLimits(requests_per_minute=60, tokens_per_minute=600, concurrent=3, burst_s=3)
+    first, second = (CallerRate(limits, cells, place) for place in (0, 1))
+    for caller in (first, second, first):
+        assert caller.enter(5.0) is None
+    assert (first.inflight, second.inflight) == (2, 1)
+    assert second.enter(5.0) == Refusal("concurrent", 1.0)
+    first.release()
+    assert second.enter(5.0) == Refusal("requests", pytest.approx(1))
+    assert first.reserve(30, 5.0) is None
+    assert second.standings(5.0) == first.standings(5.0)
+    assert second.reserve(1, 5.0) == Refusal("tokens", pytest.approx(0.1))
+    for caller in (first, second):  # once is enough, and twice does no harm
+        caller.change(RateLimits(requests_per_minute=600, concurrent=3, burst_s=2), 5.0)
+    assert second.standings(5.0)[0].left == 0
+    assert second.enter(6.0) is None
+    successor = CallerRate(limits, cells, 1)  # of one that died with its calls
+    assert successor.inflight == 0
+    assert first.inflight == 1
 
 
 def test_calls_are_booked_one_after_the_other() -> None:

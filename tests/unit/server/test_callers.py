@@ -185,7 +185,7 @@ def test_a_reload_keeps_what_was_asked() -> None:
         "tenant": "t",
         "inflight": 10,
         "refused": 0,
-        "requests_left": 590,
+        "requests_left": 500,
     }
     callers.change([key()], NOBODY)
     assert callers.limited == {}

@@ -1,0 +1,73 @@
+"""Workers count together, and never for the wrong key."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace.clock import ManualClock
+from headrace.server.callers import Callers
+from headrace.server.shared_rates import SharedRates
+from headrace.settings import KeySettings, Secret
+from headrace.settings.flow import AddressLimitSettings
+
+NOBODY = AddressLimitSettings()
+
+
+def key(name: str, **limits: Any) -> KeySettings:
+    return KeySettings(key=Secret(name), tenant="t", name=name, **limits)
+
+
+def limited(name: str) -> KeySettings:
+    return key(name, requests_per_minute=60)
+
+
+@given(st.lists(st.text("abc", min_size=1, max_size=3), max_size=12, unique=True))
+def test_every_key_has_a_place_of_its_own(names: list[str]) -> None:
+    rates = SharedRates(workers=2, keys_max=8)
+    keys = [limited(name) for name in names]
+    for known in range(len(keys) + 1):  # a reload after the other
+        rates.assign(reversed(keys[:known]))
+    places = [rates.cells(each.digest_bytes()) for each in keys]
+    assert [place is not None for place in places] == [at < 8 for at in range(len(keys))]
+    for number, place in enumerate(places):
+        if place is not None:
+            assert (len(place), list(place)) == (4, [0.0] * 4)
+            place[0] = number + 1.0
+    given_ = [place[0] for place in places if place is not None]
+    assert given_ == [number + 1.0 for number in range(len(given_))]
+
+
+def test_keys_without_limits_take_no_place() -> None:
+    rates = SharedRates(workers=2, keys_max=1)
+    rates.assign([key("free"), limited("k")])
+    assert rates.cells(key("free").digest_bytes()) is None
+    assert rates.cells(limited("k").digest_bytes()) is not None
+
+
+def test_workers_count_together() -> None:
+    clock = ManualClock()
+    clock.advance(100)
+    rates = SharedRates(workers=2)
+    keys = [key("k", requests_per_minute=60, concurrent=2)]
+    rates.assign(keys)
+    first, second = (Callers(clock, rates, worker) for worker in (0, 1))
+    for callers in (first, second):
+        callers.change(keys, NOBODY)
+    mine, theirs = (next(iter(callers.limited.values())) for callers in (first, second))
+    mine.enter(b"")
+    theirs.enter(b"")
+    assert mine.rate.is_busy
+    assert mine.lines("openai") == theirs.lines("openai")
+    assert theirs.told()["requests_left"] == 58
+
+
+def test_a_key_without_a_place_is_counted_by_each_worker() -> None:
+    rates = SharedRates(workers=2, keys_max=1)
+    keys = [limited("a"), limited("b")]
+    rates.assign(keys)
+    callers = Callers(ManualClock(), rates, 1)
+    callers.change(keys, NOBODY)
+    for caller in callers.limited.values():
+        caller.enter(b"")
+    assert [told["requests_left"] for told in callers.told()["keys"]] == [59, 59]
