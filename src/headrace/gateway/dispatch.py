@@ -114,19 +114,17 @@ class Dispatch(Attempt):
         """It is this call's turn."""
         self._permit = permit
         claim = self.claim
-        if self._place is None and (claim is None or not claim.has_waited):
-            self._set_out(permit.began_s)
-            return
-        self._place = None
-        self._order.watch.passed("schedule")
-        if self._still_passes(permit.began_s):
-            self._set_out(permit.began_s)
-            return
-        self.forget()
-        if self._moves_on("open", permit.began_s):
-            self._queue_up(permit.began_s)
-        else:
-            self._give_up(permit.began_s)
+        if self._place is not None or (claim is not None and claim.has_waited):
+            self._place = None
+            self._order.watch.passed("schedule")
+            if not self._still_passes(permit.began_s):
+                self.forget()
+                if self._moves_on("open", permit.began_s):
+                    self._queue_up(permit.began_s)
+                else:
+                    self._give_up(permit.began_s)
+                return
+        self._set_out(permit.began_s)
 
     def refused(self, error: HeadraceError) -> None:
         """There is no turn for this call here."""
