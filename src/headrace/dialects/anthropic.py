@@ -1,7 +1,7 @@
 # ruff: noqa: ARG002 - every dialect takes what the protocol names, whether it needs it or not
 """The Anthropic dialect: messages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from headrace.dialects.anthropic_reply import (
     read_message_text,
     write_message,
 )
+from headrace.dialects.anthropic_splice import splice_message
 from headrace.dialects.anthropic_stream import assemble_message, disassemble_message
 from headrace.dialects.base import Grammar, Operation
 from headrace.dialects.fields import (
@@ -24,6 +25,7 @@ from headrace.dialects.fields import (
     read_model,
     read_temperature,
 )
+from headrace.dialects.splice import Splice
 from headrace.errors import HeadraceError
 from headrace.model import DialectName, ReplyFacts, RequestView
 
@@ -106,6 +108,10 @@ class AnthropicDialect:
     def write_reply(self, text: str, *, model: str, reply_id: str, created_s: int) -> bytes:
         """A whole message that says `text`, for which no tokens were used."""
         return write_message(text, model=model, reply_id=reply_id)
+
+    def splice(self, body: bytes, transcript: bytes, models: Sequence[str]) -> Splice | None:
+        """How a streamed message that broke off can go on, `None` where it cannot."""
+        return splice_message(body, transcript, models)
 
     def without_usage_event(self, events: bytes) -> bytes:
         """The transcript as it is: no event of this dialect only reports usage."""

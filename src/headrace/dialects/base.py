@@ -5,10 +5,12 @@ or streamed), turns one into the other and words errors the way its SDKs expect 
 """
 
 import enum
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import msgspec
 
+from headrace.dialects.splice import Splice
 from headrace.errors import HeadraceError
 from headrace.model import DialectName, ReplyFacts, RequestView
 
@@ -91,6 +93,16 @@ class Dialect(Protocol):
             model: who says it.
             reply_id: what tells it from others.
             created_s: seconds since the epoch.
+        """
+        ...
+
+    def splice(self, body: bytes, transcript: bytes, models: Sequence[str]) -> Splice | None:
+        """How a stream that broke off can go on, `None` where it cannot.
+
+        Args:
+            body: the request.
+            transcript: the events so far, all of them whole.
+            models: the providers' names of those who may be asked.
         """
         ...
 

@@ -1,6 +1,7 @@
 # ruff: noqa: ARG002 - every dialect takes what the protocol names, whether it needs it or not
 """The OpenAI dialect: chat completions and embeddings."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -25,7 +26,9 @@ from headrace.dialects.openai_reply import (
     read_embeddings_reply,
     write_chat_reply,
 )
+from headrace.dialects.openai_splice import splice_chat
 from headrace.dialects.openai_stream import assemble_chat, disassemble_chat
+from headrace.dialects.splice import Splice
 from headrace.errors import HeadraceError, InvalidRequest
 from headrace.model import DialectName, ReplyFacts, RequestView
 
@@ -97,6 +100,10 @@ class OpenAIDialect:
     def write_reply(self, text: str, *, model: str, reply_id: str, created_s: int) -> bytes:
         """A whole chat completion that says `text`, for which no tokens were used."""
         return write_chat_reply(text, model=model, reply_id=reply_id, created_s=created_s)
+
+    def splice(self, body: bytes, transcript: bytes, models: Sequence[str]) -> Splice | None:
+        """How a streamed chat that broke off can go on, `None` where it cannot."""
+        return splice_chat(body, transcript)
 
     def without_usage_event(self, events: bytes) -> bytes:
         """The same transcript, its newlines LF, without the event that only reports usage."""

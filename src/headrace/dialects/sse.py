@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 _BOM = b"\xef\xbb\xbf"
+_BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
 class Event(NamedTuple):
@@ -27,6 +28,14 @@ def split_blocks(transcript: bytes) -> list[bytes]:
     blocks = transcript.removeprefix(_BOM).split(b"\n\n")
     blocks.pop()
     return blocks
+
+
+def cut_off(data: bytes) -> tuple[bytes, bytes]:
+    """The part of a transcript that ends with a whole event, and what follows it."""
+    if data.endswith(b"\n\n"):
+        return data, b""
+    end = max((data.rfind(mark) + len(mark) for mark in _BLANK_LINES if mark in data), default=0)
+    return data[:end], data[end:]
 
 
 def read_block(block: bytes) -> Event | None:

@@ -230,6 +230,9 @@ class Engine:
                 for name, model in settings.models.items()
                 if model.fallback_text is not None
             },
+            continued=frozenset(
+                name for name, model in settings.models.items() if model.continue_streams
+            ),
         )
 
     def _ask_again(self, call: Call, body: bytes, purpose: str, reader: Reader) -> None:

@@ -49,7 +49,7 @@ class Tower(Protocol):
 class Flight(Relay):
     """A call under way and its relay."""
 
-    __slots__ = ("_began_s", "_tower", "agent", "facts", "followers", "order")
+    __slots__ = ("_began_s", "agent", "facts", "followers", "order", "tower")
 
     def __init__(self, order: Order, tower: Tower) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Flight(Relay):
         self.agent: Agent | None = None
         self.facts = _NO_FACTS
         self.followers = 0  # requests that would have been calls of their own
-        self._tower = tower
+        self.tower = tower
         self._began_s = tower.now_s()
 
     @property
@@ -107,8 +107,8 @@ class Flight(Relay):
 
     def concluded(self) -> Answer:
         order = self.order
-        if self.status >= _ERRORS and self._tower.has_better(self):
-            order.way.meter.done(self.status, self._tower.now_s() - self._began_s)
+        if self.status >= _ERRORS and self.tower.has_better(self):
+            order.way.meter.done(self.status, self.tower.now_s() - self._began_s)
             raise UpstreamBroken(f"Provider '{order.way.endpoint.name}' answered {self.status}.")
         if self.is_stream:
             self._read_stream()
@@ -117,7 +117,7 @@ class Flight(Relay):
         elif self.status == 400:
             self._read_refusal()
         usage = self.facts.usage
-        price = self._tower.price_of(order) if usage else None
+        price = self.tower.price_of(order) if usage else None
         return Answer(
             self.status,
             self.headers,
@@ -127,33 +127,33 @@ class Flight(Relay):
             order.model,
             usage,
             price.cost_usd(usage) if price and usage else None,
-            self._tower.now_s() - self._began_s,
+            self.tower.now_s() - self._began_s,
         )
 
     def consoled(self, error: HeadraceError) -> bool:
-        return self._tower.console(self, error)
+        return self.tower.console(self, error)
 
     def ended(self) -> None:
         self.call = None
         agent, self.agent = self.agent, None  # a cycle otherwise
         if agent is not None:
             agent.ended()
-        self._tower.ended(self)
+        self.tower.ended(self)
 
     def failed(self) -> None:
         self.call = None
-        self._tower.landed(self)
+        self.tower.landed(self)
 
     def closed(self) -> None:
-        self._tower.closed(self)
+        self.tower.closed(self)
 
     def on_bug(self, bug: BaseException) -> None:
-        self._tower.on_bug(bug)
+        self.tower.on_bug(bug)
 
     def abandoned(self) -> None:
         call, self.call = self.call, None
         self.agent = None
-        self._tower.landed(self)
+        self.tower.landed(self)
         if call:
             call.cancel()
 

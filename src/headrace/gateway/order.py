@@ -7,7 +7,7 @@ import msgspec
 from headrace.cache.entry import Answer, Shape
 from headrace.cache.semantic.candidate import Candidate
 from headrace.cache.semantic.scope import Question
-from headrace.errors import HeadraceError
+from headrace.errors import DeadlineExceeded, HeadraceError
 from headrace.gateway.call import Call, Stopwatch
 from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.reader import Reader
@@ -125,3 +125,13 @@ def whole_body(order: Order, answer: Answer) -> bytes:
     if answer.shape is Shape.WHOLE:
         return answer.body
     return order.call.dialect.assemble(order.call.grammar.operation, answer.body)
+
+
+def asked_elsewhere() -> HeadraceError:
+    """Why what is asked in the background is not asked."""
+    return HeadraceError("The same is being asked already.")
+
+
+def not_cached() -> HeadraceError:
+    """Why a request that only a stored answer will do for has none."""
+    return DeadlineExceeded("The answer is not in the cache.", code="not_cached")

@@ -18,15 +18,16 @@ from headrace.cache.entry import Shape
 from headrace.cache.key import canonical_key, decode_document, repeat_key
 from headrace.cache.rules import request_cacheable
 from headrace.clock import Clock
-from headrace.errors import DeadlineExceeded, HeadraceError
+from headrace.errors import HeadraceError
 from headrace.flow.singleflight import SingleFlight
 from headrace.gateway.answers import Answers, Held
 from headrace.gateway.call import Call, Stopwatch
 from headrace.gateway.consolation import Consolation
+from headrace.gateway.continuation import Continuer
 from headrace.gateway.embed_batch import Sender
 from headrace.gateway.flight import Flight
 from headrace.gateway.meanings import Meanings
-from headrace.gateway.order import Order, shape_of
+from headrace.gateway.order import Order, asked_elsewhere, not_cached, shape_of
 from headrace.gateway.plan import Plan
 from headrace.gateway.reader import Nobody, Reader, Source, Stale
 from headrace.gateway.seeker import Seeker, Sought
@@ -81,6 +82,7 @@ class Pipeline:
             self._prepare,
             self._send,
         )
+        self._continuer = Continuer(lambda: self.sender, metrics)
         consolation = Consolation(answers, metrics, clock)
         self.has_better, self.console = consolation.has_better, consolation.console
         self.now_s = clock.monotonic_s
@@ -192,7 +194,7 @@ class Pipeline:
                 return False
             order.stale = held.answer
         if order.call.hints.cached_only and not self._seeker.seeks(order):
-            raise _not_cached()
+            raise not_cached()
         return True
 
     def _give(self, order: Order, held: Held) -> None:
@@ -225,7 +227,8 @@ class Pipeline:
             self._metrics.flights_joined.increment()
             cache = CacheResult.JOINED
         else:
-            flight = order.relay = Flight(order, self)
+            make = self._continuer.flight if self._plan.continued else Flight
+            flight = order.relay = make(order, self)
             order.purge_seq = self._answers.purge_seq
             cache = CacheResult.MISS if order.looks_up else CacheResult.BYPASS
             if joins:
@@ -288,7 +291,7 @@ class Pipeline:
     def _go_on(self, order: Order) -> None:
         """Send what nothing was found for."""
         if order.call.hints.cached_only:
-            order.stop(_not_cached())
+            order.stop(not_cached())
             return
         for stage in (self._prepare, self._send):
             outcome = attempt(stage, order, self.on_bug)
@@ -301,7 +304,7 @@ class Pipeline:
         due, self._due = self._due, []
         for order, reader in due:
             if self._flights.find(order.flight_key) is not None:
-                reader.fail(_asked_elsewhere())
+                reader.fail(asked_elsewhere())
             else:
                 order.watch = Stopwatch(self.now_s, self.now_s())
                 flight = order.relay = Flight(order, self)
@@ -317,7 +320,7 @@ class Pipeline:
         if await self._seeker.take_turn(order) or flight.followers:
             self._go_on(order)
         else:
-            order.stop(_asked_elsewhere())
+            order.stop(asked_elsewhere())
 
     def _prepare(self, order: Order) -> bool:
         self.sender.prepare(order)
@@ -386,14 +389,6 @@ class Pipeline:
             self._meanings.judge(order, answer)
         if order.lease:
             self._seeker.hand_over(order)
-
-
-def _asked_elsewhere() -> HeadraceError:
-    return HeadraceError("The same is being asked already.")
-
-
-def _not_cached() -> HeadraceError:
-    return DeadlineExceeded("The answer is not in the cache.", code="not_cached")
 
 
 _SHAPE_SUFFIX = tuple(bytes((shape,)) for shape in Shape)

@@ -45,6 +45,7 @@ class Plan(msgspec.Struct, frozen=True):
         second_usd: what a second that nobody waits is worth, in US dollars.
         fallback_texts: what is given where every target of a model failed, by the name that
             callers use.
+        continued: models whose streams go on in another call where they break off, by that name.
     """
 
     directory: Directory
@@ -61,6 +62,7 @@ class Plan(msgspec.Struct, frozen=True):
     stale_if_error_s: float
     second_usd: float
     fallback_texts: Mapping[str, str]
+    continued: frozenset[str]
 
     def price(self, lane: Lane, model: str) -> Price | None:
         """What `model` costs at a provider, where that is known."""

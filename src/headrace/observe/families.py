@@ -92,6 +92,7 @@ CONNECTION_STATE = Label("state", ("idle", "active"))
 TOKEN_TYPE = Label("type", ("input", "output", "cached"))
 STALE = Label("why", ("while-revalidate", "if-error"))
 EVICTION = Label("reason", ("capacity", "expired", "purged", "removed"))
+CONTINUATION = Label("outcome", ("ended", "failed"))
 PREFETCHED = Label("outcome", ("used", "wasted", "failed"))
 NOT_PREFETCHED = Label("why", ("budget", "value", "busy"))
 REFUSAL = Label(
@@ -164,6 +165,7 @@ _UPSTREAM = (
     _counter("upstream_errors", "Calls that providers did not answer.", PROVIDER, UPSTREAM_ERROR),
     _counter("upstream_retries", "Calls sent again.", PROVIDER),
     _counter("fallback_texts", "Answers that were the fallback text of a model."),
+    _counter("streams_continued", "Broken streams that went on in another call.", CONTINUATION),
     _counter("upstream_limited", "Answers with status 429, by the key they met.", PROVIDER, KEY),
     Family(
         "headrace_quota_used_ratio",

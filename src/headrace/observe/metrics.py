@@ -155,6 +155,7 @@ class Metrics:
         self.upstream_errors = self._counter("upstream_errors")
         self.upstream_retries = self._counter("upstream_retries")
         self.fallback_texts = self._counter("fallback_texts")
+        self.streams_continued = self._counter("streams_continued")
         self.upstream_limited = self._counter("upstream_limited")
         self.quota_used = self._gauge("quota_used_ratio")
         self.circuit_openings = self._counter("circuit_openings")

@@ -136,11 +136,14 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         balance: which of the targets is asked first.
+        fallback_text: given where every target failed.
+        continue_streams: whether a stream that breaks off goes on in another call.
     """
 
     targets: Annotated[tuple[TargetSettings, ...], Meta(min_length=1)]
     balance: BalanceName = "in-order"
     fallback_text: str | None = None
+    continue_streams: bool = False
     price: Price | None = None
 
 
