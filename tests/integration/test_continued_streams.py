@@ -3,7 +3,6 @@
 import itertools
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -17,9 +16,6 @@ from tests.support.waiting import eventually
 from tests.support.wire import Response, connect, encode_request
 
 from headrace.dialects.splice import PLEA
-from headrace.sim.faults import Fault, FaultKind
-from headrace.sim.options import SimOptions
-from headrace.sim.thread import ThreadedSim, running
 
 COUNT = 'headrace_streams_continued_total{{outcome="{}"}}'
 QUESTION: Any = [{"role": "user", "content": "Tell me of water."}]
@@ -370,56 +366,3 @@ def test_anthropic_reads_one_stream(case: Case) -> None:
     assert [block.text for block in reply.content if block.type == "text"] == ["Clear and cold."]
     assert reply.stop_reason == "end_turn"
     assert (reply.usage.input_tokens, reply.usage.output_tokens) == (2, 1)
-
-
-# Before the simulator, whose streams break off in every way.
-
-
-@pytest.fixture(scope="module")
-def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, ThreadedSim]]:
-    with running(SimOptions()) as sim:
-        retry = {"budget_floor": 1000}
-        lane = {"base_url": f"{sim.url}/v1", "idle_timeout_s": 0.3, "retry": retry}
-        providers = {speech.name: {"dialect": speech.name, **lane} for speech in SPEECHES}
-        models = {
-            f"{speech.name}-on": {"targets": [f"{speech.name}/m"], "continue_streams": True}
-            for speech in SPEECHES
-        }
-        settings = {"providers": providers, "models": models}
-        with Gateway(tmp_path_factory.mktemp("simulated"), settings) as gateway:
-            yield gateway, sim
-            gateway.wait_until_quiet()
-
-
-@speeches
-@pytest.mark.parametrize(
-    "kind",
-    [FaultKind.CUT, FaultKind.RESET_MID, FaultKind.STALL_MID, FaultKind.END_EARLY],
-    ids=str,
-)
-@pytest.mark.parametrize("after", [0, 1, 7])
-def test_every_break_leads_to_one_good_stream(
-    simulated: tuple[Gateway, ThreadedSim], speech: Speech, kind: FaultKind, after: int
-) -> None:
-    gateway, sim = simulated
-    sim.script(Fault(kind=kind, after_chunks=after))
-    seed = 100 * after + list(FaultKind).index(kind)
-    document = speech.document(f"{speech.name}-on", stream=True, seed=seed)
-    response = gateway.post(speech.path, document)
-    assert response.is_whole
-    assert response.headers["x-headrace-attempts"] == "1"  # as its head was sent
-    assert response.body.count(b'"role":"assistant"') == 1
-    assert speech.final in response.events[-1]
-    assert sum(speech.final in data for data in response.events) == 1
-
-
-def test_the_budget_of_the_provider_bounds_it(tmp_path: Path) -> None:
-    with scripted() as one:
-        one.answers = [CUT]
-        lane = {"dialect": "openai", "base_url": f"{one.url}/v1", "warm_connections": 0}
-        lane["retry"] = {"budget_floor": 0, "budget_share": 0}
-        models = {"m": {"targets": ["p/m"], "continue_streams": True}}
-        with Gateway(tmp_path, {"providers": {"p": lane}, "models": models}) as gateway:
-            response = gateway.post(OPENAI.path, OPENAI.document("m", stream=True))
-            assert not response.is_whole
-            assert len(one.bodies) == 1
