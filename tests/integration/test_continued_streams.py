@@ -9,7 +9,7 @@ import anthropic
 import openai
 import pytest
 from tests.support.gateway import Gateway
-from tests.support.house import ANTHROPIC, OPENAI, SPEECHES, Speech
+from tests.support.house import ANTHROPIC, OPENAI, Speech
 from tests.support.provider import ScriptedProvider, scripted, sized, streamed
 from tests.support.replies import DONE, delta, event, events
 from tests.support.waiting import eventually
@@ -20,8 +20,6 @@ from headrace.dialects.splice import PLEA
 COUNT = 'headrace_streams_continued_total{{outcome="{}"}}'
 QUESTION: Any = [{"role": "user", "content": "Tell me of water."}]
 OLD, NEW = "claude-3-5-sonnet-20241022", "claude-opus-4-6"
-
-speeches = pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
 
 
 class Case:
