@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import headrace_process
 from tests.support.gateway import ROOT, Gateway
 from tests.support.house import free_port
 from tests.support.provider import scripted, sized
@@ -69,13 +70,18 @@ def write(folder: Path, *lines: dict[str, Any]) -> Path:
 def warm(
     *arguments: str | Path, url: str, key: str | None = KEY, stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        (*COMMAND, *arguments, "--url", url),
-        env=environment(key),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
+    return command(*map(str, arguments), "--url", url, key=key, stdin=stdin)
+
+
+def command(
+    *arguments: str, key: str | None = None, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    return headrace_process.run(
+        *("cache", "warm"),
+        *arguments,
+        environment=environment(key),
+        stdin=stdin.encode(),
+        timeout_s=TIMEOUT_S,
     )
 
 
@@ -279,13 +285,7 @@ def started(file: Path, url: str, *arguments: str) -> "Iterator[subprocess.Popen
 )
 def test_wrong_usage_exits_2(tmp_path: Path, arguments: tuple[str, ...]):
     file = write(tmp_path, {"prompt": "one", "model": "m"})
-    done = subprocess.run(
-        (*COMMAND, str(file), *arguments),
-        env=environment(None),
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-    )
+    done = command(str(file), *arguments)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
 
@@ -296,9 +296,7 @@ def test_the_base_url_of_an_sdk_will_do(gateway: Gateway, tmp_path: Path):
 
 
 def test_help_teaches():
-    done = subprocess.run(
-        (*COMMAND, "--help"), env=environment(None), capture_output=True, text=True, timeout=60
-    )
+    done = command("--help")
     assert done.returncode == 0
     words = ("--dry-run", "--concurrency", "HEADRACE_KEY", "Ctrl-C", '"prompt"', "docs/cache.md")
     assert [word for word in words if word not in done.stdout] == []

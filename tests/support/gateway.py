@@ -5,11 +5,11 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.support import headrace_process
 from tests.support.waiting import eventually
 from tests.support.wire import Response, ask, encode_request
 
@@ -46,7 +46,11 @@ class Gateway:
         self.log_file = folder / "headrace.log"
         self.stderr_file = folder / "stderr.txt"
         self._admin = {} if admin_key is None else {"authorization": f"Bearer {admin_key}"}
-        self._environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), **(environment or {})}
+        self._environment = {
+            **os.environ,
+            "PYTHONPATH": headrace_process.SOURCES,
+            **(environment or {}),
+        }
         self.write_settings(settings)
         self.process = self._start()
         try:
@@ -179,16 +183,15 @@ class Gateway:
 
     # The inside.
 
-    def _start(self) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "headrace.cli.main", "serve", "--config"]
+    def _start(self) -> "headrace_process.HeadraceProcess | subprocess.Popen[bytes]":
         with self.stderr_file.open("wb") as stderr:
-            return subprocess.Popen(
-                [*command, str(self.config_file)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
+            return headrace_process.start(
+                "serve",
+                "--config",
+                str(self.config_file),
+                environment=self._environment,
+                folder=self.config_file.parent,
                 stderr=stderr,
-                env=self._environment,
-                cwd=self.config_file.parent,
             )
 
     def _wait_for_url(self) -> str:

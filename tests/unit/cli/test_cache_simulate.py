@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from tests.support import headrace_process
 from typer.testing import CliRunner
 
 from headrace.cache.simulation import POLICIES
@@ -26,15 +27,12 @@ LINES: Final = "".join(
 
 
 def run(*arguments: object, stdin: bytes = b"", **more: Any) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        (*MAIN, *map(str, arguments)),
-        input=stdin,
-        env=ENVIRONMENT | more,
-        capture_output=True,
-        timeout=100,
-    )
-    return subprocess.CompletedProcess(
-        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+    return headrace_process.run(
+        *("cache", "simulate"),
+        *map(str, arguments),
+        environment=ENVIRONMENT | more,
+        stdin=stdin,
+        timeout_s=100.0,
     )
 
 

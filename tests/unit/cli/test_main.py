@@ -12,6 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 import pytest
+from tests.support import headrace_process
 
 from headrace import __version__
 
@@ -34,11 +35,14 @@ def run(
     before: Callable[[], None] | None = None,
     **environment: str,
 ) -> subprocess.CompletedProcess[str]:
+    kept = {**KEPT, "COLUMNS": "120", **environment}
+    if before is None:
+        return headrace_process.run(*map(str, arguments), environment=kept, stdin=stdin.encode())
     return subprocess.run(
         (*MAIN, *arguments),
         preexec_fn=before,
         input=stdin,
-        env={**KEPT, "COLUMNS": "120", **environment},
+        env=kept,
         capture_output=True,
         text=True,
         timeout=60,

@@ -1,0 +1,85 @@
+"""A process that has imported `headrace`, and forks one for each command that it is asked for.
+
+Run as a script, with the number of its socket: `headrace_process.py` is the other side. It starts no
+threads and opens nothing, so that a forked process is as good as a new one.
+"""
+
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+from contextlib import suppress
+from typing import Any, Final
+
+STREAMS: Final = 3
+
+
+def serve(channel: socket.socket) -> None:
+    """Fork for each request; returns in the forked processes, and at the end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers are waited for by nobody
+    while True:
+        said, (*descriptors,) = socket.recv_fds(channel, 1, STREAMS + 1)[:2]
+        if not said:
+            os._exit(0)
+        if os.fork() == 0:
+            channel.close()
+            keep(socket.socket(fileno=descriptors[0]), descriptors[1:])
+            return
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def keep(line: socket.socket, streams: list[int]) -> None:
+    """Fork once more, and tell how that process ends; returns in it."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    request = json.loads(line.makefile("rb").readline())
+    pid = os.fork()
+    if pid == 0:
+        line.close()
+        become(request, streams)
+        return
+    for descriptor in (*streams, *range(STREAMS)):
+        os.close(descriptor)
+    with suppress(BrokenPipeError):  # nobody asks any more
+        line.sendall(b"%d\n" % pid)
+        _, status = os.waitpid(pid, 0)
+        line.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
+    os._exit(0)
+
+
+def become(request: dict[str, Any], streams: list[int]) -> None:
+    """Be what was asked for."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, descriptor in enumerate(streams):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.argv = ["headrace", *request["arguments"]]
+
+
+def prepare() -> None:
+    """Import what takes long."""
+    import headrace.app
+    import headrace.cli.main
+    import headrace.server.supervisor
+    import headrace.store.store  # noqa: F401
+
+    with suppress(SystemExit):  # what the command line imports when it is first used
+        headrace.cli.main.app(["keys", "digest", "--help"])
+    gc.collect()
+    gc.freeze()
+
+
+if __name__ == "__main__":
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    prepare()
+    sys.stdout = sys.__stdout__
+    serve(socket.socket(fileno=int(sys.argv[1])))
+    from headrace.cli.main import main
+
+    main()
