@@ -147,7 +147,7 @@ def test_tags_and_times_are_passed_on(gateway: Gateway, tmp_path: Path):
     assert warm(write(tmp_path, *lines), url=gateway.url).returncode == 0
     again = warm("-", url=gateway.url, stdin=json.dumps(lines[0]))
     assert rows(again)["already there"] == "1"
-    [headers] = [line for line in gateway.requests() if line["cache"] == "miss"]
+    [headers] = eventually(lambda: [line for line in gateway.requests() if line["cache"] == "miss"])
     assert headers["tenant"] == "app"
 
 

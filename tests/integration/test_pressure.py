@@ -15,6 +15,10 @@ def pressure(gateway: Gateway) -> Any:
     return gateway.get("/admin/flow").json()["process"]["pressure"]
 
 
+def events(gateway: Gateway) -> list[str]:
+    return [line["event"] for line in gateway.events() if "pressure" in line["event"]]
+
+
 def question(number: int) -> dict[str, Any]:
     return OPENAI.document("sim/m", seed=number)
 
@@ -57,5 +61,6 @@ def test_batch_work_is_refused_first(
         gateway.reload()
         eventually(lambda: pressure(gateway) is None or None)
         assert gateway.post(OPENAI.path, question(3), headers=batch).status == 200
-        said = [line["event"] for line in gateway.events() if "pressure" in line["event"]]
-        assert said == ["pressure", "pressure_over"]
+        said = eventually(lambda: [each for each in events(gateway) if each.endswith("_over")])
+        assert said == ["pressure_over"]
+        assert events(gateway) == ["pressure", "pressure_over"]

@@ -1,7 +1,7 @@
 """A process that has imported `headrace`, and forks one for each command that it is asked for.
 
-Run as a script, with the number of its socket: `headrace_process.py` is the other side. It starts no
-threads and opens nothing, so that a forked process is as good as a new one.
+Run as a script, with the number of its socket: `headrace_process.py` is the other side. It starts
+no threads and opens nothing, so that a forked process is as good as a new one.
 """
 
 import gc
@@ -19,9 +19,11 @@ STREAMS: Final = 3
 def serve(channel: socket.socket) -> None:
     """Fork for each request; returns in the forked processes, and at the end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers are waited for by nobody
     while True:
         said, (*descriptors,) = socket.recv_fds(channel, 1, STREAMS + 1)[:2]
+        with suppress(ChildProcessError):  # none is left
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
         if not said:
             os._exit(0)
         if os.fork() == 0:
@@ -34,7 +36,6 @@ def serve(channel: socket.socket) -> None:
 
 def keep(line: socket.socket, streams: list[int]) -> None:
     """Fork once more, and tell how that process ends; returns in it."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     request = json.loads(line.makefile("rb").readline())
     pid = os.fork()
     if pid == 0:
@@ -67,7 +68,7 @@ def prepare() -> None:
     import headrace.app
     import headrace.cli.main
     import headrace.server.supervisor
-    import headrace.store.store  # noqa: F401
+    import headrace.store.store
 
     with suppress(SystemExit):  # what the command line imports when it is first used
         headrace.cli.main.app(["keys", "digest", "--help"])
