@@ -65,7 +65,7 @@ def is_time(five: tuple[Field, ...], at_s: float) -> bool:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(five=FIVE, after_s=st.floats(YEAR_2000_S, YEAR_2150_S), data=st.data())
 def test_the_next_time_is_one_and_none_lies_before_it(
     five: tuple[Field, ...], after_s: float, data: st.DataObject

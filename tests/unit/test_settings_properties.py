@@ -119,7 +119,7 @@ def as_document(value: object) -> Any:
     return msgspec.to_builtins(value, enc_hook=revealed)
 
 
-@settings(deadline=None)  # how long it takes depends on the machine
+@settings(max_examples=40)  # each is a whole file, written and parsed
 @given(documents(), st.sampled_from([None, True, False]))
 def test_settings_survive_the_round_trip(document: dict[str, Any], flow: bool | None) -> None:
     def written(document: Any) -> str:
@@ -162,7 +162,7 @@ WRAPPED = st.recursive(
 )
 
 
-@settings(deadline=None)  # how long it takes depends on the machine
+@settings(max_examples=40)  # each is a whole file, written and parsed
 @given(documents(), st.sampled_from(SPOTS), WRAPPED, st.booleans())
 def test_no_secret_gets_out(
     document: dict[str, Any], spot: tuple[str | int, ...], wrapped: object, is_flow: bool

@@ -10,6 +10,7 @@ import re
 import tokenize
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from typing import Final, NamedTuple
 
@@ -122,9 +123,15 @@ _REGISTRIES: Final = re.compile(
 _HOMES: Final = re.compile(r"(?<![\w.:/}\]-])/(home|root|Users)/\w")
 
 
+@cache
+def nodes(tree: ast.Module) -> tuple[ast.AST, ...]:
+    """All nodes of a tree; rules share them, for walking takes longer than looking."""
+    return tuple(ast.walk(tree))
+
+
 def function_lines(source: Source) -> Iterator[tuple[int, str]]:
     """Length in lines and place of every function, decorators not counted."""
-    for node in ast.walk(source.tree):
+    for node in nodes(source.tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
             yield lines, source.at(node, node.name)
@@ -198,7 +205,7 @@ def unreachable(sources: Iterable[Source], roots: Iterable[str]) -> list[str]:
 
 def module_state(source: Source) -> Iterator[str]:
     """Nothing at module level may change: a module is shared by every test and every gateway."""
-    for node in ast.walk(source.tree):
+    for node in nodes(source.tree):
         if isinstance(node, ast.Global):
             yield source.at(node, f"global {', '.join(node.names)}: own it in an object")
     for node in _module_statements(source.tree):
@@ -253,7 +260,7 @@ def broad_excepts(source: Source) -> list[ast.ExceptHandler]:
     """Handlers of everything: bare, `Exception` and `BaseException`."""
     return [
         node
-        for node in ast.walk(source.tree)
+        for node in nodes(source.tree)
         if isinstance(node, ast.ExceptHandler) and _catches_all(node)
     ]
 
@@ -295,7 +302,7 @@ def _is_in_force(ban: Ban, module: str) -> bool:
 
 def _aliases(tree: ast.Module) -> Mapping[str, str]:
     aliases: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Import):
             aliases |= {name.asname: name.name for name in node.names if name.asname}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -306,7 +313,7 @@ def _aliases(tree: ast.Module) -> Mapping[str, str]:
 
 
 def _used_names(tree: ast.Module, aliases: Mapping[str, str]) -> Iterator[tuple[ast.AST, str]]:
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Attribute):
             root, _, rest = _dotted(node).partition(".")
             yield node, f"{aliases.get(root, root)}.{rest}"
@@ -346,6 +353,8 @@ def _is_docstring(node: ast.stmt) -> bool:
 
 def notes_to_self(source: Source) -> Iterator[str]:
     """Comments that put work off."""
+    if not _LATER.search(source.text):
+        return  # telling comments from the rest takes long
     for token in tokenize.generate_tokens(io.StringIO(source.text).readline):
         if token.type == tokenize.COMMENT and (found := _LATER.search(token.string)):
             yield f"{source.path}:{token.start[0]}: {found[0]}: do it, or write it down elsewhere"
