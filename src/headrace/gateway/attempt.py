@@ -116,6 +116,8 @@ class Attempt:
         if gate is not None and passed:
             conclude = gate.breaker.failed if is_fault else gate.breaker.succeeded
             conclude(passed, now_s - self._began_s, now_s)
+            if gate.watch is not None and (is_drop or is_fault):
+                gate.watch.failed(now_s - self._began_s, now_s, is_fault=is_fault)
         if permit is not None:
             if is_drop:
                 permit.drop(wait_s)

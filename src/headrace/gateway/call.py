@@ -23,6 +23,7 @@ class Hints(msgspec.Struct, frozen=True):
         deadline_s: the caller waits no longer than this, in seconds.
         tags: names the answer can be purged by.
         priority: whose turn comes first, where calls have to wait.
+        session: calls of one name go to one target, where its model is balanced so.
     """
 
     looks_up: bool = True
@@ -34,6 +35,7 @@ class Hints(msgspec.Struct, frozen=True):
     deadline_s: float | None = None
     tags: tuple[str, ...] = ()
     priority: Priority = Priority.NORMAL
+    session: bytes = b""
 
 
 class Call(msgspec.Struct, frozen=True):

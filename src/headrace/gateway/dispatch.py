@@ -10,7 +10,7 @@ from collections.abc import Callable
 from math import inf
 
 from headrace.clock import Clock
-from headrace.errors import DeadlineExceeded, HeadraceError, Overloaded
+from headrace.errors import DeadlineExceeded, HeadraceError
 from headrace.flow.limiter import Permit
 from headrace.flow.quota.told import read_told
 from headrace.flow.retry import Again, after_fault, after_status, decide
@@ -18,15 +18,15 @@ from headrace.flow.scheduler import Priority, Ticket, Waiter
 from headrace.gateway.attempt import DRAIN, Attempt, Leave, worded
 from headrace.gateway.claims import Claim
 from headrace.gateway.flight import Flight
-from headrace.gateway.gates import Gate, Turns
+from headrace.gateway.gates import Gate, Turns, circuit_open
 from headrace.gateway.order import Order
-from headrace.gateway.plan import Lane
 from headrace.model import Failure
 from headrace.routing.directory import Target
 from headrace.routing.failures import failure_of_fault, failure_of_status
 from headrace.upstream.faults import UpstreamFault
 from headrace.upstream.h1 import RawHeaders
 
+_ERRORS = 400
 _BROKEN = 500
 
 
@@ -49,11 +49,15 @@ class Dispatcher:
         self.uniform = uniform
 
     def prepare(self, order: Order) -> None:
-        """Word the request to the first target."""
-        order.request = worded(order, order.way, order.model)
+        """Word the request to the first target, unless there is a choice."""
+        if order.choice is None:
+            order.request = worded(order, order.way, order.model)
 
     def send(self, order: Order, flight: Flight) -> None:
         """Set out for the first target that is not known to be broken."""
+        if order.choice is not None:
+            order.rank(order.choice, self.now_s())
+            order.request = worded(order, order.way, order.model)
         dispatch = flight.call = flight.agent = Dispatch(self, order, flight)
         dispatch.begin()
 
@@ -190,8 +194,11 @@ class Dispatch(Attempt):
         now_s = self._dispatcher.now_s()
         self._first_s = now_s - self._began_s
         passed, self._pass = self._pass, 0
-        if passed and self._gate is not None:
-            self._gate.breaker.succeeded(passed, self._first_s, now_s)
+        gate = self._gate
+        if passed and gate is not None:
+            gate.breaker.succeeded(passed, self._first_s, now_s)
+            if gate.watch is not None:
+                gate.watch.answered(self._first_s, now_s, is_good=True)
         self._order.body = b""  # the rest may take long
 
     def ended(self) -> None:
@@ -202,6 +209,9 @@ class Dispatch(Attempt):
         if passed:
             self._pass = 0
             gate.breaker.succeeded(passed, now_s - self._began_s, now_s)
+            if gate.watch is not None:
+                is_good = self._flight.status < _ERRORS
+                gate.watch.answered(now_s - self._began_s, now_s, is_good=is_good)
         if self._is_counted:
             self._is_counted = False
             gate.inflight -= 1
@@ -313,21 +323,16 @@ class Dispatch(Attempt):
         self._gate, self._pass = gate, passed
         if place != self._tried:
             self._tried, self._tries = place, 0
-            order.lane, order.model = self._lane(target), target.model
+            order.lane, order.model = self._order.lane_of(target), target.model
             order.way.gates.budget.deposit(now_s)
             order.request = worded(order, order.way, order.model)
         return True
 
     def _gate_of(self, target: Target) -> Gate:
-        return self._lane(target).gates.of(target.model)
+        return self._order.lane_of(target).gates.of(target.model)
 
     def _note(self, failure: Failure) -> None:
         self._order.note(self._order.targets[self._tried], failure)
-
-    def _lane(self, target: Target) -> Lane:
-        plan = self._order.plan
-        assert plan is not None  # noqa: S101  # only what was routed is sent
-        return plan.lanes[target.provider]
 
     def _goes_on(
         self, again: Again, failure: Failure, now_s: float, retry_after_s: float | None
@@ -386,14 +391,6 @@ class Dispatch(Attempt):
 
     def _give_up(self, now_s: float) -> None:
         """Every target is known to be broken."""
-        order = self._order
-        waits_s = (self._gate_of(each).breaker.retry_after_s(now_s) for each in order.targets)
-        retry_after_s = min(filter(None, waits_s), default=0.0)  # others are for other failures
-        names = ", ".join(dict.fromkeys(f"'{target.provider}'" for target in order.targets))
-        self._flight.on_fault(
-            Overloaded(
-                f"Provider {names} has failed too often of late and is not asked; try again later.",
-                code="circuit_open",
-                retry_after_s=retry_after_s,
-            )
-        )
+        targets = self._order.targets
+        waits_s = [self._gate_of(target).breaker.retry_after_s(now_s) for target in targets]
+        self._flight.on_fault(circuit_open((target.provider for target in targets), waits_s))

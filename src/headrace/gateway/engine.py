@@ -8,6 +8,8 @@ import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
+import msgspec
+
 from headrace.cache.memory import MemoryCache
 from headrace.cache.rules import StoreRules
 from headrace.cache.tiers import OnState
@@ -30,13 +32,14 @@ from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.reader import Reader
 from headrace.gateway.shedding import Shedding
 from headrace.gateway.stock import Stock
+from headrace.gateway.targets import Targets, target_of
 from headrace.gateway.tasks import Tasks
 from headrace.limits import SWEEP_INTERVAL_S
 from headrace.model import DialectName, Price
 from headrace.observe.metrics import Metrics
-from headrace.routing.directory import Directory, Target
+from headrace.routing.directory import Directory
 from headrace.routing.prices import PriceTable
-from headrace.settings import ModelSettings, Settings
+from headrace.settings import Settings
 from headrace.store.voice import Level, Say
 
 OnBug = Callable[[BaseException], None]
@@ -83,6 +86,7 @@ class Engine:
         self._lanes = Lanes(
             self.dialects, metrics, self._tasks.spawn, clock, uniform, self._tell_circuit
         )
+        self._targets = Targets(clock, uniform)
         self._sweeper: asyncio.TimerHandle | None = None
         self._warming: list[asyncio.Task[None]] = []
         self.settings = settings
@@ -126,7 +130,7 @@ class Engine:
     @property
     def flow(self) -> FlowDesk:
         """What is asked of the calls to providers."""
-        return FlowDesk(lambda: self.pipeline.plan, self.shedding)
+        return FlowDesk(lambda: self.pipeline.plan, self.shedding, self._targets)
 
     @property
     def calls(self) -> int:
@@ -208,10 +212,13 @@ class Engine:
     def _plan(self, settings: Settings) -> Plan:
         lanes = self._lanes.change(settings.providers, settings.listen.workers)
         cache = settings.cache
-        return Plan(
+        plan = Plan(
             directory=Directory(
                 {name: provider.dialect for name, provider in settings.providers.items()},
-                {name: _targets(model) for name, model in settings.models.items()},
+                {
+                    name: tuple(map(target_of, model.targets))
+                    for name, model in settings.models.items()
+                },
             ),
             lanes=lanes,
             price_table=self._prices,
@@ -234,6 +241,7 @@ class Engine:
                 name for name, model in settings.models.items() if model.continue_streams
             ),
         )
+        return msgspec.structs.replace(plan, choices=self._targets.change(settings, plan))
 
     def _ask_again(self, call: Call, body: bytes, purpose: str, reader: Reader) -> None:
         self.pipeline.ask_again(call, body, purpose, reader)
@@ -276,13 +284,6 @@ def _own_prices(settings: Settings) -> dict[str, Price]:
         for model in settings.models.values()
         if model.price is not None
     }
-
-
-def _targets(model: ModelSettings) -> list[Target]:
-    return [
-        Target.parse(each.target, each.weight, None if each.on is None else frozenset(each.on))
-        for each in model.targets
-    ]
 
 
 _CIRCUIT_EVENTS: Final[Mapping[State, tuple[Level, str]]] = {

@@ -8,6 +8,7 @@ import msgspec
 from headrace.gateway.gates import Gate
 from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.shedding import Shedding
+from headrace.gateway.targets import Targets
 
 
 class FlowDesk:
@@ -16,11 +17,13 @@ class FlowDesk:
     Args:
         plan: gives the settings in force.
         shedding: knows how loaded this process is.
+        targets: knows the targets of models.
     """
 
-    def __init__(self, plan: Callable[[], Plan], shedding: Shedding) -> None:
+    def __init__(self, plan: Callable[[], Plan], shedding: Shedding, targets: Targets) -> None:
         self._plan = plan
         self._shedding = shedding
+        self._targets = targets
 
     def told(self) -> dict[str, Any]:
         """This worker, and each provider with its models that were asked for as it sees them."""
@@ -29,6 +32,7 @@ class FlowDesk:
             "providers": {
                 lane.endpoint.name: _provider(lane) for lane in self._plan().lanes.values()
             },
+            "models": self._targets.told(),
         }
 
 

@@ -1,8 +1,9 @@
 """What is known of each model of a provider, and decides whether and when it is asked."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from headrace.clock import Clock
+from headrace.errors import Overloaded
 from headrace.flow.breaker import Breaker, BreakerTerms, State
 from headrace.flow.budget import ShareBudget
 from headrace.flow.limit.base import Limit
@@ -11,6 +12,7 @@ from headrace.flow.retry import Backoff
 from headrace.flow.scheduler import Scheduler, SchedulerRules
 from headrace.flow.signals import TtftSignal
 from headrace.gateway.quotas import Allowance, Keys
+from headrace.gateway.watch import Watch
 from headrace.limits import GATES_MAX
 
 OnChange = Callable[[str, State], object]
@@ -87,18 +89,34 @@ class Gate:
     Attributes:
         turns: how many run at once and whose turn it is, where that is limited.
         inflight: calls that run without a permit, since there was no limit when they began.
+        watch: told how calls went, where somebody wants to know.
     """
 
-    __slots__ = ("_make_turns", "_ttft", "breaker", "inflight", "turns")
+    __slots__ = ("_make_turns", "_ttft", "breaker", "inflight", "turns", "watch")
 
     def __init__(
         self, breaker: Breaker, make_turns: Callable[[int | None], Turns], *, is_limited: bool
     ) -> None:
         self.breaker = breaker
         self.inflight = 0
+        self.watch: Watch | None = None
         self.turns: Turns | None = make_turns(None) if is_limited else None
         self._make_turns = make_turns
         self._ttft = TtftSignal()
+
+    @property
+    def calls(self) -> int:
+        """Calls that run, or wait for their turn."""
+        turns = self.turns
+        if turns is None:
+            return self.inflight
+        return turns.limiter.inflight + turns.scheduler.waiting
+
+    @property
+    def quota_left(self) -> float:
+        """What share of its quota the model has left; all of it where none is counted."""
+        turns = self.turns
+        return 1.0 if turns is None or turns.allowance is None else turns.allowance.room
 
     @property
     def closed_s(self) -> float:
@@ -207,9 +225,16 @@ class Gates:
         self._uniform = uniform
         self._on_change = on_change
         self._gates: dict[str, Gate] = {}
+        self._watch_of: Callable[[str], Watch | None] = _nobody
 
     def __iter__(self) -> Iterator[tuple[str, Gate]]:
         return iter(self._gates.items())
+
+    def watch(self, watch_of: Callable[[str], Watch | None]) -> None:
+        """Have calls of each model told to whom `watch_of` names."""
+        self._watch_of = watch_of
+        for model, gate in self:
+            gate.watch = watch_of(model)
 
     def of(self, model: str) -> Gate:
         """The gate of a model, as the provider calls it.
@@ -264,9 +289,29 @@ class Gates:
                 lambda initial: self._make_turns(initial, allowance),
                 is_limited=terms.is_limited or keys is not None,
             )
+            gate.watch = self._watch_of(name)
         return gate
 
     def _make_turns(self, initial: int | None, allowance: Allowance | None) -> Turns:
         terms, clock = self._terms, self._clock
         limiter = Limiter(terms.make_limit(initial), clock=clock, permit_s_max=terms.permit_s_max)
         return Turns(limiter, terms.queue, clock, allowance)
+
+
+def circuit_open(providers: Iterable[str], waits_s: Iterable[float]) -> Overloaded:
+    """What callers are told where all who could be asked are left alone.
+
+    Args:
+        providers: who they are.
+        waits_s: for how long each is left alone; 0 of those who are not asked for other reasons.
+    """
+    names = ", ".join(dict.fromkeys(f"'{name}'" for name in providers))
+    return Overloaded(
+        f"Provider {names} has failed too often of late and is not asked; try again later.",
+        code="circuit_open",
+        retry_after_s=min(filter(None, waits_s), default=0.0),
+    )
+
+
+def _nobody(model: str) -> None:
+    """Nobody wants to know."""

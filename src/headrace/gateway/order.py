@@ -1,5 +1,6 @@
 """One request on its way through the stages; each stage fills in what it finds out."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from headrace.cache.semantic.candidate import Candidate
 from headrace.cache.semantic.scope import Question
 from headrace.errors import DeadlineExceeded, HeadraceError
 from headrace.gateway.call import Call, Stopwatch
+from headrace.gateway.choice import Choice
 from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.reader import Reader
 from headrace.gateway.relay import Relay
@@ -41,6 +43,8 @@ class Order(msgspec.Struct, eq=False):
         targets: who may be asked, in the order of preference.
         model: what the provider calls the model.
         tried: who was asked in vain, or could not be asked, and how it failed, in order.
+        choice: says who of them is asked first, where that is not settled.
+        session: what calls that should stay at one target have in common.
         request: what is sent to the provider.
         key: canonical key of what is asked, the same for every shape.
         flight_key: the same for requests that can share one call.
@@ -70,6 +74,8 @@ class Order(msgspec.Struct, eq=False):
     targets: tuple[Target, ...] = ()
     model: str = ""
     tried: tuple[str, ...] = ()
+    choice: Choice | None = None
+    session: bytes = b""
     request: bytes = b""
     key: bytes = b""
     flight_key: bytes = b""
@@ -92,6 +98,17 @@ class Order(msgspec.Struct, eq=False):
         assert self.lane is not None, "asked before it was routed"  # noqa: S101
         return self.lane
 
+    def rank(self, choice: Choice, now_s: float) -> None:
+        """Turn to the target that is to be asked first now."""
+        self.targets = choice.ranked(self.targets, self.session, now_s)
+        first = self.targets[0]
+        self.lane, self.model = self.lane_of(first), first.model
+
+    def lane_of(self, target: Target) -> Lane:
+        """The way to a target."""
+        assert self.plan is not None, "asked before it was routed"  # noqa: S101
+        return self.plan.lanes[target.provider]
+
     def note(self, target: Target, failure: Failure) -> None:
         """A target has failed, or could not be asked, which is noted once."""
         text = f"{target.provider}/{target.model}: {failure}"
@@ -104,6 +121,13 @@ class Order(msgspec.Struct, eq=False):
         relay, self.relay = self.relay, None
         if relay is not None:
             relay.on_fault(error)
+
+
+def find_choice(order: Order, choices: Mapping[str, Choice]) -> None:
+    """Note who says which target is asked first, while the request is at hand."""
+    order.choice = choice = choices.get(order.view.model)
+    if choice is not None:
+        order.session = choice.session(order.call.hints.session, order.document)
 
 
 def shape_of(view: RequestView) -> Shape:

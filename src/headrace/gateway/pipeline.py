@@ -5,10 +5,8 @@
 
 `repeat` is the fast path: a body that was seen before is answered by its digest, before any JSON
 is parsed and without a task. `handle` is the whole way. Looking up is done in memory, at once;
-seeking, in the tiers below it and then by meaning, takes time, and is done once for all who wait
-for the same.
-Authentication needs only the head of a request, so it happens where that is read, and its outcome
-is part of the `Call`.
+seeking, in the tiers below it and then by meaning, takes time, and is done once for all who wait.
+Authentication needs the head only: it is done where that is read, and told in the `Call`.
 """
 
 import asyncio
@@ -27,7 +25,7 @@ from headrace.gateway.continuation import Continuer
 from headrace.gateway.embed_batch import Sender
 from headrace.gateway.flight import Flight
 from headrace.gateway.meanings import Meanings
-from headrace.gateway.order import Order, asked_elsewhere, not_cached, shape_of
+from headrace.gateway.order import Order, asked_elsewhere, find_choice, not_cached, shape_of
 from headrace.gateway.plan import Plan
 from headrace.gateway.reader import Nobody, Reader, Source, Stale
 from headrace.gateway.seeker import Seeker, Sought
@@ -181,6 +179,8 @@ class Pipeline:
         order.looks_up = order.cacheable and call.hints.looks_up
         if self._meanings is not None and order.cacheable:
             order.question = self._meanings.question(order, uncounted)
+        if plan.choices:
+            find_choice(order, plan.choices)
         order.document = {}
         order.watch.passed("route")
         return True

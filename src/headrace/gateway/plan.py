@@ -6,6 +6,7 @@ import msgspec
 
 from headrace.cache.entry import Answer
 from headrace.cache.rules import StoreRules
+from headrace.gateway.choice import Choice
 from headrace.gateway.gates import Gates
 from headrace.model import Price
 from headrace.observe.metrics import ProviderMetrics
@@ -33,6 +34,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     Attributes:
         lanes: by the provider's name.
+        choices: how models choose among their targets that have a choice, by name.
         prices: US dollars per million tokens, by `provider/model`, above the price table's.
         ignored: request fields that do not count in the key, besides the dialect's own.
         cache_enabled: whether answers are looked up and stored at all.
@@ -63,6 +65,7 @@ class Plan(msgspec.Struct, frozen=True):
     second_usd: float
     fallback_texts: Mapping[str, str]
     continued: frozenset[str]
+    choices: Mapping[str, Choice] = {}
 
     def price(self, lane: Lane, model: str) -> Price | None:
         """What `model` costs at a provider, where that is known."""

@@ -11,7 +11,7 @@ from typing import Final, Literal, Protocol
 from headrace.routing.load import Load
 from headrace.routing.sticky import StickyBalance
 
-BalanceName = Literal["weighted", "least_loaded", "latency", "cost", "quota", "sticky"]
+BalanceName = Literal["weighted", "least-loaded", "latency", "cost", "quota", "sticky"]
 
 # Times that differ by no more than this factor are alike.
 _ALIKE: Final = 1.1
@@ -139,7 +139,7 @@ def make_balance(name: BalanceName, uniform: Callable[[], float]) -> Balance:
     match name:
         case "weighted":
             return WeightedBalance()
-        case "least_loaded":
+        case "least-loaded":
             return LeastLoadedBalance(uniform)
         case "latency":
             return LatencyBalance()

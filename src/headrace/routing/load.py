@@ -6,6 +6,8 @@ from typing import Final
 EWMA_DECAY_S: Final = 10.0
 # What counts for a target that is under way with its first call: it is not to have all the others.
 UNKNOWN_S: Final = 1.0
+# As what a call that fails at once counts at most: it is forgotten within a minute.
+FAILED_S_MAX: Final = 30.0
 
 
 class Load:
@@ -23,7 +25,7 @@ class Load:
         decay_s: seconds in which all but a third of a time is forgotten.
 
     Attributes:
-        inflight: calls under way.
+        inflight: calls under way, as whoever counts them said last.
         quota_left: the share of its quota that is left, 0 to 1; told by whoever keeps it.
         turn: what a weighted balancer has for it.
 
@@ -63,18 +65,8 @@ class Load:
         self._ewma_s = 0.0
         self._seen_s = 0.0
 
-    def begin(self) -> None:
-        """A call was given to it."""
-        self.inflight += 1
-
-    def end(self) -> None:
-        """A call has ended, however."""
-        self.inflight -= 1
-
     def observe(self, ttft_s: float, now_s: float) -> None:
-        """A first token has come, or a call was given up after so long without one.
-
-        A call that failed at once is not observed: it would look fast.
+        """A first token has come.
 
         Args:
             ttft_s: seconds since the call was sent.
@@ -86,6 +78,18 @@ class Load:
             kept = exp((self._seen_s - now_s) / self._decay_s) if now_s > self._seen_s else 1.0
             self._ewma_s = self._ewma_s * kept + ttft_s * (1 - kept)
         self._seen_s = now_s
+
+    def failed(self, after_s: float, now_s: float) -> None:
+        """A call has failed, which counts as a slow one, and slower each time.
+
+        Otherwise whoever fails at once would look fast, and get every call.
+
+        Args:
+            after_s: seconds since the call was sent.
+            now_s: monotonic seconds.
+        """
+        slower_s = max(UNKNOWN_S, min(2 * self._ewma_s, FAILED_S_MAX))
+        self.observe(max(after_s, slower_s), now_s)
 
     def latency_s(self, now_s: float) -> float:
         """Its time; 0 for one that is not known.

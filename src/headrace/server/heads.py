@@ -260,6 +260,7 @@ def read_hints(fields: Mapping[bytes, bytes]) -> Hints:
         deadline_s=None if deadline_ms is None else deadline_ms / 1000,
         tags=_tags(fields.get(b"x-headrace-tags", b"")),
         priority=_priority(fields.get(b"x-headrace-priority", b"normal")),
+        session=fields.get(b"x-headrace-session", b""),
     )
 
 

@@ -21,11 +21,11 @@ def test_nobody_asked_is_forgotten_and_one_call_finds_out() -> None:
     slow, fast = Load("slow", decay_s=10.0), Load("fast", decay_s=10.0)
     slow.observe(5.0, 0.0)
     fast.observe(0.5, 0.0)
-    fast.begin()
+    fast.inflight += 1
     balance = LatencyBalance()
     assert balance.choose([slow, fast], 0.0) is fast
     assert balance.choose([slow, fast], 30.0) is slow
-    slow.begin()
+    slow.inflight += 1
     assert balance.choose([slow, fast], 30.1) is fast
 
 
@@ -33,7 +33,7 @@ def test_unknown_is_tried_first_and_not_given_everything() -> None:
     new, known = Load("new"), Load("known")
     known.observe(0.5, 0.0)
     assert LatencyBalance().choose([known, new], 0.0) is new
-    new.begin()
+    new.inflight += 1
     assert new.waiting_s(0.0) == 2 * UNKNOWN_S
     assert LatencyBalance().choose([known, new], 0.0) is known
 
@@ -42,10 +42,10 @@ def test_calls_under_way_count() -> None:
     load = Load("a")
     load.observe(2.0, 0.0)
     assert load.waiting_s(0.0) == 2.0
-    load.begin()
-    load.begin()
+    load.inflight += 1
+    load.inflight += 1
     assert load.waiting_s(0.0) == 6.0
-    load.end()
+    load.inflight -= 1
     assert load.waiting_s(0.0) == 4.0
 
 
