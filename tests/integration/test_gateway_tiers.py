@@ -12,6 +12,7 @@ from tests.support.valkey import Valkey
 from tests.support.waiting import eventually
 from tests.support.wire import Response, ask, encode_request
 
+from headrace.sim.faults import Fault, FaultKind
 from headrace.sim.options import SimOptions
 from headrace.sim.thread import ThreadedSim, running
 
@@ -64,6 +65,30 @@ def written(gateway: Gateway, tier: str, count: int = 1) -> None:
 
 def purge(gateway: Gateway, query: str) -> Response:
     return ask(gateway.url, encode_request(f"/admin/cache?{query}", method="DELETE"))
+
+
+def test_who_gave_a_stored_answer_is_told_wherever_it_was_stored(
+    sim: ThreadedSim, valkey: Valkey, tmp_path: Path
+):
+    """The first target was down when it was asked, and is asked first still."""
+    first = {"dialect": "openai", "base_url": f"{sim.url}/v1", "retry": {"tries_max": 1}}
+    second = {"dialect": "openai", "base_url": f"{sim.url}/v1"}
+    both = {
+        **shared(sim, valkey),
+        "providers": {"first": first, "second": second},
+        "models": {"m": {"targets": ["first/small", "second/large"]}},
+    }
+    sim.script(Fault(kind=FaultKind.STATUS, model="small"))
+    document = {"model": "m", "messages": [{"role": "user", "content": "Who?"}]}
+    with Gateway(tmp_path / "a", both) as gateway:
+        asked = gateway.post(PATH, document)
+        assert (asked.cache, asked.headers["x-headrace-provider"]) == ("miss", "second")
+        written(gateway, "l2")
+    with Gateway(tmp_path / "b", both) as gateway:
+        for tier in ("l2", "l1"):
+            asked = gateway.post(PATH, document)
+            told = asked.headers["x-headrace-provider"], asked.headers["x-headrace-model"]
+            assert (asked.cache, *told) == (tier, "second", "large")
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])

@@ -64,6 +64,7 @@ class EmbedEngine(StillEngine):
         until = [stage.__name__ for stage in stages].index("_prepare")
         pipeline._stages = (*stages[:until], self._hand_over)  # type: ignore[assignment]
         self.left: list[Order] = []
+        self.tenants: list[str] = []  # as whose calls they were sent
 
     def _hand_over(self, order: Order) -> bool:
         flight, order.relay = order.relay, None
@@ -81,6 +82,7 @@ class EmbedEngine(StillEngine):
 
     def send(self, order: Order, flight: Flight) -> None:
         """Send an order straight to the provider."""
+        self.tenants.append(order.call.tenant)
         flight.call = self.pool.send(order.request, flight)
 
     def ask(  # type: ignore[override]

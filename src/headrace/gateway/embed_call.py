@@ -229,14 +229,23 @@ class Call(Nobody):
     # The inside.
 
     def _merged(self) -> Order:
-        """One order for all: of nobody's deadline, and of no purpose where anybody waits."""
+        """One order for all: of nobody's deadline, and of no purpose where anybody waits.
+
+        It has its turn as a call of the tenant with the fewest inputs in it, to whom it would have
+        been due anyway: who asks for much pays no turn of others, and nobody waits in the line of
+        who asks for much.
+        """
         first = self.shares[0]
         order = first.order
         orders = [share.order for share in self.shares]
         hints = msgspec.structs.replace(order.call.hints, deadline_s=None)
+        inputs: Counter[str] = Counter()
+        for share in self.shares:
+            inputs[share.order.call.tenant] += len(share.ask.inputs)
+        tenant = min(inputs, key=inputs.__getitem__)
         return msgspec.structs.replace(
             order,
-            call=msgspec.structs.replace(order.call, hints=hints),
+            call=msgspec.structs.replace(order.call, hints=hints, tenant=tenant),
             body=write_ask(order.model, first.ask.fields, list(self._places)),
             view=msgspec.structs.replace(order.view, model=order.model),
             reader=Nobody(),  # who asked has its seat by now

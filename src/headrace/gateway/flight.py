@@ -62,13 +62,15 @@ class Flight(Relay):
 
     @property
     def provider(self) -> str:
-        """Who is asked."""
-        return self.order.way.endpoint.name
+        """Who is asked; of an answer that was stored, who gave it."""
+        given = self.delivered if self.found_in else None
+        return given.provider if given else self.order.way.endpoint.name
 
     @property
     def model(self) -> str:
         """What that provider calls the model."""
-        return self.order.model
+        given = self.delivered if self.found_in else None
+        return given.model if given else self.order.model
 
     @property
     def tried(self) -> tuple[str, ...]:

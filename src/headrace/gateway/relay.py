@@ -224,6 +224,7 @@ class Relay(ABC):
     ) -> None:
         """End with an answer that was not the provider's: one that was stored, or made here."""
         self.is_over = True
+        self.delivered = answer
         self.found_in = found_in
         seats, self._seats = self._seats, []
         for seat in seats:

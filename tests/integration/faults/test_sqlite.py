@@ -142,7 +142,7 @@ def test_damaged_while_it_is_in_use(sim: ThreadedSim, tmp_path: Path):
             eventually(lambda: callers.answered(1) and aside.exists(), BACK_TIMEOUT_S)
             callers.finds_in("l3")
             eventually(lambda: state(gateway, "l3") == UP, BACK_TIMEOUT_S)
-        assert "store_damaged" in {line["event"] for line in gateway.events()}
+        eventually(lambda: "store_damaged" in {line["event"] for line in gateway.events()})
 
 
 def test_a_damaged_value(sim: ThreadedSim, tmp_path: Path):

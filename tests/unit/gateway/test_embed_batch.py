@@ -127,6 +127,19 @@ def test_only_what_differs_in_nothing_but_its_inputs_goes_together() -> None:
     run(test)
 
 
+def test_a_merged_call_has_the_turn_of_the_tenant_that_asks_for_least() -> None:
+    async def test(engine: EmbedEngine) -> None:
+        engine.ask(["a", "b"], tenant="many")
+        engine.ask("c", tenant="few")
+        engine.ask("d", tenant="many")
+        await engine.serve()
+        engine.ask("e", tenant="many")
+        await engine.serve()
+        assert engine.tenants == ["few", "many"]
+
+    run(test)
+
+
 def test_fields_of_a_merged_call_are_those_of_each() -> None:
     async def test(engine: EmbedEngine) -> None:
         for text in "ab":
