@@ -63,6 +63,8 @@ def judge(prompt: Prompt, reply: Reply, dialect: Dialect) -> Outcome:
         return Outcome(prompt.line, Kind.FAILED, why, ends_all=True)
     if reply.headers.get("x-headrace-stale") == "if-error":
         return Outcome(prompt.line, Kind.FAILED, "its provider failed; the answer kept is stale")
+    if "x-headrace-fallback" in reply.headers:
+        return Outcome(prompt.line, Kind.FAILED, "its provider failed; there is only a text")
     if found in _STORED:
         return Outcome(prompt.line, Kind.THERE)
     facts = dialect.read_reply(prompt.operation(dialect.name), reply.body)

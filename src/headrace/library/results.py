@@ -12,7 +12,7 @@ from headrace.dialects.base import Dialect, Operation
 from headrace.dialects.decoding import decode_or_none
 from headrace.errors import UpstreamBroken, UpstreamRefused
 from headrace.gateway.headers import is_encoded
-from headrace.gateway.reader import Source
+from headrace.gateway.reader import Fallback, Source
 from headrace.limits import NUMBER_DIGITS_MAX
 from headrace.model import CacheResult, Usage
 
@@ -37,6 +37,8 @@ class Completion(msgspec.Struct, frozen=True):
             its price is not known.
         attempts: calls made to the provider for it.
         raw: the provider's JSON.
+        fallback: `text` where nobody answered and this is the model's `fallback_text`, `continued`
+            where a stream broke off and went on in another call.
     """
 
     text: str
@@ -49,6 +51,7 @@ class Completion(msgspec.Struct, frozen=True):
     cost_usd: float | None
     attempts: int
     raw: bytes
+    fallback: Fallback | None = None
 
     def __str__(self) -> str:
         return self.text
@@ -119,6 +122,7 @@ def read_completion(
         0.0 if source.is_free else answer.cost_usd,
         source.attempts,
         body,
+        source.fallback,
     )
 
 

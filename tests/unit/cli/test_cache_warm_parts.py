@@ -151,6 +151,11 @@ def test_a_stale_answer_in_place_of_a_failure_is_a_failure():
     assert fresh.kind is Kind.THERE
 
 
+def test_a_text_in_place_of_an_answer_is_a_failure():
+    told = outcome(x_headrace_cache="miss", x_headrace_fallback="text")
+    assert told.kind is Kind.FAILED
+
+
 def test_an_answer_of_somebody_else_ends_it():
     told = outcome()
     assert (told.kind, told.ends_all) == (Kind.FAILED, True)
