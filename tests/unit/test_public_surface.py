@@ -58,7 +58,7 @@ EXPECTED: Final[Mapping[str, str]] = {
     "ClassRules": "class(*, turns_share, target_s, interval_s, wait_s_max)",
     "Completion": (
         "class(text, finish_reason, tool_calls, usage, model, provider, cache, cost_usd, "
-        "attempts, raw)"
+        "attempts, raw, fallback)"
     ),
     "ConnectionPool": (
         "class(pool_size, *, max_keepalive, keepalive_s, connect_timeout_s, read_timeout_s, "
