@@ -31,7 +31,8 @@ H2_STREAMS_MAX: Final = 100
 # What a slow reader of one HTTP/2 answer may leave unread; a connection has room for all of them.
 H2_STREAM_WINDOW_BYTES: Final = 256 * 1024
 
-# After this an HTTP/2 connection takes no new calls: its provider's address may have changed.
+# After this a connection takes no new calls: its provider's address may have changed.
+H1_CONNECTION_S_MAX: Final = 300.0
 H2_CONNECTION_S_MAX: Final = 300.0
 
 # An HTTP/2 connection that carries calls is asked this often whether it is alive, and how long an

@@ -111,7 +111,7 @@ def test_everybody_gets_the_vectors_of_a_call_of_its_own(sim: ThreadedSim, encod
     alone, calls = run(sim, REQUESTS, merged=False, encoding_format=encoding)
     assert calls == len(REQUESTS)
     together, calls = run(sim, REQUESTS, merged=True, encoding_format=encoding)
-    assert calls == 1
+    assert calls < len(REQUESTS)  # on a busy machine more than one: nobody is held up for long
     for mine, own in zip(together, alone, strict=True):
         assert mine["data"] == own["data"]
         assert {**mine, "usage": 0} == {**own, "usage": 0}

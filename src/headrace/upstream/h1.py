@@ -81,6 +81,10 @@ class H1Connection(asyncio.Protocol):
         timeouts: its time limits.
         body_bytes_max: bound on one answer, in bytes.
         owner: told when the connection is idle, lost, or its call has failed.
+
+    Attributes:
+        made_s: since when it is there, on the loop's clock.
+        is_old: whether its owner wants it used no more.
     """
 
     __slots__ = (
@@ -109,6 +113,8 @@ class H1Connection(asyncio.Protocol):
         "_transport",
         "deadline_s",
         "idle_since_s",
+        "is_old",
+        "made_s",
         "served",
     )
 
@@ -128,7 +134,8 @@ class H1Connection(asyncio.Protocol):
         self._paused = False
         self._lost = False
         self.deadline_s = NEVER_S
-        self.idle_since_s = self._now()
+        self.made_s = self.idle_since_s = self._now()
+        self.is_old = False
         self.served = 0
         self._clear()
 

@@ -1,7 +1,8 @@
 """Connections to one provider, kept alive and bounded.
 
 All state changes happen here: a connection is opening, active, idle or gone. The most recently
-used idle connection goes out first, so that the rest can expire. While more and more calls run at
+used idle connection goes out first, so that the rest can expire; one that is always in use ends
+after a while, or it would never learn of a new address. While more and more calls run at
 once, spare connections are opened ahead of them, so that a call need not wait for its own.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from headrace.errors import HeadraceError
-from headrace.limits import POOL_SPARES_MAX, POOL_WAITERS_MAX
+from headrace.limits import H1_CONNECTION_S_MAX, POOL_SPARES_MAX, POOL_WAITERS_MAX
 from headrace.upstream.faults import (
     FaultKind,
     UpstreamFault,
@@ -176,12 +177,17 @@ class Pool:
             self._put_idle(await self._open())
 
     def sweep(self, now_s: float) -> None:
-        """End calls whose time is up, and drop connections that idled too long."""
+        """End calls whose time is up, and drop connections that idled or lived too long."""
+        made_s = now_s - H1_CONNECTION_S_MAX
         for connection in list(self._active):
             connection.keep_time(now_s)
+            connection.is_old = connection.made_s <= made_s
         oldest_s = now_s - self._limits.keepalive_s
         while self._idle and self._idle[0].idle_since_s <= oldest_s:
             self._idle.pop(0).abort()
+        for connection in [each for each in self._idle if each.made_s <= made_s]:
+            self._idle.remove(connection)
+            connection.abort()
 
     def close(self) -> None:
         """Close what idles; calls under way, and those that wait for a connection, end first."""
@@ -205,6 +211,9 @@ class Pool:
     # What connections say.
 
     def became_idle(self, connection: H1Connection) -> None:
+        if connection.is_old:
+            connection.abort()
+            return
         del self._active[connection]
         self._put_idle(connection)
 

@@ -8,6 +8,7 @@ import msgspec
 
 from headrace.errors import HeadraceError
 from headrace.gateway.tasks import Tasks
+from headrace.limits import H1_CONNECTION_S_MAX
 from headrace.upstream.faults import FaultKind, UpstreamFault
 from headrace.upstream.h1 import Flow, RawHeaders
 from headrace.upstream.pool import Pool
@@ -156,6 +157,29 @@ def test_a_connection_the_provider_closes_is_not_used_again():
                 assert (await call(pool)).body == b"ok"
             await until(lambda: pool.active == 0)
             assert (provider.opened, pool.idle) == (2, 0)
+
+    run(test)
+
+
+def test_a_connection_that_lived_long_finishes_its_call_and_takes_no_other():
+    async def test() -> None:
+        patient = Limits(keepalive_s=1e9, first_byte_timeout_s=1e9, total_timeout_s=1e9)
+        async with pooled(patient) as (pool, provider, _):
+            provider.gate.clear()
+            sink = Sink()
+            pool.send(REQUEST, sink)
+            await until(lambda: provider.open == 1)
+            pool.sweep(asyncio.get_running_loop().time() + H1_CONNECTION_S_MAX)
+            provider.gate.set()
+            await sink.wait()
+            assert (sink.body, pool.idle) == (b"ok", 0)
+            for _ in range(2):
+                assert (await call(pool)).body == b"ok"
+            assert (provider.opened, pool.idle) == (2, 1)
+            pool.sweep(asyncio.get_running_loop().time() + H1_CONNECTION_S_MAX)
+            assert (pool.idle, pool.active) == (0, 0)
+            assert (await call(pool)).body == b"ok"
+            assert provider.opened == 3
 
     run(test)
 
