@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from headrace.settings import values
 from headrace.settings.bounded import Count, Credential, Seconds
 
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -12,7 +13,7 @@ Milliseconds = Annotated[float, Meta(gt=0, le=60_000)]
 Rate = Annotated[float, Meta(gt=0, le=1)]
 PerMinute = Annotated[float, Meta(gt=0, le=1_000_000_000_000)]
 Burst = Annotated[float, Meta(gt=0, le=60)]
-KeyName = Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,32}$")]
+KeyName = Annotated[str, Meta(extra={"check": values.key_name_problem})]
 
 
 class BatchSettings(msgspec.Struct, frozen=True, kw_only=True):

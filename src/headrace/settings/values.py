@@ -22,6 +22,7 @@ _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE: Final = re.compile(r"[ -~]*")
 _PROVIDER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+_KEY_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 _DIGEST: Final = re.compile(rf"[0-9a-f]{{{2 * KEY_DIGEST_BYTES}}}")
 
 
@@ -105,6 +106,13 @@ def parse_origin(base_url: str, dialect: DialectName) -> Origin:
 def key_digest(key: bytes) -> bytes:
     """What is kept of an API key: its BLAKE2b digest of 32 bytes."""
     return hashlib.blake2b(key, digest_size=KEY_DIGEST_BYTES).digest()
+
+
+def key_name_problem(text: str) -> str | None:
+    """What keeps `text` from being what pages call a provider's key."""
+    if _KEY_NAME.fullmatch(text):
+        return None
+    return "expected 1 to 32 letters, digits and . _ -; the name is shown, so it is not the key"
 
 
 def base_url_problem(text: str) -> str | None:

@@ -66,3 +66,9 @@ def test_rows_are_merged_as_the_family_says(merge: Merge, merged: str) -> None:
 )
 def test_numbers(value: float, text: str) -> None:
     assert rendered(Family("g", "G.", "gauge"), [value]).splitlines()[2:] == [f"g {text}"]
+
+
+def test_a_sparse_gauge_leaves_zeros_out() -> None:
+    family = Family("g", "G.", "gauge", (COLOUR,), is_sparse=True)
+    assert rendered(family, [0.5, 0.0]).splitlines()[2:] == ['g{colour="red"} 0.5']
+    assert rendered(family, [0.0, 0.0]).splitlines()[2:] == []

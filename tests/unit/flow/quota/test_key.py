@@ -347,3 +347,53 @@ def test_a_clock_that_jumps_fills_the_key_and_no_more() -> None:
     quota = make()
     taken(quota, ONE, 0.0)
     assert left(quota, 1e12) == 60
+
+
+def test_other_limits_take_over_what_was_used() -> None:
+    quota = make()
+    for _ in range(30):
+        taken(quota, ONE, 0.0)
+    quota.adopt(whole(requests_per_minute=40, tokens_per_minute=600), 0.0)
+    assert left(quota, 0.0) == 30
+    assert left(quota, 0.0, Kind.TOKENS) == 600
+    quota.adopt(whole(requests_per_minute=20), 0.0)
+    assert [(each.kind, each.left) for each in quota.left(0.0)] == [(Kind.REQUESTS, 20)]
+    quota.adopt(OPEN, 0.0)
+    assert quota.left(0.0) == []
+    assert not quota.is_limited
+
+
+def test_other_limits_open_nothing_that_is_shut_and_forget_nothing_learnt() -> None:
+    quota = make(OPEN)
+    quota.observe(said(100, 40), 0.0, None)
+    quota.observe(said(None, None, retry_after_s=20.0), 0.0, None, 429)
+    quota.adopt(whole(tokens_per_minute=600), 0.0)
+    assert quota.closed_s(5.0) == pytest.approx(15.0)
+    assert {each.kind for each in quota.left(5.0)} == {Kind.REQUESTS, Kind.TOKENS}
+    assert quota.reserve(ONE, 5.0) is None
+
+
+def test_a_reservation_outlives_its_limit() -> None:
+    quota = make(whole(tokens_per_minute=600))
+    reservation = taken(quota, Need.of(100, 0), 0.0)
+    quota.adopt(SIXTY, 0.0)
+    reservation.settle(100, 0)
+    assert quota.pending == 0
+    assert left(quota, 0.0) == 60
+
+
+def test_what_a_key_can_ever_hold_is_that_of_all_its_users() -> None:
+    quota = make(whole(tokens_per_minute=600, share=0.5))
+    assert quota.holds(Need.of(600, 0))
+    assert not quota.holds(Need.of(601, 0))
+    assert make(OPEN).holds(Need.of(1e12, 0))
+
+
+def test_output_that_is_late_may_be_guessed_apart_from_what_is_asked() -> None:
+    quota = make(whole(tokens_per_minute=6000, output_tokens_per_minute=600))
+    reservation = taken(quota, Need(1.0, 1100.0, 100.0, 50.0), 0.0)
+    assert left(quota, 0.0, Kind.TOKENS) == 4900
+    assert left(quota, 0.0, Kind.OUTPUT_TOKENS) == 550
+    reservation.settle(100, 20)
+    assert left(quota, 0.0, Kind.TOKENS) == 4900  # counted as it was asked for
+    assert left(quota, 0.0, Kind.OUTPUT_TOKENS) == 580

@@ -1,11 +1,15 @@
 """The pure queue: whose turn it is, and who has to leave."""
 
 import pytest
-from tests.support.turns import observe, offer, queue, refused, take_all
+from tests.support.turns import observe, offer, queue, refused, rules, take_all
 
 from headrace.flow.scheduler.rules import ClassRules, Priority
 from headrace.flow.scheduler.ticket import Reason
-from headrace.flow.scheduler.ticket_queue import RETRY_AFTER_S_MAX, RETRY_AFTER_S_UNKNOWN
+from headrace.flow.scheduler.ticket_queue import (
+    RETRY_AFTER_S_MAX,
+    RETRY_AFTER_S_UNKNOWN,
+    TicketQueue,
+)
 
 HIGH, NORMAL, LOW, BATCH = Priority
 
@@ -312,3 +316,31 @@ def test_counts_are_kept() -> None:
     line.take(0.0)
     assert line.taken == [0, 1, 0, 0]
     assert line.refusals == {(NORMAL, Reason.FULL): 1}
+
+
+# Where the capacity itself knows how long turns take.
+
+
+def paced(turn_s: float) -> TicketQueue[str]:
+    """A queue whose capacity knows that a turn takes so many seconds."""
+    each = ClassRules(turns_share=0.1, target_s=1, interval_s=5, wait_s_max=30)
+    return TicketQueue(rules(each=each), lambda turns: turns * turn_s)
+
+
+def test_who_cannot_wait_as_long_as_turns_take_is_refused_at_once() -> None:
+    line = paced(10.0)
+    for number in range(4):
+        offer(line, f"waits {number}")
+    assert refused(line) == [("waits 3", Reason.TIMEOUT)]
+    assert line.refused[0].retry_after_s == pytest.approx(40.0)
+    offer(line, "in a hurry", "b", deadline_s=15.0)
+    assert refused(line)[1:] == [("in a hurry", Reason.OUT_OF_REACH)]
+
+
+def test_whoever_comes_first_is_measured_too() -> None:
+    line = paced(10.0)
+    offer(line, "in a hurry", deadline_s=9.0)
+    assert refused(line) == [("in a hurry", Reason.OUT_OF_REACH)]
+    assert line.refused[0].retry_after_s == pytest.approx(10.0)
+    offer(line, "patient", deadline_s=11.0)
+    assert line.waiting == 1
