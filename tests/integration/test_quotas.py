@@ -83,20 +83,23 @@ def keys_used(provider: ScriptedProvider) -> list[int]:
 
 def test_a_quota_is_kept_and_used(tmp_path: Path) -> None:
     """More callers than the quota has room for: none is refused, by nobody, and most go at once."""
-    calls, limit = 62, 60
+    calls, limit = 49, 60
+    quota = {"requests_per_minute": limit, "headroom": 0.25}  # room for a machine that is slow
     with (
         running(SimOptions(rate_limit_rpm=limit)) as sim,
-        gateway_to(tmp_path, sim.url, quota={"requests_per_minute": limit}) as gateway,
+        gateway_to(tmp_path, sim.url, quota=quota) as gateway,
     ):
         asking = [Asking(gateway, number) for number in range(calls)]
         assert {each.end().status for each in asking} == {200}
+        assert sim.stats().refused == 0
         metrics = gateway.metrics()
-        assert metrics['headrace_upstream_requests_total{provider="sim",status_class="2xx"}'] == 62
+        answers = 'headrace_upstream_requests_total{provider="sim",status_class="2xx"}'
+        assert metrics[answers] == calls
         assert not any(name.startswith("headrace_upstream_limited") for name in metrics)
         used = metrics['headrace_quota_used_ratio{provider="sim",key="1",kind="requests"}']
-        assert used > 0.9
+        assert used > 0.8
         waited = [each for each in asking if "schedule" in each.response.headers["server-timing"]]
-        assert 3 <= len(waited) < 10
+        assert 1 <= len(waited) <= 4
 
 
 def test_without_a_quota_nothing_is_counted(tmp_path: Path) -> None:

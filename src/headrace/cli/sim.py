@@ -29,6 +29,10 @@ def sim(
         int | None,
         typer.Option(help="Requests per minute, above that 429.", metavar="RPM", min=1),
     ] = None,
+    rate_limit_tokens: Annotated[
+        int | None,
+        typer.Option(help="Tokens per minute, above that 429.", metavar="TPM", min=1),
+    ] = None,
     capacity: Annotated[
         int | None,
         typer.Option(help="Requests at once, above that slower.", metavar="N", min=1),
@@ -59,6 +63,7 @@ def sim(
         seed=seed,
         fail_rate=fail_rate,
         rate_limit_rpm=rate_limit,
+        rate_limit_tpm=rate_limit_tokens,
         capacity=capacity,
         inflight_max=inflight_max,
     )

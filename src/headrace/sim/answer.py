@@ -48,6 +48,15 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     logprobs: bool = False
     top_logprobs: int = 0
 
+    def charge(self, output_tokens: int) -> int:
+        """Tokens that a limit counts before the answer is there, as OpenAI says it does.
+
+        Args:
+            output_tokens: counted where no bound was asked for.
+        """
+        most = output_tokens if self.tokens_max is None else self.tokens_max * self.choices
+        return self.input_tokens + most
+
 
 class Choice(msgspec.Struct, frozen=True):
     """One of the answers.

@@ -29,6 +29,7 @@ _TYPES: Mapping[int, str] = {
     429: "rate_limit_error",
 }
 _UNLIMITED = Quota(limit=4_000, remaining=3_999, reset_s=1.0)
+_UNLIMITED_TOKENS = Quota(limit=400_000, remaining=399_000, reset_s=1.0)
 _encode = msgspec.json.encode
 
 
@@ -71,7 +72,9 @@ def messages(seed: int, body: bytes, tokens_wanted: int | None, created_s: int) 
     if ask.stream:
         return _streamed(ask, answer)
     document = _message(ask, answer, answer.choices[0])
-    return Reply(model=ask.model, tokens=answer.output_tokens, body=_encode(document))
+    charge = ask.charge(answer.output_tokens)
+    body = _encode(document)
+    return Reply(model=ask.model, charge=charge, tokens=answer.output_tokens, body=body)
 
 
 def count(seed: int, body: bytes, tokens_wanted: int | None, created_s: int) -> Reply:
@@ -189,6 +192,7 @@ def _streamed(ask: Ask, answer: Answer) -> Reply:
     stop = {"stop_reason": _stop_reason(ask, choice), "stop_sequence": None}
     return Reply(
         model=ask.model,
+        charge=ask.charge(answer.output_tokens),
         tokens=answer.output_tokens,
         stream=True,
         lead=_event("message_start", {"message": _message(ask, answer, None)})
@@ -227,15 +231,18 @@ class AnthropicGrammar:
         """Header lines as Anthropic sends them."""
         del processing_ms
         told = quota or _UNLIMITED
-        full_at = dt.datetime.fromtimestamp(wall_s + told.reset_s, dt.UTC)
-        reset = full_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        tokens = told.tokens or _UNLIMITED_TOKENS
         lines = (
             "anthropic-organization-id: headrace-sim\r\n"
             f"anthropic-ratelimit-requests-limit: {told.limit}\r\n"
             f"anthropic-ratelimit-requests-remaining: {told.remaining}\r\n"
-            f"anthropic-ratelimit-requests-reset: {reset}\r\n"
-            "anthropic-ratelimit-tokens-limit: 400000\r\n"
-            "anthropic-ratelimit-tokens-remaining: 399000\r\n"
-            f"anthropic-ratelimit-tokens-reset: {reset}\r\n"
+            f"anthropic-ratelimit-requests-reset: {_time(wall_s + told.reset_s)}\r\n"
+            f"anthropic-ratelimit-tokens-limit: {tokens.limit}\r\n"
+            f"anthropic-ratelimit-tokens-remaining: {tokens.remaining}\r\n"
+            f"anthropic-ratelimit-tokens-reset: {_time(wall_s + tokens.reset_s)}\r\n"
         )
         return lines.encode()
+
+
+def _time(wall_s: float) -> str:
+    return dt.datetime.fromtimestamp(wall_s, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

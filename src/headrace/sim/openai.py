@@ -58,7 +58,10 @@ def chat(seed: int, body: bytes, tokens_wanted: int | None, created_s: int) -> R
     if ask.stream:
         return _Events(ask, answer, created_s).reply()
     return Reply(
-        model=ask.model, tokens=answer.output_tokens, body=_encode(_whole(ask, answer, created_s))
+        model=ask.model,
+        charge=ask.charge(answer.output_tokens),
+        tokens=answer.output_tokens,
+        body=_encode(_whole(ask, answer, created_s)),
     )
 
 
@@ -231,6 +234,7 @@ class _Events:
             last += self._head + b'],"usage":' + usage + b"}\n\n"
         return Reply(
             model=self._ask.model,
+            charge=self._ask.charge(self._answer.output_tokens),
             tokens=max(len(choice.tokens) for _, choice in choices),
             stream=True,
             lead=b"".join(self._first(index, choice) for index, choice in choices),

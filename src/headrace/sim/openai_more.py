@@ -27,6 +27,7 @@ _TYPES: Mapping[int, str] = {
     429: "requests",
 }
 _UNLIMITED = Quota(limit=30_000, remaining=29_999, reset_s=0.002)
+_UNLIMITED_TOKENS = Quota(limit=150_000_000, remaining=149_999_000, reset_s=0.0)
 
 
 class EmbeddingsBody(msgspec.Struct, kw_only=True):
@@ -70,7 +71,7 @@ def embeddings(seed: int, body: bytes, tokens_wanted: int | None, created_s: int
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
     }
     body = msgspec.json.encode(document)
-    return Reply(model=request.model, inputs=len(texts), body=body)
+    return Reply(model=request.model, charge=tokens, inputs=len(texts), body=body)
 
 
 def _inputs(given: str | list[Any]) -> list[str]:
@@ -152,13 +153,15 @@ class OpenAIGrammar:
         """Header lines as OpenAI sends them."""
         del wall_s
         told = quota or _UNLIMITED
+        tokens = told.tokens or _UNLIMITED_TOKENS
         lines = (
             f"openai-processing-ms: {processing_ms}\r\n"
             "openai-version: 2020-10-01\r\nopenai-organization: headrace-sim\r\n"
             f"x-ratelimit-limit-requests: {told.limit}\r\n"
             f"x-ratelimit-remaining-requests: {told.remaining}\r\n"
             f"x-ratelimit-reset-requests: {told.reset_s:.3f}s\r\n"
-            "x-ratelimit-limit-tokens: 150000000\r\nx-ratelimit-remaining-tokens: 149999000\r\n"
-            "x-ratelimit-reset-tokens: 0s\r\n"
+            f"x-ratelimit-limit-tokens: {tokens.limit}\r\n"
+            f"x-ratelimit-remaining-tokens: {tokens.remaining}\r\n"
+            f"x-ratelimit-reset-tokens: {tokens.reset_s:.3g}s\r\n"
         )
         return lines.encode()

@@ -20,6 +20,7 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
         seed: decides every text, latency and failure.
         fail_rate: share of calls answered with 500, from 0 to 1.
         rate_limit_rpm: calls per minute before 429, also the burst; `None` for no limit.
+        rate_limit_tpm: the same for tokens: input, and the most output that is asked for.
         capacity: calls in flight above which latency grows in proportion; `None` for no knee.
         inflight_max: calls in flight above which they are refused with 429; `None` for no bound.
         api_keys: keys that are accepted; empty accepts everyone.
@@ -34,6 +35,7 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     fail_rate: float = 0.0
     rate_limit_rpm: int | None = None
+    rate_limit_tpm: int | None = None
     capacity: int | None = None
     inflight_max: int | None = None
     api_keys: tuple[str, ...] = ()
@@ -46,6 +48,8 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"fail_rate must be from 0 to 1, not {self.fail_rate}")
         if self.rate_limit_rpm is not None and self.rate_limit_rpm < 1:
             raise ValueError(f"rate_limit_rpm must be 1 or more, not {self.rate_limit_rpm}")
+        if self.rate_limit_tpm is not None and self.rate_limit_tpm < 1:
+            raise ValueError(f"rate_limit_tpm must be 1 or more, not {self.rate_limit_tpm}")
         if self.capacity is not None and self.capacity < 1:
             raise ValueError(f"capacity must be 1 or more, not {self.capacity}")
         if self.inflight_max is not None and self.inflight_max < 1:

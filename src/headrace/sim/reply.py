@@ -13,6 +13,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         model: the model that was asked, empty where none is.
+        charge: tokens that a limit counts: input, and the most output that was asked for.
         tokens: output tokens; with the pace they decide when a whole answer is sent.
         inputs: texts that were asked for at once, where a request may hold several.
         body: the whole answer; empty for a stream.
@@ -23,6 +24,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     model: str = ""
+    charge: int = 0
     tokens: int = 0
     inputs: int = 1
     body: bytes = b""

@@ -23,7 +23,7 @@ from headrace.sim.options import Limits, SimOptions
 from headrace.sim.pace import AT_ONCE, Pace, Profile, draw_pace, knee_factor
 from headrace.sim.play import Ending, Play, faulty, good, sized_head
 from headrace.sim.prompt import decode
-from headrace.sim.rate import Quota, RateBucket
+from headrace.sim.rate import Quota, RateBuckets
 from headrace.sim.reply import Grammar, Reply
 from headrace.sim.stats import Request, Stats
 from headrace.sim.text import seeded_fraction
@@ -76,9 +76,11 @@ class Service:
         self._bucket = self._new_bucket()
         self._idle_heads: dict[bytes, tuple[int, bytes]] = {}
 
-    def _new_bucket(self) -> RateBucket | None:
-        limit_rpm = self._options.rate_limit_rpm
-        return None if limit_rpm is None else RateBucket(limit_rpm, self._clock)
+    def _new_bucket(self) -> RateBuckets | None:
+        limit_rpm, limit_tpm = self._options.rate_limit_rpm, self._options.rate_limit_tpm
+        if limit_rpm is None and limit_tpm is None:
+            return None
+        return RateBuckets(limit_rpm, limit_tpm, self._clock)
 
     def reset(self) -> None:
         """Forget script, counts, changed limits, the rate limit's past, the series of numbers."""
@@ -150,7 +152,7 @@ class Service:
                 self.stats.spoiled(fault.kind)
                 return self._status(fault, grammar, request_id)
             if fault is None:
-                quota = self._admit()
+                quota = self._admit(reply)
             pace = self._pace(request, reply)
         except HeadraceError as error:
             return self._refusal(error, grammar, request_id, quota)
@@ -199,7 +201,7 @@ class Service:
             return Reply(body=anthropic.models_body(self._options.models))
         return Reply(body=openai_more.models_body(self._options.models))
 
-    def _admit(self) -> Quota | None:
+    def _admit(self, reply: Reply) -> Quota | None:
         inflight_max = self._options.inflight_max
         if inflight_max is not None and self.stats.inflight > inflight_max:
             self.stats.refused()
@@ -209,9 +211,12 @@ class Service:
             )
         quota = None
         if self._bucket is not None:
-            quota = self._bucket.take()
+            quota = self._bucket.take(reply.charge)
             if quota.retry_after_s:
+                self.stats.refused()
                 raise _Limited(quota)
+            if quota.tokens is not None:
+                self.stats.charged(reply.charge)
         rate = self._options.fail_rate
         if rate and seeded_fraction(self._options.seed, b"fail", self._sequence) < rate:
             raise HeadraceError("The server had an error while processing your request.")
@@ -307,8 +312,11 @@ class _Limited(RateLimited):
     default_code = "rate_limit_exceeded"
 
     def __init__(self, quota: Quota) -> None:
+        kind, limit = "requests", quota.limit
+        if quota.tokens is not None and quota.tokens.retry_after_s:
+            kind, limit = "tokens", quota.tokens.limit
         super().__init__(
-            f"Rate limit reached for requests: {quota.limit} per minute. "
+            f"Rate limit reached for {kind}: {limit} per minute. "
             f"Please try again in {quota.retry_after_s:.3f}s.",
             retry_after_s=quota.retry_after_s,
         )
@@ -327,6 +335,7 @@ def _is_plain(options: SimOptions) -> bool:
     """Whether every good call is answered, and at once."""
     limits = (
         options.rate_limit_rpm,
+        options.rate_limit_tpm,
         options.capacity,
         options.inflight_max,
         options.api_keys or None,

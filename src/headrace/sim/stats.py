@@ -56,7 +56,8 @@ class StatsReport(msgspec.Struct, frozen=True, kw_only=True):
         connections_open: connections open now, the asking one included.
         connections_total: connections accepted since the start or the last reset.
         faults_applied: how many faults by kind.
-        refused: calls above `inflight_max`.
+        refused: calls above `inflight_max`, or above a limit per minute.
+        charged_tokens: what was taken of a limit of tokens per minute.
         bodies: how many requests by the SHA-256 of their body, in hex.
         last_requests: the last 64 requests, oldest first.
     """
@@ -71,6 +72,7 @@ class StatsReport(msgspec.Struct, frozen=True, kw_only=True):
     connections_total: int
     faults_applied: dict[str, int]
     refused: int
+    charged_tokens: int
     bodies: dict[str, int]
     last_requests: list[SeenRequest]
 
@@ -93,6 +95,7 @@ class Stats:
         self._connections_total = 0
         self._faults: dict[str, int] = {}
         self._refused = 0
+        self._charged_tokens = 0
         self._bodies: dict[str, int] = {}
         self._last: collections.deque[Request] = collections.deque(maxlen=LAST_REQUESTS_MAX)
 
@@ -126,8 +129,12 @@ class Stats:
         self._faults[kind] = self._faults.get(kind, 0) + 1
 
     def refused(self) -> None:
-        """A call was refused, since there were too many at once."""
+        """A call was refused, since there were too many."""
         self._refused += 1
+
+    def charged(self, tokens: int) -> None:
+        """So much was taken of the limit of tokens."""
+        self._charged_tokens += tokens
 
     def aborted(self, *, stream: bool) -> None:
         """A client went away before its answer was whole."""
@@ -155,6 +162,7 @@ class Stats:
             connections_total=self._connections_total,
             faults_applied=dict(self._faults),
             refused=self._refused,
+            charged_tokens=self._charged_tokens,
             bodies=dict(self._bodies),
             last_requests=[_seen(request) for request in self._last],
         )
