@@ -4,8 +4,9 @@ import contextlib
 import itertools
 import math
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -30,15 +31,32 @@ class Door:
         self._sim = sim
         self.gateway = Gateway(folder, self.settings(**limits), admin_key=OPERATOR)
 
-    def settings(self, *, address: Any = None, workers: int = 1, **limits: Any) -> dict[str, Any]:
+    def settings(
+        self,
+        *,
+        address: Any = None,
+        workers: int = 1,
+        models: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+        cache: Any = None,
+        **limits: Any,
+    ) -> dict[str, Any]:
         keys = [
             {"key": "hr-limited", "tenant": "a", "name": "limited", **limits},
             {"key": FREE, "tenant": "b"},
             {"key": OPERATOR, "tenant": "ops", "admin": True},
         ]
-        more = {} if address is None else {"limits": {"address": address}}
-        listen = {"workers": workers}
-        return {"providers": lanes(self._sim.url), "keys": keys, "listen": listen, **more}
+        texts = {
+            name: {"targets": [target], "fallback_text": text}
+            for name, (target, text) in models.items()
+        }
+        return {
+            "providers": lanes(self._sim.url),
+            "models": texts,
+            "keys": keys,
+            "listen": {"workers": workers},
+            "limits": {"address": address or {}},
+            "cache": cache or {},
+        }
 
     def ask(
         self, document: Any, *, path: str = OPENAI.path, key: str = "", **more: str
@@ -239,6 +257,24 @@ def test_a_call_that_fails_gives_its_place_back(doors: Any, sim: ThreadedSim) ->
         door.chat(next(numbers), **more)
         wait_for_place(door)
         assert door.chat(next(numbers)).status == 200
+
+
+def test_what_is_given_where_all_failed_takes_no_tokens(doors: Any, sim: ThreadedSim) -> None:
+    door = doors(tokens_per_minute=600, models={"m": ("sim/m", "Come again.")})
+    sim.script(Fault(kind=FaultKind.STATUS, status=500))
+    given = door.ask(OPENAI.document("m"))
+    assert (given.status, given.headers["x-headrace-fallback"]) == (200, "text")
+    assert given.headers["x-ratelimit-remaining-tokens"] == "600"
+
+
+def test_whoever_is_refused_is_given_no_stale_answer(doors: Any, sim: ThreadedSim) -> None:
+    cache = {"ttl_s": 0.1, "stale_if_error_s": 3600}
+    door = doors(tokens_per_minute=60, cache=cache)
+    document = OPENAI.document("flood/m")
+    assert door.ask(document).status == 200
+    eventually(lambda: door.ask(document).status == 429 or None)
+    # Nor is one counted as given.
+    assert not [name for name in door.gateway.metrics() if "cache_stale" in name]
 
 
 def test_bad_requests_give_their_place_back(doors: Any) -> None:

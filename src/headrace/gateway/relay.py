@@ -166,7 +166,7 @@ class Relay(ABC):
         if not self.is_over:
             self.is_over = True
             self._count_unsent(error)
-            if self.is_stream or not self.consoled(error):
+            if self.is_stream or not self._seats or not self.consoled(error):
                 self._fail(error)
 
     def begin_again(self, error: HeadraceError) -> None:

@@ -4,7 +4,7 @@ What a limit is, and the algorithm, is in `flow/rate.py`. Here limits are found 
 refusals are put into words, and tokens are estimated before a call and put right after it.
 """
 
-import re
+import string
 from collections.abc import Iterable, Mapping
 from math import ceil, inf
 from typing import Any, Final, Self
@@ -14,7 +14,7 @@ from headrace.clock import Clock
 from headrace.errors import RateLimited
 from headrace.flow.addresses import AddressRates, address_group
 from headrace.flow.rate import CallerRate, RateLimits, Refusal
-from headrace.gateway.reader import Source
+from headrace.gateway.reader import Fallback, Source
 from headrace.identity.keys import Principal
 from headrace.model import DialectName
 from headrace.server.limit_lines import standing_lines
@@ -23,8 +23,9 @@ from headrace.settings import KeySettings, Settings
 from headrace.settings.flow import AddressLimitSettings
 
 _BYTES_PER_TOKEN: Final = 4
-# What is this long and has no space in it is a picture, a sound or a document in base64.
-_ENCODED: Final = re.compile(rb"[A-Za-z0-9+/=_-]{1024,}")
+# A block of this many bytes of nothing else is of a picture, a sound or a document in base64.
+_BASE64: Final = (string.ascii_letters + string.digits + "+/=_-").encode()
+_BLOCK_BYTES: Final = 1024
 _TOKENS_OF_ENCODED: Final = 1_000
 # How much the last answer counts in the mean of those before.
 _MEAN_SHARE: Final = 0.2
@@ -74,7 +75,7 @@ class Admission:
         self._caller.rate.release()
 
     def _used(self, source: Source | None, answer: Answer | None, *, is_unknown: bool) -> float:
-        if source is None or source.is_free:
+        if source is None or source.is_free or source.fallback is Fallback.TEXT:
             return 0.0
         if answer is None:
             return self._reserved if is_unknown and source.attempts else 0.0
@@ -227,6 +228,7 @@ class Callers:
         self._clock = clock
         self._shared = shared
         self._worker = worker
+        self._known: dict[bytes, Caller] = {}  # with those that have lost their limits of late
         self._address = AddressLimitSettings()
         self._addresses: AddressRates | None = None
 
@@ -252,7 +254,7 @@ class Callers:
     def change(self, keys: Iterable[KeySettings], address: AddressLimitSettings) -> None:
         """The same, by the settings that matter."""
         now_s = self._clock.monotonic_s()
-        before = self.limited.copy()
+        before = self._known
         self.limited.clear()
         for key in keys:
             if not key.is_limited:
@@ -265,6 +267,9 @@ class Callers:
                 caller.name, caller.tenant = key.shown_name, key.tenant
                 caller.rate.change(_limits(key), now_s)
             self.limited[digest] = caller
+        # What is under way counts again where a key gets limits anew.
+        busy = {digest: caller for digest, caller in before.items() if caller.rate.inflight}
+        self._known = busy | self.limited
         if address != self._address:
             self._address, self._addresses = address, _address_rates(address)
 
@@ -323,7 +328,13 @@ def _address_rates(settings: AddressLimitSettings) -> AddressRates | None:
 def estimate_tokens(body: bytes) -> int:
     """About how many tokens a request's body is: a quarter of its bytes.
 
-    What is in base64 counts as a thousand, whatever its length.
+    What is in base64 counts as a thousand, whatever its length. Its ends, up to a kilobyte each,
+    are taken for text, so that a look at each block is enough.
     """
-    text, encoded = _ENCODED.subn(b"", body)
-    return ceil(len(text) / _BYTES_PER_TOKEN) + encoded * _TOKENS_OF_ENCODED
+    text_bytes, encoded, was_encoded = len(body), 0, False
+    for at in range(0, len(body) - _BLOCK_BYTES + 1, _BLOCK_BYTES):
+        is_encoded = not body[at : at + _BLOCK_BYTES].translate(None, _BASE64)
+        text_bytes -= _BLOCK_BYTES * is_encoded
+        encoded += is_encoded and not was_encoded
+        was_encoded = is_encoded
+    return ceil(text_bytes / _BYTES_PER_TOKEN) + encoded * _TOKENS_OF_ENCODED

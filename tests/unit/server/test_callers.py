@@ -35,7 +35,7 @@ class Asked:
     """A call under way, for a source."""
 
     provider, model, attempts = "p", "m", 1
-    found_in = stale = similarity = None
+    found_in = stale = similarity = fallback = None
 
 
 def asked(result: CacheResult = CacheResult.MISS) -> Source:
@@ -146,11 +146,26 @@ def test_long_answers_of_others_make_no_request_too_large() -> None:
     caller.enter(b"x" * 400).reserve()
 
 
-def test_pictures_count_little() -> None:
-    text = b'{"content": "What is this?", "url": "data:image/png;base64,%b"}'
-    assert estimate_tokens(text % (b"iVBORw0KGgo" * 100_000)) == 1000 + 16
-    assert estimate_tokens(text % b"short") == 17
-    assert estimate_tokens(b"") == 0
+@pytest.mark.parametrize(
+    ("body", "tokens"),
+    [
+        (b"", 0),
+        (b"five!", 2),
+        (b'{"url": "data:image/png;base64,%b"}' % (b"iVBORw0KGgo" * 100), 284),
+        (b"word " * 10_000, 12_500),
+        (b"[%b]" % (b"4711, " * 10_000), 15_001),
+    ],
+)
+def test_texts_are_estimated_by_their_bytes(body: bytes, tokens: int) -> None:
+    assert estimate_tokens(body) == tokens
+
+
+@pytest.mark.parametrize("size", [4_000, 1_000_000])
+def test_pictures_count_the_same_whatever_their_size(size: int) -> None:
+    text = b"What is on these? " * 100
+    picture = b"data:image/png;base64," + b"iVBORw0KGgo" * (size // 11)
+    body = b'{"text": "%b", "urls": ["%b", "%b"]}' % (text, picture, picture)
+    assert 2000 + 450 <= estimate_tokens(body) <= 2000 + 450 + 2 * 600
 
 
 def test_how_limits_stand_in_both_dialects() -> None:
@@ -176,8 +191,7 @@ def test_how_limits_stand_in_both_dialects() -> None:
 
 def test_a_reload_keeps_what_was_asked() -> None:
     clock, callers, caller = limited(requests_per_minute=60)
-    for _ in range(10):
-        caller.enter(b"")
+    under_way = [caller.enter(b"") for _ in range(10)]
     callers.change([key(requests_per_minute=600), key("other")], NOBODY)
     assert list(callers.limited.values()) == [caller]  # who has no limits is not looked at
     assert caller.told() == {
@@ -189,6 +203,11 @@ def test_a_reload_keeps_what_was_asked() -> None:
     }
     callers.change([key()], NOBODY)
     assert callers.limited == {}
+    callers.change([key(concurrent=10)], NOBODY)
+    assert refusal(caller).code == "rate_limit_concurrent"
+    for each in under_way:
+        each.end()
+    callers.change([key()], NOBODY)
     clock.advance(1)
     callers.change([key(requests_per_minute=60)], NOBODY)
     assert callers.told()["keys"][0]["requests_left"] == 60

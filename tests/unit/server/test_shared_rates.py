@@ -62,6 +62,19 @@ def test_workers_count_together() -> None:
     assert theirs.told()["requests_left"] == 58
 
 
+def test_requests_that_outlive_the_limits_of_their_key_are_counted_once() -> None:
+    rates, keys = SharedRates(workers=1), [key("k", concurrent=2)]
+    rates.assign(keys)
+    callers = Callers(ManualClock(), rates, 0)
+    callers.change(keys, NOBODY)
+    admission = callers.limited[keys[0].digest_bytes()].enter(b"")
+    for each in ([key("k")], keys):
+        callers.change(each, NOBODY)
+    assert callers.told()["keys"][0]["inflight"] == 1
+    admission.end()
+    assert callers.told()["keys"][0]["inflight"] == 0
+
+
 def test_a_key_without_a_place_is_counted_by_each_worker() -> None:
     rates = SharedRates(workers=2, keys_max=1)
     keys = [limited("a"), limited("b")]
