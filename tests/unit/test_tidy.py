@@ -41,7 +41,6 @@ ENTRY_POINTS: Final = (
 
 UNWIRED: Final[frozenset[str]] = frozenset(
     {
-        "src/headrace/flow/health.py",
         "src/headrace/flow/hedging.py",
         "src/headrace/flow/quantiles.py",
     }

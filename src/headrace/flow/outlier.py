@@ -5,7 +5,7 @@ after failures in a row, or where its success rate is too many standard deviatio
 of all; for longer each time; and never so many that the rest could not carry the load.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from math import sqrt
 from typing import Literal
 
@@ -133,6 +133,19 @@ class OutlierDetector:
         self._on_change = on_change
         self._compare_s: float | None = None
 
+    def keep(self, names: Iterable[str], same: Collection[str]) -> None:
+        """Have these endpoints and no others.
+
+        Args:
+            names: of the endpoints.
+            same: names that still mean whom they meant.
+        """
+        before = self.endpoints
+        self.endpoints = {
+            name: before[name] if name in before and name in same else Endpoint(name, self)
+            for name in names
+        }
+
     def tick(self, now_s: float) -> None:
         """Let those come back whose time is up; compare success rates where an interval ended.
 
@@ -149,8 +162,11 @@ class OutlierDetector:
             self._compare(now_s)
 
     def eject(self, endpoint: Endpoint, cause: Cause, now_s: float) -> bool:
-        """Have `endpoint` out for a while, unless too many are; says whether it is news."""
-        if endpoint.is_ejected:
+        """Have `endpoint` out for a while, unless too many are; says whether it is news.
+
+        One that is not kept any more is told of calls that ended late; it says nothing now.
+        """
+        if endpoint.is_ejected or self.endpoints.get(endpoint.name) is not endpoint:
             return False
         out = sum(each.is_ejected for each in self.endpoints.values())
         if out + 1 > self.terms.ejected_share_max * len(self.endpoints):

@@ -34,6 +34,7 @@ from headrace.gateway.shedding import Shedding
 from headrace.gateway.stock import Stock
 from headrace.gateway.targets import Targets, target_of
 from headrace.gateway.tasks import Tasks
+from headrace.gateway.wellness import Wellness
 from headrace.limits import SWEEP_INTERVAL_S
 from headrace.model import DialectName, Price
 from headrace.observe.metrics import Metrics
@@ -86,7 +87,8 @@ class Engine:
         self._lanes = Lanes(
             self.dialects, metrics, self._tasks.spawn, clock, uniform, self._tell_circuit
         )
-        self._targets = Targets(clock, uniform)
+        wellness = Wellness(clock, uniform, self._tasks.spawn, say)
+        self._targets = Targets(clock, uniform, wellness)
         self._sweeper: asyncio.TimerHandle | None = None
         self._warming: list[asyncio.Task[None]] = []
         self.settings = settings
@@ -275,6 +277,7 @@ class Engine:
         # First, so that nothing that goes wrong below ends the keeping of time.
         self._sweeper = loop.call_later(SWEEP_INTERVAL_S, self._sweep, loop)
         self._lanes.sweep(loop.time())
+        self._targets.wellness.sweep(loop.time())
         self.stock.sweep()
 
 

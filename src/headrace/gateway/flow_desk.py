@@ -30,7 +30,8 @@ class FlowDesk:
         return {
             "process": self._shedding.told(),
             "providers": {
-                lane.endpoint.name: _provider(lane) for lane in self._plan().lanes.values()
+                name: _provider(lane) | self._targets.wellness.told(name)
+                for name, lane in self._plan().lanes.items()
             },
             "models": self._targets.told(),
         }

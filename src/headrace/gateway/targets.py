@@ -8,6 +8,7 @@ from headrace.clock import Clock
 from headrace.gateway.choice import Choice, Way
 from headrace.gateway.plan import Plan
 from headrace.gateway.watch import Watch
+from headrace.gateway.wellness import Wellness
 from headrace.model import Price
 from headrace.routing.balance import make_balance
 from headrace.routing.directory import Target
@@ -27,10 +28,15 @@ class Targets:
     Args:
         clock: the time.
         uniform: draws numbers from 0 to 1, 1 excluded.
+        wellness: knows which providers are out.
+
+    Attributes:
+        wellness: see above.
     """
 
-    def __init__(self, clock: Clock, uniform: Callable[[], float]) -> None:
+    def __init__(self, clock: Clock, uniform: Callable[[], float], wellness: Wellness) -> None:
         self._now_s = clock.monotonic_s
+        self.wellness = wellness
         self._uniform = uniform
         self._loads: dict[_Key, Load] = {}
         self._choices: dict[str, tuple[str, Choice]] = {}
@@ -45,10 +51,11 @@ class Targets:
         Returns:
             How the models choose that have a choice, by name.
         """
+        self.wellness.change(settings, plan.lanes)
         before, self._loads = self._loads, {}
         self._choices = {}
         for name, model in settings.models.items():
-            if model.balance != "in-order" and len(model.targets) > 1:
+            if self._has_choice(model):
                 ways = {
                     target: self._way(name, target, plan, before)
                     for target in map(target_of, model.targets)
@@ -77,11 +84,17 @@ class Targets:
             for name, (balance, choice) in self._choices.items()
         }
 
+    def _has_choice(self, model: ModelSettings) -> bool:
+        if len(model.targets) == 1:
+            return False
+        providers = (target_of(each).provider for each in model.targets)
+        return model.balance != "in-order" or any(map(self.wellness.watches, providers))
+
     def _choice(self, model: ModelSettings, ways: Mapping[Target, Way]) -> Choice:
         balance = None
         if model.balance != "in-order":
             balance = make_balance(model.balance, self._uniform)
-        return Choice(balance, ways, lambda _: False, is_sticky=model.balance == "sticky")
+        return Choice(balance, ways, self.wellness.is_out, is_sticky=model.balance == "sticky")
 
     def _way(self, name: str, target: Target, plan: Plan, before: Mapping[_Key, Load]) -> Way:
         lane = plan.lanes[target.provider]
@@ -99,8 +112,8 @@ class Targets:
                 by_model[target.model] = (*by_model.get(target.model, ()), load)
 
         def watch(model: str) -> Watch | None:
-            loads = by_model.get(model, ())
-            return Watch(loads, None) if loads else None
+            loads, endpoint = by_model.get(model, ()), self.wellness.endpoint(provider)
+            return Watch(loads, endpoint) if loads or endpoint is not None else None
 
         return watch
 

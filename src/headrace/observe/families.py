@@ -89,6 +89,7 @@ KEYS_MAX = 8
 KEY = Label("key", (*map(str, range(1, KEYS_MAX + 1)), OTHER))
 QUOTA = Label("kind", ("requests", "tokens", "input_tokens", "output_tokens"))
 CONNECTION_STATE = Label("state", ("idle", "active"))
+CHECK = Label("outcome", ("passed", "failed"))
 TOKEN_TYPE = Label("type", ("input", "output", "cached"))
 STALE = Label("why", ("while-revalidate", "if-error"))
 EVICTION = Label("reason", ("capacity", "expired", "purged", "removed"))
@@ -176,6 +177,9 @@ _UPSTREAM = (
         is_sparse=True,
     ),
     _counter("circuit_openings", "Circuit breakers that opened or failed to close.", PROVIDER),
+    _counter("provider_ejections", "Providers that were ejected as outliers.", PROVIDER),
+    _counter("health_checks", "Questions to providers whether they are well.", PROVIDER, CHECK),
+    _gauge("providers_out", "Workers that pass a provider over.", PROVIDER),
     _gauge("limited_models", "Models of a provider whose calls at once are limited.", PROVIDER),
     _gauge("waiting_calls", "Calls that wait for their turn at a provider.", PROVIDER),
     _gauge("circuits_open", "Models of a provider that are not asked, or on probation.", PROVIDER),

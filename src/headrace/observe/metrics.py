@@ -160,6 +160,9 @@ class Metrics:
         self.quota_used = self._gauge("quota_used_ratio")
         self.circuit_openings = self._counter("circuit_openings")
         self.circuits_open = self._gauge("circuits_open")
+        self.provider_ejections = self._counter("provider_ejections")
+        self.health_checks = self._counter("health_checks")
+        self.providers_out = self._gauge("providers_out")
         self.limited_models = self._gauge("limited_models")
         self.waiting_calls = self._gauge("waiting_calls")
         self.upstream_connections = self._gauge("upstream_connections")
@@ -340,6 +343,21 @@ class ProviderMetrics:
     def opened(self) -> None:
         """Count a circuit breaker that opened."""
         self._metrics.circuit_openings.add(self._openings)
+
+    def ejected(self) -> None:
+        """Count an ejection."""
+        ejections = self._metrics.provider_ejections
+        ejections.add(ejections.at(self._slot))
+
+    def checked(self, *, passed: bool) -> None:
+        """Count a health check."""
+        checks = self._metrics.health_checks
+        checks.add(checks.at(self._slot, "passed" if passed else "failed"))
+
+    def out(self, is_out: bool) -> None:
+        """Say whether the provider is passed over."""
+        gauge = self._metrics.providers_out
+        gauge.set_at(gauge.at(self._slot), float(is_out))
 
     def gates_are(self, not_closed: int, limited: int, waiting: int) -> None:
         """Say how many circuit breakers are not closed, models limited, and calls waiting."""

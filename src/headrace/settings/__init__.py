@@ -8,7 +8,6 @@ from headrace.settings.schema import (
     KeySettings,
     ListenSettings,
     LogSettings,
-    ModelSettings,
     ProviderSettings,
     SemanticSettings,
     Settings,
@@ -16,6 +15,7 @@ from headrace.settings.schema import (
     TlsSettings,
 )
 from headrace.settings.source import SettingsSource, read_settings
+from headrace.settings.targets import ModelSettings
 from headrace.settings.values import Origin, Secret
 
 __all__ = (

@@ -13,7 +13,6 @@ from headrace.settings.reader import Path, Reader
 from headrace.settings.schema import (
     CacheSettings,
     KeySettings,
-    ModelSettings,
     ProviderSettings,
     ReuseSettings,
     SemanticSettings,
@@ -21,7 +20,7 @@ from headrace.settings.schema import (
     StoreSettings,
     WarmSettings,
 )
-from headrace.settings.targets import TargetSettings
+from headrace.settings.targets import ModelSettings, TargetSettings
 from headrace.settings.values import LOCAL_EMBEDDER
 
 # Who callers are while no keys are set.

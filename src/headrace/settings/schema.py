@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from headrace.model import DialectName, Price
+from headrace.model import DialectName
 from headrace.settings import values
 from headrace.settings.bounded import (
     BaseUrl,
@@ -43,7 +43,7 @@ from headrace.settings.flow import (
     QuotaSettings,
     RetrySettings,
 )
-from headrace.settings.targets import BalanceName, TargetSettings
+from headrace.settings.targets import HealthSettings, ModelSettings, OutlierSettings
 from headrace.settings.values import Origin, Secret
 
 _NAME_DIGITS = 8
@@ -120,6 +120,7 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
     limit: LimitSettings = LimitSettings()
     retry: RetrySettings = RetrySettings()
     breaker: BreakerSettings = BreakerSettings()
+    health: HealthSettings = HealthSettings()
 
     @property
     def origin(self) -> Origin:
@@ -129,22 +130,6 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
             ValueError: `base_url` was not checked and cannot be used.
         """
         return values.parse_origin(self.base_url, self.dialect)
-
-
-class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """A name callers may use: the targets behind it, and what it costs.
-
-    Attributes:
-        balance: which of the targets is asked first.
-        fallback_text: given where every target failed.
-        continue_streams: whether a stream that breaks off goes on in another call.
-    """
-
-    targets: Annotated[tuple[TargetSettings, ...], Meta(min_length=1)]
-    balance: BalanceName = "in-order"
-    fallback_text: str | None = None
-    continue_streams: bool = False
-    price: Price | None = None
 
 
 class SemanticSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -388,6 +373,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     listen: ListenSettings = ListenSettings()
     providers: Annotated[dict[ProviderName, ProviderSettings], Meta(min_length=1)]
     models: dict[ModelName, ModelSettings] = {}
+    outlier: OutlierSettings = OutlierSettings()
     cache: CacheSettings = CacheSettings()
     batch: BatchSettings = BatchSettings()
     process: ProcessSettings = ProcessSettings()

@@ -157,6 +157,13 @@ def target_problem(text: str) -> str | None:
     return "expected provider/model, such as openai/gpt-4o-mini"
 
 
+def server_path_problem(text: str) -> str | None:
+    """What keeps `text` from being a path on a server."""
+    if text.startswith("/") and _VISIBLE_ASCII.fullmatch(text) and "#" not in text:
+        return None
+    return "expected a path from the root of the server, such as /health or /v1/models"
+
+
 def embedder_problem(text: str) -> str | None:
     """What keeps `text` from naming an embedder."""
     local = text.removeprefix(LOCAL_EMBEDDER)

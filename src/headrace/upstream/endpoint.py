@@ -101,14 +101,20 @@ class Endpoint:
             return head + b"\r\n"
         return b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
 
+    def probe(self, path: str) -> bytes:
+        """The bytes of a GET of `path`, which begins at the root of the server."""
+        head = self._render_head(b"GET", path.encode(), (), self._headers[0])
+        return head + b"\r\n"
+
     def _head(self, method: bytes, path: str, forwarded: Headers, key: int) -> bytes:
         memo = (method, path, forwarded, key)
         head = self._heads.get(memo)
         if head is None:
             if len(self._heads) >= UPSTREAM_HEAD_MEMO_ENTRIES_MAX:
                 self._heads.clear()
+            whole = self._prefix + path.encode()
             head = self._heads[memo] = self._render_head(
-                method, path.encode(), forwarded, self._headers[key]
+                method, whole, forwarded, self._headers[key]
             )
         return head
 
@@ -119,7 +125,7 @@ class Endpoint:
         theirs = [pair for pair in forwarded if pair[0] not in ours]
         brought = ours.union(name for name, _ in theirs)
         lines = [
-            b"%b %b%b HTTP/1.1" % (method, self._prefix, path),
+            b"%b %b HTTP/1.1" % (method, path),
             b"host: " + self._authority,
             b"accept-encoding: identity",
         ]

@@ -48,12 +48,29 @@ async def fetch(
     Raises:
         HeadraceError: the provider could not be reached or its answer broke off.
     """
-    whole = _Whole()
     method = b"GET" if body is None else b"POST"
-    call = endpoint.pool.send(endpoint.request(method, path, headers, body, key), whole)
+    whole = await _all_of(endpoint, endpoint.request(method, path, headers, body, key))
+    return whole.status, b"".join(whole.parts)
+
+
+async def probe(endpoint: Endpoint, path: str) -> int:
+    """GET `path`, from the root of the provider's server, to see whether it answers.
+
+    Returns:
+        The status.
+
+    Raises:
+        HeadraceError: as `fetch` does.
+    """
+    return (await _all_of(endpoint, endpoint.probe(path))).status
+
+
+async def _all_of(endpoint: Endpoint, request: bytes) -> _Whole:
+    whole = _Whole()
+    call = endpoint.pool.send(request, whole)
     try:
         await whole.done
     except asyncio.CancelledError:
         call.cancel()
         raise
-    return whole.status, b"".join(whole.parts)
+    return whole

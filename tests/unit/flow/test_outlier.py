@@ -155,3 +155,16 @@ def test_calls_of_an_interval_are_not_counted_in_the_next() -> None:
     answer(detector, [1.0] * 5, 15.0, calls=8)
     detector.tick(20.0)
     assert out(detector) == []
+
+
+def test_who_is_kept_stays_out_and_who_is_not_says_nothing() -> None:
+    told: list[str] = []
+    detector = make(3, told=told)
+    fail(detector, "e0", 0.0)
+    gone = detector.endpoints["e1"]
+    detector.keep(["e0", "e1", "new"], same={"e0"})
+    assert out(detector) == ["e0"]
+    for _ in range(3):
+        gone.failed(1.0)
+    assert detector.endpoints["e1"] is not gone
+    assert told == ["e0 out"]
