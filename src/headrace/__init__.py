@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from headrace.flow.scheduler.priority_scheduler import PriorityScheduler
     from headrace.flow.scheduler.rules import ClassRules, SchedulerRules
     from headrace.flow.scheduler.snapshot import SchedulerSnapshot
-    from headrace.library import Adapter, Completion, Embeddings, StreamEvent, SyncAdapter
+    from headrace.library import (
+        Adapter,
+        BatchReply,
+        Completion,
+        Embeddings,
+        StreamEvent,
+        SyncAdapter,
+    )
     from headrace.model import Usage
     from headrace.store.faults import StoreBusy, StoreFault, StoreFull
     from headrace.toolkit.adaptive import AdaptiveCache
@@ -56,6 +63,7 @@ __all__ = (
     "AdaptiveStats",
     "BatchFailed",
     "BatchProcessor",
+    "BatchReply",
     "BatchStats",
     "BreakerStats",
     "Cache",
@@ -113,7 +121,10 @@ _HOMES = (
     ("flow.scheduler.priority_scheduler", ("PriorityScheduler",)),
     ("flow.scheduler.rules", ("ClassRules", "SchedulerRules")),
     ("flow.scheduler.snapshot", ("SchedulerSnapshot",)),
-    ("library", ("Adapter", "Completion", "Embeddings", "StreamEvent", "SyncAdapter")),
+    (
+        "library",
+        ("Adapter", "BatchReply", "Completion", "Embeddings", "StreamEvent", "SyncAdapter"),
+    ),
     ("model", ("Usage",)),
     ("store.faults", ("StoreBusy", "StoreFault", "StoreFull")),
     ("toolkit.adaptive", ("AdaptiveCache",)),

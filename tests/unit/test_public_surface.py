@@ -14,7 +14,10 @@ import pytest
 import headrace
 
 EXPECTED: Final[Mapping[str, str]] = {
-    "Adapter": "class(settings, *, max_tokens, warm_up_timeout_s, close_timeout_s, embed)",
+    "Adapter": (
+        "class(settings, *, max_tokens, warm_up_timeout_s, close_timeout_s, embed, batch, "
+        "batch_size, batch_wait_ms)"
+    ),
     "AdaptiveCache": (
         "class(*, max_size, max_bytes, ttl, ttl_min, ttl_max, stale, stale_if_error, early, "
         "admission, stale_share, check_share, category, same, clock)"
@@ -32,6 +35,7 @@ EXPECTED: Final[Mapping[str, str]] = {
         "class(function, *, max_size, latency_ms, max_wait_ms, max_running, max_waiting, "
         "timeout_s, key, dedup, bisect, clock)"
     ),
+    "BatchReply": "class(text, usage)",
     "BatchStats": (
         "class(added, joined, cache_hits, refused, batches, batched, calls, failed_calls, "
         "timeouts, failed, waiting, running, cache_errors, last_error)"
@@ -108,7 +112,10 @@ EXPECTED: Final[Mapping[str, str]] = {
         "class(chunks, tokens, elapsed_s, first_s, tokens_per_s, readers, dropped, is_over)"
     ),
     "StreamReader": "class(seat, take, go)",
-    "SyncAdapter": "class(settings, *, max_tokens, warm_up_timeout_s, close_timeout_s, embed)",
+    "SyncAdapter": (
+        "class(settings, *, max_tokens, warm_up_timeout_s, close_timeout_s, embed, batch, "
+        "batch_size, batch_wait_ms)"
+    ),
     "SyncConnectionPool": (
         "class(pool_size, *, max_keepalive, keepalive_s, connect_timeout_s, read_timeout_s, "
         "total_timeout_s, pool_timeout_s, retries, answer_bytes_max, ca_file, clock, uniform)"

@@ -7,23 +7,23 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-import msgspec
-
 from headrace.cache.key import repeat_key
 from headrace.clock import SystemClock
-from headrace.errors import HeadraceError, NotRunning, UpstreamBroken
+from headrace.errors import HeadraceError, NotRunning
 from headrace.gateway.call import Hints, make_call
 from headrace.gateway.engine import Engine
 from headrace.gateway.meaning_parts import EmbedTexts
 from headrace.gateway.reader import Source
+from headrace.library.batching import AskBatch, BatchSender, read_terms
 from headrace.library.counts import Counts
 from headrace.library.journal import tell_bug, tell_event, tell_tier, tell_unreachable
 from headrace.library.listener import Listener, current_loop
+from headrace.library.names import model_names
 from headrace.library.question import Prompt, Question, Texts, ask_embeddings, ask_model
 from headrace.library.results import Completion, Embeddings, read_completion, read_embeddings
 from headrace.library.stream import Stream
 from headrace.library.wishes import read_hints, read_scope
-from headrace.model import CacheResult, DialectName
+from headrace.model import CacheResult
 from headrace.routing.directory import Directory
 from headrace.settings import SettingsSource, read_settings
 
@@ -51,9 +51,14 @@ class Adapter:
         close_timeout_s: the end waits this long for calls under way.
         embed: makes the vectors for `cache.semantic`, from a list of texts to a row of numbers for
             each; async, or done within a millisecond.
+        batch: answers whatever `generate` asks with `use_batching`, in place of the provider: from
+            a list of requests that differ in their messages only to a reply for each.
+        batch_size: most requests of a batch; 5 where there is a `batch`.
+        batch_wait_ms: how long one waits for others while a batch is on its way; 50 likewise.
 
     Raises:
         SettingsInvalid: the settings cannot be used.
+        ValueError: there are bounds of batches, and nothing to batch with.
     """
 
     def __init__(
@@ -64,12 +69,17 @@ class Adapter:
         warm_up_timeout_s: float = 2.0,
         close_timeout_s: float = 10.0,
         embed: EmbedTexts | None = None,
+        batch: AskBatch | None = None,
+        batch_size: int | None = None,
+        batch_wait_ms: float | None = None,
     ) -> None:
         self._settings = read_settings(settings)
         self._max_tokens = max_tokens
         self._warm_up_timeout_s = warm_up_timeout_s
         self._close_timeout_s = close_timeout_s
         self._embed = embed
+        self._terms = read_terms(batch, batch_size, batch_wait_ms)
+        self._batches: BatchSender | None = None
         self._clock = SystemClock()
         self._now = self._clock.monotonic_s
         self._counts = Counts(list(self._settings.providers), self._clock)
@@ -104,6 +114,15 @@ class Adapter:
             say=tell_event,
             embed=self._embed,
         )
+        if self._terms is not None:
+            pipeline, providers = self._engine.pipeline, self._settings.providers
+            self._batches = pipeline.sender = BatchSender(
+                pipeline.sender,
+                self._terms,
+                timeout_s=lambda name: providers[name].total_timeout_s,
+                on_bug=tell_bug,
+                clock=self._clock,
+            )
         self._loop = asyncio.get_running_loop()
         self._pid = os.getpid()
         is_ready = False
@@ -143,6 +162,8 @@ class Adapter:
             for listener in list(self._live):
                 listener.leave(_closed(_TOO_EARLY))
             await self._engine.close()
+            if self._batches is not None:
+                await self._batches.close()
             for _ in range(_FAREWELL_TURNS):
                 await asyncio.sleep(0)
 
@@ -181,8 +202,9 @@ class Adapter:
             model: its name, such as `gpt-4o-mini`, `provider/model` or one from the settings.
             use_cache: whether a stored answer will do and this one may be stored. A call that
                 does not use the cache is always made, and made for itself.
-            use_batching: whether identical calls in flight are joined (single-flight); where not,
-                this call is made on its own. Functions that batch different calls come later.
+            use_batching: whether identical calls in flight are joined (single-flight), and
+                different ones go to `batch` together, where there is one; where not, this call is
+                made on its own, to the provider.
             tenant: whose cache to use; tenants share nothing.
             ttl_s: how long the answer is stored, in seconds; the settings' time by default.
             tags: names that the stored answer can be purged by, as in `x-headrace-tags`.
@@ -193,6 +215,7 @@ class Adapter:
             NotFound: nobody serves the model.
             UpstreamRefused: the provider answered with an error.
             UpstreamBroken: it could not be reached, or broke off.
+            BatchFailed: the batch function raised something, or gave what is no reply.
             NotRunning: the adapter is not running here.
             HeadraceError: base of all of these.
         """
@@ -273,23 +296,10 @@ class Adapter:
             UpstreamBroken: no provider can say.
             NotRunning: the adapter is not running here.
         """
-        engine = self._running()
-        directory = engine.pipeline.plan.directory
-        names: list[str] = []
-        dialects: dict[DialectName, None] = {
-            provider.dialect: None for provider in self._settings.providers.values()
-        }
-        faults: list[HeadraceError] = []
-        for dialect in dialects:
-            try:
-                page = msgspec.json.decode(await engine.catalogue.page(dialect))
-            except UpstreamBroken as fault:
-                faults.append(fault)
-            else:
-                names += (_unmistakable(item["id"], dialect, directory) for item in page["data"])
-        if len(faults) == len(dialects):
-            raise faults[0]
-        return tuple(dict.fromkeys(names))
+        return await model_names(
+            self._running(),
+            dict.fromkeys(provider.dialect for provider in self._settings.providers.values()),
+        )
 
     async def purge(self, scope: str) -> Mapping[str, Any]:
         """Forget stored answers, and those of calls under way, wherever the same tiers are shared.
@@ -383,17 +393,6 @@ class Adapter:
 def _source(listener: Listener) -> Source:
     assert listener.source is not None  # noqa: S101  # an answer has a source
     return listener.source
-
-
-def _unmistakable(name: str, dialect: DialectName, directory: Directory) -> str:
-    """A listed name, with its provider's in front where it alone would not lead there."""
-    try:
-        if directory.dialect_of(name) == dialect:
-            return name
-    except HeadraceError:
-        pass
-    target = directory.resolve(name, dialect)[0]
-    return f"{target.provider}/{target.model}"
 
 
 def _closed(message: str) -> NotRunning:

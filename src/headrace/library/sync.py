@@ -14,6 +14,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from headrace.errors import NotRunning
 from headrace.gateway.meaning_parts import EmbedTexts
 from headrace.library.adapter import Adapter
+from headrace.library.batching import AskBatch
 from headrace.library.events import StreamEvent
 from headrace.library.listener import current_loop
 from headrace.library.question import Prompt
@@ -65,6 +66,9 @@ class SyncAdapter:
         warm_up_timeout_s: float = 2.0,
         close_timeout_s: float = 10.0,
         embed: EmbedTexts | None = None,
+        batch: AskBatch | None = None,
+        batch_size: int | None = None,
+        batch_wait_ms: float | None = None,
     ) -> None:
         self._adapter = Adapter(
             settings,
@@ -72,6 +76,9 @@ class SyncAdapter:
             warm_up_timeout_s=warm_up_timeout_s,
             close_timeout_s=close_timeout_s,
             embed=embed,
+            batch=batch,
+            batch_size=batch_size,
+            batch_wait_ms=batch_wait_ms,
         )
         self._thread: _LoopThread | None = None
         self._streams: weakref.WeakSet[SyncStream] = weakref.WeakSet()

@@ -175,6 +175,11 @@ class BatchProcessor(Generic[Item, Result]):
         finally:
             self._give_all_up()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits and nothing is on its way."""
+        return not self._queue.waiting and not self._queue.running
+
     def stats(self) -> BatchStats:
         """What it did so far, and has in hand."""
         return BatchStats(
