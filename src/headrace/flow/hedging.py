@@ -5,7 +5,7 @@ or provider; whichever answers first is taken, and the other is cancelled (Dean,
 at Scale", CACM 2013). A budget keeps the second calls to a small share of the requests.
 """
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -16,6 +16,14 @@ from headrace.flow.quantiles import DurationSketch
 _LOOKS_APART: Final = 32
 # The part of the budget that is meant to be spent.
 _PLANNED: Final = 0.85
+# Below it, how long the first token takes is hardly a matter of how much is read.
+_SHORT_BITS: Final = 12
+
+HedgeOutcome = Literal["won", "lost", "failed", "cancelled", "refused", "blocked"]
+"""What became of a second call: it took the place of the first, by answering before it or because
+that failed; the first answered before it; it failed while the first was under way; nobody waited
+any more; or there was none, for want of budget or time, or of anybody to ask.
+"""
 
 
 class HedgeTerms(msgspec.Struct, frozen=True):
@@ -50,6 +58,7 @@ class Hedging:
 
     Args:
         terms: when and how often.
+        budget: shared with others; by default one of its own.
 
     Attributes:
         delay_s: seconds after which a call without a first token may be hedged; `None` before
@@ -59,13 +68,13 @@ class Hedging:
 
     __slots__ = ("_quantile", "_seen", "_sketch", "_terms", "budget", "delay_s")
 
-    def __init__(self, terms: HedgeTerms) -> None:
+    def __init__(self, terms: HedgeTerms, budget: ShareBudget | None = None) -> None:
         self._terms = terms
         self._quantile = max(terms.quantile, 1 - _PLANNED * terms.share)
         self._sketch = DurationSketch(terms.memory)
         self._seen = 0
         self.delay_s: float | None = None
-        self.budget = ShareBudget(share=terms.share, floor=terms.floor, window_s=terms.window_s)
+        self.budget = budget or _budget(terms)
 
     def begin(self, now_s: float) -> float | None:
         """A request begins; says after how many seconds to ask `try_hedge`, or `None` for never.
@@ -107,3 +116,66 @@ class Hedging:
             if now_s + typical_s >= deadline_s:
                 return False
         return self.budget.try_spend(now_s)
+
+
+class Hedges:
+    """The hedging of one model of a provider.
+
+    Calls are compared with their likes: streams and whole answers apart, whose first byte comes
+    with the last, and requests by size, in powers of four. One budget is for all.
+
+    Args:
+        terms: when and how often.
+        same_target: whether a call may be made twice at the one target there is.
+
+    Attributes:
+        budget: what is left.
+        outcomes: what became of second calls.
+        input_tokens: those of the calls that were cancelled, estimated.
+        usd: what these cost, estimated, in US dollars.
+    """
+
+    __slots__ = (
+        "_kinds",
+        "_terms",
+        "budget",
+        "input_tokens",
+        "outcomes",
+        "same_target",
+        "usd",
+    )
+
+    def __init__(self, terms: HedgeTerms, *, same_target: bool) -> None:
+        self._terms = terms
+        self._kinds: dict[int, Hedging] = {}
+        self.same_target = same_target
+        self.budget = _budget(terms)
+        self.outcomes: dict[HedgeOutcome, int] = {}
+        self.input_tokens = 0
+        self.usd = 0.0
+
+    def of(self, *, is_stream: bool, request_bytes: int) -> Hedging:
+        """What is known of calls like this one.
+
+        Args:
+            is_stream: whether its answer comes in pieces.
+            request_bytes: size of its body.
+        """
+        kind = ((request_bytes >> _SHORT_BITS).bit_length() + 1) // 2 * 2 + is_stream
+        hedging = self._kinds.get(kind)
+        if hedging is None:
+            hedging = self._kinds[kind] = Hedging(self._terms, self.budget)
+        return hedging
+
+    def ended(self, outcome: HedgeOutcome) -> None:
+        """Count what became of a second call."""
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+
+    def spent(self, input_tokens: int, usd: float) -> None:
+        """Book what a call that was cancelled may have cost."""
+        self.input_tokens += input_tokens
+        self.usd += usd
+
+
+def _budget(terms: HedgeTerms) -> ShareBudget:
+    return ShareBudget(share=terms.share, floor=terms.floor, window_s=terms.window_s)

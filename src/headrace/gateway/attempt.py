@@ -67,6 +67,19 @@ class Attempt:
         self._pass = gate.breaker.try_pass(now_s)
         return True
 
+    def still_passes(self, now_s: float) -> bool:
+        """Whether the target may be asked still, after a wait for a turn."""
+        gate = self._gate
+        assert gate is not None  # noqa: S101  # who waits has passed
+        if not gate.breaker.counts(self._pass):
+            self._pass = gate.breaker.try_pass(now_s)
+        return bool(self._pass)
+
+    @property
+    def began_s(self) -> float:
+        """When it was sent, monotonic seconds."""
+        return self._began_s
+
     @property
     def held(self) -> Held:
         """What it holds."""
@@ -77,6 +90,10 @@ class Attempt:
         """Hold what another one held, in place of what was given back."""
         gate, self._pass, self._is_counted, self._permit, self._began_s, self._call = held
         self._gate = gate
+
+    def goes_on(self, call: Cancellable) -> None:
+        """It is carried by this call."""
+        self._call = call
 
     def settle_status(self, status: int, now_s: float, wait_s: float | None) -> None:
         """It was answered with an error that may be gone at another time.

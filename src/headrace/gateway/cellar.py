@@ -18,7 +18,8 @@ from headrace.cache.warm import warm_memory
 from headrace.clock import Clock
 from headrace.gateway.tasks import Spawn
 from headrace.limits import WARM_ENTRIES_MAX
-from headrace.observe.metrics import Metrics, TierMetrics
+from headrace.observe.metrics import Metrics
+from headrace.observe.tier_metrics import TierMetrics
 from headrace.settings import Settings
 from headrace.settings.places import data_dir
 from headrace.settings.schema import CacheSettings

@@ -20,6 +20,7 @@ from headrace.gateway.claims import Claim
 from headrace.gateway.flight import Flight
 from headrace.gateway.gates import Gate, Turns, circuit_open
 from headrace.gateway.order import Order
+from headrace.gateway.race import Rival, sent
 from headrace.model import Failure
 from headrace.routing.directory import Target
 from headrace.routing.failures import failure_of_fault, failure_of_status
@@ -67,7 +68,7 @@ class Dispatch(Attempt):
 
     _first_s = 0.0  # from sending to the first byte, where that says something
     _tries = 0
-    _tried = 0  # number of the target that is asked now
+    tried = 0  # number of the target that is asked now
     _turns: Turns | None = None
     _place: "Ticket[Waiter[Permit]] | None" = None
     claim: Claim | None = None  # where keys have quotas
@@ -85,7 +86,7 @@ class Dispatch(Attempt):
         lane = order.way
         lane.gates.budget.deposit(now_s)
         self._gate = gate = lane.gates.of(order.model)
-        if gate.turns is None and (passed := gate.breaker.try_pass(now_s)):
+        if gate.is_plain and (passed := gate.breaker.try_pass(now_s)):
             # As nearly always: nothing is in the way. The rest of this module, in one go.
             self._pass = passed
             self._is_counted = True
@@ -121,7 +122,7 @@ class Dispatch(Attempt):
         if self._place is not None or (claim is not None and claim.has_waited):
             self._place = None
             self._order.watch.passed("schedule")
-            if not self._still_passes(permit.began_s):
+            if not self.still_passes(permit.began_s):
                 self.forget()
                 if self._moves_on("open", permit.began_s):
                     self._queue_up(permit.began_s)
@@ -228,6 +229,12 @@ class Dispatch(Attempt):
         """There will be no more of the answer."""
         self.forget()
 
+    def gives_way(self, rival: Rival) -> None:
+        """Only the second call is left; it is the order's by now."""
+        self._tries = self._tries + 1 if rival.tried == self.tried else 1
+        self.tried, self.claim = rival.tried, None
+        self.take_over(rival.held)
+
     # The inside.
 
     def _queue_up(self, now_s: float) -> None:
@@ -262,15 +269,7 @@ class Dispatch(Attempt):
         order = self._order
         self._began_s = now_s
         self._tries += 1
-        self._call = order.way.endpoint.pool.send(order.request, self._flight)
-
-    def _still_passes(self, now_s: float) -> bool:
-        """Whether the target may be asked still, after a wait for a turn."""
-        gate = self._gate
-        assert gate is not None  # noqa: S101  # who waits has passed
-        if not gate.breaker.counts(self._pass):
-            self._pass = gate.breaker.try_pass(now_s)
-        return bool(self._pass)
+        self._call = sent(self, order, self._flight, self._gate, self._dispatcher)
 
     def _finds_target(
         self, first: int, now_s: float, failure: Failure | None = None, *, closed_s_max: float = inf
@@ -286,7 +285,7 @@ class Dispatch(Attempt):
         Returns:
             Whether there is one; else nothing has changed.
         """
-        targets, home = self._order.targets, self._tried
+        targets, home = self._order.targets, self.tried
         waits_s = {
             place: self._gate_of(targets[place]).closed_s for place in range(first, len(targets))
         }
@@ -303,13 +302,13 @@ class Dispatch(Attempt):
 
     def _leads_on(self, failure: Failure) -> bool:
         """Whether there is another target for what failed so."""
-        return any(failure in target.after for target in self._order.targets[self._tried + 1 :])
+        return any(failure in target.after for target in self._order.targets[self.tried + 1 :])
 
     def _moves_on(self, failure: Failure, now_s: float, *, closed_s_max: float = inf) -> bool:
         """Whether there is another target that may be asked; then it is the order's."""
         self._note(failure)
         return self._leads_on(failure) and self._finds_target(
-            self._tried + 1, now_s, failure, closed_s_max=closed_s_max
+            self.tried + 1, now_s, failure, closed_s_max=closed_s_max
         )
 
     def _turns_to(self, place: int, now_s: float) -> bool:
@@ -321,9 +320,9 @@ class Dispatch(Attempt):
         if not passed:
             return False
         self._gate, self._pass = gate, passed
-        if place != self._tried:
-            self._tried, self._tries = place, 0
-            order.lane, order.model = self._order.lane_of(target), target.model
+        if place != self.tried:
+            self.tried, self._tries = place, 0
+            order.lane, order.model = order.lane_of(target), target.model
             order.way.gates.budget.deposit(now_s)
             order.request = worded(order, order.way, order.model)
         return True
@@ -332,7 +331,7 @@ class Dispatch(Attempt):
         return self._order.lane_of(target).gates.of(target.model)
 
     def _note(self, failure: Failure) -> None:
-        self._order.note(self._order.targets[self._tried], failure)
+        self._order.note(self._order.targets[self.tried], failure)
 
     def _goes_on(
         self, again: Again, failure: Failure, now_s: float, retry_after_s: float | None
@@ -361,7 +360,7 @@ class Dispatch(Attempt):
         if decision.is_again:
             self._timer = loop.call_later(decision.delay_s, self._try_here)
         elif self._leads_on(failure) and self._finds_target(
-            self._tried + 1, now_s, failure, closed_s_max=gates.backoff.retry_after_s_max
+            self.tried + 1, now_s, failure, closed_s_max=gates.backoff.retry_after_s_max
         ):
             self._timer = loop.call_soon(self._try_again)
         else:
@@ -372,7 +371,7 @@ class Dispatch(Attempt):
         """Once more where it failed, if that is still worth it."""
         self._timer = None
         now_s = self._dispatcher.now_s()
-        if self._turns_to(self._tried, now_s) or self._moves_on("open", now_s):
+        if self._turns_to(self.tried, now_s) or self._moves_on("open", now_s):
             self._try_again()
         else:
             self._give_up(now_s)

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from headrace.flow.hedging import Hedges
 from headrace.gateway.gates import Gate
 from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.shedding import Shedding
@@ -53,6 +54,7 @@ def _model(gate: Gate) -> dict[str, Any]:
         "inflight": gate.inflight,
         "limit": None,
         "queue": None,
+        "hedges": None if gate.hedges is None else _hedges(gate.hedges),
     }
     if gate.turns is not None:
         told["inflight"] = gate.turns.limiter.inflight
@@ -60,3 +62,13 @@ def _model(gate: Gate) -> dict[str, Any]:
         told["queue"] = msgspec.to_builtins(gate.turns.scheduler.snapshot())
         told["queue"]["waiting"] = gate.turns.waiting
     return told
+
+
+def _hedges(hedges: Hedges) -> dict[str, Any]:
+    return {
+        "requests": hedges.budget.requests,
+        "made": hedges.budget.spent,
+        "outcomes": dict(hedges.outcomes),
+        "estimated_input_tokens": hedges.input_tokens,
+        "estimated_usd": hedges.usd,
+    }

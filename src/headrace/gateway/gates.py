@@ -6,6 +6,7 @@ from headrace.clock import Clock
 from headrace.errors import Overloaded
 from headrace.flow.breaker import Breaker, BreakerTerms, State
 from headrace.flow.budget import ShareBudget
+from headrace.flow.hedging import Hedges, HedgeTerms
 from headrace.flow.limit.base import Limit
 from headrace.flow.limiter import Limiter, Permit
 from headrace.flow.retry import Backoff
@@ -85,22 +86,41 @@ class Gate:
         breaker: whether it is asked at all.
         make_turns: makes the limit, for so many calls at first.
         is_limited: whether there is one from the beginning.
+        hedges: when a call is made twice, where that may be.
 
     Attributes:
+        hedges: see above.
+        is_plain: whether nothing but the breaker is in the way of calls.
         turns: how many run at once and whose turn it is, where that is limited.
         inflight: calls that run without a permit, since there was no limit when they began.
         watch: told how calls went, where somebody wants to know.
     """
 
-    __slots__ = ("_make_turns", "_ttft", "breaker", "inflight", "turns", "watch")
+    __slots__ = (
+        "_make_turns",
+        "_ttft",
+        "breaker",
+        "hedges",
+        "inflight",
+        "is_plain",
+        "turns",
+        "watch",
+    )
 
     def __init__(
-        self, breaker: Breaker, make_turns: Callable[[int | None], Turns], *, is_limited: bool
+        self,
+        breaker: Breaker,
+        make_turns: Callable[[int | None], Turns],
+        *,
+        is_limited: bool,
+        hedges: Hedges | None,
     ) -> None:
         self.breaker = breaker
         self.inflight = 0
         self.watch: Watch | None = None
         self.turns: Turns | None = make_turns(None) if is_limited else None
+        self.hedges = hedges
+        self.is_plain = self.turns is None and hedges is None
         self._make_turns = make_turns
         self._ttft = TtftSignal()
 
@@ -138,6 +158,7 @@ class Gate:
             # It counts until it is told of.
             self.turns = self._make_turns(max(self.inflight - 1, 0))
             self.turns.limiter.adopt(self.inflight)
+            self.is_plain = False
         self.turns.limiter.refused(began_s, wait_s)
 
     def left(self) -> None:
@@ -170,6 +191,8 @@ class GateTerms:
         is_limited: whether there is a limit before anything was refused.
         queue: of those who wait.
         permit_s_max: seconds that no call takes.
+        hedge: when calls are made twice; `None` for never.
+        hedges_same: whether at the one target there is, too.
     """
 
     def __init__(
@@ -180,12 +203,16 @@ class GateTerms:
         is_limited: bool,
         queue: SchedulerRules,
         permit_s_max: float,
+        hedge: HedgeTerms | None = None,
+        hedges_same: bool = False,
     ) -> None:
         self.breaker = breaker
         self.make_limit = make_limit
         self.is_limited = is_limited
         self.queue = queue
         self.permit_s_max = permit_s_max
+        self.hedge = hedge
+        self.hedges_same = hedges_same
 
 
 class Gates:
@@ -284,10 +311,14 @@ class Gates:
             )
             keys = self.keys
             allowance = None if keys is None else keys.allowance(name)
+            hedges = None
+            if terms.hedge is not None:
+                hedges = Hedges(terms.hedge, same_target=terms.hedges_same)
             gate = self._gates[name] = Gate(
                 breaker,
                 lambda initial: self._make_turns(initial, allowance),
                 is_limited=terms.is_limited or keys is not None,
+                hedges=hedges,
             )
             gate.watch = self._watch_of(name)
         return gate

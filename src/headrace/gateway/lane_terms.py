@@ -5,11 +5,12 @@ from math import inf
 
 from headrace.flow.adaptive_limiter import make_limit
 from headrace.flow.breaker import BreakerTerms
+from headrace.flow.hedging import HedgeTerms
 from headrace.flow.limit.base import Limit
 from headrace.flow.scheduler import SchedulerRules
 from headrace.gateway.gates import GateTerms
 from headrace.settings import ProviderSettings
-from headrace.settings.flow import BreakerSettings
+from headrace.settings.flow import BreakerSettings, HedgeSettings
 
 _INITIAL = 20
 # What a signal is where nothing queues: signals are multiples of the least.
@@ -29,6 +30,18 @@ def gate_terms(settings: ProviderSettings) -> GateTerms:
         or settings.limit.algorithm not in _BY_REFUSALS,
         queue=SchedulerRules(waiting_max=settings.limit.waiting_max),
         permit_s_max=settings.connect_timeout_s + settings.total_timeout_s + _PERMIT_SPARE_S,
+        hedge=_hedge_terms(settings.hedge) if settings.hedge.enabled else None,
+        hedges_same=settings.hedge.same_target,
+    )
+
+
+def _hedge_terms(settings: HedgeSettings) -> HedgeTerms:
+    return HedgeTerms(
+        quantile=settings.quantile,
+        share=settings.share_max,
+        window_s=settings.window_s,
+        samples_min=settings.samples_min,
+        delay_s_min=settings.after_ms_min / 1000,
     )
 
 

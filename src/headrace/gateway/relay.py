@@ -136,6 +136,10 @@ class Relay(ABC):
         self.attempts += 1
         self._flow = flow
 
+    def moved(self, flow: Flow | None) -> None:
+        """The answer comes over another connection than it was first asked for over."""
+        self._flow = flow
+
     def on_head(self, status: int, headers: RawHeaders) -> None:
         self.status = status
         self.headers = end_to_end(headers)

@@ -88,6 +88,7 @@ UPSTREAM_ERROR = Label(
 KEYS_MAX = 8
 KEY = Label("key", (*map(str, range(1, KEYS_MAX + 1)), OTHER))
 QUOTA = Label("kind", ("requests", "tokens", "input_tokens", "output_tokens"))
+HEDGE = Label("outcome", ("won", "lost", "failed", "cancelled", "refused", "blocked"))
 CONNECTION_STATE = Label("state", ("idle", "active"))
 CHECK = Label("outcome", ("passed", "failed"))
 TOKEN_TYPE = Label("type", ("input", "output", "cached"))
@@ -176,6 +177,9 @@ _UPSTREAM = (
         merge="max",
         is_sparse=True,
     ),
+    _counter("hedges", "Second calls for what has no answer yet, by outcome.", PROVIDER, HEDGE),
+    _counter("hedge_tokens", "Input tokens of calls cancelled for a faster one, about.", PROVIDER),
+    _counter("hedge_spent_usd", "US dollars of calls cancelled for a faster one, about.", PROVIDER),
     _counter("circuit_openings", "Circuit breakers that opened or failed to close.", PROVIDER),
     _counter("provider_ejections", "Providers that were ejected as outliers.", PROVIDER),
     _counter("health_checks", "Questions to providers whether they are well.", PROVIDER, CHECK),

@@ -11,12 +11,10 @@ from headrace.observe.families import (
     CACHE,
     FOR,
     KEYS_MAX,
-    LOOK_UP,
     OTHER,
     QUOTA,
     ROUTE,
     STATUS,
-    TIER,
 )
 from headrace.observe.handles import Counter, Gauge, Histogram
 from headrace.observe.layout import Layout
@@ -158,6 +156,9 @@ class Metrics:
         self.streams_continued = self._counter("streams_continued")
         self.upstream_limited = self._counter("upstream_limited")
         self.quota_used = self._gauge("quota_used_ratio")
+        self.hedges = self._counter("hedges")
+        self.hedge_tokens = self._counter("hedge_tokens")
+        self.hedge_spent_usd = self._counter("hedge_spent_usd")
         self.circuit_openings = self._counter("circuit_openings")
         self.circuits_open = self._gauge("circuits_open")
         self.provider_ejections = self._counter("provider_ejections")
@@ -241,46 +242,6 @@ class Metrics:
         }
 
 
-class TierMetrics:
-    """What is counted of the tiers below memory.
-
-    Args:
-        metrics: the worker's metrics.
-    """
-
-    def __init__(self, metrics: "Metrics") -> None:
-        self._metrics = metrics
-        self._lookups = metrics.tier_lookups
-        self._durations = metrics.tier_lookup_duration
-        # Where to count what happens with every look-up.
-        self._cells = {
-            (tier, outcome): (self._lookups.at(tier, outcome), self._durations.at(tier))
-            for tier in TIER.values
-            for outcome in LOOK_UP.values
-        }
-
-    def asked(self, tier: str, outcome: str, seconds: float) -> None:
-        """Count a look-up; `outcome` is `hit`, `miss`, `fault` or `invalid`."""
-        count, duration = self._cells[tier, outcome]
-        self._lookups.add(count)
-        self._durations.observe(duration, seconds)
-
-    def written(self, tier: str, records: int, *, faulty: bool) -> None:
-        """Count records that were written, or could not be."""
-        writes = self._metrics.tier_writes
-        writes.add(writes.at(tier, "failed" if faulty else "written"), records)
-
-    def dropped(self, tier: str) -> None:
-        """Count a record that there was no room to keep until it could be written."""
-        writes = self._metrics.tier_writes
-        writes.add(writes.at(tier, "dropped"))
-
-    def is_now(self, tier: str, *, is_up: bool, waiting: int) -> None:
-        """Say how a tier is."""
-        self._metrics.tier_up.set_at(self._metrics.tier_up.at(tier), float(is_up))
-        self._metrics.tier_queue.set_at(self._metrics.tier_queue.at(tier), waiting)
-
-
 class ProviderMetrics:
     """What is counted of one provider, with every index found beforehand.
 
@@ -339,6 +300,16 @@ class ProviderMetrics:
             for kind in QUOTA.values:
                 share = shares.get((key, kind), 0.0)
                 gauge.set_at(gauge.at(self._slot, key, kind), share)
+
+    def hedged(self, outcome: str) -> None:
+        """Count a second call, or that there was none, by one of the label's values."""
+        self._metrics.hedges.add(self._metrics.hedges.at(self._slot, outcome))
+
+    def hedge_spent(self, input_tokens: int, usd: float) -> None:
+        """Count what a call that was cancelled for a faster one may have cost in US dollars."""
+        metrics = self._metrics
+        metrics.hedge_tokens.add(metrics.hedge_tokens.at(self._slot), input_tokens)
+        metrics.hedge_spent_usd.add(metrics.hedge_spent_usd.at(self._slot), usd)
 
     def opened(self) -> None:
         """Count a circuit breaker that opened."""

@@ -169,3 +169,25 @@ class LimitsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked of the gateway at most, beside what each key may ask."""
 
     address: AddressLimitSettings = AddressLimitSettings()
+
+
+class HedgeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """When a call that has not begun to be answered is made a second time, elsewhere.
+
+    Attributes:
+        enabled: whether it ever is.
+        share_max: second calls for each call of the last `window_s`.
+        quantile: the share of calls like it that have begun to be answered by then.
+        after_ms_min: and no sooner than that.
+        samples_min: so many answers of its like have to be known.
+        window_s: calls of so many seconds count.
+        same_target: whether it may be made twice at the one target there is.
+    """
+
+    enabled: bool = False
+    share_max: Rate = 0.02
+    quantile: Annotated[float, Meta(ge=0.5, le=0.9999)] = 0.95
+    after_ms_min: Annotated[float, Meta(ge=1, le=600_000)] = 20.0
+    samples_min: Count = 50
+    window_s: Seconds = 60.0
+    same_target: bool = False

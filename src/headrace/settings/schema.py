@@ -36,6 +36,7 @@ from headrace.settings.flow import (
     BatchSettings,
     BreakerSettings,
     Burst,
+    HedgeSettings,
     LimitSettings,
     LimitsSettings,
     PerMinute,
@@ -121,6 +122,7 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
     retry: RetrySettings = RetrySettings()
     breaker: BreakerSettings = BreakerSettings()
     health: HealthSettings = HealthSettings()
+    hedge: HedgeSettings = HedgeSettings()
 
     @property
     def origin(self) -> Origin:

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from headrace.flow.hedging import HedgeTerms, Hedging
+from headrace.flow.hedging import Hedges, HedgeTerms, Hedging
 from headrace.flow.quantiles import DURATION_S_MAX, DURATION_S_MIN, DurationSketch
 
 
@@ -64,6 +64,47 @@ def test_delay_follows_what_is_seen_of_late() -> None:
     for _ in range(3000):
         hedging.observe(5.0)
     assert hedging.delay_s == pytest.approx(5.0, rel=0.1)
+
+
+def test_calls_are_compared_with_their_likes() -> None:
+    hedges = Hedges(HedgeTerms(samples_min=1, delay_s_min=0.001), same_target=False)
+    short = hedges.of(is_stream=True, request_bytes=100)
+    short.observe(0.1)
+    assert hedges.of(is_stream=True, request_bytes=4000) is short
+    whole = hedges.of(is_stream=False, request_bytes=100)
+    whole.observe(9.0)
+    long = hedges.of(is_stream=True, request_bytes=1 << 20)
+    long.observe(3.0)
+    delays_s = [each.delay_s for each in (short, whole, long)]
+    assert delays_s == [pytest.approx(each, rel=0.1) for each in (0.1, 9.0, 3.0)]
+
+
+def test_all_kinds_draw_on_one_budget() -> None:
+    hedges = Hedges(HedgeTerms(samples_min=1, share=0.5), same_target=False)
+    short = hedges.of(is_stream=True, request_bytes=1)
+    whole = hedges.of(is_stream=False, request_bytes=1)
+    for hedging in (short, whole):
+        hedging.observe(0.1)
+        hedging.begin(0.0)
+    assert short.try_hedge(1.0, has_begun=False)
+    assert not whole.try_hedge(1.0, has_begun=False)
+    assert (hedges.budget.requests, hedges.budget.spent) == (2, 1)
+
+
+def test_there_are_few_kinds_whatever_is_asked() -> None:
+    hedges = Hedges(HedgeTerms(), same_target=False)
+    for bits in range(33):
+        for is_stream in (False, True):
+            hedges.of(is_stream=is_stream, request_bytes=(1 << bits) - 1)
+    assert len(hedges._kinds) == 22
+
+
+def test_what_became_of_second_calls_is_counted() -> None:
+    hedges = Hedges(HedgeTerms(), same_target=False)
+    hedges.ended("won")
+    hedges.ended("won")
+    hedges.spent(10, 0.5)
+    assert (hedges.outcomes, hedges.input_tokens, hedges.usd) == ({"won": 2}, 10, 0.5)
 
 
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.95, 0.99])
