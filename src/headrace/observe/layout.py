@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Iterator
 
+from headrace.observe.cells import Row
 from headrace.observe.families import FAMILIES, OTHER, Family, Label
 
 
@@ -94,8 +95,9 @@ class Layout:
         """
         return self._by_name[name]
 
-    def gauge_cells(self) -> Iterator[int]:
-        """Every cell that says how things are, and so is void when its worker has died."""
+    def zero_gauges(self, cells: Row) -> None:
+        """Forget how things were: for the row of a worker that has died or is about to start."""
         for place in self.places:
             if place.family.kind == "gauge":
-                yield from range(place.base, place.end)
+                for index in range(place.base, place.end):
+                    cells[index] = 0.0

@@ -42,7 +42,7 @@ class Metrics:
         self._bind_cache()
         self._bind_self()
         self._bind_hot_path()
-        zero_gauges(layout, cells)
+        layout.zero_gauges(cells)
         self.workers.set(1.0)
         self.process_start.set(clock.wall_s())
         for index, _ in self.build_info.place.each():
@@ -354,12 +354,6 @@ class ProviderMetrics:
         if usage.cached_tokens:
             tokens.add(self._tokens + 2, usage.cached_tokens)
         self._metrics.spent_usd.add(self._spent, usd)
-
-
-def zero_gauges(layout: Layout, cells: Row) -> None:
-    """Forget how things were: for the row of a worker that has died or is about to start."""
-    for index in layout.gauge_cells():
-        cells[index] = 0.0
 
 
 def _status_key(status: str) -> int | str:

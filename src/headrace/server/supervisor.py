@@ -14,7 +14,6 @@ from collections.abc import Callable
 from headrace.clock import Clock
 from headrace.errors import HeadraceError
 from headrace.observe.event_log import DirectEventLog
-from headrace.observe.metrics import zero_gauges
 from headrace.server.embedded import EmbeddedValkey
 from headrace.server.restarts import Restarts
 from headrace.server.worker import Load, Post
@@ -131,7 +130,7 @@ class Supervisor:
             ):
                 continue
             post, started_s = self._workers.pop(pid)
-            zero_gauges(post.layout, post.board.row(post.index))
+            post.layout.zero_gauges(post.board.row(post.index))
             if self._is_stopping:
                 continue
             if code == FAILED_TO_START:

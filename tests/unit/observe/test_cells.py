@@ -9,7 +9,7 @@ from headrace.clock import ManualClock
 from headrace.observe.cells import PROVIDERS_MAX, Board, Cells, SharedCells
 from headrace.observe.exposition import render
 from headrace.observe.layout import Layout
-from headrace.observe.metrics import Metrics, zero_gauges
+from headrace.observe.metrics import Metrics
 
 
 def in_child(work: Callable[[], None]) -> int:
@@ -83,7 +83,7 @@ def test_the_gauges_of_a_dead_worker_can_be_forgotten_without_it() -> None:
     board = SharedCells(2, layout.size)
     for worker in (0, 1):
         worker_metrics(layout, board, worker).client_aborts.increment()
-    zero_gauges(layout, board.row(1))
+    layout.zero_gauges(board.row(1))
     text = render(layout, board.rows()).decode()
     assert "headrace_workers 1\n" in text
     assert "headrace_client_aborts_total 2\n" in text

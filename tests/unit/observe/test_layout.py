@@ -1,5 +1,7 @@
 """The layout: every series has cells of its own, and finds them again."""
 
+from array import array
+
 import pytest
 
 from headrace.observe.families import FAMILIES, Family, Label
@@ -49,7 +51,9 @@ def test_names_are_unique() -> None:
 
 def test_the_gauges_are_all_the_gauges() -> None:
     layout = Layout((Family("c", "C.", "counter"), Family("g", "G.", "gauge", (SIZE,))))
-    assert list(layout.gauge_cells()) == [1, 2, 3]
+    cells = array("d", [1.0] * layout.size)
+    layout.zero_gauges(memoryview(cells))
+    assert [at for at, cell in enumerate(cells) if not cell] == [1, 2, 3]
 
 
 def test_families_follow_the_conventions() -> None:
