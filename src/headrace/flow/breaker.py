@@ -171,7 +171,7 @@ class Breaker:
         """
         if self.state is State.CLOSED:
             return True
-        if now_s >= self._reopens_s:
+        if self._is_due(now_s):
             return True
         return self.state is State.HALF_OPEN and self._has_room()
 
@@ -212,7 +212,7 @@ class Breaker:
         """
         if self.state is State.CLOSED:
             return 0.0
-        left_s = max(0.0, self._reopens_s - now_s)
+        left_s = 0.0 if self._is_due(now_s) else self._reopens_s - now_s
         if self.state is State.OPEN:
             return left_s
         return 0.0 if self._has_room() else min(left_s, PROBED_S)
@@ -228,7 +228,7 @@ class Breaker:
         self._change(State.CLOSED)
 
     def _try_probe(self, now_s: float) -> int:
-        if now_s >= self._reopens_s:
+        if self._is_due(now_s):
             # Open for long enough, or half-open with probes that were never heard of.
             self._reopens_s = now_s + self._terms.probe_s_max
             self._change(State.HALF_OPEN)
@@ -237,6 +237,11 @@ class Breaker:
             return self._ticket
         self.refused += 1
         return REFUSED
+
+    def _is_due(self, now_s: float) -> bool:
+        # A time that is further away was set by a clock that has gone back since.
+        longest_s = max(self._terms.open_s_max, self._terms.probe_s_max)
+        return not now_s < self._reopens_s <= now_s + longest_s
 
     def _has_room(self) -> bool:
         return self._out + self.probed.calls < self._terms.probes

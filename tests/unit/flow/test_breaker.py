@@ -199,3 +199,14 @@ def test_window_of_seconds_forgets_all_after_a_long_pause() -> None:
 def test_terms_that_make_no_sense_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(bad))):
         BreakerTerms(**bad)  # type: ignore[arg-type]
+
+
+def test_a_clock_that_goes_back_does_not_keep_it_open() -> None:
+    breaker = make()
+    fail(breaker, 1e6, 4)
+    assert breaker.try_pass(1e6) == REFUSED
+    assert breaker.try_pass(1e6 - 15.0) == REFUSED  # as far as it may be away
+    assert breaker.would_pass(100.0)
+    assert breaker.retry_after_s(100.0) == 0.0
+    succeed(breaker, 100.0, 2)
+    assert breaker.state is State.CLOSED
