@@ -158,6 +158,39 @@ def test_a_message_that_went_on_is_one(
     assert facts.usage.output_tokens == (6 if first else 5)
 
 
+names = st.sampled_from(
+    ["type", "index", "delta", "text", "content_block", "message", "usage", "choices", "content"]
+)
+kinds = st.sampled_from(
+    [
+        *("message_start", "content_block_start", "content_block_delta", "content_block_stop"),
+        *("message_delta", "text", "text_delta", "other"),
+    ]
+)
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 3) | st.text("ab", max_size=3) | kinds,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=4),
+    max_leaves=12,
+)
+FIELDS = ("index", "delta", "content_block", "message", "usage", "choices")
+fields = dict.fromkeys(FIELDS, anything)
+strange = st.lists(st.fixed_dictionaries({"type": kinds}, optional=fields) | anything, max_size=6)
+
+
+@given(strange, strange, st.booleans())
+def test_whatever_comes_is_put_up_with(before: Any, after: Any, has_begun: bool) -> None:
+    for dialect, start in ((OPENAI, chat("so", "m", 1)), (ANTHROPIC, message(["so"], "m", 1))):
+        opening = b"".join(each + b"\n\n" for each in sse.split_blocks(start)[:2])
+        first = opening if has_begun else b"".join(map(event_of, before))
+        splice = dialect.splice(msgspec.json.encode(ASKED), first, PREFILLED)
+        for each in after if splice is not None else ():
+            assert isinstance(splice.feed(event_of(each)), bytes)
+
+
+def event_of(value: Any) -> bytes:
+    return sse.write_event(msgspec.json.encode(value))
+
+
 def text_of(events: list[dict[str, Any]]) -> str:
     parts = [event["delta"] for event in events if event["type"] == "content_block_delta"]
     return "".join(part["text"] for part in parts)

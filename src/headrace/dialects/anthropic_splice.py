@@ -120,7 +120,7 @@ class MessageSplice:
             return self._said(event)
         if kind == "content_block_stop" and self._is_first:
             self._is_first = False
-            return [*self._late(event["index"]), event]
+            return [*self._late(event), event]
         return [event]
 
     def _started(self, event: Json) -> list[Json]:
@@ -148,7 +148,7 @@ class MessageSplice:
     def _said(self, event: Json) -> list[Json]:
         delta = event.get("delta")
         if not isinstance(delta, dict) or delta.get("type") != "text_delta":
-            return [*self._late(event["index"]), event]
+            return [*self._late(event), event]
         text = delta.get("text")
         delta["text"] = self._seam.feed(text) if isinstance(text, str) else ""
         return [event] if delta["text"] else []
@@ -165,10 +165,12 @@ class MessageSplice:
         index, self._open = self._open, None
         return [] if index is None else [{"type": "content_block_stop", "index": index}]
 
-    def _late(self, index: int) -> list[Json]:
+    def _late(self, event: Json) -> list[Json]:
         """What was held back until more of it could not come."""
         text = self._seam.flush()
-        return [_delta(index, {"type": "text_delta", "text": text})] if text else []
+        if not text:
+            return []
+        return [_delta(event.get("index", 0), {"type": "text_delta", "text": text})]
 
 
 def splice_message(body: bytes, transcript: bytes, models: Sequence[str]) -> MessageSplice | None:

@@ -7,6 +7,7 @@ comes of it goes to the readers as part of the stream that they have, and is nev
 """
 
 from collections.abc import Callable
+from functools import partial
 from itertools import takewhile
 from typing import Final
 
@@ -22,6 +23,7 @@ from headrace.gateway.flight import FINAL_EVENT_BYTES, Flight, Tower
 from headrace.gateway.headers import is_encoded
 from headrace.gateway.order import Order
 from headrace.gateway.reader import Fallback, Nobody, Place
+from headrace.gateway.tasks import attempt
 from headrace.model import Failure, Price
 from headrace.observe.metrics import Metrics
 from headrace.routing.directory import Target
@@ -159,7 +161,8 @@ class ContinuedFlight(Flight):
 
     def _is_complete(self) -> bool:
         dialect = self.order.call.dialect
-        if dialect.is_final_event(self.tail(FINAL_EVENT_BYTES)):
+        # The last event may lack the blank line that ends it.
+        if dialect.is_final_event(self.tail(FINAL_EVENT_BYTES) + self._held + b"\n\n"):
             return True
         return dialect.read_stream(self.order.call.grammar.operation, self.body).complete
 
@@ -176,8 +179,9 @@ class ContinuedFlight(Flight):
         order = self.order
         targets = _next_targets(order)
         models = [target.model for target in targets]
-        splice = order.call.dialect.splice(asked, self.body, models)
-        if splice is None:
+        make = partial(order.call.dialect.splice, asked, models=models)
+        splice = attempt(make, self.body, self.on_bug)
+        if splice is None or isinstance(splice, HeadraceError):
             return False
         if len(targets) == 1 and not order.way.gates.budget.try_spend(self.tower.now_s()):
             return False
@@ -231,6 +235,7 @@ class Rest(Nobody):
         self.order = order
         self.cost_usd: float | None = None
         self._whole = whole
+        self._tower = whole.tower
         self._splice = splice
         self._held = b""
         self._is_over = False
@@ -252,10 +257,11 @@ class Rest(Nobody):
         """What follows is of no use to anybody else."""
 
     def cancel(self) -> None:
-        self._is_over = True
-        seat, self._seat = self._seat, None
-        if seat is not None:
-            seat.leave()
+        if not self._is_over:
+            seat = self._seat
+            self._end()
+            if seat is not None:
+                seat.leave()
 
     # As the only reader of its flight.
 
@@ -266,7 +272,10 @@ class Rest(Nobody):
         if self._is_over:
             return
         events, self._held = sse.cut_off(self._held + chunk)
-        spliced = self._splice.feed(events)
+        spliced = attempt(self._splice.feed, events, self.on_bug)
+        if isinstance(spliced, HeadraceError):
+            self._fail()
+            return
         if spliced:
             self._whole.goes_on_with(spliced)
         if self._splice.is_broken:
@@ -290,13 +299,13 @@ class Rest(Nobody):
         flight.deliver()
 
     def now_s(self) -> float:
-        return self._whole.tower.now_s()
+        return self._tower.now_s()
 
     def on_bug(self, bug: BaseException) -> None:
-        self._whole.tower.on_bug(bug)
+        self._tower.on_bug(bug)
 
     def price_of(self, order: Order) -> Price | None:
-        return self._whole.tower.price_of(order)
+        return self._tower.price_of(order)
 
     def has_better(self, flight: Flight) -> bool:  # noqa: ARG002
         return False
@@ -314,20 +323,24 @@ class Rest(Nobody):
 
     def _finish(self, answer: Answer) -> None:
         """The whole is booked as the answer of whoever brought it to its end."""
-        self._is_over = True
-        whole = self._whole
+        whole = self._end()
         whole.order.lane, whole.order.model = self.order.lane, self.order.model
-        whole.order.tried = self.order.tried
-        whole.attempts += self.flight.attempts
         self.cost_usd = answer.cost_usd
         whole.comes_to_its_end()
 
     def _fail(self) -> None:
         if not self._is_over:
-            self._is_over = True
-            self._whole.order.tried = self.order.tried
-            self._whole.attempts += self.flight.attempts
-            self._whole.ends_all_the_same()
+            self._end().ends_all_the_same()
+
+    def _end(self) -> ContinuedFlight:
+        """Nothing more of the rest counts."""
+        whole = self._whole
+        self._is_over = True
+        self._seat = None
+        whole.order.tried = self.order.tried
+        whole.attempts += self.flight.attempts
+        del self._whole, self.flight  # cycles, which would be left to the garbage collector
+        return whole
 
 
 def _is_good(block: bytes) -> bool:

@@ -182,6 +182,18 @@ def test_faults_that_no_stream_goes_on_after(kind: Any) -> None:
     run_with_text(test)
 
 
+def test_an_end_without_its_blank_line_is_one() -> None:
+    async def test(still: StillEngine) -> None:
+        reader = asked(still, stream=True)
+        sink = begun(still)
+        sink.on_body(delta("and cold", "stop") + b"data: [DONE]")
+        sink.on_end()
+        await asyncio.sleep(0)
+        assert (len(still.sent), reader.said[-1], reader.got[-1]) == (1, "end", b"data: [DONE]")
+
+    run_with_text(test)
+
+
 def test_what_comes_after_an_error_event_is_dropped() -> None:
     async def test(still: StillEngine) -> None:
         reader = asked(still, stream=True)
