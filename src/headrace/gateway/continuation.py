@@ -366,14 +366,13 @@ def _next_targets(order: Order) -> tuple[Target, ...]:
 
 def _order(order: Order, targets: tuple[Target, ...], splice: Splice) -> Order:
     """The request for the rest: of nobody's but the whole's, and kept nowhere."""
-    plan, first = order.plan, targets[0]
-    assert plan is not None  # noqa: S101  # only what was routed breaks off
+    first = targets[0]
     return msgspec.structs.replace(
         order,
         body=splice.body,
         reader=Nobody(),
         targets=targets,
-        lane=plan.lanes[first.provider],
+        lane=order.lane_of(first),
         model=first.model,
         relay=None,
         stale=None,
