@@ -88,6 +88,21 @@ def test_calls_from_before_the_first_refusal_count_against_the_limit(tmp_path: P
         assert told(gateway)["inflight"] == 0
 
 
+def test_no_turn_is_spent_on_a_call_that_cannot_end_in_time(tmp_path: Path) -> None:
+    slow = {"x-sim-ttft-ms": "2000"}
+    with (
+        running(SimOptions()) as sim,
+        gateway_to(tmp_path, sim, headers=slow, limit={"inflight_max": 1}) as gateway,
+    ):
+        assert gateway.post(OPENAI.path, question(0)).status == 200  # two seconds, as is known now
+        first = Asking(gateway, 1)
+        eventually(lambda: told(gateway)["inflight"] == 1)
+        late = gateway.post(OPENAI.path, question(2), headers={"x-headrace-deadline-ms": "2600"})
+        assert late.status in (503, 504)
+        assert first.end().status == 200
+        assert sim.stats().requests[OPENAI.path]["m"] == 2
+
+
 def test_retry_after_is_a_gate(tmp_path: Path, sim: ThreadedSim) -> None:
     with gateway_to(tmp_path, sim) as gateway:
         wait = {"retry-after": "30"}

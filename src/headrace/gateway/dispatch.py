@@ -220,6 +220,7 @@ class Dispatch(Attempt):
                 gate.turns.limiter.left()
         elif permit is not None:
             self._permit = None
+            gate.took(now_s - self._began_s)
             if self._dispatcher.learns:
                 permit.success(gate.signal(self._first_s, len(self._order.request), now_s))
             else:
@@ -250,7 +251,7 @@ class Dispatch(Attempt):
             return
         hints = order.call.hints
         priority = Priority.BATCH if order.purpose else hints.priority
-        deadline_s = inf if hints.deadline_s is None else order.watch.began_s + hints.deadline_s
+        deadline_s = turns.begin_by_s(order.watch.began_s, hints.deadline_s, now_s)
         waiter: Waiter[Permit] = self
         if turns.allowance is not None:
             wait_s_max = turns.rules.by_priority()[priority].wait_s_max

@@ -1,6 +1,7 @@
 """What is known of each model of a provider, and decides whether and when it is asked."""
 
 from collections.abc import Callable, Iterable, Iterator
+from math import inf
 
 from headrace.clock import Clock
 from headrace.errors import Overloaded
@@ -12,6 +13,7 @@ from headrace.flow.limiter import Limiter, Permit
 from headrace.flow.retry import Backoff
 from headrace.flow.scheduler import Scheduler, SchedulerRules
 from headrace.flow.signals import TtftSignal
+from headrace.flow.usual import UsualTime
 from headrace.gateway.quotas import Allowance, Keys
 from headrace.gateway.watch import Watch
 from headrace.limits import GATES_MAX
@@ -30,9 +32,12 @@ class Turns:
         rules: of the queue.
         clock: the time.
         allowance: what calls may use of the provider's keys, where that is counted.
+
+    Attributes:
+        took: how long calls take that had their turn.
     """
 
-    __slots__ = ("allowance", "limiter", "rules", "scheduler")
+    __slots__ = ("allowance", "limiter", "rules", "scheduler", "took")
 
     def __init__(
         self,
@@ -42,6 +47,7 @@ class Turns:
         allowance: Allowance | None,
     ) -> None:
         self.limiter = limiter
+        self.took = UsualTime()
         self.rules = rules
         self.allowance = allowance
         self.scheduler: Scheduler[Permit] = Scheduler(
@@ -54,6 +60,16 @@ class Turns:
         limiter.on_free = self.scheduler.on_free
         if allowance is not None:
             allowance.bind(limiter, self.scheduler.on_free)
+
+    def begin_by_s(self, began_s: float, deadline_s: float | None, now_s: float) -> float:
+        """Until when a turn is of use; infinite without a deadline.
+
+        Args:
+            began_s: when the request came.
+            deadline_s: seconds after that by which it has to be answered.
+            now_s: monotonic seconds.
+        """
+        return inf if deadline_s is None else self.took.begin_by_s(began_s + deadline_s, now_s)
 
     @property
     def waiting(self) -> int:
@@ -123,6 +139,11 @@ class Gate:
         self.is_plain = self.turns is None and hedges is None
         self._make_turns = make_turns
         self._ttft = TtftSignal()
+
+    def took(self, seconds: float) -> None:
+        """A call that had a permit was answered after so long."""
+        if self.turns is not None:
+            self.turns.took.took(seconds)
 
     @property
     def calls(self) -> int:
