@@ -73,7 +73,7 @@ def test_nothing_is_limited_before_a_refusal(tmp_path: Path, sim: ThreadedSim) -
 
 def test_calls_from_before_the_first_refusal_count_against_the_limit(tmp_path: Path) -> None:
     room = 20
-    slow = {"x-sim-ttft-ms": "1500"}
+    slow = {"x-sim-ttft-ms": "5000"}
     with (
         running(SimOptions(inflight_max=room)) as sim,
         gateway_to(tmp_path, sim, headers=slow) as gateway,
