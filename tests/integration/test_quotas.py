@@ -344,3 +344,19 @@ def test_keys_go_on_from_where_they_stood_after_a_reload(tmp_path: Path) -> None
         requests = told(gateway)["keys"][0]["left"]["m"]["requests"]
         assert requests["per_minute"] == 50
         assert requests["left"] < 40
+
+
+def test_who_waits_is_served_although_the_lane_was_replaced(tmp_path: Path) -> None:
+    quota = {"requests_per_minute": 15, "burst_s": 4, "headroom": 0}
+    with scripted() as provider, gateway_to(tmp_path, provider.url, quota=quota) as gateway:
+        provider.answers = [good()]
+        assert ask(gateway, 0).status == 200
+        first, second = Asking(gateway, 1), Asking(gateway, 2)
+        eventually(lambda: waiting(gateway) == 2)
+        settings = json.loads(gateway.config_file.read_text())
+        settings["providers"]["sim"]["idle_timeout_s"] = 30
+        gateway.write_settings(settings)
+        assert gateway.reload()["event"] == "reloaded"
+        assert [first.end().status, second.end().status] == [200, 200]
+        assert len(provider.heads) == 3
+        gateway.wait_until_quiet()

@@ -184,14 +184,15 @@ class Claim:
     def heard(self, status: int, headers: RawHeaders) -> bool:
         """Take in the head of the answer; says whether another key would do better at once."""
         keys, quota = self._allowance.keys, self._quota
+        if quota is None or self._reservation is None:
+            return False  # it is over: somebody else answers
         self._status = status
         told = read_told(headers, keys.wall_s())
         moves = False
         if status in _KEY_DEAD and self._allowance.others_have_room(self._key, self.need):
             told = Told(told.readings, max(told.retry_after_s or 0.0, _KEY_DEAD_S))
             moves = True
-        if quota is not None:
-            quota.observe(told, keys.now_s(), self._reservation, status)
+        quota.observe(told, keys.now_s(), self._reservation, status)
         if status == _TOO_MANY:
             self._is_crowded = _has_plenty(told, self.need)
             self._allowance.refused(self._key)

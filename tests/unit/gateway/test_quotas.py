@@ -41,7 +41,7 @@ class Call:
         self.quota: KeyQuota | None = None
         self.reservation: Reservation | None = None
         self.gave_up_s: float | None = None
-        self.is_closed = False
+        self.is_closed = self.has_left = self.is_settled = False
         self.gone = asyncio.Event()
 
     def takes(self, key: int, quota: KeyQuota, reservation: Reservation) -> None:
