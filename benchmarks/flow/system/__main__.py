@@ -18,6 +18,7 @@ from benchmarks.flow.system import (
     faults,
     fixed,
     overload,
+    quota,
     step,
     tenants,
 )
@@ -31,6 +32,7 @@ Measure = Callable[[Effort, Path, Told], list[Row]]
 CASES: Final[Mapping[str, Measure]] = {
     "overload": overload.measure,
     "step": step.measure,
+    "quota": quota.measure,
     "tenants": tenants.measure,
     "faults": faults.measure,
     "down": down.measure,

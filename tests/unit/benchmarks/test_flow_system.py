@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from benchmarks.flow.system import step, tenants
+from benchmarks.flow.system import quota, step, tenants
 from benchmarks.flow.system.client import EMBEDDINGS, Client, Outcome, Shot, on_loop
 from benchmarks.flow.system.effort import Effort
 from benchmarks.flow.system.figures import LATE, Figures, Goal, latency_s, rows
@@ -116,3 +116,27 @@ def test_a_house_is_a_gateway_and_its_providers(tmp_path: Path) -> None:
             assert server.stats()["requests_total"] == 1
             server.limit(inflight_max=None)
             server.script({"kind": "status", "status": 400})
+
+
+def test_of_a_quota_what_binds_is_told() -> None:
+    way = quota.BY_TOKENS
+    half = quota.MEASURED_S / 60 / 2
+    before = {"requests_total": 1000, "refused": 100, "charged_tokens": 5000}
+    after = {
+        "requests_total": 1000 + round(0.2 * way.requests * half) + 10,
+        "refused": 110,
+        "charged_tokens": 5000 + round(way.tokens * half),
+    }
+    shot = Shot(at_s=quota.BURST_S + quota.SETTLE_S, model="m", text="t")
+    outcomes = [Outcome(shot, status=status) for status in (200, 200, 429, 503)]
+    told = quota.figures(way, before, after, outcomes)
+    assert told[quota.USED] == pytest.approx(50.0)
+    assert told[quota.SEEN] == 25.0
+    assert 0 < told[quota.REFUSED] < 5
+
+
+def test_every_quota_has_room_for_as_many_calls() -> None:
+    assert {round(way.calls_per_s, 3) for way in quota.WAYS.values()} == {10.0}
+    calls = quota.shots(quota.BY_CALLS, "m", 1)
+    assert calls == quota.shots(quota.BY_CALLS, "m", 1)
+    assert len({shot.text for shot in calls}) == len(calls)
