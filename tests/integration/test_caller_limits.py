@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import math
+import os
 import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -66,6 +67,10 @@ class Door:
 
     def chat(self, number: int, *, key: str = "", **fields: Any) -> Response:
         return self.ask(OPENAI.document("sim/m", seed=number, **fields), key=key)
+
+    def listening(self) -> list[int]:
+        """The workers that have begun so far."""
+        return [each["pid"] for each in self.gateway.events() if each["event"] == "listening"]
 
     def told(self) -> Any:
         (told,) = self.gateway.status()["callers"]["keys"]
@@ -337,6 +342,7 @@ def test_a_connection_may_go_on_after_a_refusal(doors: Any) -> None:
 def test_workers_count_together(doors: Any) -> None:
     limits = {"workers": 2, "requests_per_minute": 12, "concurrent": 2}
     door = doors(**limits)
+    eventually(lambda: len(door.listening()) == 2 or None)
     told = [door.chat(number) for number in range(16)]  # each on a connection of its own
     assert [response.status for response in told] == [200] * 12 + [429] * 4
     assert len({response.headers["x-request-id"].partition("-")[0] for response in told}) == 2
@@ -352,3 +358,19 @@ def test_workers_count_together(doors: Any) -> None:
             assert b" 200 " in wire.read_until(b"\r\n\r\n")
         codes = {code(door.chat(number)) for number in range(4)}
         assert codes == {"rate_limit_concurrent"}
+
+
+def test_a_worker_that_dies_gives_its_places_back(doors: Any, sim: ThreadedSim) -> None:
+    door = doors(workers=2, concurrent=1, requests_per_minute=2)
+    eventually(lambda: len(door.listening()) == 2 or None)
+    sim.script(Fault(kind=FaultKind.STALL_BEFORE))
+    with stream(door):
+        eventually(lambda: sim.stats().requests.get(OPENAI.path) or None)
+        assert door.chat(1).status == 429
+        for pid in door.listening():
+            os.kill(pid, signal.SIGKILL)
+        eventually(lambda: len(door.listening()) == 4 or None)
+    response = door.chat(2)
+    assert response.status == 200
+    # What was asked of those that died still counts.
+    assert response.headers["x-ratelimit-remaining-requests"] == "0"

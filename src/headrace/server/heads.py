@@ -285,8 +285,8 @@ def cors_lines(origin: bytes | None, allowed: frozenset[bytes]) -> bytes:
         b"access-control-allow-origin: %b\r\nvary: origin\r\n"
         b"access-control-expose-headers: x-request-id, x-headrace-cache, x-headrace-provider, "
         b"x-headrace-model, x-headrace-attempts, x-headrace-cost-usd, x-headrace-stale, "
-        b"x-headrace-fallback, "
-        b"x-headrace-similarity, x-headrace-key, server-timing\r\n" % origin
+        b"x-headrace-fallback, x-headrace-similarity, x-headrace-key, server-timing, "
+        b"retry-after, retry-after-ms, x-should-retry\r\n" % origin
     )
 
 
