@@ -27,8 +27,8 @@ CALLERS: Final = 100
 PACE: Final = (100.0, 0.0)
 INPUT_MS: Final = 1.0
 PAUSE_S: Final = 0.2
-RUN_S: Final = 4.0
-WAVES: Final = 8
+RUN_S: Final = 3.0
+WAVES: Final = 6
 IDLE_CALLS: Final = 20
 
 ON, OFF = "on", "off"

@@ -25,7 +25,7 @@ from benchmarks.flow.system.knee import (
 
 LOAD: Final = 2.0
 WARM_S: Final = 3.0
-RUN_S: Final = 9.0
+RUN_S: Final = 7.0
 ABREAST: Final = 2
 FIXED: Final = "fixed 10"
 OFF: Final = "limits off"
