@@ -147,6 +147,9 @@ class H2Pool:
             raise
         finally:
             call.task = None  # a cycle, which would be left to the garbage collector
+            if not call.is_over:  # a bug, which is told of elsewhere; who waits is told here
+                call.over()
+                call.sink.on_fault(HeadraceError("The gateway failed; its log says how."))
 
     async def _converse(self, call: H2Call, channel: Channel) -> None:
         """Ask, and hand the answer on; the call is over then, or has to be made once more."""

@@ -328,6 +328,9 @@ class Pool:
                 )
         except TimeoutError:
             raise self._not_opened(UpstreamFault("timeout_connect", self._provider)) from None
+        except UnicodeError as error:  # a part of the name is empty, or too long
+            why = "no host can be called so"
+            raise self._not_opened(UpstreamFault("connect", self._provider, why=why)) from error
         except OSError as error:
             is_tls = self._tls is not None
             raise self._not_opened(unreachable(self._provider, error, is_tls=is_tls)) from error

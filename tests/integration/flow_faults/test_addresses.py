@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headrace import Adapter, ConnectionPool
+from headrace import Adapter, ConnectionPool, UpstreamBroken
 
 _BODY = (
     b'{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,'
@@ -97,5 +97,19 @@ def test_a_pool_of_ones_own_follows(address: list[str]) -> None:
                 return str(told["choices"][0]["message"]["content"])
 
             await moved(address, ask, old)
+
+    asyncio.run(asyncio.wait_for(test(), 30))
+
+
+@pytest.mark.parametrize("http", ["1.1", "2"])
+@pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".example"], ids=["empty", "long"])
+def test_a_name_that_there_cannot_be_is_told(host: str, http: str) -> None:
+    async def test() -> None:
+        base_url = f"http://{host}/v1"
+        provider = {"dialect": "openai", "base_url": base_url, "http": http, "warm_connections": 0}
+        async with Adapter({"providers": {"p": provider | {"retry": {"tries_max": 1}}}}) as adapter:
+            with pytest.raises(UpstreamBroken) as told:
+                await adapter.generate("question", model="p/m")
+            assert told.value.code == "upstream_connect"
 
     asyncio.run(asyncio.wait_for(test(), 30))

@@ -193,6 +193,23 @@ def test_who_gives_up_waiting_just_as_room_comes_does_no_harm():
     run(test)
 
 
+def test_a_request_that_cannot_be_worded_is_told():
+    async def test() -> None:
+        bugs: list[BaseException] = []
+        tasks = Tasks(bugs.append)
+        origin = "http://127.0.0.1:1"
+        spawn = tasks.spawn
+        pool = H2Pool("p", origin, tls=None, limits=Limits(), meter=Meter(), spawn=spawn)
+        sink = Reader()
+        pool.send(REQUEST.replace(b"x-a: b", b"x-a: \x01"), sink)
+        await sink.wait()
+        assert (type(sink.error), pool.active) == (HeadraceError, 0)
+        await until(lambda: bool(bugs))
+        pool.close()
+
+    run(test)
+
+
 def test_who_waits_too_long_for_room_is_told():
     async def test() -> None:
         limits = Limits(connections_max=1, connect_timeout_s=0.5)
