@@ -165,3 +165,27 @@ def test_all_targets_down_is_told(tmp_path: Path, sims: dict[str, ThreadedSim], 
         ]
     assert [answer.status for answer in answers] == [502, 502, 503, 503]
     assert answers[-1].error["code"] == "circuit_open"
+
+
+def test_stream_that_breaks_off_goes_on_at_another_target(
+    tmp_path: Path, sims: dict[str, ThreadedSim]
+):
+    """Whoever is preferred: the one that broke off comes last."""
+    wanted = settings(sims, "weighted")
+    smart = wanted["models"]["smart"]
+    smart |= {"continue_streams": True, "targets": [{"target": "one/m", "weight": 9}, "two/m"]}
+    with Gateway(tmp_path, wanted) as gateway:
+        sims["one"].script(Fault(kind=FaultKind.CUT, after_chunks=2, times=None))
+        for number in range(3):
+            response = ask(gateway, number, stream=True)
+            assert response.is_whole
+            assert OPENAI.final in response.events[-1]
+
+
+def test_embeddings_are_balanced_too(tmp_path: Path, sims: dict[str, ThreadedSim]):
+    with Gateway(tmp_path, settings(sims, "weighted")) as gateway:
+        answers = [
+            gateway.post("/v1/embeddings", {"model": "smart", "input": f"text {number}"})
+            for number in range(6)
+        ]
+    assert [each.headers["x-headrace-provider"] for each in answers] == ["one", "two"] * 3

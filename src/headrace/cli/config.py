@@ -59,13 +59,14 @@ def summary(settings: "Settings") -> Iterator[str]:
         (
             name,
             ", ".join(each.target for each in model.targets),
+            model.balance,
             "priced" if model.price else "no price",
         )
         for name, model in settings.models.items()
     ]
     yield from _table(("PROVIDER", "DIALECT", "BASE URL", "CREDENTIAL"), providers)
     if models:
-        yield from _table(("MODEL", "TARGETS", "PRICE"), models)
+        yield from _table(("MODEL", "TARGETS", "BALANCE", "PRICE"), models)
     yield from _table(("BOUND", "VALUE"), _bounds(settings))
 
 

@@ -372,6 +372,7 @@ def _order(order: Order, targets: tuple[Target, ...], splice: Splice) -> Order:
         body=splice.body,
         reader=Nobody(),
         targets=targets,
+        choice=None,  # settled: whoever broke off comes last
         lane=order.lane_of(first),
         model=first.model,
         relay=None,

@@ -139,7 +139,7 @@ def test_config_check_says_ok_and_what_is_set(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert lines[0] == "ok"
     assert ["a", "openai", "http://127.0.0.1:9/v1", "key"] in [line.split() for line in lines]
-    assert ["m", "a/x", "no", "price"] in [line.split() for line in lines]
+    assert ["m", "a/x", "in-order", "no", "price"] in [line.split() for line in lines]
     told = {line.rsplit("  ", 1)[0].strip(): line for line in lines}
     assert {"shared cache", "durable cache", "answers by meaning"} <= told.keys()
     assert "on, a/embed, judge: none" in done.stdout
