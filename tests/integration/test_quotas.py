@@ -308,6 +308,7 @@ def test_who_waits_is_told_when_it_cannot_be_served(tmp_path: Path) -> None:
         assert [each.status for each in ends] == [503, 503]
         assert {each.error["code"] for each in ends} == {"shutting_down"}
         assert len(provider.heads) == 1
+        assert gateway.wait_for_exit() == 0  # a signal more would find nobody who minds it
 
 
 def test_who_goes_away_while_waiting_leaves_nothing(tmp_path: Path) -> None:
