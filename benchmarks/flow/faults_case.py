@@ -75,6 +75,8 @@ class Row(msgspec.Struct, frozen=True):
 
 
 HEDGED: Final = "hedged"
+# The most that could be done about a tail.
+NO_TAIL: Final = "no tail"
 ALL: Final = "retries, fallback, breaker"
 GOALS: Final[Mapping[tuple[str, str, str], Goal]] = {
     ("tail of 1 %", HEDGED, "p99 / without"): Goal(most=1 / 3),
@@ -137,16 +139,17 @@ def _experiments(seed: str) -> Iterator[tuple[str, str, Figures]]:
 
 
 def _tail(seed: str, tail: str, nature: Nature) -> Iterator[tuple[str, str, Figures]]:
-    natures = dict.fromkeys(BOTH, nature)
+    hedged = Way(BOTH, hedges=True)
+    ways = {"plain": (nature, Way(BOTH)), HEDGED: (nature, hedged), NO_TAIL: (HEALTHY, Way(BOTH))}
     runs = {}
-    for name, way in {"plain": Way(BOTH), HEDGED: Way(BOTH, hedges=True)}.items():
-        world = World(natures, way, seed)
+    for name, (each, way) in ways.items():
+        world = World(dict.fromkeys(BOTH, each), way, seed)
         runs[name] = _settled(world.run(RATE_PER_S, RUN_S))
     for name, answers in runs.items():
         latencies_s = [one.latency_s for one in answers]
         plain_s = [one.latency_s for one in runs["plain"]]
         figures = {f"p{100 * q:g}, s": quantile(latencies_s, q) for q in (0.5, 0.95, 0.99, 0.999)}
-        if name == HEDGED:
+        if name != "plain":
             for q in (0.99, 0.995, 0.999):
                 cut = quantile(latencies_s, q) / quantile(plain_s, q)
                 figures[f"p{100 * q:g} / without"] = cut

@@ -17,6 +17,7 @@ from benchmarks.flow.system import (
     embeddings,
     faults,
     fixed,
+    hedging,
     overload,
     quota,
     step,
@@ -36,6 +37,7 @@ CASES: Final[Mapping[str, Measure]] = {
     "tenants": tenants.measure,
     "faults": faults.measure,
     "down": down.measure,
+    "hedging": hedging.measure,
     "fixed": fixed.measure,
     "embeddings": embeddings.measure,
 }

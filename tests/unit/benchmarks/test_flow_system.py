@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from benchmarks.flow.system import quota, step, tenants
+from benchmarks.flow.system import hedging, quota, step, tenants
 from benchmarks.flow.system.client import EMBEDDINGS, Client, Outcome, Shot, on_loop
 from benchmarks.flow.system.effort import Effort
 from benchmarks.flow.system.figures import LATE, Figures, Goal, latency_s, rows
@@ -140,3 +140,17 @@ def test_every_quota_has_room_for_as_many_calls() -> None:
     calls = quota.shots(quota.BY_CALLS, "m", 1)
     assert calls == quota.shots(quota.BY_CALLS, "m", 1)
     assert len({shot.text for shot in calls}) == len(calls)
+
+
+def test_hedging_is_held_against_the_same_calls_without_it_once_it_is_warm() -> None:
+    def calls(seconds: float) -> list[Outcome]:
+        early = Shot(at_s=hedging.WARM_UP_S / 2, model="m", text="t")
+        later = Shot(at_s=hedging.WARM_UP_S, model="m", text="t")
+        warm_up = Outcome(early, total_s=9.0, status=200, whole=True)
+        return [warm_up, Outcome(later, total_s=seconds, status=200, whole=True)]
+
+    ways = {hedging.PLAIN: calls(2.0), hedging.HEDGED: calls(0.5), hedging.NONE: calls(0.25)}
+    figures = dict(hedging._figures(ways, (), 0))
+    assert figures[hedging.PLAIN]["p99, s"] == 2.0
+    assert figures[hedging.HEDGED]["p99 / without"] == 0.25
+    assert figures[hedging.NONE]["p99.5 / without"] == 0.125
