@@ -22,7 +22,7 @@ EVENT = (
 )
 
 
-def settings(port: int) -> dict[str, object]:
+def settings(port: int, **provider: object) -> dict[str, object]:
     return {
         "providers": {
             "p": {
@@ -31,6 +31,7 @@ def settings(port: int) -> dict[str, object]:
                 "api_key": "secret",
                 "http": "2",
                 "retry": {"tries_max": 1},
+                **provider,
             }
         }
     }
@@ -103,6 +104,42 @@ def test_a_stream_that_is_reset_is_an_error():
         assert told.value.code == "upstream_cut"
 
     play(scenario)
+
+
+@pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "stream"])
+def test_a_call_that_is_late_is_made_twice_over_one_connection(is_stream: bool):
+    hedge = {"enabled": True, "same_target": True, "share_max": 1.0, "samples_min": 1}
+
+    async def main() -> None:
+        async with h2_provider() as provider:
+            quick = in_events if is_stream else whole
+            provider.play = quick
+            late = asyncio.Event()
+
+            async def once_late(stream: Stream) -> None:
+                provider.play = quick
+                await late.wait()
+                stream.head(200, (("content-type", "application/json"),))
+                await stream.gone.wait()
+
+            async def text(adapter: Adapter, prompt: str) -> str:
+                if not is_stream:
+                    return (await adapter.generate(prompt, model="p/m")).text
+                events = [event.text async for event in adapter.stream(prompt, model="p/m")]
+                return "".join(each for each in events if each)
+
+            async with Adapter(settings(provider.port, hedge=hedge)) as adapter:
+                first = await text(adapter, "known")
+                provider.play = once_late
+                assert await text(adapter, "late") == first
+                stalled = asked(provider)[1]
+                late.set()
+                await stalled.gone.wait()
+                assert await text(adapter, "after") == first
+                assert len(asked(provider)) == 4
+                assert len(provider.connections) == 1
+
+    uvloop.run(asyncio.wait_for(main(), 30))
 
 
 def test_without_what_it_needs_the_setting_is_refused(monkeypatch: pytest.MonkeyPatch):
