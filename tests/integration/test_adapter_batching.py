@@ -164,11 +164,18 @@ def test_streams_and_calls_of_their_own_go_to_the_provider(sim: ThreadedSim) -> 
 
 def test_one_bad_item_fails_alone(sim: ThreadedSim) -> None:
     def reply(text: str) -> object:
-        return {"bad": ValueError("nothing to say"), "odd": 17, "set": {"x": {1j}}}.get(text, text)
+        mistyped = BatchReply(text, usage={"input_tokens": 1})  # type: ignore[arg-type]
+        replies = {
+            "bad": ValueError("nothing to say"),
+            "odd": 17,
+            "set": {"x": {1j}},
+            "mistyped": mistyped,
+        }
+        return replies.get(text, text)
 
     async def scenario(adapter: Adapter, _: Model) -> None:
-        words = ["good", "bad", "odd", "set"]
-        good, bad, odd, unread = await asyncio.gather(
+        words = ["good", "bad", "odd", "set", "mistyped"]
+        good, bad, odd, unread, untyped = await asyncio.gather(
             *(adapter.generate(word, model=CHAT) for word in words), return_exceptions=True
         )
         assert str(good) == "good"
@@ -176,8 +183,10 @@ def test_one_bad_item_fails_alone(sim: ThreadedSim) -> None:
         assert "ValueError: nothing to say" in bad.message
         assert isinstance(bad.__cause__, ValueError)
         assert isinstance(odd, BatchFailed)
-        assert "gave int" in odd.message
+        assert "gave 17 for a request" in odd.message
         assert isinstance(unread, BatchFailed)
+        assert isinstance(untyped, BatchFailed)
+        assert "perhaps a Usage" in untyped.message
         assert (await adapter.generate("good", model=CHAT)).cache == "l1"
         with pytest.raises(BatchFailed):
             await adapter.generate("bad", model=CHAT)  # what failed is not stored

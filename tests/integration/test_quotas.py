@@ -186,6 +186,26 @@ def test_headers_that_lie_change_nothing(tmp_path: Path, headers: tuple[str, ...
         assert requests["left"] >= 600 * 0.95 - 3
 
 
+def test_a_good_answer_is_given_whatever_another_target_is_for(tmp_path: Path) -> None:
+    """Its head is looked at for the key's sake, and is no failure for that."""
+    with scripted() as provider, scripted() as other:
+        provider.answers, other.answers = [good()], [good()]
+        settings = {
+            name: {"dialect": "openai", "base_url": f"{each.url}/v1", "warm_connections": 0}
+            for name, each in (("sim", provider), ("other", other))
+        }
+        settings["sim"]["quota"] = {"requests_per_minute": 600}
+        after = ["refused", "denied", "too_long"]
+        targets = ["sim/m", {"target": "other/m", "on": after}]
+        with Gateway(
+            tmp_path, {"providers": settings, "models": {"m": {"targets": targets}}}
+        ) as gateway:
+            reply = gateway.post(OPENAI.path, {**question(0), "model": "m"})
+            assert (reply.status, reply.headers["x-headrace-provider"]) == (200, "sim")
+            assert reply.headers["x-headrace-attempts"] == "1"
+            assert other.heads == []
+
+
 def test_a_429_of_one_key_goes_to_another_at_once(tmp_path: Path) -> None:
     with scripted() as provider, gateway_to(tmp_path, provider.url, api_keys=KEYS) as gateway:
         provider.closes = False

@@ -148,6 +148,8 @@ class Dispatch(Attempt):
         """Whether an answer is given to nobody, because another try follows."""
         if self.claim is not None and self.claim.heard(status, headers):
             return self._changes_key(status)
+        if status < _ERRORS:
+            return False
         again, failure = after_status(status), failure_of_status(status)
         if again is Again.NEVER and not self._leads_on(failure):
             return False

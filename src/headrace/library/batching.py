@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +15,7 @@ from headrace.flow.batch.queue import Priority as Rank
 from headrace.gateway.embed_batch import Sender
 from headrace.gateway.flight import Flight
 from headrace.gateway.order import Order
-from headrace.gateway.tasks import OnBug, Tasks
+from headrace.gateway.tasks import OnBug, Tasks, attempt
 from headrace.model import Usage
 from headrace.toolkit.batch_function import BatchFailed
 from headrace.toolkit.llm_batching import LLMBatchProcessor
@@ -114,6 +115,7 @@ class BatchSender:
         self._terms = terms
         self._timeout_s = timeout_s
         self._tasks = Tasks(on_bug)
+        self._on_bug = on_bug
         self._clock = clock
         self._processors: dict[bytes, LLMBatchProcessor[Json, Reply]] = {}
 
@@ -154,7 +156,9 @@ class BatchSender:
         finally:
             if processor.is_idle and self._processors.get(key) is processor:
                 del self._processors[key]
-        body = outcome if isinstance(outcome, BaseException) else self._worded(order, outcome)
+        body: object = outcome
+        if not isinstance(outcome, BaseException):
+            body = attempt(partial(self._worded, order), outcome, self._on_bug)
         if isinstance(body, bytes):
             order.body = b""
             flight.attempts += 1
@@ -170,10 +174,11 @@ class BatchSender:
             return _encoded(dict(reply))
         if isinstance(reply, str):
             reply = BatchReply(reply)
-        if not isinstance(reply, BatchReply):
+        if not isinstance(reply, BatchReply) or not _is_whole(reply):
             return BatchFailed(
-                f"The batch function gave {type(reply).__name__} for a request: it has to give a "
-                "text, a BatchReply, or the JSON of the model's dialect as a dict."
+                f"The batch function gave {reply!r:.100} for a request: it has to give a text, a "
+                "BatchReply of a text and perhaps a Usage, or the JSON of the model's dialect as "
+                "a dict."
             )
         dialect = order.call.dialect
         body = dialect.write_reply(
@@ -185,6 +190,11 @@ class BatchSender:
         document = _DECODER.decode(body)
         document["usage"] = None if reply.usage is None else _usage(reply.usage, dialect.name)
         return _encoded(document)
+
+
+def _is_whole(reply: BatchReply) -> bool:
+    """Whether its fields are what they have to be, which nobody has looked at so far."""
+    return isinstance(reply.text, str) and isinstance(reply.usage, Usage | None)
 
 
 def _may_go(order: Order) -> bool:
