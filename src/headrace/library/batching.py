@@ -194,7 +194,9 @@ class BatchSender:
 
 def _is_whole(reply: BatchReply) -> bool:
     """Whether its fields are what they have to be, which nobody has looked at so far."""
-    return isinstance(reply.text, str) and isinstance(reply.usage, Usage | None)
+    text: object = reply.text
+    usage: object = reply.usage
+    return isinstance(text, str) and (usage is None or isinstance(usage, Usage))
 
 
 def _may_go(order: Order) -> bool:
