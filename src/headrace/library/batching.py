@@ -156,8 +156,10 @@ class BatchSender:
         finally:
             if processor.is_idle and self._processors.get(key) is processor:
                 del self._processors[key]
-        body: object = outcome
-        if not isinstance(outcome, BaseException):
+        body: bytes | BaseException
+        if isinstance(outcome, BaseException):
+            body = outcome
+        else:
             body = attempt(partial(self._worded, order), outcome, self._on_bug)
         if isinstance(body, bytes):
             order.body = b""
