@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from headrace.flow.quota.key import HOLD_S_MAX, KeyQuota, Need, QuotaLimits, Reservation
 from headrace.flow.quota.pick import pick
-from headrace.flow.quota.told import read_told
+from headrace.flow.quota.told import Kind, read_told
 from headrace.flow.quota.values import SPAN_S_MAX, span_s
 from headrace.flow.steady import STEP_BACK_S_MAX
 
@@ -46,6 +46,12 @@ HEADERS = st.lists(st.tuples(NAMES, VALUES), max_size=8)
 CLOCK = st.floats(-1e7, 1e7) | st.floats(0, 60)
 
 
+def capacity_of(limits: QuotaLimits, kind: Kind, per_minute: float) -> float:
+    """What may be used at once of a process's part; a call may in any case."""
+    capacity = per_minute * limits.burst_s * (1 - limits.headroom) / 60
+    return max(1.0, capacity) if kind is Kind.REQUESTS else capacity
+
+
 @given(
     limits=LIMITS,
     steps=st.lists(
@@ -68,12 +74,20 @@ def test_no_header_no_usage_and_no_clock_breaks_a_key(
         if is_settled and held:
             held.pop().settle(used, used)
         for each in quota.left(now_s):
-            capacity = each.per_minute * limits.burst_s * (1 - limits.headroom) / 60
+            capacity = capacity_of(limits, each.kind, each.per_minute)
             assert 0 < each.per_minute <= 1e12 * limits.share
             assert each.left <= capacity * (1 + 1e-9)
-        # Never shut for longer than the bound, two capacities of debt and a full bucket take.
+        # Never shut for longer than the bound, the debt of a minute and a full bucket take.
         wait_s = quota.wait_s(Need.of(asked, asked), now_s)
-        assert 0 <= wait_s <= HOLD_S_MAX + 3 * 60.001
+        full_s = (
+            max(
+                (capacity_of(limits, each.kind, each.per_minute) / each.per_minute * 60)
+                for each in quota.left(now_s)
+            )
+            if quota.left(now_s)
+            else 0.0
+        )
+        assert 0 <= wait_s <= HOLD_S_MAX + 60.001 + 2 * max(60.001, full_s)
         # A small step back is a second at most during which time stands still.
         later_s = now_s + wait_s + STEP_BACK_S_MAX + 1e-3
         assert pick([quota], Need.of(asked, asked), later_s).key is quota
@@ -101,10 +115,11 @@ def test_no_window_holds_more_than_the_burst_and_the_rate(
         for first, (start_s, _) in enumerate(log):
             total = 0.0
             for end_s, need in log[first:]:
-                capacity = per_s * limits.burst_s * (1 - limits.headroom)
-                # A call larger than all there is takes twice that at most.
-                total += min(need[kind], 2 * capacity)
-                over = max(0.0, min(need[kind], 2 * capacity) - capacity)
+                capacity = capacity_of(limits, Kind(kind), per_s * 60)
+                # A call larger than all there is takes that and a minute's worth at most.
+                most = capacity + max(capacity, per_s * 60)
+                total += min(need[kind], most)
+                over = max(0.0, min(need[kind], most) - capacity)
                 allowed = capacity + per_s * (end_s - start_s + 1e-5)
                 assert total <= allowed * (1 + 1e-9) + over
 

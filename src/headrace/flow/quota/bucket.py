@@ -2,6 +2,7 @@
 
 from typing import Final
 
+MINUTE_S: Final = 60.0
 ROUNDING_S: Final = 1e-6
 """What is missing by less than this much refill is not missing: floats round."""
 
@@ -24,7 +25,7 @@ class Bucket:
     """A level that rises steadily up to a capacity, and falls by what is taken.
 
     The times it is handed must not go back (`SteadyTime`). After corrections or when more was used
-    than reserved the level may be below zero, by at most one capacity.
+    than reserved the level may be below zero, by what a minute adds or one capacity at most.
 
     Args:
         index: the place of what is counted in `Need`.
@@ -93,14 +94,15 @@ class Bucket:
         return missing / self.per_s + max(0.0, self.stamp_s - now_s)
 
     def take(self, amount: float, now_s: float) -> Mark:
-        """Lower the level by `amount`; of more than two capacities, two are taken.
+        """Lower the level by `amount`, below zero where that is more than the capacity.
 
         Args:
-            amount: for which `wait_s` was zero.
+            amount: for which `wait_s` was zero; beyond a full bucket and the most debt nothing
+                is taken.
             now_s: the time.
         """
-        if amount > 2 * self.capacity:
-            amount = 2 * self.capacity
+        if amount > self.capacity:
+            amount = min(amount, self.capacity + self._debt_max)
         self.level -= amount
         self.taken += amount
         self.pending += amount
@@ -116,7 +118,7 @@ class Bucket:
         unused = mark.amount - used
         self.pending -= mark.amount
         self.used += used
-        self.level = max(-self.capacity, min(self.level + unused, self.capacity))
+        self.level = max(-self._debt_max, min(self.level + unused, self.capacity))
         if unused < 0:
             self.taken -= unused
         else:
@@ -126,7 +128,7 @@ class Bucket:
         """Go on at another pace and with another capacity."""
         self.per_s = per_s
         self.capacity = capacity
-        self.level = max(-capacity, min(self.level, capacity))
+        self.level = max(-self._debt_max, min(self.level, capacity))
 
     def freeze(self, now_s: float, until_s: float) -> None:
         """Rise no more from `now_s` to `until_s`."""
@@ -161,4 +163,8 @@ class Bucket:
         low = min(left, admitted) - grain - (self.pending if self.is_late else 0.0)
         high = max(left, admitted)
         level = max(low, min(self.level, high))
-        self.level = max(-self.capacity, min(level, self.capacity))
+        self.level = max(-self._debt_max, min(level, self.capacity))
+
+    @property
+    def _debt_max(self) -> float:
+        return max(self.capacity, self.per_s * MINUTE_S)

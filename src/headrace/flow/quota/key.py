@@ -12,11 +12,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from headrace.flow.quota.bucket import Bucket, Mark
+from headrace.flow.quota.bucket import MINUTE_S, Bucket, Mark
 from headrace.flow.quota.told import Kind, Reading, Told
 from headrace.flow.steady import SteadyTime
 
-MINUTE_S: Final = 60.0
 HOLD_S_MAX: Final = 3_600.0
 """No header shuts a key for longer than this, whatever the settings say."""
 
@@ -66,8 +65,8 @@ class QuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
         tokens_per_minute: input and output together, as OpenAI and Azure count.
         input_tokens_per_minute: as Anthropic and Google count.
         output_tokens_per_minute: as Anthropic counts.
-        burst_s: how many seconds' worth may be used at once; less than 60 where the provider looks
-            at shorter spans (Azure: 1 or 10).
+        burst_s: how many seconds' worth may be used at once, and one call in any case; less than
+            60 where the provider looks at shorter spans (Azure: 1 or 10).
         headroom: what part of the burst stays unused, up to a half: calls overtake each other on
             their way to the provider. It costs nothing in the long run, since the rate is the same.
         share: how much of the key this process may use, where several use it; above 0, up to 1.
@@ -239,9 +238,9 @@ class KeyQuota:
         return Reservation(self, marks, 0.0 if self._limits.is_refunding else asked)
 
     def holds(self, need: Need) -> bool:
-        """Whether a call is one that the key can ever take: all workers' parts of it, when full."""
+        """Whether a call is within a minute of all workers' parts; one request always is."""
         return not any(
-            need[bucket.index] * self._limits.share > bucket.per_s * self._limits.burst_s
+            need[bucket.index] * self._limits.share > max(1.0, bucket.per_s * MINUTE_S)
             for bucket in self._buckets
         )
 
@@ -261,7 +260,7 @@ class KeyQuota:
             elif bucket is not None and per_minute is not None:
                 bucket.refill(now_s)
                 per_s = per_minute * limits.share / MINUTE_S
-                bucket.resize(per_s, self._room_of(per_s)[0])
+                bucket.resize(per_s, self._room_of(kind, per_s)[0])
             elif bucket is not None and was is not None:
                 self._buckets.remove(bucket)
         self.is_limited = bool(self._buckets) or now_s < self._open_s
@@ -319,17 +318,20 @@ class KeyQuota:
 
     def _start(self, kind: Kind, per_minute: float, left: float, now_s: float) -> None:
         per_s = per_minute * self._limits.share / MINUTE_S
-        capacity, headroom = self._room_of(per_s)
+        capacity, headroom = self._room_of(kind, per_s)
         level = left * self._limits.share - headroom
+        if kind == Kind.REQUESTS and left >= per_minute:
+            level = max(1.0, level)
         is_late = kind == Kind.OUTPUT_TOKENS  # counted as they are made, says Anthropic
         bucket = Bucket(int(kind), per_s, capacity, level, now_s, is_late=is_late)
         # In the order of `Kind`, so that it is told in the same order however it was learnt.
         self._buckets = sorted([*self._buckets, bucket], key=attrgetter("index"))
 
-    def _room_of(self, per_s: float) -> tuple[float, float]:
+    def _room_of(self, kind: Kind, per_s: float) -> tuple[float, float]:
         burst = per_s * self._limits.burst_s
         headroom = burst * self._limits.headroom
-        return burst - headroom, headroom
+        least = 1.0 if kind == Kind.REQUESTS else 0.0  # there is no part of a call
+        return max(least, burst - headroom), headroom
 
     def _learn(self, reading: Reading, now_s: float, reservation: Reservation | None) -> None:
         kind = reading.kind
@@ -352,7 +354,7 @@ class KeyQuota:
         if configured is None or _is_minute(reading):
             per_s = min(reading.limit, configured or inf) * self._limits.share / MINUTE_S
             if per_s != bucket.per_s:
-                bucket.resize(per_s, self._room_of(per_s)[0])
+                bucket.resize(per_s, self._room_of(reading.kind, per_s)[0])
 
     def _correct(self, reading: Reading, mark: Mark, now_s: float) -> None:
         if reading.left is None:
@@ -362,7 +364,7 @@ class KeyQuota:
         # What others took of the key, or a bucket that is not ours, may lower the level only.
         is_same = share == 1.0 and told_per_s <= mark.bucket.per_s * 1.01
         grain = reading.grain if is_same and not _is_slower(reading) else inf
-        _, headroom = self._room_of(mark.bucket.per_s)
+        _, headroom = self._room_of(reading.kind, mark.bucket.per_s)
         mark.bucket.correct(reading.left * share - headroom, grain, mark, now_s)
 
     def _empty(self, told: Told, now_s: float) -> None:

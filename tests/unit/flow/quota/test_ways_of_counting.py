@@ -19,6 +19,34 @@ def taken(quota: KeyQuota, need: Need, now_s: float = 0.0) -> Reservation:
     return reservation
 
 
+def seconds_of(quota: KeyQuota, need: Need, calls: int) -> float:
+    """How long it takes until so many calls have gone, each as soon as it may."""
+    now_s = 0.0
+    for _ in range(calls):
+        assert quota.holds(need)
+        now_s += quota.wait_s(need, now_s)
+        taken(quota, need, now_s)
+    return now_s
+
+
+@pytest.mark.parametrize("per_minute", [0.5, 6, 59])
+@pytest.mark.parametrize("headroom", [0.0, 0.5])
+def test_one_call_is_always_a_burst_and_the_rate_is_kept(
+    per_minute: float, headroom: float
+) -> None:
+    limits = QuotaLimits(requests_per_minute=per_minute, burst_s=1, headroom=headroom)
+    took_s = seconds_of(KeyQuota("k", limits, 0.0), Need.of(0, 0), 11)
+    assert took_s == pytest.approx(10 * 60 / per_minute)
+
+
+@pytest.mark.parametrize("burst_s", [1, 10, 60])
+def test_a_call_above_the_burst_goes_and_is_paid_for(burst_s: float) -> None:
+    limits = QuotaLimits(tokens_per_minute=60_000, burst_s=burst_s, headroom=0)
+    took_s = seconds_of(KeyQuota("k", limits, 0.0), Need.of(40_000, 20_000), 11)
+    assert took_s == pytest.approx(10 * 60)
+    assert not KeyQuota("k", limits, 0.0).holds(Need.of(60_001, 0))
+
+
 def test_a_provider_that_counts_what_was_asked_for_gives_no_output_back() -> None:
     quota = KeyQuota("k", TOKENS, 0.0)
     taken(quota, Need.of(300, 400)).settle(200, 50)
