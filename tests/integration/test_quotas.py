@@ -275,27 +275,6 @@ def test_a_call_above_the_quota_is_told_at_once(tmp_path: Path) -> None:
         assert len(provider.heads) == 1
 
 
-@pytest.mark.parametrize(
-    "quota",
-    [
-        {"requests_per_minute": 30, "burst_s": 1},
-        {"requests_per_minute": 0.5},
-        {"tokens_per_minute": 60_000, "burst_s": 1},
-    ],
-    ids=str,
-)
-def test_a_call_above_the_burst_goes_where_a_minute_holds_it(
-    tmp_path: Path, quota: dict[str, float]
-) -> None:
-    with scripted() as provider, gateway_to(tmp_path, provider.url, quota=quota) as gateway:
-        provider.answers = [good()]
-        document = {**question(0), "max_tokens": 20_000}
-        assert gateway.post(OPENAI.path, document).status == 200
-        soon = {"x-headrace-deadline-ms": "1000"}
-        assert ask(gateway, 1, **soon).error["code"] == "deadline_out_of_reach"
-        assert len(provider.heads) == 1
-
-
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_usage_is_settled_at_the_end(tmp_path: Path, stream: bool) -> None:
     quota = {"input_tokens_per_minute": 6000, "output_tokens_per_minute": 6000}

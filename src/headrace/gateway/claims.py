@@ -173,7 +173,12 @@ class Claim:
         self._permit = None
         self.refused(refusal(Reason.CLOSED, 0.0, 1.0))
 
-    # What the caller says.
+    # What the caller asks, and says.
+
+    @property
+    def changes_max(self) -> int:
+        """How often a call may go on by another key: once by each."""
+        return len(self._allowance.keys) - 1
 
     def leave(self) -> None:
         """It is given up, before or after it was sent."""

@@ -68,6 +68,7 @@ class Dispatch(Attempt):
 
     _first_s = 0.0  # from sending to the first byte, where that says something
     _tries = 0
+    _changes = 0  # of keys, at this target
     tried = 0  # number of the target that is asked now
     _turns: Turns | None = None
     _place: "Ticket[Waiter[Permit]] | None" = None
@@ -146,7 +147,8 @@ class Dispatch(Attempt):
 
     def takes_back(self, status: int, headers: RawHeaders) -> bool:
         """Whether an answer is given to nobody, because another try follows."""
-        if self.claim is not None and self.claim.heard(status, headers):
+        claim = self.claim
+        if claim is not None and claim.heard(status, headers) and self._changes < claim.changes_max:
             return self._changes_key(status)
         if status < _ERRORS:
             return False
@@ -175,7 +177,7 @@ class Dispatch(Attempt):
         self.settle_status(status, now_s, None)
         self._order.way.meter.done(status, now_s - self._began_s)
         self._let_go()
-        self._tries -= 1
+        self._tries, self._changes = self._tries - 1, self._changes + 1
         self._timer = asyncio.get_running_loop().call_soon(self._try_here)
         return True
 
@@ -324,7 +326,7 @@ class Dispatch(Attempt):
             return False
         self._gate, self._pass = gate, passed
         if place != self.tried:
-            self.tried, self._tries = place, 0
+            self.tried, self._tries, self._changes = place, 0, 0
             order.lane, order.model = order.lane_of(target), target.model
             order.way.gates.budget.deposit(now_s)
             order.request = worded(order, order.way, order.model)

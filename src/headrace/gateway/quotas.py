@@ -232,7 +232,7 @@ class Allowance:
 
     def ahead(self, priority: int) -> Permit | None:
         """A permit for a call that goes ahead of those called up, if it is of a higher class."""
-        if self._called and priority < self._called[0].priority:
+        if self._called and priority < self._called[-1].priority:
             return self._limiter.try_acquire()
         return None
 

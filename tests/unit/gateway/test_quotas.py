@@ -160,6 +160,24 @@ def test_a_higher_class_goes_ahead() -> None:
     run(test)
 
 
+def test_all_of_a_higher_class_go_ahead() -> None:
+    async def test() -> None:
+        desk = Desk(60)
+        desk.use_up(60)
+        low = desk.call(priority=3)
+        first = desk.call(priority=1)
+        assert desk.allowance.ahead(3) is None
+        assert desk.allowance.ahead(1) is not None
+        second = desk.call(priority=1)
+        for _ in range(3):
+            desk.pass_time(1.0)
+            gone = [call.key is not None for call in (first, second, low)]
+            assert gone == sorted(gone, reverse=True)
+        assert low.key == 0
+
+    run(test)
+
+
 def test_a_large_call_is_not_overtaken_by_small_ones() -> None:
     async def test() -> None:
         desk = Desk(6000, tokens=6000)
