@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.integration.test_quotas import KEYS, ask, gateway_to, good, keys_used, refusal
+from tests.integration.test_quotas import KEYS, ask, gateway_to, good, refusal
 from tests.integration.test_turns import question
 from tests.support.house import OPENAI
 from tests.support.provider import scripted
@@ -30,11 +30,11 @@ def test_a_call_above_the_burst_goes_where_a_minute_holds_it(
         assert len(provider.heads) == 1
 
 
-def test_a_call_goes_by_every_other_key_once_and_no_more(tmp_path: Path) -> None:
+def test_a_call_changes_keys_once_for_each_of_the_others(tmp_path: Path) -> None:
     """Keys that are open again before the last one has refused are no way to ask for ever."""
     with scripted() as provider, gateway_to(tmp_path, provider.url, api_keys=KEYS) as gateway:
         provider.closes = False
         provider.answers = [refusal("429 Too Many Requests", "retry-after-ms: 0.001")]
         refused = ask(gateway, 0, **{"x-headrace-deadline-ms": "3000"})
         assert (refused.status, refused.headers["x-headrace-attempts"]) == (429, "2")
-        assert sorted(keys_used(provider)) == [1, 2]
+        assert len(provider.heads) == 2
