@@ -239,6 +239,18 @@ def test_where_there_is_no_rest_the_stream_ends_as_it_would_have(case: Case, sec
     assert OPENAI.is_error_event(response.events[-1])
 
 
+def test_a_rest_that_is_of_no_use_is_not_read_to_its_end(case: Case) -> None:
+    case.one.answers = [CUT]
+    error = b'data: {"error": {"message": "no"}}\n\n'
+    case.two.answers, case.two.closes = [streamed(*REST[:2], error, ends=False)], False
+    cut = 'headrace_upstream_errors_total{provider="o-two",kind="cut"}'
+    before = case.gateway.metrics().get(cut, 0)
+    response = case.ask(OPENAI, "chats")
+    assert text_of_broken(response) == "The water is clear and"
+    case.gateway.wait_until_quiet()
+    assert case.gateway.metrics().get(cut, 0) == before  # it was not the provider that ended it
+
+
 @pytest.mark.parametrize(
     ("beginning", "fields"),
     [

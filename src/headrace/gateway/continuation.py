@@ -6,6 +6,7 @@ call: of the next target that may be asked, or else of the same, within its retr
 comes of it goes to the readers as part of the stream that they have, and is never stored.
 """
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from itertools import takewhile
@@ -190,11 +191,16 @@ class ContinuedFlight(Flight):
             self, _order(order, targets, splice), splice
         )
         self.slowed()
+        unsent = attempt(self._send, rest, self.on_bug)
+        if isinstance(unsent, HeadraceError):
+            rest.fail(unsent)
+        return True
+
+    def _send(self, rest: "Rest") -> None:
         sender = self._continuer.sender()
         sender.prepare(rest.order)
         rest.order.way.meter.retried()
         sender.send(rest.order, rest.flight)
-        return True
 
     def _break_off(self) -> None:
         """Let go of the call that came to no good end."""
@@ -329,8 +335,12 @@ class Rest(Nobody):
         whole.comes_to_its_end()
 
     def _fail(self) -> None:
-        if not self._is_over:
-            self._end().ends_all_the_same()
+        if self._is_over:
+            return
+        seat = self._seat
+        self._end().ends_all_the_same()
+        if seat is not None:  # later: whoever hands on what came has not done with its connection
+            asyncio.get_running_loop().call_soon(seat.leave)
 
     def _end(self) -> ContinuedFlight:
         """Nothing more of the rest counts."""

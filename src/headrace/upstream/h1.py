@@ -260,13 +260,15 @@ class H1Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
-        if self._sink is not None:
-            if self._head_done and not self._framed and exc is None:
-                self._finish()
-            else:
-                self._fail("cut" if self._received else "reset")
-        self._owner.was_lost(self)
-        del self._parser  # a cycle, which would be left to the garbage collector
+        try:
+            if self._sink is not None:
+                if self._head_done and not self._framed and exc is None:
+                    self._finish()
+                else:
+                    self._fail("cut" if self._received else "reset")
+        finally:
+            self._owner.was_lost(self)
+            del self._parser  # a cycle, which would be left to the garbage collector
 
     # What the parser says: collect, nothing else.
 

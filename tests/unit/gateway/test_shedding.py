@@ -6,13 +6,15 @@ import json
 import msgspec
 import pytest
 from tests.support.engine import StillEngine
-from tests.unit.gateway.test_relay import Reader
+from tests.support.replies import delta
+from tests.unit.gateway.test_relay import EVENTS, Flow, Reader
 
 from headrace.errors import HeadraceError, Overloaded
 from headrace.flow.scheduler import Priority
 from headrace.gateway.order import Order
 from headrace.observe.process import ProcessReading
 from headrace.settings.flow import LimitSettings, ProcessSettings
+from headrace.upstream.faults import UpstreamFault
 
 MIB = 1 << 20
 
@@ -117,6 +119,33 @@ def test_what_the_cache_asks_by_itself_can_wait() -> None:
         engine.engine.pipeline.ask_again(order.call, order.body, "refresh", reader)
         assert [error.code for error in failed] == ["process_overloaded"]
         assert engine.count("shed_calls", "batch") == 1
+
+    asyncio.run(main())
+
+
+def test_a_stream_that_would_go_on_ends_where_it_broke_off() -> None:
+    async def main() -> None:
+        engine = Strained()
+        settings = engine.engine.settings
+        model = msgspec.structs.replace(settings.models["m"], continue_streams=True)
+        engine.engine.reload(msgspec.structs.replace(settings, models={"m": model}))
+        engine.engine.shedding.adopt(ProcessSettings(memory_mb_max=100))
+        order = engine.order("Why?", priority=Priority.BATCH)
+        order.body = json.dumps({**json.loads(order.body), "stream": True}).encode()
+        reader = order.reader
+        engine.handle(order)
+        (_, sink), *_ = engine.sent
+        sink.on_attempt(Flow())
+        sink.on_head(200, EVENTS)
+        sink.on_body(delta("Water", role="assistant") + b"\n\n")
+        engine.holds(101)
+        sink.on_fault(UpstreamFault("cut", "p", received=True))
+        assert isinstance(reader, Reader)
+        assert reader.said[-1] == "fail upstream_cut"
+        assert len(engine.sent) == 1
+        assert engine.count("shed_calls", "batch") == 1
+        assert engine.count("streams_continued", "failed") == 1
+        assert engine.bugs == []
 
     asyncio.run(main())
 
