@@ -110,6 +110,11 @@ class Leg:
         self.rival = rival
         self.flow: Flow | None = None
 
+    @property
+    def is_racing(self) -> bool:
+        """Whether the race is not over."""
+        return self._race is not None
+
     def leave(self, sink: Sink) -> None:
         """The race is over; what comes goes to `sink`."""
         self._race = self.rival = None  # cycles, which would be left to the garbage collector
@@ -157,9 +162,7 @@ def sent(
     hedges = None if gate is None or order.purpose else gate.hedges
     if hedges is None:
         return order.way.endpoint.pool.send(order.request, flight)
-    race = Race(runner, order, flight, hedges, times)
-    race.begin()
-    return race
+    return Race(runner, order, flight, hedges, times).begin()
 
 
 class Race:
@@ -199,16 +202,17 @@ class Race:
         self._first = self._second = Leg(self, flight)
         self._rival: Rival | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._call: UpstreamCall
+        self._call = UpstreamCall(b"", DRAIN)  # none yet: it may fail while it is being sent
 
-    def begin(self) -> None:
-        """Send the first call."""
+    def begin(self) -> Cancellable:
+        """Send the first call; gives what is to be cancelled from now on."""
         order, hedging = self._order, self._hedging
         # Whoever was asked before, for the same request, has counted it.
         delay_s = hedging.delay_s if self._flight.attempts else hedging.begin(self._runner.began_s)
         if delay_s is not None:
             self._timer = asyncio.get_running_loop().call_later(delay_s, self._hedge)
         self._call = order.way.endpoint.pool.send(order.request, self._first)
+        return self if self._first.is_racing else self._call
 
     def cancel(self) -> None:
         """Nobody waits any more. What the first call holds is its runner's to give back."""

@@ -6,6 +6,7 @@ from headrace.gateway.reader import Place, Source
 from headrace.gateway.relay import Relay
 from headrace.limits import RELAY_BYTES_MAX
 from headrace.upstream.faults import UpstreamFault
+from headrace.upstream.h1 import Sink
 
 EVENTS = [(b"content-type", b"text/event-stream")]
 JSON = [(b"content-type", b"application/json")]
@@ -22,6 +23,9 @@ class Flow:
 
     def resume(self) -> None:
         self.is_paused = False
+
+    def redirect(self, sink: Sink) -> None:
+        self.sink = sink
 
 
 class TestRelay(Relay):
