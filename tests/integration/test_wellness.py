@@ -9,7 +9,7 @@ import pytest
 from tests.support.gateway import Gateway
 from tests.support.house import OPENAI, free_port
 from tests.support.waiting import eventually
-from tests.support.wire import Response
+from tests.support.wire import Response, connect, encode_request
 
 from headrace.sim.faults import Fault, FaultKind
 from headrace.sim.options import SimOptions
@@ -147,3 +147,70 @@ def test_ejection_outlives_a_reload_and_ends_with_the_setting(
         gateway.reload()
         assert seen(ask(gateway, 5)) == ("one", "1")
         assert gateway.metrics()['headrace_providers_out{provider="one"}'] == 0
+
+
+def test_calls_to_a_provider_that_was_removed_fail_as_they_would_have(
+    tmp_path: Path, sims: dict[str, ThreadedSim]
+):
+    wanted = settings(sims, outlier={"enabled": True, "row_max": 2, "ejected_s": 600})
+    failing = Fault(kind=FaultKind.STATUS, status=500, times=None, delay_ms=2000)
+    with Gateway(tmp_path, wanted) as gateway:
+        sims["one"].script(failing)
+        with ExitStack() as stack:
+            wires = [stack.enter_context(connect(gateway.url)) for _ in range(3)]
+            for number, wire in enumerate(wires):
+                wire.send(encode_request(OPENAI.path, OPENAI.document("one/m", seed=number)))
+            eventually(lambda: gateway.status()["upstream_calls"] == 3 or None)
+            del wanted["providers"]["one"], wanted["outlier"]
+            wanted["models"]["smart"]["targets"] = ["two/m"]
+            gateway.write_settings(wanted)
+            assert gateway.reload()["event"] == "reloaded"
+            assert [wire.response().status for wire in wires] == [500] * 3
+        gateway.wait_until_quiet()
+
+
+def test_provider_that_is_gone_is_not_out(tmp_path: Path, sims: dict[str, ThreadedSim]):
+    wanted = settings(sims)
+    breaker = {"row_max": 1, "open_s": 600, "open_s_max": 600}
+    wanted["providers"]["one"] |= {
+        "health": {**QUICK, "path": "/nowhere"},
+        "breaker": breaker,
+        "quota": {"requests_per_minute": 10},
+    }
+    with Gateway(tmp_path, wanted) as gateway:
+        said(gateway, "provider_ill")
+        sims["one"].script(Fault(kind=FaultKind.STATUS, status=500))
+        assert gateway.post(OPENAI.path, OPENAI.document("one/m", seed=1)).status == 500
+        series = {
+            'headrace_providers_out{provider="one"}',
+            'headrace_circuits_open{provider="one"}',
+            'headrace_quota_used_ratio{provider="one",key="1",kind="requests"}',
+        }
+        before = gateway.metrics()
+        assert {name for name in series if before.get(name, 0) > 0} == series
+        del wanted["providers"]["one"]
+        wanted["models"]["smart"]["targets"] = ["two/m"]
+        gateway.write_settings(wanted)
+        gateway.reload()
+        after = gateway.metrics()
+        assert {name for name in series if after.get(name, 0) > 0} == set()
+
+
+def test_provider_that_is_busy_is_not_ill(tmp_path: Path, sims: dict[str, ThreadedSim]):
+    wanted = settings(sims)
+    for each in wanted["providers"].values():
+        each["health"] = {**QUICK, "interval_s": 0.2, "timeout_s": 0.2}
+    wanted["providers"]["one"]["connections_max"] = 1
+    passed = 'headrace_health_checks_total{{provider="{}",outcome="passed"}}'
+    failed = 'headrace_health_checks_total{provider="one",outcome="failed"}'
+    with Gateway(tmp_path, wanted) as gateway, connect(gateway.url) as wire:
+        sims["one"].script(Fault(kind=FaultKind.STALL_BEFORE, path=OPENAI.path))
+        wire.send(encode_request(OPENAI.path, OPENAI.document("one/m", seed=1)))
+        eventually(lambda: gateway.status()["upstream_calls"] == 1 or None)
+        here = gateway.metrics().get(passed.format("two"), 0)
+        eventually(lambda: gateway.metrics().get(passed.format("two"), 0) >= here + 8 or None)
+        assert gateway.metrics().get(failed, 0) == 0
+        assert provider(gateway, "one")["is_out"] is False
+        wire.reset()
+        here = gateway.metrics().get(passed.format("one"), 0)
+        eventually(lambda: gateway.metrics().get(passed.format("one"), 0) > here or None)

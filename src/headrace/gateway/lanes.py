@@ -104,9 +104,12 @@ class Lanes:
                 self._in_force[name] = (settings, lane)
                 if known is not None:
                     inherit(lane.gates.keys, known[1].gates.keys)
-        for _, lane in before.values():
+        for name, (_, lane) in before.items():
             lane.endpoint.pool.close()
             self.retired.append(lane)
+            if name not in self._in_force:
+                lane.meter.gates_are(0, 0, 0)
+                inherit(None, lane.gates.keys)
         self._let_go()
         return {name: lane for name, (_, lane) in self._in_force.items()}
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from headrace.clock import Clock
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, Overloaded
 from headrace.flow.health import HealthCheck, HealthTerms
 from headrace.flow.outlier import Endpoint, OutlierDetector, OutlierTerms
 from headrace.gateway.plan import Lane
@@ -56,6 +56,8 @@ class Wellness:
         same = {name for name, lane in lanes.items() if before.get(name) is lane}
         if settings.outlier != self._outlier or self._detector is None:
             self._outlier = settings.outlier
+            if self._detector is not None:  # who still tells it of calls is not listened to
+                self._detector.keep((), ())
             self._detector = self._make_detector(settings.outlier)
         if self._detector is not None:
             self._detector.keep(lanes, same)
@@ -67,6 +69,8 @@ class Wellness:
                 self._checks[name] = known or self._make_check(name, lane, settings.providers[name])
         for name in lanes:
             self._refresh(name)
+        for name in before.keys() - lanes.keys():
+            before[name].meter.out(False)
 
     def watches(self, provider: str) -> bool:
         """Whether a provider may be out at all."""
@@ -134,15 +138,14 @@ class Wellness:
         return _Checked(lane, health, check)
 
     async def _check(self, name: str, checked: _Checked) -> None:
-        assert checked.settings.path is not None  # noqa: S101  # or nobody is asked
-        try:
-            async with asyncio.timeout(checked.settings.timeout_s):
-                is_well = await probe(checked.lane.endpoint, checked.settings.path) in _GOOD
-        except (HeadraceError, TimeoutError):
-            is_well = False
-        if self._checks.get(name) is checked:  # or a reload has changed it
-            checked.lane.meter.checked(passed=is_well)
-            checked.check.tell(self._now_s(), is_well=is_well)
+        is_well = await _is_well(checked)
+        if self._checks.get(name) is not checked:  # a reload has changed it
+            return
+        if is_well is None:
+            checked.check.tell(self._now_s(), is_well=checked.check.is_well)
+            return
+        checked.lane.meter.checked(passed=is_well)
+        checked.check.tell(self._now_s(), is_well=is_well)
 
     def _ejected(self, endpoint: Endpoint) -> None:
         name = endpoint.name
@@ -168,6 +171,21 @@ class Wellness:
 
     def _refresh(self, name: str) -> None:
         self._lanes[name].meter.out(self.is_out(name))
+
+
+async def _is_well(checked: _Checked) -> bool | None:
+    """Whether a provider answers as it should; `None` where there is no connection to ask it by."""
+    endpoint, settings = checked.lane.endpoint, checked.settings
+    assert settings.path is not None  # noqa: S101  # or nobody is asked
+    if endpoint.pool.is_full:
+        return None
+    try:
+        async with asyncio.timeout(settings.timeout_s):
+            return await probe(endpoint, settings.path) in _GOOD
+    except Overloaded:
+        return None
+    except (HeadraceError, TimeoutError):
+        return False
 
 
 _PASSED_OVER = "it is passed over while others may be asked"

@@ -68,6 +68,14 @@ class H2Pool:
         """Calls under way, those that wait for a connection among them."""
         return len(self._calls)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether another call would have to wait for a connection."""
+        channels = self._channels
+        return len(channels) >= self._limits.connections_max and all(
+            channel.streams >= H2_STREAMS_MAX for channel in channels
+        )
+
     def send(self, request: bytes, sink: Sink) -> H2Call:
         """Make one call; its answer, or why there is none, goes to `sink`.
 

@@ -70,6 +70,8 @@ class CallPool(Protocol):
     def idle(self) -> int: ...
     @property
     def active(self) -> int: ...
+    @property
+    def is_full(self) -> bool: ...
     def send(self, request: bytes, sink: Sink) -> UpstreamCall: ...
     async def warm(self, connections: int) -> None: ...
     def sweep(self, now_s: float) -> None: ...
@@ -146,6 +148,11 @@ class Pool:
     def active(self) -> int:
         """Connections that carry a call, or are about to."""
         return len(self._active) + self._opening + self._granted
+
+    @property
+    def is_full(self) -> bool:
+        """Whether another call would have to wait for a connection."""
+        return not self._idle and self.active >= self._limits.connections_max
 
     def send(self, request: bytes, sink: Sink) -> H1Call:
         """Make one call; its answer, or why there is none, goes to `sink`.

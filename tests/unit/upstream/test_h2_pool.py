@@ -154,8 +154,12 @@ def test_who_finds_no_room_waits_for_it():
         async with pooled(Limits(connections_max=1)) as (pool, provider, _):
             provider.play = begin_and_wait
             sinks = [Reader() for _ in range(H2_STREAMS_MAX)]
-            calls = [pool.send(REQUEST, sink) for sink in sinks]
-            await until(lambda: all(sink.body for sink in sinks))
+            calls = [pool.send(REQUEST, sink) for sink in sinks[1:]]
+            await until(lambda: all(sink.body for sink in sinks[1:]))
+            assert not pool.is_full
+            calls.append(pool.send(REQUEST, sinks[0]))
+            await until(lambda: bool(sinks[0].body))
+            assert pool.is_full
             given_up, waiting = Reader(), Reader()
             unwanted = pool.send(REQUEST, given_up)
             pool.send(REQUEST, waiting)

@@ -184,6 +184,45 @@ def test_a_connection_that_lived_long_finishes_its_call_and_takes_no_other():
     run(test)
 
 
+def test_a_sink_with_a_bug_leaves_no_connection_behind():
+    class Broken(Sink):
+        def on_fault(self, error: HeadraceError) -> None:
+            super().on_fault(error)
+            raise ZeroDivisionError
+
+    async def test() -> None:
+        bugs: list[object] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: bugs.append(context.get("exception")))
+        async with pooled(Limits(connections_max=1)) as (pool, provider, _):
+            provider.answers = [b"", ANSWER]
+            sink = Broken()
+            pool.send(REQUEST, sink)
+            await sink.wait()
+            await until(lambda: bool(bugs))
+            assert (pool.active, pool.idle) == (0, 0)
+            assert [type(bug) for bug in bugs] == [ZeroDivisionError]
+            assert (await call(pool)).body == b"ok"
+
+    run(test)
+
+
+def test_a_pool_is_full_where_the_next_call_would_wait():
+    async def test() -> None:
+        async with pooled(Limits(connections_max=1)) as (pool, provider, _):
+            assert not pool.is_full
+            provider.gate.clear()
+            sink = Sink()
+            pool.send(REQUEST, sink)
+            await until(lambda: provider.open == 1)
+            assert pool.is_full
+            provider.gate.set()
+            await sink.wait()
+            assert not pool.is_full
+
+    run(test)
+
+
 def test_never_more_connections_than_the_bound():
     async def test() -> None:
         async with pooled(Limits(connections_max=2)) as (pool, provider, _):
