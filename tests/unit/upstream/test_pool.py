@@ -207,35 +207,22 @@ def test_a_sink_with_a_bug_leaves_no_connection_behind():
     run(test)
 
 
-def test_a_pool_is_full_where_the_next_call_would_wait():
-    async def test() -> None:
-        async with pooled(Limits(connections_max=1)) as (pool, provider, _):
-            assert not pool.is_full
-            provider.gate.clear()
-            sink = Sink()
-            pool.send(REQUEST, sink)
-            await until(lambda: provider.open == 1)
-            assert pool.is_full
-            provider.gate.set()
-            await sink.wait()
-            assert not pool.is_full
-
-    run(test)
-
-
 def test_never_more_connections_than_the_bound():
     async def test() -> None:
         async with pooled(Limits(connections_max=2)) as (pool, provider, _):
             provider.gate.clear()
             sinks = [Sink() for _ in range(6)]
             for sink in sinks:
+                assert pool.is_full is (pool.active == 2)
                 pool.send(REQUEST, sink)
+                await asyncio.sleep(0)
             await until(lambda: provider.open == 2)
+            assert pool.is_full
             provider.gate.set()
             for sink in sinks:
                 await sink.wait()
             assert [sink.body for sink in sinks] == [b"ok"] * 6
-            assert provider.open_max == 2
+            assert (provider.open_max, pool.is_full) == (2, False)
 
     run(test)
 
