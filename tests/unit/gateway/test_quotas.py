@@ -58,7 +58,13 @@ class Call:
 class Desk:
     """An allowance of keys with so many requests a minute each, on a clock that stands still."""
 
-    def __init__(self, *per_minute: float, tokens: float | None = None) -> None:
+    def __init__(
+        self,
+        *per_minute: float,
+        tokens: float | None = None,
+        share: float = 1.0,
+        per_model: bool = True,
+    ) -> None:
         self.clock = ManualClock()
         self.meter = Meter()
         keys = [
@@ -66,8 +72,10 @@ class Desk:
                 number,
                 "",
                 Secret(f"sk-{number}"),
-                QuotaLimits(requests_per_minute=limit, tokens_per_minute=tokens, headroom=0),
-                per_model=True,
+                QuotaLimits(
+                    requests_per_minute=limit, tokens_per_minute=tokens, headroom=0, share=share
+                ),
+                per_model=per_model,
             )
             for number, limit in enumerate(per_minute, 1)
         ]
@@ -188,6 +196,55 @@ def test_a_large_call_is_not_overtaken_by_small_ones() -> None:
         assert large.key is None
         desk.pass_time(10)
         assert large.key == 0
+
+    run(test)
+
+
+def test_models_that_share_a_quota_share_a_line() -> None:
+    async def test() -> None:
+        desk = Desk(6000, tokens=6000, per_model=False)
+        other, others_freed = desk.keys.allowance("small"), asyncio.Event()
+        other.bind(Limiter(FixedLimit(1000), clock=desk.clock), others_freed.set)
+        desk.call(tokens=5000)
+        large, late = desk.call(tokens=5000), Call(1000)
+        assert other.try_acquire() is None
+        assert other.ahead(1) is None
+        other.call_up(late)  # of one who had its turn already
+        assert (desk.allowance.waiting, other.waiting) == (1, 1)
+        desk.pass_time(30)
+        assert (large.key, late.key) == (None, None)
+        desk.pass_time(10)
+        assert (large.key, late.key) == (0, None)
+        assert (desk.allowance.waiting, other.waiting) == (0, 1)
+        desk.allowance.close()
+        assert not late.is_closed
+        other.leave(late)
+        await asyncio.wait_for(others_freed.wait(), 30)
+        assert other.try_acquire() is not None
+
+    run(test)
+
+
+def test_models_with_quotas_of_their_own_do_not_wait_for_each_other() -> None:
+    async def test() -> None:
+        desk = Desk(60)
+        other = desk.keys.allowance("small")
+        other.bind(Limiter(FixedLimit(1000), clock=desk.clock), lambda: None)
+        desk.use_up(60)
+        desk.call()
+        assert other.try_acquire() is not None
+
+    run(test)
+
+
+def test_a_call_above_a_workers_part_waits_until_that_is_full() -> None:
+    async def test() -> None:
+        desk = Desk(6000, tokens=1000, share=0.5)
+        desk.call(tokens=100)
+        late, early = desk.call(tokens=800, due_s=5.0), desk.call(tokens=800, due_s=13.0)
+        assert late.gave_up_s == pytest.approx(12.0)
+        desk.pass_time(12.0)
+        assert early.key == 0
 
     run(test)
 

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from headrace.flow.quota.bucket import MINUTE_S, Bucket, Mark
-from headrace.flow.quota.told import Kind, Reading, Told
+from headrace.flow.quota.told import Kind, Reading, Told, is_minute, is_slower
 from headrace.flow.steady import SteadyTime
 
 HOLD_S_MAX: Final = 3_600.0
@@ -24,13 +24,6 @@ REFUSED_S: Final = 1.0
 
 _REFUSALS: Final = 400
 _TOO_MANY: Final = 429
-
-# A reset this many times longer than a minute's bucket explains belongs to another bucket.
-_OTHER_WINDOW: Final = 2.0
-# A reset is rounded up, to a second at the worst.
-_RESET_GRAIN_S: Final = 2.0
-# With less than this to refill, a reset is too short to tell a minute's bucket from another one.
-_USED_S_MIN: Final = 3.0
 
 
 class Need(NamedTuple):
@@ -244,6 +237,10 @@ class KeyQuota:
             for bucket in self._buckets
         )
 
+    def capacity(self, kind: Kind) -> float:
+        """How much of a limit may be used at once; infinite where there is none."""
+        return next((each.capacity for each in self._buckets if each.index == kind), inf)
+
     def adopt(self, limits: QuotaLimits, now_s: float) -> None:
         """Go on by other limits; what was used, learnt and asked for by `retry-after` stays.
 
@@ -337,7 +334,7 @@ class KeyQuota:
         kind = reading.kind
         bucket = next((each for each in self._buckets if each.index == kind), None)
         if bucket is None:
-            if reading.limit is not None and not _is_slower(reading):
+            if reading.limit is not None and not is_slower(reading):
                 left = reading.limit if reading.left is None else reading.left
                 self._start(kind, reading.limit, min(left, reading.limit), now_s)
                 self.is_limited = True
@@ -349,9 +346,9 @@ class KeyQuota:
 
     def _resize(self, bucket: Bucket, reading: Reading) -> None:
         configured = self._limits.per_minute[reading.kind]
-        if reading.limit is None or _is_slower(reading):
+        if reading.limit is None or is_slower(reading):
             return
-        if configured is None or _is_minute(reading):
+        if configured is None or is_minute(reading):
             per_s = min(reading.limit, configured or inf) * self._limits.share / MINUTE_S
             if per_s != bucket.per_s:
                 bucket.resize(per_s, self._room_of(reading.kind, per_s)[0])
@@ -363,7 +360,7 @@ class KeyQuota:
         told_per_s = (reading.limit or 0.0) * share / MINUTE_S
         # What others took of the key, or a bucket that is not ours, may lower the level only.
         is_same = share == 1.0 and told_per_s <= mark.bucket.per_s * 1.01
-        grain = reading.grain if is_same and not _is_slower(reading) else inf
+        grain = reading.grain if is_same and not is_slower(reading) else inf
         _, headroom = self._room_of(reading.kind, mark.bucket.per_s)
         mark.bucket.correct(reading.left * share - headroom, grain, mark, now_s)
 
@@ -372,26 +369,3 @@ class KeyQuota:
         for bucket in self._buckets:
             if bucket.index not in known:
                 bucket.empty(now_s)
-
-
-def _minute_s(reading: Reading) -> float | None:
-    """How long a minute's bucket takes from what is left to full; None where too little is said."""
-    if reading.limit is None or reading.left is None or reading.reset_s is None:
-        return None
-    return (1 - reading.left / reading.limit) * MINUTE_S
-
-
-def _is_slower(reading: Reading) -> bool:
-    """Whether it takes far longer to refill than a minute's bucket, as that of a day does."""
-    minute_s, reset_s = _minute_s(reading), reading.reset_s
-    if minute_s is None or reset_s is None:
-        return False
-    return reset_s > _OTHER_WINDOW * minute_s + _RESET_GRAIN_S
-
-
-def _is_minute(reading: Reading) -> bool:
-    """Whether the time to refill shows that the limit is one per minute."""
-    minute_s, reset_s = _minute_s(reading), reading.reset_s
-    if minute_s is None or reset_s is None or minute_s < _USED_S_MIN:
-        return False
-    return minute_s / _OTHER_WINDOW <= reset_s <= minute_s * _OTHER_WINDOW

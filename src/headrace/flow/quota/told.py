@@ -18,6 +18,14 @@ import msgspec
 
 from headrace.flow.quota.values import count, number, span_s, time_s
 
+_MINUTE_S: Final = 60.0
+# A reset this many times longer than a minute's bucket explains belongs to another bucket.
+_OTHER_WINDOW: Final = 2.0
+# A reset is rounded up, to a second at the worst.
+_RESET_GRAIN_S: Final = 2.0
+# With less than this to refill, a reset is too short to tell a minute's bucket from another one.
+_USED_S_MIN: Final = 3.0
+
 
 class Kind(IntEnum):
     """What is counted; the order is that of `Need`."""
@@ -149,3 +157,26 @@ def _retry_after_s(waits: Mapping[bytes, bytes], wall_s: float) -> float | None:
                 return value_ms / 1000
     text = waits.get(b"retry-after")
     return None if text is None else span_s(text, wall_s)
+
+
+def _minute_s(reading: Reading) -> float | None:
+    """How long a minute's bucket takes from what is left to full; None where too little is said."""
+    if reading.limit is None or reading.left is None or reading.reset_s is None:
+        return None
+    return (1 - reading.left / reading.limit) * _MINUTE_S
+
+
+def is_slower(reading: Reading) -> bool:
+    """Whether it takes far longer to refill than a minute's bucket, as that of a day does."""
+    minute_s, reset_s = _minute_s(reading), reading.reset_s
+    if minute_s is None or reset_s is None:
+        return False
+    return reset_s > _OTHER_WINDOW * minute_s + _RESET_GRAIN_S
+
+
+def is_minute(reading: Reading) -> bool:
+    """Whether the time to refill shows that the limit is one per minute."""
+    minute_s, reset_s = _minute_s(reading), reading.reset_s
+    if minute_s is None or reset_s is None or minute_s < _USED_S_MIN:
+        return False
+    return minute_s / _OTHER_WINDOW <= reset_s <= minute_s * _OTHER_WINDOW
