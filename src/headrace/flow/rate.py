@@ -218,12 +218,13 @@ class CallerRate:
     @property
     def is_busy(self) -> bool:
         """Whether as many calls are under way as may be."""
-        return self._concurrent is not None and self._inflight_of_all >= self._concurrent
+        return self._concurrent is not None and self.inflight_of_all >= self._concurrent
 
     @property
-    def _inflight_of_all(self) -> float:
+    def inflight_of_all(self) -> int:
+        """Calls under way in all processes that share the limits."""
         cells = self._cells
-        return sum(cells[at] for at in range(CELLS, len(cells)))
+        return int(sum(cells[at] for at in range(CELLS, len(cells))))
 
     @property
     def inflight(self) -> int:
@@ -232,7 +233,8 @@ class CallerRate:
 
     @inflight.setter
     def inflight(self, calls: int) -> None:
-        self._cells[self._own] = calls
+        # Another may have begun anew in this place: what ends of the calls before counts no more.
+        self._cells[self._own] = max(0, calls)
 
     def admit(self, tokens: float, now_s: float) -> Refusal | None:
         """Count a call where every limit has room for it; else nothing is counted.
@@ -322,6 +324,13 @@ class CallerRate:
     def request_wait_s(self, now_s: float) -> float:
         """Seconds until one more request is admitted, whatever its tokens."""
         return 0.0 if self._requests is None else self._requests.wait_s(1.0, self._time.at(now_s))
+
+    def tokens_wait_s(self, tokens: float, now_s: float) -> float:
+        """Seconds until so many tokens are admitted, or all there can be where that is less."""
+        gcra = self._tokens
+        if gcra is None:
+            return 0.0
+        return gcra.wait_s(min(tokens, gcra.burst), self._time.at(now_s))
 
     def count(self, now_s: float) -> None:
         """Count one request, whether there is room for it or not."""

@@ -132,7 +132,7 @@ class Caller:
         """
         refusal = self.rate.enter(self._clock.monotonic_s())
         if refusal is not None:
-            raise self._refused(refusal)
+            raise self._refused(self._until_both(refusal, body))
         return Admission(self, estimate_tokens(body) if self.rate.limits_tokens else 0)
 
     def reserve(self, input_tokens: int) -> float:
@@ -140,9 +140,7 @@ class Caller:
         rate = self.rate
         if not rate.limits_tokens:
             return 0.0
-        tokens = float(input_tokens)
-        if tokens <= rate.tokens_max:  # no mean of others makes a request too large
-            tokens = min(tokens + self._output_tokens, rate.tokens_max)
+        tokens = self._guess(input_tokens)
         refusal = rate.reserve(tokens, self._clock.monotonic_s())
         if refusal is None:
             return tokens
@@ -176,14 +174,28 @@ class Caller:
             **left,
         }
 
+    def _guess(self, input_tokens: int) -> float:
+        """What a request will probably use; no mean of others makes it too large."""
+        most = self.rate.tokens_max
+        return max(float(input_tokens), min(input_tokens + self._output_tokens, most))
+
+    def _until_both(self, refusal: Refusal, body: bytes) -> Refusal:
+        """Where requests are too many, until there is room for this one's tokens as well."""
+        rate = self.rate
+        if refusal.limit != "requests" or not rate.limits_tokens:
+            return refusal
+        tokens = self._guess(estimate_tokens(body))
+        wait_s = rate.tokens_wait_s(tokens, self._clock.monotonic_s())
+        return Refusal(refusal.limit, max(refusal.retry_after_s, wait_s))
+
     def _refused(self, refusal: Refusal) -> RateLimited:
         self.refused += 1
         after_s = refusal.retry_after_s
         whose = f"Key '{self.name}'"
         if refusal.limit == "concurrent":
             return RateLimited(
-                f"{whose} has {self.rate.inflight} requests under way, and may have no more: try "
-                "again when one has ended (keys[].concurrent).",
+                f"{whose} has {self.rate.inflight_of_all} requests under way, and may have no more: "
+                "try again when one has ended (keys[].concurrent).",
                 code="rate_limit_concurrent",
                 retry_after_s=after_s,
             )

@@ -169,6 +169,9 @@ def test_processes_share_limits_by_their_cells() -> None:
     successor = CallerRate(limits, cells, 1)  # of one that died with its calls
     assert successor.inflight == 0
     assert first.inflight == 1
+    second.release()  # of those before
+    assert successor.inflight == 0
+    assert first.inflight_of_all == 1
 
 
 def test_calls_are_booked_one_after_the_other() -> None:

@@ -68,6 +68,17 @@ def test_requests_come_back_one_by_one() -> None:
     assert caller.told()["refused"] == 2
 
 
+def test_who_asks_too_often_is_told_when_there_are_tokens_too() -> None:
+    clock, _, caller = limited(requests_per_minute=60, tokens_per_minute=600, burst_s=1)
+    caller.enter(b"x" * 40).reserve()
+    caller.settle(0, 100)  # a debt of two bursts
+    error = refusal(caller, b"x" * 20)
+    assert error.code == "rate_limit_requests"
+    assert error.retry_after_s == pytest.approx(1.5)
+    clock.advance(1.5)
+    caller.enter(b"x" * 20).reserve()
+
+
 def test_requests_at_once_end() -> None:
     _, _, caller = limited(concurrent=1)
     first = caller.enter(b"")

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.clock import ManualClock
+from headrace.errors import RateLimited
 from headrace.server.callers import Callers
 from headrace.server.shared_rates import SharedRates
 from headrace.settings import KeySettings, Secret
@@ -58,6 +60,8 @@ def test_workers_count_together() -> None:
     mine.enter(b"")
     theirs.enter(b"")
     assert mine.rate.is_busy
+    with pytest.raises(RateLimited, match="has 2 requests under way"):
+        mine.enter(b"")
     assert mine.lines("openai") == theirs.lines("openai")
     assert theirs.told()["requests_left"] == 58
 
