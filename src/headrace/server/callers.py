@@ -194,8 +194,8 @@ class Caller:
         whose = f"Key '{self.name}'"
         if refusal.limit == "concurrent":
             return RateLimited(
-                f"{whose} has {self.rate.inflight_of_all} requests under way, and may have no more: "
-                "try again when one has ended (keys[].concurrent).",
+                f"{whose} has {self.rate.inflight_of_all} requests under way, and may have no "
+                "more: try again when one has ended (keys[].concurrent).",
                 code="rate_limit_concurrent",
                 retry_after_s=after_s,
             )
