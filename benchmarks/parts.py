@@ -33,7 +33,7 @@ PARTS = (
         "find head and body of the request", ("headrace.server.http:HttpConnection.data_received",)
     ),
     Part("key of the raw body", ("headrace.server.http:repeat_key",)),
-    Part("look up by that key", ("headrace.gateway.answers:Answers.repeat",)),
+    Part("look up by that key", ("headrace.gateway.stock.answers:Answers.repeat",)),
     Part("word a hit", ("headrace.server.service:Service.answer_repeat",)),
     Part(
         "begin the exchange, gather the turn's requests",

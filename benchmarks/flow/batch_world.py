@@ -14,8 +14,8 @@ from typing import Final
 import msgspec
 
 from headrace.flow.batch.queue import BatchQueue
-from headrace.gateway.embed_batch import WAIT_SHARE, WAITING_MAX
-from headrace.gateway.embed_habits import ADDED_S_MAX, Habit
+from headrace.gateway.embeds.habits import ADDED_S_MAX, Habit
+from headrace.gateway.embeds.merging import WAIT_SHARE, WAITING_MAX
 
 ITEMS_MAX: Final = 100
 WAIT_S_MAX: Final = min(0.05, ADDED_S_MAX)

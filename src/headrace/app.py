@@ -9,7 +9,7 @@ import uvloop
 
 from headrace.clock import Clock, SystemClock
 from headrace.console.app import make_console
-from headrace.gateway.lanes import Trust
+from headrace.gateway.calls.lanes import Trust
 from headrace.observe.cells import Cells, SharedCells
 from headrace.observe.event_log import DirectEventLog
 from headrace.observe.layout import Layout

@@ -9,7 +9,7 @@ import pytest
 from tests.support.embedding import Caller, EmbedEngine
 
 from headrace.clock import SystemClock
-from headrace.gateway.embed_batch import EmbedBatcher
+from headrace.gateway.embeds.merging import EmbedBatcher
 from headrace.gateway.flight import Flight
 from headrace.gateway.order import Order
 from headrace.gateway.tasks import Tasks

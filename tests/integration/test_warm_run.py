@@ -15,7 +15,7 @@ from headrace.gateway.call import Hints, Stopwatch, make_call
 from headrace.gateway.engine import Engine
 from headrace.gateway.order import Order
 from headrace.gateway.waiter import Waiter
-from headrace.gateway.warm_run import Tally, WarmRun
+from headrace.gateway.warming.run import Tally, WarmRun
 from headrace.observe.cells import Cells
 from headrace.observe.layout import Layout
 from headrace.observe.metrics import Metrics

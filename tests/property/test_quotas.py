@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.gateway.test_quotas import Call, Desk
+from tests.unit.gateway.gates.test_quotas import Call, Desk
 
 from headrace.flow.quota.told import NOTHING, Told
 

@@ -11,9 +11,9 @@ from tests.unit.gateway.test_relay import Flow as Connection
 from tests.unit.gateway.test_relay import Reader
 
 from headrace.dialects.base import Operation
-from headrace.gateway.attempt import worded
 from headrace.gateway.call import Hints, Stopwatch, make_call
-from headrace.gateway.embed_batch import EmbedBatcher
+from headrace.gateway.calls.attempt import worded
+from headrace.gateway.embeds.merging import EmbedBatcher
 from headrace.gateway.flight import Flight
 from headrace.gateway.order import Order
 from headrace.upstream.h1 import Sink

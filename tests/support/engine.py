@@ -12,8 +12,8 @@ from headrace.clock import ManualClock
 from headrace.dialects.base import Operation
 from headrace.gateway.call import Hints, Stopwatch, make_call
 from headrace.gateway.engine import Engine
-from headrace.gateway.foresight import Foresight
 from headrace.gateway.order import Order
+from headrace.gateway.stock.foresight import Foresight
 from headrace.observe.cells import Cells
 from headrace.observe.layout import Layout
 from headrace.observe.metrics import Metrics

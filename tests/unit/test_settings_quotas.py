@@ -7,7 +7,7 @@ import pytest
 
 from headrace.cli.config import summary
 from headrace.errors import SettingsInvalid
-from headrace.gateway.lane_keys import quota_limits, secrets_of
+from headrace.gateway.gates.lane_keys import quota_limits, secrets_of
 from headrace.settings import ProviderSettings, Secret, Settings, parse_settings
 from headrace.settings.flow import QuotaSettings
 

@@ -19,22 +19,23 @@ from headrace.dialects.base import Dialect
 from headrace.dialects.openai import OpenAIDialect
 from headrace.errors import HeadraceError
 from headrace.flow.breaker import State
-from headrace.gateway.cache_desk import CacheDesk
 from headrace.gateway.call import Call
+from headrace.gateway.calls.dispatch import Dispatcher
+from headrace.gateway.calls.flow_desk import FlowDesk
+from headrace.gateway.calls.lanes import Lanes
+from headrace.gateway.calls.shedding import Shedding
+from headrace.gateway.calls.targets import Targets, target_of
+from headrace.gateway.calls.wellness import Wellness
 from headrace.gateway.catalogue import Catalogue
-from headrace.gateway.dispatch import Dispatcher
-from headrace.gateway.embed_batch import EmbedBatcher, Sender
-from headrace.gateway.flow_desk import FlowDesk
-from headrace.gateway.lanes import Lanes
-from headrace.gateway.meaning_parts import EmbedTexts
+from headrace.gateway.embeds.merging import EmbedBatcher
+from headrace.gateway.flight import Sender
 from headrace.gateway.pipeline import Pipeline
 from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.reader import Reader
-from headrace.gateway.shedding import Shedding
-from headrace.gateway.stock import Stock
-from headrace.gateway.targets import Targets, target_of
+from headrace.gateway.stock.cache_desk import CacheDesk
+from headrace.gateway.stock.meaning_parts import EmbedTexts
+from headrace.gateway.stock.stock import Stock
 from headrace.gateway.tasks import Tasks
-from headrace.gateway.wellness import Wellness
 from headrace.limits import SWEEP_INTERVAL_S
 from headrace.model import DialectName, Price
 from headrace.observe.metrics import Metrics

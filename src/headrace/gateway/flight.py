@@ -46,6 +46,18 @@ class Tower(Protocol):
     def on_bug(self, bug: BaseException) -> None: ...
 
 
+class Sender(Protocol):
+    """Who asks providers."""
+
+    def prepare(self, order: Order) -> None:
+        """Word the request."""
+        ...
+
+    def send(self, order: Order, flight: "Flight") -> None:
+        """Set out; the answer goes to the flight, whose `call` can be cancelled from now on."""
+        ...
+
+
 class Flight(Relay):
     """A call under way and its relay."""
 

@@ -10,7 +10,7 @@ from headrace.cache.semantic.candidate import Candidate
 from headrace.cache.semantic.scope import Question
 from headrace.errors import DeadlineExceeded, HeadraceError
 from headrace.gateway.call import Call, Stopwatch
-from headrace.gateway.choice import Choice
+from headrace.gateway.gates.choice import Choice
 from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.reader import Reader
 from headrace.gateway.relay import Relay

@@ -18,17 +18,16 @@ from headrace.cache.rules import request_cacheable
 from headrace.clock import Clock
 from headrace.errors import HeadraceError
 from headrace.flow.singleflight import SingleFlight
-from headrace.gateway.answers import Answers, Held
 from headrace.gateway.call import Call, Stopwatch
-from headrace.gateway.consolation import Consolation
-from headrace.gateway.continuation import Continuer
-from headrace.gateway.embed_batch import Sender
-from headrace.gateway.flight import Flight
-from headrace.gateway.meanings import Meanings
+from headrace.gateway.calls.continuation import Continuer
+from headrace.gateway.flight import Flight, Sender
 from headrace.gateway.order import Order, asked_elsewhere, find_choice, not_cached, shape_of
 from headrace.gateway.plan import Plan
 from headrace.gateway.reader import Nobody, Reader, Source, Stale
-from headrace.gateway.seeker import Seeker, Sought
+from headrace.gateway.stock.answers import Answers, Held
+from headrace.gateway.stock.consolation import Consolation
+from headrace.gateway.stock.meanings import Meanings
+from headrace.gateway.stock.seeker import Seeker, Sought
 from headrace.gateway.tasks import Spawn, attempt
 from headrace.model import CacheResult, Price
 from headrace.observe.metrics import Metrics

@@ -6,8 +6,8 @@ import msgspec
 
 from headrace.cache.entry import Answer
 from headrace.cache.rules import StoreRules
-from headrace.gateway.choice import Choice
-from headrace.gateway.gates import Gates
+from headrace.gateway.gates.choice import Choice
+from headrace.gateway.gates.gate import Gates
 from headrace.model import Price
 from headrace.observe.metrics import ProviderMetrics
 from headrace.routing.directory import Directory

@@ -12,8 +12,8 @@ from headrace.clock import SystemClock
 from headrace.errors import HeadraceError, NotRunning
 from headrace.gateway.call import Hints, make_call
 from headrace.gateway.engine import Engine
-from headrace.gateway.meaning_parts import EmbedTexts
 from headrace.gateway.reader import Source
+from headrace.gateway.stock.meaning_parts import EmbedTexts
 from headrace.library.batching import AskBatch, BatchSender, read_terms
 from headrace.library.counts import Counts
 from headrace.library.journal import tell_bug, tell_event, tell_tier, tell_unreachable

@@ -12,8 +12,7 @@ from headrace.clock import Clock
 from headrace.dialects.base import Operation
 from headrace.errors import HeadraceError
 from headrace.flow.batch.queue import Priority as Rank
-from headrace.gateway.embed_batch import Sender
-from headrace.gateway.flight import Flight
+from headrace.gateway.flight import Flight, Sender
 from headrace.gateway.order import Order
 from headrace.gateway.tasks import OnBug, Tasks, attempt
 from headrace.model import Usage

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from headrace.errors import NotRunning
-from headrace.gateway.meaning_parts import EmbedTexts
+from headrace.gateway.stock.meaning_parts import EmbedTexts
 from headrace.library.adapter import Adapter
 from headrace.library.batching import AskBatch
 from headrace.library.events import StreamEvent

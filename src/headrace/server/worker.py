@@ -13,11 +13,11 @@ import msgspec
 
 from headrace.clock import Clock
 from headrace.errors import HeadraceError
-from headrace.gateway.cache_desk import CacheDesk
+from headrace.gateway.calls.flow_desk import FlowDesk
 from headrace.gateway.engine import Engine
-from headrace.gateway.flow_desk import FlowDesk
 from headrace.gateway.plan import Lane
-from headrace.gateway.warming import Warming
+from headrace.gateway.stock.cache_desk import CacheDesk
+from headrace.gateway.warming.warming import Warming
 from headrace.identity.keys import KeyRing
 from headrace.limits import SWEEP_INTERVAL_S
 from headrace.observe.cells import Board

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 from tests.unit.cache.test_tiers import Meter, Shelf
-from tests.unit.gateway.test_answers import House, housed
+from tests.unit.gateway.stock.test_answers import House, housed
 from tests.unit.gateway.test_relay import Reader
 
 from headrace.cache.codec import encode

@@ -1,0 +1,1 @@
+"""Calls to providers: try after try, target after target."""

@@ -1,0 +1,1 @@
+"""Embeddings of many callers in one call."""

@@ -1,0 +1,1 @@
+"""What decides whether a target is asked, when, and by which key."""

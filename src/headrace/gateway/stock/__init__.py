@@ -1,0 +1,1 @@
+"""What is stored: found, kept, foreseen, and given where all else fails."""

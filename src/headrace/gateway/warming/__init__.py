@@ -1,0 +1,1 @@
+"""Prompts that are asked ahead of callers."""
