@@ -44,6 +44,7 @@ from headrace.settings.flow import (
     QuotaSettings,
     RetrySettings,
 )
+from headrace.settings.prompt import PromptSettings
 from headrace.settings.targets import HealthSettings, ModelSettings, OutlierSettings
 from headrace.settings.values import Origin, Secret
 
@@ -379,6 +380,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cache: CacheSettings = CacheSettings()
     batch: BatchSettings = BatchSettings()
     process: ProcessSettings = ProcessSettings()
+    prompt: PromptSettings = PromptSettings()
     store: StoreSettings = StoreSettings()
     keys: tuple[KeySettings, ...] = ()
     limits: LimitsSettings = LimitsSettings()
