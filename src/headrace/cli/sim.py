@@ -22,9 +22,7 @@ def sim(
         ),
     ] = "fast",
     seed: Annotated[int, typer.Option(help="Makes texts, delays and faults repeat.")] = 0,
-    fail_rate: Annotated[
-        float, typer.Option(help="Part of the requests that fail, 0 to 1.", min=0, max=1)
-    ] = 0.0,
+    fail_rate: Annotated[float, typer.Option(help="Part that fails, 0 to 1.", min=0, max=1)] = 0.0,
     rate_limit: Annotated[
         int | None,
         typer.Option(help="Requests per minute, above that 429.", metavar="RPM", min=1),
@@ -41,6 +39,9 @@ def sim(
         int | None,
         typer.Option(help="Requests at once, above that 429.", metavar="N", min=1),
     ] = None,
+    prompt_cache: Annotated[
+        bool, typer.Option("--prompt-cache", help="Cache prefixes of prompts, and bill them so.")
+    ] = False,
 ) -> None:
     """Run a simulated provider that speaks the OpenAI and Anthropic APIs, to try things on.
 
@@ -66,5 +67,6 @@ def sim(
         rate_limit_tpm=rate_limit_tokens,
         capacity=capacity,
         inflight_max=inflight_max,
+        prompt_cache=prompt_cache,
     )
     uvloop.run(serve(options, tell))

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from headrace.sim.prefixes import NO_BILL, Bill
 from headrace.sim.sample import Schema, sample
 from headrace.sim.text import seeded_bytes, seeded_tokens, split_tokens
 
@@ -26,6 +27,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
         model: the model's name.
         prompt: the messages in canonical form; decides the text together with seed and model.
         input_tokens: tokens of the prompt.
+        bill: what of them is read from the prompt cache, and what is put there.
         stream: whether to answer with events.
         include_usage: whether the stream is to end with a usage event.
         choices: how many answers are wanted.
@@ -39,6 +41,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     prompt: bytes
     input_tokens: int
+    bill: Bill = NO_BILL
     stream: bool = False
     include_usage: bool = False
     choices: int = 1

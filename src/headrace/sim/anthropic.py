@@ -2,12 +2,14 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
 
 from headrace.errors import HeadraceError, InvalidRequest
+from headrace.sim import anthropic_prefix
 from headrace.sim.answer import Answer, Ask, Choice, ToolWish, canonical, compose
+from headrace.sim.prefixes import NO_BILL, Bill, Shelf
 from headrace.sim.prompt import (
     content_tokens,
     decode,
@@ -31,6 +33,8 @@ _TYPES: Mapping[int, str] = {
 _UNLIMITED = Quota(limit=4_000, remaining=3_999, reset_s=1.0)
 _UNLIMITED_TOKENS = Quota(limit=400_000, remaining=399_000, reset_s=1.0)
 _encode = msgspec.json.encode
+
+Body = TypeVar("Body", "MessagesBody", "CountBody")
 
 
 class ToolChoice(msgspec.Struct):
@@ -59,56 +63,87 @@ class CountBody(msgspec.Struct, kw_only=True):
     tools: list[dict[str, Any]] | None = None
 
 
-def messages(seed: int, body: bytes, tokens_wanted: int | None, created_s: int) -> Reply:
-    """Answer `POST /v1/messages`.
+def messages(
+    seed: int, body: bytes, tokens_wanted: int | None, created_s: int, shelf: Shelf | None = None
+) -> Reply:
+    """Answer `POST /v1/messages`; with a shelf, what it holds of the prompt is billed as read.
 
     Raises:
         InvalidRequest: the body is no messages request.
         NotFound: the model's name says that there is no such model.
     """
     del created_s  # this dialect tells no date
-    ask = read_messages(body)
+    ask = read_messages(body, shelf)
     answer = compose(seed, ask, tokens_wanted)
     if ask.stream:
         return _streamed(ask, answer)
     document = _message(ask, answer, answer.choices[0])
     charge = ask.charge(answer.output_tokens)
     body = _encode(document)
-    return Reply(model=ask.model, charge=charge, tokens=answer.output_tokens, body=body)
+    return Reply(
+        model=ask.model, charge=charge, tokens=answer.output_tokens, bill=ask.bill, body=body
+    )
 
 
-def count(seed: int, body: bytes, tokens_wanted: int | None, created_s: int) -> Reply:
+def count(
+    seed: int, body: bytes, tokens_wanted: int | None, created_s: int, shelf: Shelf | None = None
+) -> Reply:
     """Answer `POST /v1/messages/count_tokens`.
 
     Raises:
         InvalidRequest: the body is no count request.
         NotFound: the model's name says that there is no such model.
     """
-    del seed, tokens_wanted, created_s
-    request = decode(body, CountBody)
+    del seed, tokens_wanted, created_s, shelf
+    request = _bare(decode(body, CountBody))
     require_model(request.model)
     return Reply(model=request.model, body=b'{"input_tokens":%d}' % _input_tokens(request))
 
 
-def read_messages(body: bytes) -> Ask:
+def read_messages(body: bytes, shelf: Shelf | None = None) -> Ask:
     """Read a messages request.
+
+    Args:
+        body: the request's body.
+        shelf: what the caller may find in the prompt cache.
 
     Raises:
         InvalidRequest: the body is no messages request.
         NotFound: the model's name says that there is no such model.
     """
-    request = decode(body, MessagesBody)
+    request = _bare(decode(body, MessagesBody))
     require_model(request.model)
     if request.max_tokens < 1:
         raise InvalidRequest("max_tokens: must be 1 or more", param="max_tokens")
+    input_tokens = _input_tokens(request)
+    bill = _read_marks(body, shelf)
     return Ask(
         model=request.model,
         prompt=canonical([request.system, request.messages]),
-        input_tokens=_input_tokens(request),
+        input_tokens=input_tokens,
+        bill=bill,
         stream=bool(request.stream),
         tokens_max=request.max_tokens,
         tool=_tool(request),
     )
+
+
+def _bare(request: Body) -> Body:
+    """The same request without breakpoints, which change neither text nor tokens."""
+    contents = (request.system, *(message.get("content") for message in request.messages))
+    if not request.tools and not any(isinstance(content, list) for content in contents):
+        return request
+    bare = anthropic_prefix.without_marks(msgspec.structs.asdict(request))
+    names = ("tools", "system", "messages")
+    return msgspec.structs.replace(request, **{name: bare[name] for name in names})
+
+
+def _read_marks(body: bytes, shelf: Shelf | None) -> Bill:
+    if shelf is None and anthropic_prefix.MARK.encode() not in body:
+        return NO_BILL
+    document = msgspec.json.decode(body)
+    anthropic_prefix.check_marks(document)
+    return NO_BILL if shelf is None else anthropic_prefix.bill(document, shelf)
 
 
 def _input_tokens(request: MessagesBody | CountBody) -> int:
@@ -139,10 +174,16 @@ def _stop_reason(ask: Ask, choice: Choice) -> str:
 
 
 def _usage(ask: Ask, output_tokens: int) -> dict[str, Any]:
+    bill = ask.bill
+    written = bill.written_5m + bill.written_1h
     return {
-        "input_tokens": ask.input_tokens,
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
+        "input_tokens": ask.input_tokens - bill.read - written,
+        "cache_creation_input_tokens": written,
+        "cache_read_input_tokens": bill.read,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": bill.written_5m,
+            "ephemeral_1h_input_tokens": bill.written_1h,
+        },
         "output_tokens": output_tokens,
         "service_tier": "standard",
     }
@@ -194,6 +235,7 @@ def _streamed(ask: Ask, answer: Answer) -> Reply:
         model=ask.model,
         charge=ask.charge(answer.output_tokens),
         tokens=answer.output_tokens,
+        bill=ask.bill,
         stream=True,
         lead=_event("message_start", {"message": _message(ask, answer, None)})
         + _event("content_block_start", block)

@@ -6,7 +6,9 @@ from typing import Any
 import msgspec
 
 from headrace.errors import InvalidRequest
+from headrace.sim import openai_prefix
 from headrace.sim.answer import Answer, Ask, Choice, ToolWish, canonical, compose
+from headrace.sim.prefixes import NO_BILL, Bill, Shelf
 from headrace.sim.prompt import decode, messages_tokens, pick_tool, require_model
 from headrace.sim.reply import Reply
 from headrace.sim.sample import FREE_FORM, Schema
@@ -40,7 +42,9 @@ class ChatBody(msgspec.Struct, kw_only=True):
     top_logprobs: int | None = None
 
 
-def chat(seed: int, body: bytes, tokens_wanted: int | None, created_s: int) -> Reply:
+def chat(
+    seed: int, body: bytes, tokens_wanted: int | None, created_s: int, shelf: Shelf | None = None
+) -> Reply:
     """Answer `POST /v1/chat/completions`.
 
     Args:
@@ -48,12 +52,13 @@ def chat(seed: int, body: bytes, tokens_wanted: int | None, created_s: int) -> R
         body: the request's body.
         tokens_wanted: length of the answer instead of a drawn one.
         created_s: seconds since the epoch, told as `created`.
+        shelf: what the caller may find in the prompt cache.
 
     Raises:
         InvalidRequest: the body is no chat request.
         NotFound: the model's name says that there is no such model.
     """
-    ask = read_chat(body)
+    ask = read_chat(body, shelf)
     answer = compose(seed, ask, tokens_wanted)
     if ask.stream:
         return _Events(ask, answer, created_s).reply()
@@ -61,12 +66,17 @@ def chat(seed: int, body: bytes, tokens_wanted: int | None, created_s: int) -> R
         model=ask.model,
         charge=ask.charge(answer.output_tokens),
         tokens=answer.output_tokens,
+        bill=ask.bill,
         body=_encode(_whole(ask, answer, created_s)),
     )
 
 
-def read_chat(body: bytes) -> Ask:
+def read_chat(body: bytes, shelf: Shelf | None = None) -> Ask:
     """Read a chat request.
+
+    Args:
+        body: the request's body.
+        shelf: what the caller may find in the prompt cache.
 
     Raises:
         InvalidRequest: the body is no chat request.
@@ -83,10 +93,12 @@ def read_chat(body: bytes) -> Ask:
     _check_range("max_completion_tokens", request.max_completion_tokens, 1, 1 << 31)
     _check_range("temperature", request.temperature, 0, 2)
     _check_range("top_logprobs", request.top_logprobs, 0, 20)
+    bill = _read_caching(body, shelf)
     return Ask(
         model=request.model,
-        prompt=canonical(request.messages),
+        prompt=canonical(openai_prefix.without_breakpoints(request.messages)),
         input_tokens=tokens + 3,
+        bill=bill,
         stream=bool(request.stream),
         include_usage=bool(request.stream_options and request.stream_options.include_usage),
         choices=request.n or 1,
@@ -96,6 +108,14 @@ def read_chat(body: bytes) -> Ask:
         logprobs=bool(request.logprobs),
         top_logprobs=request.top_logprobs or 0,
     )
+
+
+def _read_caching(body: bytes, shelf: Shelf | None) -> Bill:
+    if shelf is None and b"prompt_cache_" not in body:
+        return NO_BILL
+    document = msgspec.json.decode(body)
+    openai_prefix.check(document)
+    return NO_BILL if shelf is None else openai_prefix.bill(document, shelf)
 
 
 def _check_range(param: str, value: float | None, low: int, high: int) -> None:
@@ -140,11 +160,14 @@ def _finish_reason(ask: Ask, choice: Choice) -> str:
 
 
 def _usage(ask: Ask, answer: Answer) -> dict[str, Any]:
+    cached = {"cached_tokens": ask.bill.read, "audio_tokens": 0}
+    if ask.bill.tells_writes:
+        cached["cache_write_tokens"] = ask.bill.written_5m
     return {
         "prompt_tokens": ask.input_tokens,
         "completion_tokens": answer.output_tokens,
         "total_tokens": ask.input_tokens + answer.output_tokens,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "prompt_tokens_details": cached,
         "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
     }
 
@@ -236,6 +259,7 @@ class _Events:
             model=self._ask.model,
             charge=self._ask.charge(self._answer.output_tokens),
             tokens=max(len(choice.tokens) for _, choice in choices),
+            bill=self._ask.bill,
             stream=True,
             lead=b"".join(self._first(index, choice) for index, choice in choices),
             frames=tuple(self._frames()),

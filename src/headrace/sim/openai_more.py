@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from headrace.errors import HeadraceError, InvalidRequest
+from headrace.sim.prefixes import Shelf
 from headrace.sim.prompt import decode, require_model
 from headrace.sim.rate import Quota
 from headrace.sim.reply import Reply
@@ -39,14 +40,16 @@ class EmbeddingsBody(msgspec.Struct, kw_only=True):
     encoding_format: str | None = None
 
 
-def embeddings(seed: int, body: bytes, tokens_wanted: int | None, created_s: int) -> Reply:
+def embeddings(
+    seed: int, body: bytes, tokens_wanted: int | None, created_s: int, shelf: Shelf | None = None
+) -> Reply:
     """Answer `POST /v1/embeddings`; texts that share words lie near each other.
 
     Raises:
         InvalidRequest: the body is no embeddings request.
         NotFound: the model's name says that there is no such model.
     """
-    del tokens_wanted, created_s  # a vector has neither length nor date
+    del tokens_wanted, created_s, shelf  # a vector has neither length nor date nor a prefix
     request = decode(body, EmbeddingsBody)
     require_model(request.model)
     dimensions = request.dimensions or DIMENSIONS_DEFAULT

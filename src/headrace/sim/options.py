@@ -24,6 +24,7 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
         capacity: calls in flight above which latency grows in proportion; `None` for no knee.
         inflight_max: calls in flight above which they are refused with 429; `None` for no bound.
         api_keys: keys that are accepted; empty accepts everyone.
+        prompt_cache: whether prefixes of prompts are cached and billed as the providers do it.
         models: names that `GET /v1/models` lists; other names are answered all the same.
         tls_cert_file: PEM certificate chain; with `tls_key_file` the server speaks TLS.
         tls_key_file: PEM private key.
@@ -39,6 +40,7 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int | None = None
     inflight_max: int | None = None
     api_keys: tuple[str, ...] = ()
+    prompt_cache: bool = False
     models: tuple[str, ...] = MODELS_DEFAULT
     tls_cert_file: str | None = None
     tls_key_file: str | None = None

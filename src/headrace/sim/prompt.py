@@ -94,10 +94,15 @@ def content_tokens(content: Any, param: str) -> int:
         return count_tokens(content)
     if not isinstance(content, list):
         raise InvalidRequest(f"'{param}' must be a string or a list of parts.", param=param)
-    return sum(_part_tokens(part, f"{param}[{at}]") for at, part in enumerate(content))
+    return sum(part_tokens(part, f"{param}[{at}]") for at, part in enumerate(content))
 
 
-def _part_tokens(part: Any, param: str) -> int:
+def part_tokens(part: Any, param: str) -> int:
+    """Tokens of one part of a message's content.
+
+    Raises:
+        InvalidRequest: it is no part; `param` names it.
+    """
     if isinstance(part, str):
         return count_tokens(part)
     if not isinstance(part, dict) or not isinstance(part.get("type"), str):

@@ -5,6 +5,7 @@ from typing import ClassVar, Protocol
 import msgspec
 
 from headrace.errors import HeadraceError
+from headrace.sim.prefixes import NO_BILL, Bill
 from headrace.sim.rate import Quota
 
 
@@ -16,6 +17,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
         charge: tokens that a limit counts: input, and the most output that was asked for.
         tokens: output tokens; with the pace they decide when a whole answer is sent.
         inputs: texts that were asked for at once, where a request may hold several.
+        bill: what the prompt cache had, and what it holds from now on.
         body: the whole answer; empty for a stream.
         stream: whether this is a stream.
         lead: events that go out with the first token.
@@ -27,6 +29,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     charge: int = 0
     tokens: int = 0
     inputs: int = 1
+    bill: Bill = NO_BILL
     body: bytes = b""
     stream: bool = False
     lead: bytes = b""

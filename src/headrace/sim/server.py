@@ -10,6 +10,7 @@ from headrace.sim.faults import Fault, FaultKind
 from headrace.sim.http import Connection, Hub
 from headrace.sim.options import Limits, SimOptions
 from headrace.sim.pace import Profile
+from headrace.sim.prefixes import ClockShift
 from headrace.sim.service import Service
 from headrace.sim.stats import StatsReport
 
@@ -49,6 +50,10 @@ class SimServer:
             ValueError: one is below 1.
         """
         self._hub.service.limit(limits)
+
+    def leap(self, shift: ClockShift) -> None:
+        """Let the prompt cache's time leap ahead, where there is one."""
+        self._hub.service.leap(shift)
 
     def reset(self) -> None:
         """Forget script and counts, and start the drawn numbers afresh."""

@@ -22,6 +22,7 @@ from headrace.sim.faults import Fault, FaultKind, Script, ScriptBody
 from headrace.sim.options import Limits, SimOptions
 from headrace.sim.pace import AT_ONCE, Pace, Profile, draw_pace, knee_factor
 from headrace.sim.play import Ending, Play, faulty, good, sized_head
+from headrace.sim.prefixes import ClockShift, PrefixStore, Shelf
 from headrace.sim.prompt import decode
 from headrace.sim.rate import Quota, RateBuckets
 from headrace.sim.reply import Grammar, Reply
@@ -37,7 +38,7 @@ _MODELS = "/v1/models"
 _CONTROLS = frozenset((b"x-sim-tokens", b"x-sim-ttft-ms", b"x-sim-token-ms", b"x-sim-input-ms"))
 _REASONS: Mapping[int, bytes] = {status.value: status.phrase.encode() for status in http.HTTPStatus}
 
-Answering = Callable[[int, bytes, int | None, int], Reply]
+Answering = Callable[[int, bytes, int | None, int, Shelf | None], Reply]
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -70,11 +71,18 @@ class Service:
         self._clock = clock
         self._cache = ReplyCache()
         self._wires = WireCache()
+        self._prefixes = PrefixStore(clock, options.seed) if options.prompt_cache else None
         self._plain = _is_plain(options)
         self._sequence = 0
         self._keys = frozenset(key.encode() for key in options.api_keys)
         self._bucket = self._new_bucket()
         self._idle_heads: dict[bytes, tuple[int, bytes]] = {}
+        self._controls: Mapping[str, Callable[[bytes], None]] = {
+            "/_sim/reset": lambda _: self.reset(),
+            "/_sim/script": lambda body: self.script.load(decode(body, ScriptBody).faults),
+            "/_sim/limits": lambda body: self.limit(decode(body, Limits)),
+            "/_sim/clock": lambda body: self.leap(decode(body, ClockShift)),
+        }
 
     def _new_bucket(self) -> RateBuckets | None:
         limit_rpm, limit_tpm = self._options.rate_limit_rpm, self._options.rate_limit_tpm
@@ -83,12 +91,19 @@ class Service:
         return RateBuckets(limit_rpm, limit_tpm, self._clock)
 
     def reset(self) -> None:
-        """Forget script, counts, changed limits, the rate limit's past, the series of numbers."""
+        """Forget script, counts, changed limits, what limits and prompt cache hold, the draws."""
         self.script.load([])
         self._go_by(self._started_with)
         self.stats.reset()
         self._bucket = self._new_bucket()
         self._sequence = 0
+        if self._prefixes is not None:
+            self._prefixes.clear()
+
+    def leap(self, shift: ClockShift) -> None:
+        """Let the prompt cache's time leap ahead, where there is one."""
+        if self._prefixes is not None:
+            self._prefixes.leap(shift)
 
     def limit(self, limits: Limits) -> None:
         """Go by other limits from now on.
@@ -153,6 +168,9 @@ class Service:
                 return self._status(fault, grammar, request_id)
             if fault is None:
                 quota = self._admit(reply)
+            if self._prefixes is not None:
+                self._prefixes.keep(reply.bill.kept)
+                self.stats.billed(reply.bill)
             pace = self._pace(request, reply)
         except HeadraceError as error:
             return self._refusal(error, grammar, request_id, quota)
@@ -184,12 +202,22 @@ class Service:
         wanted = request.headers.get(b"x-sim-tokens")
         key = (request.path, request.body, wanted)
         created_s = int(self._clock.wall_s())
-        reply = self._cache.get(key, created_s)
+        shelf = self._shelf(request)
+        reply = None if shelf is not None else self._cache.get(key, created_s)
         if reply is None:
             tokens = None if wanted is None else int(_number("x-sim-tokens", wanted, 1))
-            reply = route.answer(self._options.seed, request.body, tokens, created_s)
-            self._cache.put(key, created_s, reply)
+            reply = route.answer(self._options.seed, request.body, tokens, created_s, shelf)
+            if shelf is None:
+                self._cache.put(key, created_s, reply)
         return reply
+
+    def _shelf(self, request: Request) -> Shelf | None:
+        """What the caller's key may find in the prompt cache; with one, no answer is a repeat."""
+        if self._prefixes is None:
+            return None
+        headers = request.headers
+        account = headers.get(b"x-api-key") or headers.get(b"authorization", b"")
+        return Shelf(self._prefixes, account)
 
     def _models(self, request: Request) -> Reply:
         if request.method != "GET":
@@ -277,24 +305,15 @@ class Service:
 
     def _control(self, request: Request) -> Play:
         status, body = 200, b'{"status":"ok"}'
-        if request.path == "/_sim/stats":
+        obey = self._controls.get(request.path) if request.method == "POST" else None
+        if obey is not None:
+            status, body = _obeyed(lambda: obey(request.body), body)
+        elif request.path == "/_sim/stats":
             body = msgspec.json.encode(self.stats.report())
-        elif request.path == "/_sim/reset" and request.method == "POST":
-            self.reset()
-        elif request.path == "/_sim/script" and request.method == "POST":
-            status, body = _obeyed(lambda: self._load(request.body), body)
-        elif request.path == "/_sim/limits" and request.method == "POST":
-            status, body = _obeyed(lambda: self._change(request.body), body)
         elif request.path != "/healthz":
             status, body = 404, b'{"error":"no such control"}'
         head = _status_line(status)
         return Play((sized_head(head, len(body)) + body,))
-
-    def _load(self, body: bytes) -> None:
-        self.script.load(decode(body, ScriptBody).faults)
-
-    def _change(self, body: bytes) -> None:
-        self.limit(decode(body, Limits))
 
 
 def _obeyed(order: Callable[[], None], body: bytes) -> tuple[int, bytes]:
@@ -339,6 +358,7 @@ def _is_plain(options: SimOptions) -> bool:
         options.capacity,
         options.inflight_max,
         options.api_keys or None,
+        options.prompt_cache or None,
     )
     return (
         options.profile is Profile.INSTANT

@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from headrace.clock import Clock
+from headrace.sim.prefixes import Bill
 
 LAST_REQUESTS_MAX = 64
 _BODY_BYTES_MAX = 1 << 20
@@ -57,6 +58,8 @@ class StatsReport(msgspec.Struct, frozen=True, kw_only=True):
         connections_total: connections accepted since the start or the last reset.
         faults_applied: how many faults by kind.
         refused: calls above `inflight_max`, or above a limit per minute.
+        cached_tokens: tokens that were read from the prompt cache.
+        written_tokens: tokens that were put there, for which a fee is due.
         charged_tokens: what was taken of a limit of tokens per minute.
         bodies: how many requests by the SHA-256 of their body, in hex.
         last_requests: the last 64 requests, oldest first.
@@ -73,6 +76,8 @@ class StatsReport(msgspec.Struct, frozen=True, kw_only=True):
     faults_applied: dict[str, int]
     refused: int
     charged_tokens: int
+    cached_tokens: int
+    written_tokens: int
     bodies: dict[str, int]
     last_requests: list[SeenRequest]
 
@@ -96,6 +101,8 @@ class Stats:
         self._faults: dict[str, int] = {}
         self._refused = 0
         self._charged_tokens = 0
+        self._cached_tokens = 0
+        self._written_tokens = 0
         self._bodies: dict[str, int] = {}
         self._last: collections.deque[Request] = collections.deque(maxlen=LAST_REQUESTS_MAX)
 
@@ -136,6 +143,11 @@ class Stats:
         """So much was taken of the limit of tokens."""
         self._charged_tokens += tokens
 
+    def billed(self, bill: Bill) -> None:
+        """The prompt cache had so much of a prompt, and holds so much more of it."""
+        self._cached_tokens += bill.read
+        self._written_tokens += bill.written_5m + bill.written_1h
+
     def aborted(self, *, stream: bool) -> None:
         """A client went away before its answer was whole."""
         self._aborted_at_s = self._clock.monotonic_s()
@@ -163,6 +175,8 @@ class Stats:
             faults_applied=dict(self._faults),
             refused=self._refused,
             charged_tokens=self._charged_tokens,
+            cached_tokens=self._cached_tokens,
+            written_tokens=self._written_tokens,
             bodies=dict(self._bodies),
             last_requests=[_seen(request) for request in self._last],
         )

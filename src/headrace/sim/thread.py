@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from headrace.sim.faults import Fault
 from headrace.sim.options import Limits, SimOptions
+from headrace.sim.prefixes import ClockShift
 from headrace.sim.server import SimServer, fast_loop_factory, start
 from headrace.sim.stats import StatsReport
 
@@ -46,6 +47,10 @@ class ThreadedSim:
             ValueError: one is below 1.
         """
         self._ask(lambda: self._server.limit(limits))
+
+    def leap(self, ahead_s: float) -> None:
+        """Let the prompt cache's time leap so many seconds ahead."""
+        self._ask(lambda: self._server.leap(ClockShift(ahead_s)))
 
     def reset(self) -> None:
         """Forget script and counts, and start the drawn numbers afresh."""

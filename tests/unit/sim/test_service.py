@@ -4,8 +4,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.support.prompts import block
 
 from headrace.clock import ManualClock
+from headrace.sim.faults import Fault, FaultKind
 from headrace.sim.options import SimOptions
 from headrace.sim.pace import Profile
 from headrace.sim.play import Play
@@ -255,3 +257,50 @@ def test_inputs_of_embeddings_take_as_long_as_asked():
     document = {"model": "m", "input": ["a", "b", "c"]}
     asked = request("/v1/embeddings", document, x_sim_ttft_ms="10", x_sim_input_ms="2")
     assert service().respond(asked, reused=False).delay_s == pytest.approx(0.016)
+
+
+MARKED = {
+    "model": "claude-sonnet-4-5",
+    "max_tokens": 9,
+    "system": [block(1500, ttl="5m")],
+    "messages": [{"role": "user", "content": "What now?"}],
+}
+
+
+def test_the_prompt_cache_is_off_unless_asked_for():
+    sim = service()
+    for _ in range(2):
+        usage = ask(sim, "/v1/messages", MARKED)[2]["usage"]
+        assert (usage["cache_read_input_tokens"], usage["cache_creation_input_tokens"]) == (0, 0)
+
+
+def test_the_prompt_cache_is_billed_counted_shifted_and_forgotten():
+    sim = service(prompt_cache=True)
+
+    def read() -> int:
+        return ask(sim, "/v1/messages", MARKED, x_api_key="one")[2]["usage"][
+            "cache_read_input_tokens"
+        ]
+
+    assert [read(), read()] == [0, 1500]
+    report = sim.stats.report()
+    assert (report.cached_tokens, report.written_tokens) == (1500, 1500)
+    assert ask(sim, "/_sim/clock", {"ahead_s": 301})[0] == 200
+    assert [read(), read()] == [0, 1500]
+    assert ask(sim, "/_sim/clock", {"ahead": 301})[0] == 400
+    sim.reset()
+    assert read() == 0
+
+
+def test_a_call_that_is_refused_puts_nothing_into_the_prompt_cache():
+    sim = service(prompt_cache=True)
+    sim.script.load([Fault(kind=FaultKind.STATUS, status=529)])
+    assert ask(sim, "/v1/messages", MARKED)[0] == 529
+    assert ask(sim, "/v1/messages", MARKED)[2]["usage"]["cache_read_input_tokens"] == 0
+
+
+def test_a_stream_tells_what_the_prompt_cache_had():
+    sim = service(prompt_cache=True)
+    for read in (0, 1500):
+        play = sim.respond(request("/v1/messages", {**MARKED, "stream": True}), reused=False)
+        assert b'"cache_read_input_tokens":%d' % read in b"".join(play.writes)
