@@ -9,7 +9,7 @@ import pytest
 from tests.support.gateway import Gateway
 from tests.support.house import OPENAI, free_port
 from tests.support.waiting import eventually
-from tests.support.wire import Response
+from tests.support.wire import Response, connect, encode_request
 
 from headrace.sim.faults import Fault, FaultKind
 from headrace.sim.options import SimOptions
@@ -114,3 +114,32 @@ def test_what_fails_where_nobody_is_left_is_told_as_it_is(
         response = ask(gateway, 2)
         assert (response.status, response.headers["x-headrace-provider"]) == (429, "one")
         assert last_line(gateway, response)["tried"] == ["one/a: rate_limited", "two/b: open"]
+
+
+def test_next_target_is_asked_where_every_connection_is_in_use(
+    tmp_path: Path, sims: dict[str, ThreadedSim]
+):
+    """Whoever holds the only one is left alone, and gets its answer later."""
+    few = {"connections_max": 1, "connect_timeout_s": 0.05}
+    with start(tmp_path, urls(sims), {"targets": ["one/m", "two/m"]}, **few) as gateway:
+        sims["one"].script(Fault(kind=FaultKind.STALL_BEFORE, path=OPENAI.path))
+        with connect(gateway.url) as wire:
+            wire.send(encode_request(OPENAI.path, OPENAI.document("smart", seed=1)))
+            eventually(lambda: gateway.status()["upstream_calls"] == 1 or None)
+            response = ask(gateway, 2)
+        assert who(response) == "two"
+        assert last_line(gateway, response)["tried"] == ["one/m: no_room"]
+
+
+def test_who_has_no_other_target_is_told_that_every_connection_is_in_use(
+    tmp_path: Path, sims: dict[str, ThreadedSim]
+):
+    few = {"connections_max": 1, "connect_timeout_s": 0.05}
+    with start(tmp_path, urls(sims), {"targets": ["one/m"]}, **few) as gateway:
+        sims["one"].script(Fault(kind=FaultKind.STALL_BEFORE, path=OPENAI.path))
+        with connect(gateway.url) as wire:
+            wire.send(encode_request(OPENAI.path, OPENAI.document("smart", seed=1)))
+            eventually(lambda: gateway.status()["upstream_calls"] == 1 or None)
+            response = ask(gateway, 2)
+        assert response.status == 503
+        assert response.json()["error"]["code"] == "pool_exhausted"

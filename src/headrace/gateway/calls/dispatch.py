@@ -7,7 +7,6 @@ be tried again, and how often, is `flow/retry.py`'s to say; here it is done.
 
 import asyncio
 from collections.abc import Callable
-from math import inf
 
 from headrace.clock import Clock
 from headrace.errors import DeadlineExceeded, HeadraceError
@@ -15,14 +14,14 @@ from headrace.flow.limiter import Permit
 from headrace.flow.quota.told import read_told
 from headrace.flow.retry import Again, after_fault, after_status, decide
 from headrace.flow.scheduler import Priority, Ticket, Waiter
-from headrace.gateway.calls.attempt import DRAIN, Attempt, Leave, worded
+from headrace.gateway.calls.attempt import DRAIN, Leave, worded
 from headrace.gateway.calls.claims import Claim
+from headrace.gateway.calls.course import Course
 from headrace.gateway.calls.race import Rival, sent
 from headrace.gateway.flight import Flight
-from headrace.gateway.gates.gate import Gate, Turns, circuit_open
+from headrace.gateway.gates.gate import Turns
 from headrace.gateway.order import Order
 from headrace.model import Failure
-from headrace.routing.directory import Target
 from headrace.routing.failures import failure_of_fault, failure_of_status
 from headrace.upstream.faults import UpstreamFault
 from headrace.upstream.h1 import RawHeaders
@@ -63,13 +62,10 @@ class Dispatcher:
         dispatch.begin()
 
 
-class Dispatch(Attempt):
+class Dispatch(Course):
     """The tries of one call. Implements the flight's `Agent` and the scheduler's `Waiter`."""
 
     _first_s = 0.0  # from sending to the first byte, where that says something
-    _tries = 0
-    _changes = 0  # of keys, at this target
-    tried = 0  # number of the target that is asked now
     _turns: Turns | None = None
     _place: "Ticket[Waiter[Permit]] | None" = None
     claim: Claim | None = None  # where keys have quotas
@@ -98,7 +94,7 @@ class Dispatch(Attempt):
         elif (not gate.closed_s and self._turns_to(0, now_s)) or self._finds_target(0, now_s):
             self._queue_up(now_s)
         else:
-            self._give_up(now_s)
+            self._flight.on_fault(self._all_open(now_s))
 
     def cancel(self) -> None:
         """Give the call up; its flight hears nothing more."""
@@ -128,7 +124,7 @@ class Dispatch(Attempt):
                 if self._moves_on("open", permit.began_s):
                     self._queue_up(permit.began_s)
                 else:
-                    self._give_up(permit.began_s)
+                    self._flight.on_fault(self._all_open(permit.began_s))
                 return
         self._set_out(permit.began_s)
 
@@ -184,7 +180,7 @@ class Dispatch(Attempt):
     def survives(self, error: HeadraceError) -> bool:
         """Whether another try follows one that failed on the way."""
         if not isinstance(error, UpstreamFault):
-            return False
+            return error.code == "pool_exhausted" and self._leaves()
         now_s = self._dispatcher.now_s()
         self._call = None
         self.settle_fault(error.kind, now_s)
@@ -276,68 +272,6 @@ class Dispatch(Attempt):
         self._tries += 1
         self._call = sent(self, order, self._flight, self._gate, self._dispatcher)
 
-    def _finds_target(
-        self, first: int, now_s: float, failure: Failure | None = None, *, closed_s_max: float = inf
-    ) -> bool:
-        """Turn to the next target that may be asked, or else to the one that may be soonest.
-
-        Args:
-            first: number of the first one that comes into question.
-            now_s: monotonic seconds.
-            failure: what leads there; `None` where nobody was asked.
-            closed_s_max: how long a provider may have asked to be left alone.
-
-        Returns:
-            Whether there is one; else nothing has changed.
-        """
-        targets, home = self._order.targets, self.tried
-        waits_s = {
-            place: self._gate_of(targets[place]).closed_s for place in range(first, len(targets))
-        }
-        leads = failure or ("no_room" if waits_s[first] else "open")
-        for place in sorted(waits_s, key=waits_s.__getitem__):
-            if place != home and leads not in targets[place].after:
-                continue
-            if waits_s[place] <= closed_s_max and self._turns_to(place, now_s):
-                if failure is None and place != home and waits_s[home]:
-                    self._order.note(targets[home], leads)
-                return True
-            self._order.note(targets[place], "no_room" if waits_s[place] else "open")
-        return False
-
-    def _leads_on(self, failure: Failure) -> bool:
-        """Whether there is another target for what failed so."""
-        return any(failure in target.after for target in self._order.targets[self.tried + 1 :])
-
-    def _moves_on(self, failure: Failure, now_s: float, *, closed_s_max: float = inf) -> bool:
-        """Whether there is another target that may be asked; then it is the order's."""
-        self._note(failure)
-        return self._leads_on(failure) and self._finds_target(
-            self.tried + 1, now_s, failure, closed_s_max=closed_s_max
-        )
-
-    def _turns_to(self, place: int, now_s: float) -> bool:
-        """Make a target the order's, if it may be asked as far as its breaker knows."""
-        order = self._order
-        target = order.targets[place]
-        gate = self._gate_of(target)
-        passed = gate.breaker.try_pass(now_s)
-        if not passed:
-            return False
-        self._gate, self._pass = gate, passed
-        if place != self.tried:
-            self.tried, self._tries, self._changes = place, 0, 0
-            order.lane, order.model = order.lane_of(target), target.model
-            order.way.gates.budget.deposit(now_s)
-            order.request = worded(order, order.way, order.model)
-        return True
-
-    def _gate_of(self, target: Target) -> Gate:
-        return self._order.lane_of(target).gates.of(target.model)
-
-    def _note(self, failure: Failure) -> None:
-        self._order.note(self._order.targets[self.tried], failure)
-
     def _goes_on(
         self, again: Again, failure: Failure, now_s: float, retry_after_s: float | None
     ) -> bool:
@@ -372,6 +306,16 @@ class Dispatch(Attempt):
             return False
         return True
 
+    def _leaves(self) -> bool:
+        """Every connection to the provider is in use; whether another one is asked."""
+        self._call = None
+        self.forget()
+        now_s = self._dispatcher.now_s()
+        if self._order.purpose or not self._moves_on("no_room", now_s, closed_s_max=0.0):
+            return False
+        self._timer = asyncio.get_running_loop().call_soon(self._try_again)
+        return True
+
     def _try_here(self) -> None:
         """Once more where it failed, if that is still worth it."""
         self._timer = None
@@ -379,7 +323,7 @@ class Dispatch(Attempt):
         if self._turns_to(self.tried, now_s) or self._moves_on("open", now_s):
             self._try_again()
         else:
-            self._give_up(now_s)
+            self._flight.on_fault(self._all_open(now_s))
 
     def _try_again(self) -> None:
         self._timer = None
@@ -392,9 +336,3 @@ class Dispatch(Attempt):
         flow = self._flight.flow
         if flow is not None:
             flow.redirect(DRAIN)
-
-    def _give_up(self, now_s: float) -> None:
-        """Every target is known to be broken."""
-        targets = self._order.targets
-        waits_s = [self._gate_of(target).breaker.retry_after_s(now_s) for target in targets]
-        self._flight.on_fault(circuit_open((target.provider for target in targets), waits_s))
