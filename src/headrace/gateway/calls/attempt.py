@@ -4,7 +4,7 @@ from typing import Protocol
 
 from headrace.errors import HeadraceError
 from headrace.flow.breaker import State
-from headrace.gateway.gates.gate import Gate
+from headrace.gateway.gates.gate import Gate, Turns
 from headrace.gateway.order import Order, with_model
 from headrace.gateway.plan import Lane
 from headrace.gateway.relay import Cancellable
@@ -57,15 +57,17 @@ class Attempt:
         if turns is None:
             gate.inflight += 1
             self._is_counted = True
-        elif turns.allowance is not None:
-            return False  # what is counted is not asked twice
-        elif turns.scheduler.waiting or (permit := turns.limiter.try_acquire()) is None:
+        elif turns.scheduler.waiting or (permit := self._turn(turns)) is None:
             return False
         else:
             self._permit = permit
         self._gate, self._began_s = gate, now_s
         self._pass = gate.breaker.try_pass(now_s)
         return True
+
+    def _turn(self, turns: Turns) -> Leave | None:
+        """A turn at once, if there is one."""
+        return turns.limiter.try_acquire()
 
     def still_passes(self, now_s: float) -> bool:
         """Whether the target may be asked still, after a wait for a turn."""

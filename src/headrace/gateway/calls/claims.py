@@ -36,7 +36,7 @@ class Claim:
 
     Args:
         allowance: what the model's calls may use.
-        caller: told how it goes.
+        caller: told how it goes; nobody where it is not queued.
         order: what is asked.
         flight: where the answer goes.
         priority: the class.
@@ -48,6 +48,7 @@ class Claim:
         due_s: when it gives up waiting.
         has_waited: whether it waited for a key with room.
         began_s: when it was sent.
+        key: number of the key it goes by, from 0.
     """
 
     __slots__ = (
@@ -59,7 +60,6 @@ class Claim:
         "_flight",
         "_guess",
         "_is_crowded",
-        "_key",
         "_order",
         "_permit",
         "_quota",
@@ -68,6 +68,7 @@ class Claim:
         "began_s",
         "due_s",
         "has_waited",
+        "key",
         "need",
         "priority",
     )
@@ -75,7 +76,7 @@ class Claim:
     def __init__(
         self,
         allowance: Allowance,
-        caller: Caller,
+        caller: Caller | None,
         order: Order,
         flight: Flight,
         priority: Priority,
@@ -93,11 +94,11 @@ class Claim:
         self.began_s = 0.0
         self._allowance = allowance
         self._attempts = 0  # before it was sent
-        self._caller: Caller | None = caller
+        self._caller = caller
         self._order = order
         self._flight = flight
         self._called_s = now_s
-        self._key = 0
+        self.key = 0
         self._quota: KeyQuota | None = None
         self._permit: Permit | None = None
         self._reservation: Reservation | None = None
@@ -113,6 +114,19 @@ class Claim:
         if permit is None:
             return False
         self.granted(permit)
+        return True
+
+    def steps_aside(self, besides: int | None) -> bool:
+        """Have a turn and a key at once, before nobody who waits; says whether there is one.
+
+        Args:
+            besides: number of a key that is not wanted, from 0.
+        """
+        found = self._allowance.aside(self.need, besides)
+        if found is None:
+            return False
+        self._permit, key, quota, reservation = found
+        self._takes(key, quota, reservation)
         return True
 
     # What the scheduler says.
@@ -135,12 +149,8 @@ class Claim:
     def takes(self, key: int, quota: KeyQuota, reservation: Reservation) -> None:
         """There is room: it goes, by this key."""
         caller, self._caller = self._caller, None
-        self._key, self._quota, self._reservation = key, quota, reservation
-        self.began_s = self._allowance.keys.now_s()
-        self._attempts = self._flight.attempts
-        permit = self._permit
-        assert caller is not None and permit is not None  # noqa: S101, PT018  # it has its turn
-        permit.began_s = self.began_s
+        self._takes(key, quota, reservation)
+        assert caller is not None  # noqa: S101  # it has its turn
         if len(self._allowance.keys) > 1:
             self._order.request = worded(self._order, self._order.way, self._order.model, key)
         caller.granted(self)
@@ -194,14 +204,14 @@ class Claim:
         self._status = status
         told = read_told(headers, keys.wall_s())
         moves = False
-        if status in _KEY_DEAD and self._allowance.others_have_room(self._key, self.need):
+        if status in _KEY_DEAD and self._allowance.others_have_room(self.key, self.need):
             told = Told(told.readings, max(told.retry_after_s or 0.0, _KEY_DEAD_S))
             moves = True
         quota.observe(told, keys.now_s(), self._reservation, status)
         if status == _TOO_MANY:
             self._is_crowded = _has_plenty(told, self.need)
-            self._allowance.refused(self._key)
-            moves = self._allowance.others_have_room(self._key, self.need)
+            self._allowance.refused(self.key)
+            moves = self._allowance.others_have_room(self.key, self.need)
         return moves
 
     # As a permit.
@@ -231,6 +241,13 @@ class Claim:
             permit.drop(retry_after_s)
 
     # The inside.
+
+    def _takes(self, key: int, quota: KeyQuota, reservation: Reservation) -> None:
+        self.key, self._quota, self._reservation = key, quota, reservation
+        self.began_s = self._allowance.keys.now_s()
+        self._attempts = self._flight.attempts
+        assert self._permit is not None  # noqa: S101  # it has its turn
+        self._permit.began_s = self.began_s
 
     def _settle(self) -> None:
         reservation, self._reservation = self._reservation, None

@@ -17,7 +17,8 @@ from headrace.flow.scheduler import Priority, Ticket, Waiter
 from headrace.gateway.calls.attempt import DRAIN, Leave, worded
 from headrace.gateway.calls.claims import Claim
 from headrace.gateway.calls.course import Course
-from headrace.gateway.calls.race import Rival, sent
+from headrace.gateway.calls.race import sent
+from headrace.gateway.calls.rival import Rival
 from headrace.gateway.flight import Flight
 from headrace.gateway.gates.gate import Turns
 from headrace.gateway.order import Order
@@ -233,7 +234,7 @@ class Dispatch(Course):
     def gives_way(self, rival: Rival) -> None:
         """Only the second call is left; it is the order's by now."""
         self._tries = self._tries + 1 if rival.tried == self.tried else 1
-        self.tried, self.claim = rival.tried, None
+        self.tried, self.claim = rival.tried, rival.claim
         self.take_over(rival.held)
 
     # The inside.

@@ -15,15 +15,15 @@ from headrace.errors import HeadraceError
 from headrace.flow.hedging import HedgeOutcome, Hedges, Hedging
 from headrace.flow.quota.told import read_told
 from headrace.flow.retry import Again, after_status
-from headrace.gateway.calls.attempt import DRAIN, Attempt, worded
+from headrace.gateway.calls.attempt import DRAIN
 from headrace.gateway.calls.claims import Claim
+from headrace.gateway.calls.rival import Rival
 from headrace.gateway.flight import Flight
 from headrace.gateway.gates.gate import Gate
 from headrace.gateway.order import Order
 from headrace.gateway.plan import Lane
 from headrace.gateway.relay import Cancellable
 from headrace.model import Usage
-from headrace.routing.directory import Target
 from headrace.routing.failures import failure_of_fault, failure_of_status
 from headrace.upstream.faults import FaultKind, UpstreamFault
 from headrace.upstream.h1 import Flow, RawHeaders, Sink
@@ -32,36 +32,6 @@ from headrace.upstream.pool import UpstreamCall
 _ERRORS = 400
 # What a token takes of a request, about: what a cancelled call cost is an estimate.
 _BYTES_PER_TOKEN = 4
-
-
-class Rival(Attempt):
-    """A second call.
-
-    Args:
-        tried: number of its target among those of the order.
-        target: who is asked.
-        lane: the way there.
-
-    Attributes:
-        request: what is sent.
-    """
-
-    def __init__(self, tried: int, target: Target, lane: Lane) -> None:
-        self.tried = tried
-        self.target = target
-        self.lane = lane
-        self.request = b""
-
-    def set_out(self, order: Order, leg: "Leg") -> None:
-        """Send what is asked."""
-        self.request = worded(order, self.lane, self.target.model)
-        self._call = self.lane.endpoint.pool.send(self.request, leg)
-
-    def cancel(self) -> None:
-        """Give the call up."""
-        if self._call is not None:
-            self._call.cancel()
-        self.forget()
 
 
 class Runner(Protocol):
@@ -245,8 +215,8 @@ class Race:
         lane = self._order.way if leg.rival is None else leg.rival.lane
         lane.meter.done(status, now_s - failed.began_s)  # an answer, though nobody sees it
         wait_s = read_told(headers, self._times.wall_s()).retry_after_s
-        if leg.rival is None and self._runner.claim is not None:
-            self._runner.claim.heard(status, headers)
+        if failed.claim is not None:
+            failed.claim.heard(status, headers)
         failed.settle_status(status, now_s, wait_s)
         self._order.note(self._order.targets[failed.tried], failure_of_status(status))
         self._drop_out(leg, self._rival)
@@ -290,7 +260,7 @@ class Race:
         if rival.lane is not order.lane:
             rival.lane.gates.budget.deposit(now_s)
         self._second = Leg(self, self._flight, rival)
-        rival.set_out(order, self._second)
+        rival.set_out(self._second)
 
     def _enter(self, now_s: float) -> Rival | None:
         """A second call to whoever can be asked at once, and is let in."""
@@ -301,15 +271,17 @@ class Race:
 
     def _rivals(self) -> list[Rival]:
         """Second calls that may be made, in their order; to the same target, if there is no other
-        and that is wanted."""
-        order, here = self._order, self._runner.tried
+        and it has another key, or that is wanted."""
+        order, flight, here = self._order, self._flight, self._runner.tried
         rivals = [
-            Rival(place, target, order.lane_of(target))
+            Rival(order, flight, place, target)
             for place, target in enumerate(order.targets[here + 1 :], here + 1)
             if "timeout" in target.after
         ]
-        if not rivals and self._hedges.same_target:
-            rivals.append(Rival(here, order.targets[here], order.way))
+        claim = self._runner.claim
+        other_key = claim.key if claim is not None and claim.changes_max else None
+        if not rivals and (other_key is not None or self._hedges.same_target):
+            rivals.append(Rival(order, flight, here, order.targets[here], other_key))
         return rivals
 
     def _decide(self, leg: Leg, now_s: float) -> None:

@@ -113,9 +113,18 @@ class Line:
         for on_free in list(self._on_free.values()):
             on_free()
 
-    def reserve(self, need: Need, now_s: float) -> tuple[int, KeyQuota, Reservation] | None:
-        """Take what a call needs of the key with most room; None where no key has room."""
-        key = pick(self._quotas, need, now_s).key
+    def reserve(
+        self, need: Need, now_s: float, besides: int | None = None
+    ) -> tuple[int, KeyQuota, Reservation] | None:
+        """Take what a call needs of the key with most room; None where no key has room.
+
+        Args:
+            need: what it will probably use.
+            now_s: monotonic seconds.
+            besides: number of a key that is not wanted, from 0.
+        """
+        wanted = [each for at, each in enumerate(self._quotas) if at != besides]
+        key = pick(wanted, need, now_s).key if wanted else None
         reservation = key.reserve(need, now_s) if key is not None else None
         if key is None or reservation is None:
             return None

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from headrace.clock import Clock
 from headrace.errors import Overloaded
 from headrace.flow.limiter import Limiter, Permit
-from headrace.flow.quota.key import KeyQuota, Left, Need, QuotaLimits
+from headrace.flow.quota.key import KeyQuota, Left, Need, QuotaLimits, Reservation
 from headrace.gateway.gates.called import Called, Line
 from headrace.gateway.gates.quota_needs import Habit
 from headrace.settings.values import Secret
@@ -222,6 +222,24 @@ class Allowance:
         if calls and priority < calls[-1].priority:
             return self._limiter.try_acquire()
         return None
+
+    def aside(
+        self, need: Need, besides: int | None
+    ) -> tuple[Permit, int, KeyQuota, Reservation] | None:
+        """A permit and a key at once, for a call that goes before nobody who waits.
+
+        Args:
+            need: what it will probably use.
+            besides: number of a key that is not wanted, from 0.
+        """
+        permit = self.try_acquire()
+        if permit is None:
+            return None
+        found = self._line.reserve(need, self.keys.now_s(), besides)
+        if found is None:
+            permit.ignore()
+            return None
+        return permit, *found
 
     def call_up(self, call: Called) -> None:
         """Let a call go by the key with most room, now or as soon as there is one.
