@@ -66,12 +66,16 @@ class StickyBalance:
 
 
 def rank_of(session: bytes, load: Load) -> float:
-    """Where a session ranks a target: the highest is its own.
+    """Where a session ranks a target: the highest is its own."""
+    return rank(b"%b\0%b" % (session, load.name.encode()), load.weight)
+
+
+def rank(both: bytes, weight: float) -> float:
+    """How high two rank each other, by a number that they have together.
 
     Weighted as by Schindelhauer and Schomaker, "Weighted Distributed Hash Tables", 2005: the share
     of the sessions that rank a target highest is that of its weight.
     """
-    both = b"%b\0%b" % (session, load.name.encode())
     digest = blake2b(both, digest_size=_DIGEST_BYTES).digest()
     uniform = (int.from_bytes(digest) + 0.5) / _DIGESTS
-    return -load.weight / log(uniform)
+    return -weight / log(uniform)
