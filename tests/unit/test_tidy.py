@@ -41,6 +41,9 @@ ENTRY_POINTS: Final = (
 
 UNWIRED: Final[frozenset[str]] = frozenset(
     {
+        "src/headrace/identity/budgets.py",
+        "src/headrace/identity/periods.py",
+        "src/headrace/identity/tallies.py",
         "src/headrace/routing/arms.py",
         "src/headrace/routing/score_sketch.py",
         "src/headrace/routing/tiers.py",

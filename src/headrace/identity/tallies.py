@@ -1,0 +1,204 @@
+"""What was spent, in numbers that several processes keep together.
+
+A table has a row for each thing that is counted. Rows are only ever added, each with its name, so
+that no row changes its meaning. Of a row each process writes a part of its own, and reads all of
+them. A part holds two days and two months, told apart by their numbers: what was reserved before
+midnight is settled where it was reserved. Amounts are whole billionths of a US dollar, so that what
+is taken and given back leaves nothing behind.
+
+Whoever writes, or decides by what it reads, holds the table's lock.
+"""
+
+from contextlib import AbstractContextManager, nullcontext
+from hashlib import blake2b
+from typing import Final
+
+from headrace.identity.periods import Period
+
+Cells = memoryview  # of signed 64-bit numbers
+Lock = AbstractContextManager[object]
+
+ROWS_MAX: Final = 4096
+NANO: Final = 1_000_000_000
+
+_CELL_BYTES: Final = 8
+_NAME_CELLS: Final = 32
+_NAME_BYTES_MAX: Final = _NAME_CELLS * _CELL_BYTES - 1
+_MARK_BYTES: Final = 8
+_GENERATIONS: Final = 2
+_NUMBER, _SPENT, _RESERVED, _CALLS, _INPUT, _OUTPUT = range(6)
+_FIELDS: Final = 6
+_PART_CELLS: Final = len(Period) * _GENERATIONS * _FIELDS
+_AMOUNT_MAX: Final = 1 << 62
+# One call costs no more: a hundred million dollars.
+_CALL_NANO_MAX: Final = 10**17
+
+
+def nano(usd: float) -> int:
+    """US dollars as billionths, to the nearest."""
+    return min(round(usd * NANO), _CALL_NANO_MAX) if usd < _CALL_NANO_MAX else _CALL_NANO_MAX
+
+
+class Sums:
+    """What was spent of one thing in one day or month.
+
+    Attributes:
+        spent: billionths of a US dollar.
+        reserved: the same, for calls under way.
+        calls: calls that have ended.
+        input_tokens: of those.
+        output_tokens: of those.
+    """
+
+    __slots__ = ("calls", "input_tokens", "output_tokens", "reserved", "spent")
+
+    def __init__(self) -> None:
+        self.spent = self.reserved = self.calls = self.input_tokens = self.output_tokens = 0
+
+
+class Tally:
+    """One row, as one process writes it. Belongs to one event loop.
+
+    Args:
+        cells: the parts of all processes.
+        own: number of the part that is written.
+    """
+
+    __slots__ = ("_cells", "_own")
+
+    def __init__(self, cells: Cells, own: int) -> None:
+        self._cells = cells
+        self._own = own * _PART_CELLS
+
+    def used(self, period: Period, number: int) -> int:
+        """What was spent and is reserved, by all, in billionths of a US dollar."""
+        cells = self._cells
+        return sum(
+            cells[at + _SPENT] + cells[at + _RESERVED]
+            for at in range(_place(period, number), len(cells), _PART_CELLS)
+            if cells[at] == number
+        )
+
+    def sums(self, period: Period, number: int) -> Sums:
+        """The same, each by itself."""
+        cells, sums = self._cells, Sums()
+        for at in range(_place(period, number), len(cells), _PART_CELLS):
+            if cells[at] == number:
+                sums.spent += cells[at + _SPENT]
+                sums.reserved += cells[at + _RESERVED]
+                sums.calls += cells[at + _CALLS]
+                sums.input_tokens += cells[at + _INPUT]
+                sums.output_tokens += cells[at + _OUTPUT]
+        return sums
+
+    def reserve(self, period: Period, number: int, amount: int) -> None:
+        """Take an amount for a call that sets out."""
+        at = self._own + _place(period, number)
+        cells = self._cells
+        if cells[at] != number:  # what was there is two days or months old, or of a wrong clock
+            for offset in range(1, _FIELDS):
+                cells[at + offset] = 0
+            cells[at] = number
+        cells[at + _RESERVED] = min(cells[at + _RESERVED] + amount, _AMOUNT_MAX)
+
+    def release(self, period: Period, number: int, amount: int) -> None:
+        """Give back what was taken; nothing, where its day or month is forgotten by now."""
+        at = self._own + _place(period, number)
+        if self._cells[at] == number:
+            self._cells[at + _RESERVED] = max(0, self._cells[at + _RESERVED] - amount)
+
+    def book(self, period: Period, number: int, amount: int, tokens: tuple[int, int]) -> None:
+        """Count a call that has ended, where it was reserved; tokens are of input and output."""
+        at = self._own + _place(period, number)
+        cells = self._cells
+        if cells[at] == number:
+            cells[at + _SPENT] = min(cells[at + _SPENT] + amount, _AMOUNT_MAX)
+            cells[at + _CALLS] += 1
+            cells[at + _INPUT] += tokens[0]
+            cells[at + _OUTPUT] += tokens[1]
+
+    def inherit(self) -> None:
+        """Count what a process before this one had reserved as spent: it may be billed."""
+        cells = self._cells
+        for at in range(self._own, self._own + _PART_CELLS, _FIELDS):
+            cells[at + _SPENT] = min(cells[at + _SPENT] + cells[at + _RESERVED], _AMOUNT_MAX)
+            cells[at + _RESERVED] = 0
+
+
+class TallyTable:
+    """All rows.
+
+    Args:
+        cells: zeros at first, as many as `cells_for` says; shared by all who count together.
+        places: how many they are.
+        own: number of this one.
+        lock: held by whoever writes, or decides by what it reads.
+
+    Attributes:
+        lock: see above.
+    """
+
+    def __init__(self, cells: Cells, places: int = 1, own: int = 0, lock: Lock | None = None):
+        self.lock: Lock = nullcontext() if lock is None else lock
+        self._cells = cells
+        self._stride = _NAME_CELLS + places * _PART_CELLS
+        self._rows_max = (len(cells) - 1) // self._stride
+        self._own = own
+        self._tallies: dict[str, Tally] = {}
+        with self.lock:
+            self._read_names()
+            for tally in self._tallies.values():
+                tally.inherit()
+
+    @staticmethod
+    def cells_for(places: int, rows_max: int = ROWS_MAX) -> int:
+        """How many cells a table has."""
+        return 1 + rows_max * (_NAME_CELLS + places * _PART_CELLS)
+
+    def names(self) -> list[str]:
+        """Of all rows that there are, whoever has made them."""
+        if self._cells[0] > len(self._tallies):
+            self._read_names()
+        return list(self._tallies)
+
+    def tally(self, name: str) -> Tally | None:
+        """The row of a name, made where there is none; None where there is no room for one."""
+        name = _shortened(name)
+        tally = self._tallies.get(name)
+        if tally is None:
+            with self.lock:
+                self._read_names()
+                if name not in self._tallies and self._cells[0] < self._rows_max:
+                    self._write_name(name)
+                    self._read_names()
+            tally = self._tallies.get(name)
+        return tally
+
+    def _read_names(self) -> None:
+        """Take in the rows that were added of late."""
+        cells = self._cells
+        for row in range(len(self._tallies), cells[0]):
+            at = 1 + row * self._stride
+            name = cells[at : at + _NAME_CELLS].tobytes()
+            parts = cells[at + _NAME_CELLS : at + self._stride]
+            self._tallies[name[1 : 1 + name[0]].decode()] = Tally(parts, self._own)
+
+    def _write_name(self, name: str) -> None:
+        at = 1 + self._cells[0] * self._stride
+        encoded = name.encode()
+        record = (bytes((len(encoded),)) + encoded).ljust(_NAME_CELLS * _CELL_BYTES, b"\0")
+        self._cells[at : at + _NAME_CELLS] = memoryview(record).cast("q")
+        self._cells[0] += 1  # last: who reads without the lock sees the whole name, or none
+
+
+def _place(period: Period, number: int) -> int:
+    return (period * _GENERATIONS + number % _GENERATIONS) * _FIELDS
+
+
+def _shortened(name: str) -> str:
+    """A name that fits; what is cut off still tells names apart."""
+    encoded = name.encode(errors="replace")
+    if len(encoded) <= _NAME_BYTES_MAX:
+        return encoded.decode()
+    mark = blake2b(encoded, digest_size=_MARK_BYTES).hexdigest()
+    return encoded[: _NAME_BYTES_MAX - 1 - len(mark)].decode(errors="ignore") + "~" + mark
