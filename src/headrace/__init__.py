@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         SyncAdapter,
     )
     from headrace.model import Usage
+    from headrace.prompt.counting.count import Count
+    from headrace.prompt.counting.public import count_tokens
     from headrace.store.faults import StoreBusy, StoreFault, StoreFull
     from headrace.toolkit.adaptive import AdaptiveCache
     from headrace.toolkit.batch_function import BatchFailed
@@ -76,6 +78,7 @@ __all__ = (
     "Completion",
     "ConnectionPool",
     "ConnectionStats",
+    "Count",
     "DeadlineExceeded",
     "Embeddings",
     "HeadraceError",
@@ -113,6 +116,7 @@ __all__ = (
     "Warmed",
     "__version__",
     "cached",
+    "count_tokens",
 )
 
 _HOMES = (
@@ -126,6 +130,8 @@ _HOMES = (
         ("Adapter", "BatchReply", "Completion", "Embeddings", "StreamEvent", "SyncAdapter"),
     ),
     ("model", ("Usage",)),
+    ("prompt.counting.count", ("Count",)),
+    ("prompt.counting.public", ("count_tokens",)),
     ("store.faults", ("StoreBusy", "StoreFault", "StoreFull")),
     ("toolkit.adaptive", ("AdaptiveCache",)),
     ("toolkit.batch_function", ("BatchFailed",)),

@@ -71,6 +71,7 @@ EXPECTED: Final[Mapping[str, str]] = {
     "ConnectionStats": (
         "class(opened, reused, idle, active, waiting, waits, retries, expired, errors)"
     ),
+    "Count": "class(tokens, is_exact, error_p95)",
     "DeadlineExceeded": "error(message, *, code, param, retry_after_s)",
     "Embeddings": "class(vectors, usage, model, provider, cache, cost_usd, attempts, raw)",
     "HeadraceError": "error(message, *, code, param, retry_after_s)",
@@ -125,6 +126,7 @@ EXPECTED: Final[Mapping[str, str]] = {
     "Usage": "class(input_tokens, output_tokens, cached_tokens)",
     "Warmed": "class(computed, held, failed, last_error, is_full)",
     "__version__": "str",
+    "count_tokens": "function(text_or_messages, *, model, tools)",
     "cached": "function(function, /, *, ttl, max_size, max_bytes, key, stale, backend)",
 }
 """Each public name, and what it is: see `describe`."""

@@ -1,0 +1,1 @@
+"""How many tokens a text, messages or a whole request come to."""

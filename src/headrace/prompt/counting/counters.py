@@ -1,0 +1,237 @@
+"""Counters for every model, and what they have learnt."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from headrace.prompt.counting.content import Content, Shares, bytes_estimate, content_shares
+from headrace.prompt.counting.count import Count
+from headrace.prompt.counting.document import Parts, read_document
+from headrace.prompt.counting.families import Family, Model, model_of
+from headrace.prompt.counting.memo import CHARS_MIN, Memo, Reading, memo_key
+from headrace.prompt.counting.ratios import Ratios
+from headrace.prompt.counting.tool_schemas import openai_tools, tools_json
+from headrace.prompt.counting.vocabulary import encoder
+
+MEMO_BYTES: Final = 8 << 20
+_NO_SHARES: Final[Shares] = ()
+# A file or a sound whose tokens nobody knows from outside, and how far that is off.
+_UNREAD_TOKENS: Final = 1600
+_UNREAD_ERROR: Final = 0.5
+# Tools and images by documented rules: right to a few tokens, as far as it is known.
+_RULE_ERROR: Final = 0.05
+# What an estimate by length alone adds to the error of a family.
+_BYTES_ERROR: Final = 0.2
+_JSON: Final[Shares] = tuple(float(kind is Content.JSON) for kind in Content)
+
+
+class Sum(msgspec.Struct, frozen=True):
+    """What a request comes to before any ratio.
+
+    Attributes:
+        base_tokens: tokens of the vocabulary, by kind of text.
+        messages: how many.
+        fixed_tokens: those of images, files and what is said around tools.
+        is_certain: whether all of that is known rather than assumed.
+    """
+
+    base_tokens: tuple[float, ...]
+    messages: int
+    fixed_tokens: float
+    is_certain: bool
+
+
+class ModelCounter:
+    """Counts as one model does. Implements `Counter`; may be used by several threads."""
+
+    __slots__ = ("_encode", "_family", "_image", "_memo", "_ratios")
+
+    def __init__(self, model: Model, memo: Memo, ratios: Ratios) -> None:
+        self._family = model.family
+        self._image = model.image
+        self._memo = memo
+        self._ratios = ratios
+        self._encode = encoder(model.family.vocabulary)
+
+    @property
+    def family(self) -> Family:
+        """Whose tokenizer it is."""
+        return self._family
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether texts are counted, and not estimated."""
+        return self._family.is_exact and self._encode is not None
+
+    @property
+    def error_p95(self) -> float:
+        """How far an estimate is off, in 95 of 100 cases; 0 where texts are counted."""
+        return 0.0 if self.is_exact else self._ratios.error_p95
+
+    def tokens_of(self, text: str) -> int:
+        """How many tokens a text has, nothing around it counted."""
+        if self._family.is_exact and (encode := self._encode) is not None:
+            if len(text) < CHARS_MIN:
+                return encode(text)
+            return int(self._read(text, needs_shares=False)[0])
+        if not text:
+            return 0
+        base, shares = self._read(text, needs_shares=True)
+        ratio = sum(map(float.__mul__, shares, self._ratios.values))
+        return max(1, round(base * ratio))
+
+    def count_text(self, text: str) -> Count:
+        """The same, and how sure that is."""
+        return Count(self.tokens_of(text), self.is_exact, self.error_p95)
+
+    def count_document(self, document: Mapping[str, Any]) -> Count:
+        """How many input tokens a request comes to, in either dialect."""
+        return self.count_parts(read_document(document))
+
+    def count_parts(self, parts: Parts) -> Count:
+        """The same, of a request that was read."""
+        if self.is_exact:
+            return self._count_exactly(parts)
+        summed = self.sum_up(parts)
+        said = self._ratios.predict(summed.base_tokens, summed.messages)
+        tokens = max(0, round(said + summed.fixed_tokens))
+        error = self.error_p95
+        return Count(tokens, False, error if summed.is_certain else max(error, _UNREAD_ERROR))
+
+    def sum_up(self, parts: Parts) -> Sum:
+        """What an estimate is made of."""
+        totals = [0.0] * len(Content)
+        texts, fixed = parts.texts, float(self._fixed(parts))
+        if parts.tools and self._family.is_openai:
+            tools = openai_tools(parts.tools, self._family.function_tokens)
+            texts, fixed = [*texts, *tools.texts], fixed + tools.tokens
+        elif parts.tools:
+            fixed += self._family.tools_tokens
+            self._add(totals, self._read(tools_json(parts.tools), shares=_JSON))
+        for text in texts:
+            if text:
+                self._add(totals, self._read(text, needs_shares=True))
+        if parts.messages:
+            fixed += self._family.reply_tokens
+        is_certain = not parts.unread and all(image.is_known for image in parts.images)
+        return Sum(tuple(totals), parts.messages, fixed, is_certain)
+
+    def _count_exactly(self, parts: Parts) -> Count:
+        family, tokens = self._family, self._fixed(parts)
+        texts = parts.texts
+        if parts.messages:
+            tokens += round(parts.messages * family.message_tokens + family.reply_tokens)
+            tokens += parts.names
+            tokens += sum(self.tokens_of(role) * times for role, times in parts.roles.items())
+        if parts.tools:
+            tools = openai_tools(parts.tools, family.function_tokens)
+            texts, tokens = [*texts, *tools.texts], tokens + tools.tokens
+        tokens += sum(map(self.tokens_of, texts))
+        if parts.is_plain:
+            return Count(tokens)
+        is_certain = not parts.unread and all(image.is_known for image in parts.images)
+        return Count(tokens, False, _RULE_ERROR if is_certain else _UNREAD_ERROR)
+
+    def _fixed(self, parts: Parts) -> int:
+        return sum(map(self._image, parts.images)) + parts.unread * _UNREAD_TOKENS
+
+    def _add(self, totals: list[float], reading: Reading) -> None:
+        base, shares = reading
+        for kind, share in enumerate(shares):
+            if share:
+                totals[kind] += base * share
+
+    def _read(
+        self, text: str, *, needs_shares: bool = False, shares: Shares = _NO_SHARES
+    ) -> Reading:
+        """Tokens of the vocabulary, and their kinds where those are wanted."""
+        is_kept = len(text) >= CHARS_MIN
+        key = memo_key(text, self._family.vocabulary) if is_kept else b""
+        found = self._memo.get(key) if is_kept else None
+        if found is not None and (shares or found[1] or not needs_shares):
+            return found[0], shares or found[1]
+        kinds = shares or (content_shares(text) if needs_shares else _NO_SHARES)
+        tokens = found[0] if found is not None else self._base(text, kinds)
+        if is_kept:
+            self._memo.put(key, (tokens, _NO_SHARES if shares else kinds))
+        return tokens, kinds
+
+    def _base(self, text: str, kinds: Shares) -> float:
+        if self._encode is not None:
+            return float(self._encode(text))
+        return bytes_estimate(text, kinds or content_shares(text))
+
+
+class Counters:
+    """Counters by model, what they remember, and what they have learnt by family.
+
+    May be used by several threads; only one at a time may let it learn.
+
+    Args:
+        memo_bytes: about how much memory the counts of texts that were seen may take.
+    """
+
+    __slots__ = ("_by_model", "_memo", "_ratios")
+
+    def __init__(self, memo_bytes: int = MEMO_BYTES) -> None:
+        self._memo = Memo(memo_bytes)
+        self._ratios: dict[str, Ratios] = {}
+        self._by_model: dict[tuple[str, int], ModelCounter] = {}
+
+    @property
+    def memo(self) -> Memo:
+        """Counts of texts that were counted before."""
+        return self._memo
+
+    def of(self, name: str) -> ModelCounter:
+        """What counts as a model does; of one that nobody knows, what is assumed of any.
+
+        Args:
+            name: the model, with or without a provider's name before it.
+        """
+        model = model_of(name)
+        return ModelCounter(model, self._memo, self.ratios(model.family))
+
+    def ratios(self, family: Family) -> Ratios:
+        """What is known of a family."""
+        found = self._ratios.get(family.name)
+        if found is None:
+            error = family.error_p95
+            if encoder(family.vocabulary) is None:
+                error += _BYTES_ERROR
+            made = Ratios(family.ratios, family.message_tokens + family.is_openai, error)
+            found = self._ratios.setdefault(family.name, made)
+        return found
+
+    def learn(self, name: str, document: Mapping[str, Any], told_tokens: int) -> bool:
+        """Take in what a provider counted of a request; says whether something could be learnt.
+
+        Args:
+            name: the model.
+            document: the request.
+            told_tokens: its input tokens, cached ones included.
+        """
+        counter = self.of(name)
+        if counter.is_exact or told_tokens <= 0:
+            return False
+        summed = counter.sum_up(read_document(document))
+        said = told_tokens - summed.fixed_tokens
+        if not summed.is_certain or said <= 0:
+            return False
+        self.ratios(counter.family).learn(summed.base_tokens, summed.messages, said)
+        return True
+
+    def errors(self) -> Mapping[str, float]:
+        """How far the estimates of each family were off so far, in 95 of 100 cases."""
+        return {name: ratios.error_p95 for name, ratios in self._ratios.items() if ratios.seen}
+
+
+def as_document(
+    said: str | Sequence[Mapping[str, Any]] | Mapping[str, Any], tools: Sequence[Any] | None
+) -> Mapping[str, Any]:
+    """A request that says it."""
+    document: dict[str, Any] = dict(said) if isinstance(said, Mapping) else {"messages": said}
+    if tools is not None:
+        document["tools"] = tools
+    return document
