@@ -9,6 +9,7 @@ from headrace.errors import HeadraceError, UpstreamBroken
 from headrace.gateway.call import Hints
 from headrace.gateway.headers import content_type, is_encoded
 from headrace.gateway.order import Order
+from headrace.gateway.reader import Remarks
 from headrace.gateway.relay import Relay
 from headrace.model import Price, ReplyFacts
 from headrace.upstream.faults import UpstreamFault, speaks_tls, wants_tls
@@ -88,6 +89,11 @@ class Flight(Relay):
     def tried(self) -> tuple[str, ...]:
         """Who was asked in vain, and how it failed."""
         return self.order.tried
+
+    @property
+    def remarks(self) -> Remarks:
+        """What stages said of it."""
+        return self.order.remarks
 
     def suits(self, hints: Hints) -> bool:
         """Whether what comes of it will do, though it may turn out to be a stored answer."""

@@ -12,11 +12,12 @@ from headrace.errors import DeadlineExceeded, HeadraceError
 from headrace.gateway.call import Call, Stopwatch
 from headrace.gateway.gates.choice import Choice
 from headrace.gateway.plan import Lane, Plan
-from headrace.gateway.reader import Reader
+from headrace.gateway.reader import Reader, Remarks
 from headrace.gateway.relay import Relay
 from headrace.model import Failure, RequestView
 from headrace.routing.directory import Target
 
+_VALUE_CHARS_MAX = 512
 _UNREAD = RequestView(model="")
 
 
@@ -60,6 +61,7 @@ class Order(msgspec.Struct, eq=False):
         lease: what keeps other processes from asking the same; empty where it holds none.
         purge_seq: number of the last purge that was known when it was looked up.
         error: why it goes no further.
+        remarks: what stages tell the caller and the log: the end of a header's name, and a value.
     """
 
     call: Call
@@ -91,6 +93,7 @@ class Order(msgspec.Struct, eq=False):
     lease: bytes = b""
     purge_seq: int = 0
     error: HeadraceError | None = None
+    remarks: Remarks = ()
 
     @property
     def way(self) -> Lane:
@@ -114,6 +117,15 @@ class Order(msgspec.Struct, eq=False):
         text = f"{target.provider}/{target.model}: {failure}"
         if failure not in ("open", "no_room") or text not in self.tried:
             self.tried += (text,)
+
+    def remark(self, name: str, value: str) -> None:
+        """Tell the caller by the header `x-headrace-NAME`, and the log.
+
+        Args:
+            name: end of the header's name, in lower case.
+            value: one line of visible ASCII; what is not, is made so.
+        """
+        self.remarks += ((name, visible(value)),)
 
     def stop(self, error: HeadraceError) -> None:
         """It goes no further; who joined the call that it was to lead is told too."""
@@ -149,6 +161,13 @@ def whole_body(order: Order, answer: Answer) -> bytes:
     if answer.shape is Shape.WHOLE:
         return answer.body
     return order.call.dialect.assemble(order.call.grammar.operation, answer.body)
+
+
+def visible(text: str) -> str:
+    """A text as one line of visible ASCII, for a header: what is not, becomes `?`."""
+    if text.isascii() and text.isprintable():
+        return text[:_VALUE_CHARS_MAX]
+    return "".join(c if " " <= c <= "~" else "?" for c in text[:_VALUE_CHARS_MAX])
 
 
 def asked_elsewhere() -> HeadraceError:

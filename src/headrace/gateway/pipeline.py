@@ -10,7 +10,7 @@ Authentication needs the head only: it is done where that is read, and told in t
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from headrace.cache.entry import Shape
 from headrace.cache.key import canonical_key, decode_document, repeat_key
@@ -21,20 +21,22 @@ from headrace.flow.singleflight import SingleFlight
 from headrace.gateway.call import Call, Stopwatch
 from headrace.gateway.calls.continuation import Continuer
 from headrace.gateway.flight import Flight, Sender
+from headrace.gateway.landing import Landing
 from headrace.gateway.order import Order, asked_elsewhere, find_choice, not_cached, shape_of
 from headrace.gateway.plan import Plan
 from headrace.gateway.reader import Nobody, Reader, Source, Stale
 from headrace.gateway.stock.answers import Answers, Held
-from headrace.gateway.stock.consolation import Consolation
 from headrace.gateway.stock.meanings import Meanings
 from headrace.gateway.stock.seeker import Seeker, Sought
 from headrace.gateway.tasks import Spawn, attempt
-from headrace.model import CacheResult, Price
+from headrace.model import CacheResult
 from headrace.observe.metrics import Metrics
+
+Stage = Callable[[Order], bool]
 
 
 class Pipeline:
-    """Takes requests through the stages. Belongs to one event loop. Implements `Tower`.
+    """Takes requests through the stages. Belongs to one event loop.
 
     Args:
         plan: what the settings say; replaced as a whole by `adopt`.
@@ -68,7 +70,9 @@ class Pipeline:
         self.sender = sender
         self.repeat = answers.repeat
         self._flights: SingleFlight[Flight] = SingleFlight()
-        self._ended: list[Flight] = []
+        self._landing = Landing(
+            plan, self._flights, answers, self._seeker, meanings, metrics, clock, on_bug
+        )
         self._due: list[tuple[Order, Reader]] = []
         self._stages = (
             self._validate,
@@ -79,9 +83,8 @@ class Pipeline:
             self._prepare,
             self._send,
         )
+        self._sending = self._stages[-2:]
         self._continuer = Continuer(lambda: self.sender, metrics)
-        consolation = Consolation(answers, metrics, clock)
-        self.has_better, self.console = consolation.has_better, consolation.console
         self.now_s = clock.monotonic_s
         self.on_bug = on_bug
 
@@ -92,7 +95,7 @@ class Pipeline:
 
     def adopt(self, plan: Plan) -> None:
         """Go by other settings from the next request on."""
-        self._plan = plan
+        self._plan = self._landing.plan = plan
         self._answers.memory.forget_repeats()
 
     def handle(self, call: Call, body: bytes, reader: Reader, watch: Stopwatch) -> None:
@@ -200,7 +203,9 @@ class Pipeline:
         answer = held.answer
         stale = Stale.REVALIDATING if held.is_stale else None
         order.reader.placed(
-            Source(CacheResult.L1, answer.provider, answer.model, None, stale, order.key)
+            Source(
+                CacheResult.L1, answer.provider, answer.model, None, stale, order.key, order.remarks
+            )
         )
         order.reader.answer(answer, self.now_s() - answer.stored_s)
         order.reader.done()
@@ -227,7 +232,7 @@ class Pipeline:
             cache = CacheResult.JOINED
         else:
             make = self._continuer.flight if self._plan.continued else Flight
-            flight = order.relay = make(order, self)
+            flight = order.relay = make(order, self._landing)
             order.purge_seq = self._answers.purge_seq
             cache = CacheResult.MISS if order.looks_up else CacheResult.BYPASS
             if joins:
@@ -272,7 +277,7 @@ class Pipeline:
         """Answer everybody who waits with what was found elsewhere."""
         held, where, similarity = sought
         answer, order.relay = held.answer, None
-        self.landed(flight)
+        self._landing.landed(flight)
         for _ in range(flight.followers + (not order.purpose)):
             self._answers.count_saved(where.value, answer, answer.seconds)
         flight.similarity = similarity
@@ -291,11 +296,17 @@ class Pipeline:
         """Send what nothing was found for."""
         if order.call.hints.cached_only:
             order.stop(not_cached())
-            return
-        for stage in (self._prepare, self._send):
+        else:
+            self._take_through(order, self._sending)
+
+    def _take_through(self, order: Order, stages: Iterable[Stage]) -> None:
+        """Take one request on, from where it was held up."""
+        for stage in stages:
             outcome = attempt(stage, order, self.on_bug)
             if isinstance(outcome, HeadraceError):
                 order.stop(outcome)
+                return
+            if not outcome:
                 return
 
     def _refresh_due(self) -> None:
@@ -306,7 +317,7 @@ class Pipeline:
                 reader.fail(asked_elsewhere())
             else:
                 order.watch = Stopwatch(self.now_s, self.now_s())
-                flight = order.relay = Flight(order, self)
+                flight = order.relay = Flight(order, self._landing)
                 order.purge_seq = self._answers.purge_seq
                 self._flights.start(order.flight_key, flight)
                 flight.join(reader)
@@ -332,62 +343,6 @@ class Pipeline:
         self.sender.send(order, flight)
         order.relay = None
         return False
-
-    # What flights say.
-
-    def price_of(self, order: Order) -> Price | None:
-        return self._plan.price(order.way, order.model)
-
-    def closed(self, flight: Flight) -> None:
-        self._flights.land(flight.order.flight_key, flight)
-
-    def landed(self, flight: Flight) -> None:
-        self._flights.land(flight.order.flight_key, flight)
-        if flight.order.lease:
-            self._seeker.give_back(flight.order)
-
-    def ended(self, flight: Flight) -> None:
-        self._ended.append(flight)
-        if len(self._ended) == 1:
-            asyncio.get_running_loop().call_soon(self._settle_all)
-
-    def _settle_all(self) -> None:
-        """Conclude, relay and settle the calls that ended in this turn of the loop."""
-        ended, self._ended = self._ended, []
-        for step in (
-            Flight.conclude,
-            Flight.prepare,
-            Flight.deliver,
-            self._settle,
-            Flight.dismiss,
-        ):
-            for flight in ended:
-                attempt(step, flight, self.on_bug)
-
-    def _settle(self, flight: Flight) -> None:
-        """Nobody joins any more; the answer is booked and, where it may be, stored."""
-        order, answer = flight.order, flight.delivered
-        if answer is None:
-            return
-        self._flights.land(order.flight_key, flight)
-        meter = order.way.meter
-        meter.done(answer.status, answer.seconds)
-        if answer.usage:
-            meter.spent(answer.usage, answer.cost_usd or 0.0)
-        if answer.status == 200:
-            for _ in range(flight.followers):
-                self._answers.count_saved("joined", answer, 0.0)
-        # After a reload the same body may mean another answer, or none that is stored.
-        stores = order.cacheable and order.call.hints.stores and order.plan is self._plan
-        is_stored = stores and self._answers.store(flight, answer)
-        if is_stored:
-            self._enter(order)
-        if order.purpose:
-            self._answers.asked_again(order, answer, is_stored=is_stored)
-        if order.trial is not None and self._meanings is not None and answer.status == 200:
-            self._meanings.judge(order, answer)
-        if order.lease:
-            self._seeker.hand_over(order)
 
 
 _SHAPE_SUFFIX = tuple(bytes((shape,)) for shape in Shape)

@@ -8,6 +8,9 @@ from headrace.cache.entry import Answer, Headers
 from headrace.errors import HeadraceError
 from headrace.model import CacheResult
 
+Remarks = tuple[tuple[str, str], ...]
+"""What stages tell the caller and the log: ends of `x-headrace-` names, and values."""
+
 _CACHE_VALUES: Mapping[CacheResult, bytes] = {c: c.value.encode() for c in CacheResult}
 
 
@@ -37,6 +40,8 @@ class Outcome(Protocol):
     @property
     def tried(self) -> tuple[str, ...]: ...
     @property
+    def remarks(self) -> Remarks: ...
+    @property
     def found_in(self) -> CacheResult | None: ...
     @property
     def stale(self) -> "Stale | None": ...
@@ -65,7 +70,7 @@ class Place(Protocol):
 class Source:
     """Where one reader's answer comes from."""
 
-    __slots__ = ("_cache", "_call", "_model", "_provider", "_stale", "key")
+    __slots__ = ("_cache", "_call", "_model", "_provider", "_remarks", "_stale", "key")
 
     def __init__(
         self,
@@ -75,6 +80,7 @@ class Source:
         call: "Outcome | None" = None,
         stale: Stale | None = None,
         key: bytes = b"",
+        remarks: Remarks = (),
     ) -> None:
         self._cache = cache
         self._stale = stale
@@ -82,6 +88,7 @@ class Source:
         self._model = model
         self._call = call
         self.key = key
+        self._remarks = remarks
 
     @property
     def provider(self) -> str:
@@ -129,6 +136,11 @@ class Source:
     def tried(self) -> tuple[str, ...]:
         """Who was asked in vain, or could not be asked, and how it failed."""
         return self._call.tried if self._call else ()
+
+    @property
+    def remarks(self) -> Remarks:
+        """What stages said besides."""
+        return self._call.remarks if self._call else self._remarks
 
     @property
     def is_free(self) -> bool:

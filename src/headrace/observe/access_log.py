@@ -35,6 +35,7 @@ class AccessLine(msgspec.Struct, gc=False):
         ttfb_ms: the same to the first byte of the answer.
         error: stable code of what went wrong.
         fallback: what was done where the answer failed; left out where it did not.
+        remarks: what stages said of it, by the end of the header that tells the caller.
     """
 
     time: float | str
@@ -61,6 +62,7 @@ class AccessLine(msgspec.Struct, gc=False):
     error: str | None = None
     fallback: str | msgspec.UnsetType = msgspec.UNSET
     tried: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    remarks: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class AccessLog:
@@ -182,6 +184,8 @@ def clean(line: AccessLine) -> None:
     line.provider = _cleaned_or_none(line.provider)
     if line.tried is not msgspec.UNSET:
         line.tried = tuple(map(cleaned, line.tried))
+    if line.remarks is not msgspec.UNSET:
+        line.remarks = {name: cleaned(value) for name, value in line.remarks.items()}
 
 
 def _cleaned_or_none(text: str | None) -> str | None:
@@ -207,6 +211,7 @@ def console_line(line: AccessLine, coloured: bool) -> str:
         line.request_id,
         line.error or line.fallback or "",
         *(line.tried or ()),
+        *(f"{name}={value}" for name, value in (line.remarks or {}).items()),
     )
     return "  ".join(columns).rstrip() + "\n"
 

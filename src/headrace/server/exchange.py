@@ -325,6 +325,8 @@ class Exchange:
                 from_whom += STALE_LINES[stale]
             if (similarity := source.similarity) is not None:
                 from_whom += b"x-headrace-similarity: %.3f\r\n" % similarity
+            for name, value in source.remarks:
+                from_whom += b"x-headrace-%b: %b\r\n" % (name.encode(), value.encode())
         self.first_byte_s = service.clock.monotonic_s()
         watch = self.watch
         request_id = self.request_id.encode()

@@ -1,0 +1,113 @@
+"""What becomes of calls that end: answers are booked and, where they may be, stored."""
+
+import asyncio
+from collections.abc import Callable
+
+from headrace.clock import Clock
+from headrace.flow.singleflight import SingleFlight
+from headrace.gateway.flight import Flight
+from headrace.gateway.order import Order
+from headrace.gateway.plan import Plan
+from headrace.gateway.stock.answers import Answers
+from headrace.gateway.stock.consolation import Consolation
+from headrace.gateway.stock.meanings import Meanings
+from headrace.gateway.stock.seeker import Seeker
+from headrace.gateway.tasks import attempt
+from headrace.model import Price
+from headrace.observe.metrics import Metrics
+
+
+class Landing:
+    """Where flights end. Belongs to one event loop. Implements `Tower`.
+
+    Args:
+        plan: what the settings say.
+        flights: those under way, by key.
+        answers: what is stored.
+        seeker: holds the leases.
+        meanings: finds answers to questions that mean the same, where that is wanted.
+        metrics: counts.
+        clock: tells the time.
+        on_bug: told of an exception that no one expected.
+
+    Attributes:
+        plan: see above; replaced on reload.
+        now_s: gives monotonic seconds.
+        on_bug: see above.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        flights: SingleFlight[Flight],
+        answers: Answers,
+        seeker: Seeker,
+        meanings: Meanings | None,
+        metrics: Metrics,
+        clock: Clock,
+        on_bug: Callable[[BaseException], None],
+    ) -> None:
+        self.plan = plan
+        self._flights = flights
+        self._answers = answers
+        self._seeker = seeker
+        self._meanings = meanings
+        self._ended: list[Flight] = []
+        consolation = Consolation(answers, metrics, clock)
+        self.has_better, self.console = consolation.has_better, consolation.console
+        self.now_s = clock.monotonic_s
+        self.on_bug = on_bug
+
+    def price_of(self, order: Order) -> Price | None:
+        return self.plan.price(order.way, order.model)
+
+    def closed(self, flight: Flight) -> None:
+        self._flights.land(flight.order.flight_key, flight)
+
+    def landed(self, flight: Flight) -> None:
+        self._flights.land(flight.order.flight_key, flight)
+        if flight.order.lease:
+            self._seeker.give_back(flight.order)
+
+    def ended(self, flight: Flight) -> None:
+        self._ended.append(flight)
+        if len(self._ended) == 1:
+            asyncio.get_running_loop().call_soon(self._settle_all)
+
+    def _settle_all(self) -> None:
+        """Conclude, relay and settle the calls that ended in this turn of the loop."""
+        ended, self._ended = self._ended, []
+        for step in (
+            Flight.conclude,
+            Flight.prepare,
+            Flight.deliver,
+            self._settle,
+            Flight.dismiss,
+        ):
+            for flight in ended:
+                attempt(step, flight, self.on_bug)
+
+    def _settle(self, flight: Flight) -> None:
+        """Nobody joins any more; the answer is booked and, where it may be, stored."""
+        order, answer = flight.order, flight.delivered
+        if answer is None:
+            return
+        self._flights.land(order.flight_key, flight)
+        meter = order.way.meter
+        meter.done(answer.status, answer.seconds)
+        if answer.usage:
+            meter.spent(answer.usage, answer.cost_usd or 0.0)
+        if answer.status == 200:
+            for _ in range(flight.followers):
+                self._answers.count_saved("joined", answer, 0.0)
+        # After a reload the same body may mean another answer, or none that is stored.
+        stores = order.cacheable and order.call.hints.stores and order.plan is self.plan
+        is_stored = stores and self._answers.store(flight, answer)
+        if is_stored and self._meanings is not None:
+            self._meanings.enter(order)
+        if order.purpose:
+            self._answers.asked_again(order, answer, is_stored=is_stored)
+        if order.trial is not None and self._meanings is not None and answer.status == 200:
+            self._meanings.judge(order, answer)
+        if order.lease:
+            self._seeker.hand_over(order)
