@@ -162,7 +162,8 @@ def _blocks(body: dict[str, Any], account: bytes) -> Iterator[Block]:
     for tool in body.get("tools") or ():
         bare = _without_mark(tool)
         digest = chain(digest, b"tool", _encode(bare))
-        tokens += count_tokens(canonical(bare).decode())
+        # With what parts it from the one before, as they are counted together.
+        tokens += count_tokens(canonical(bare).decode()) + (1 if tokens else 2)
         yield Block(digest, tokens, _asked_s(tool))
     for block in _as_blocks(body.get("system")):
         digest = chain(digest, b"system", _encode(_without_mark(block)))
