@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from headrace.model import Usage
     from headrace.prompt.counting.count import Count
     from headrace.prompt.counting.public import count_tokens
+    from headrace.prompt.window.fit import FitReport
+    from headrace.prompt.window.public import Fitted, fit
     from headrace.store.faults import StoreBusy, StoreFault, StoreFull
     from headrace.toolkit.adaptive import AdaptiveCache
     from headrace.toolkit.batch_function import BatchFailed
@@ -81,6 +83,8 @@ __all__ = (
     "Count",
     "DeadlineExceeded",
     "Embeddings",
+    "FitReport",
+    "Fitted",
     "HeadraceError",
     "HttpResponse",
     "InvalidRequest",
@@ -117,6 +121,7 @@ __all__ = (
     "__version__",
     "cached",
     "count_tokens",
+    "fit",
 )
 
 _HOMES = (
@@ -132,6 +137,8 @@ _HOMES = (
     ("model", ("Usage",)),
     ("prompt.counting.count", ("Count",)),
     ("prompt.counting.public", ("count_tokens",)),
+    ("prompt.window.fit", ("FitReport",)),
+    ("prompt.window.public", ("Fitted", "fit")),
     ("store.faults", ("StoreBusy", "StoreFault", "StoreFull")),
     ("toolkit.adaptive", ("AdaptiveCache",)),
     ("toolkit.batch_function", ("BatchFailed",)),

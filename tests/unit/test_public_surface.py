@@ -74,6 +74,11 @@ EXPECTED: Final[Mapping[str, str]] = {
     "Count": "class(tokens, is_exact, error_p95)",
     "DeadlineExceeded": "error(message, *, code, param, retry_after_s)",
     "Embeddings": "class(vectors, usage, model, provider, cache, cost_usd, attempts, raw)",
+    "FitReport": (
+        "class(*, tokens_before, tokens_after, budget_tokens, messages_dropped, results_cleared, "
+        "summarised, left_out, next_out)"
+    ),
+    "Fitted": "class(*, messages, report)",
     "HeadraceError": "error(message, *, code, param, retry_after_s)",
     "HttpResponse": "class(status, headers, content, attempts)",
     "InvalidRequest": "error(message, *, code, param, retry_after_s)",
@@ -127,6 +132,10 @@ EXPECTED: Final[Mapping[str, str]] = {
     "Warmed": "class(computed, held, failed, last_error, is_full)",
     "__version__": "str",
     "count_tokens": "function(text_or_messages, *, model, tools)",
+    "fit": (
+        "function(messages, budget, *, model, output_tokens, dialect, system, tools, keep_first, "
+        "step_share, clear_tool_results, count)"
+    ),
     "cached": "function(function, /, *, ttl, max_size, max_bytes, key, stale, backend)",
 }
 """Each public name, and what it is: see `describe`."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from headrace.settings.bounded import Filled
+from headrace.settings.bounded import Count, Filled, Target
 
 
 class CompressSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,14 +28,48 @@ class CompressSettings(msgspec.Struct, frozen=True, kw_only=True):
     memory_mb: Annotated[int, Meta(ge=0, le=65536)] = 16
 
 
+class WindowLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How many tokens a model has room for.
+
+    Attributes:
+        context: prompt and answer together.
+        output: the answer alone; `None`: not known.
+    """
+
+    context: Count
+    output: Count | None = None
+
+
 class WindowSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How conversations that outgrow a model's context window are made to fit.
 
     Attributes:
         enabled: whether they are; otherwise the provider refuses them.
+        tokens_max: most tokens of a prompt, however many the model has room for.
+        limits: what `PROVIDER/MODEL` has room for, before what the table says of it.
+        output_reserve: tokens kept free for an answer, where the request names no bound.
+        margin: share of the room that is not used; `None`: how far counts are off.
+        keep_first: how many messages at the beginning stay, system text not counted.
+        clear_tool_results: whether old results of tools are cleared before messages go.
+        step_share: by what part of the room a cut moves at a time.
+        recent_share: the part of the room at the end whose results of tools are not cleared.
+        summarizer: `PROVIDER/MODEL` that sums up what is left out; `None`: nobody does.
+        summary_tokens: longest summary.
+        summaries_mb: room for summaries, in MiB; per worker.
     """
 
     enabled: bool = False
+    tokens_max: Count | None = None
+    limits: dict[Target, WindowLimits] = {}
+    output_reserve: Count = 4096
+    margin: Annotated[float, Meta(ge=0, le=0.5)] | None = None
+    keep_first: Annotated[int, Meta(ge=0, le=1000)] = 1
+    clear_tool_results: bool = True
+    step_share: Annotated[float, Meta(ge=0.05, le=0.5)] = 0.25
+    recent_share: Annotated[float, Meta(ge=0, le=0.5)] = 0.25
+    summarizer: Target | None = None
+    summary_tokens: Annotated[int, Meta(ge=64, le=16384)] = 1024
+    summaries_mb: Annotated[int, Meta(ge=1, le=65536)] = 16
 
 
 class MarksSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -47,7 +47,11 @@ def apply_rules(reader: Reader) -> None:
                 _report(reader, path, authorities_problem(name))
             case ("listen", "tls", "cert" | "key"), str(name):
                 _report(reader, path, file_problem(name))
-            case ("cache", "semantic", "embedder" | "judge" | "verifier"), str(target):
+            case (
+                ("cache", "semantic", "embedder" | "judge" | "verifier")
+                | ("prompt", "window", "summarizer"),
+                str(target),
+            ):
                 if "/" in target and not target.startswith(LOCAL_EMBEDDER):
                     _check_target(reader, path, target)
             case ("cache", "semantic"), SemanticSettings() as semantic:

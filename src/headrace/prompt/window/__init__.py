@@ -1,0 +1,1 @@
+"""Conversations made to fit a model's context window."""

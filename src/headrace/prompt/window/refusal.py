@@ -1,0 +1,29 @@
+"""What is told where a prompt cannot be made to fit, in the words of each API's own refusal."""
+
+from headrace.errors import InvalidRequest
+from headrace.model import DialectName
+
+CODE = "context_length_exceeded"
+
+
+def too_long(dialect: DialectName, tokens: int, tokens_max: int) -> InvalidRequest:
+    """The error for a prompt of which nothing more may be left out.
+
+    Args:
+        dialect: whose words it is told in.
+        tokens: of what has to stay.
+        tokens_max: what there is room for.
+    """
+    if dialect == "anthropic":
+        told = f"prompt is too long: {tokens} tokens > {tokens_max} maximum."
+    else:
+        told = (
+            f"This model's maximum context length leaves {tokens_max} tokens for the prompt. "
+            f"However, your messages resulted in {tokens} tokens."
+        )
+    advice = (
+        " Only what may not be left out was counted: system text, tools, pinned and first messages "
+        "and the last turn. Please shorten those, pin fewer messages, ask for fewer output tokens, "
+        "or take a model with a larger context window."
+    )
+    return InvalidRequest(told + advice, param="messages", code=CODE)
