@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from headrace.model import Usage
     from headrace.prompt.counting.count import Count
     from headrace.prompt.counting.public import count_tokens
+    from headrace.prompt.templates.registry import TemplateInfo, TemplateRegistry
+    from headrace.prompt.templates.template import RenderedTemplate
     from headrace.prompt.window.fit import FitReport
     from headrace.prompt.window.public import Fitted, fit
     from headrace.store.faults import StoreBusy, StoreFault, StoreFull
@@ -99,6 +101,7 @@ __all__ = (
     "RateAdmission",
     "RateLimited",
     "RateLimiter",
+    "RenderedTemplate",
     "RetryBudget",
     "RetryStats",
     "SchedulerRules",
@@ -114,6 +117,8 @@ __all__ = (
     "StreamReader",
     "SyncAdapter",
     "SyncConnectionPool",
+    "TemplateInfo",
+    "TemplateRegistry",
     "UpstreamBroken",
     "UpstreamRefused",
     "Usage",
@@ -139,6 +144,8 @@ _HOMES = (
     ("prompt.counting.public", ("count_tokens",)),
     ("prompt.window.fit", ("FitReport",)),
     ("prompt.window.public", ("Fitted", "fit")),
+    ("prompt.templates.registry", ("TemplateInfo", "TemplateRegistry")),
+    ("prompt.templates.template", ("RenderedTemplate",)),
     ("store.faults", ("StoreBusy", "StoreFault", "StoreFull")),
     ("toolkit.adaptive", ("AdaptiveCache",)),
     ("toolkit.batch_function", ("BatchFailed",)),

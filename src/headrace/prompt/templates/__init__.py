@@ -1,0 +1,1 @@
+"""Prompts as files, in a language that can do nothing but write text."""

@@ -1,0 +1,138 @@
+"""Templates that must not do what they try: nothing of it hangs, reads or grows without bound."""
+
+from pathlib import Path
+
+import pytest
+from tests.support.templates import front, registry_of
+
+from headrace import InvalidRequest, SettingsInvalid
+from headrace.prompt.templates.bounds import OUTPUT_CHARS_MAX
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}",
+        "{% for a in range(99999999999) %}{% endfor %}",
+        "{% for a in items %}{% for b in items %}{{ b }}{% endfor %}{% endfor %}",
+    ],
+)
+def test_a_loop_ends(tmp_path: Path, body: str) -> None:
+    registry = registry_of(tmp_path, endless=body + "{{ items|length }}")
+    with pytest.raises(InvalidRequest) as caught:
+        registry.render("endless", items=list(range(2000)))
+    assert caught.value.code == "template_failed"
+    assert "endless" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("{{ x.__class__ }}", "__class__"),
+        ("{{ x['__class__'] }}", "__class__"),
+        ("{{ x|attr('pop') }}", "attr"),
+        ("{{ x.pop() }}", "method"),
+        ("{{ x.items() }}", "method"),
+        ("{{ x.items }}", "items"),
+        ("{{ x['update'] }}", "update"),
+        ("{{ x.a.append(1) }}", "append"),
+        ("{{ x['pop']('a') }}", "pop"),
+        ("{{ x|map(attribute='pop')|list }}", "pop"),
+        ("{{ x|map('attr', 'pop')|list }}", "attr"),
+        ("{{ x|selectattr('a.clear')|list }}", "clear"),
+        ("{{ x|groupby(y) }}", "written out"),
+        ("{{ (x)('a') }}", "not let through"),
+        ("{{ debug() }}", "debug"),
+        ("{{ namespace(a=1) }}", "namespace"),
+        ("{{ self.x() }}", "self"),
+        ("{% macro f(n) %}{{ f(n) }}{% endmacro %}{{ f(1) }}", "macro"),
+        ("{% for a in x recursive %}{{ loop(a) }}{% endfor %}", "recursive"),
+        ("{% for a in x %}{{ loop(a) }}{% endfor %}", "loop()"),
+        ("{% extends 'other' %}", "extends"),
+        ("{% import 'other' as o %}", "import"),
+        ("{% set ns.a = 1 %}", "field"),
+        ("{% set a %}{{ x }}{% endset %}", "set"),
+        ("{% filter upper %}a{% endfilter %}", "filter"),
+        ("{{ x|pprint }}", "pprint"),
+        ("{% if x is nonsense %}{% endif %}", "nonsense"),
+        ("{% set a = x ~ x %}{% set b = a ~ a %}{{ b }}", "put together"),
+        ("{% set a = [x, x] %}{% for b in [a, a] %}{{ b }}{% endfor %}", "put together"),
+        ("{{ 'x' * 1000000000 }}", "at most 1000"),
+        ("{{ 'x' * n }}", "at most 1000"),
+        ("{{ 2 ** 99 }}", "**"),
+        ("{% for a in x %}" * 5 + "{% endfor %}" * 5, "loops within"),
+        ("{% for a in x %}" + "word " * 1000 + "{% endfor %}", "within loops"),
+        ("{% if x %}", "end of block"),
+        ("{{ x", "no end"),
+        ("{% raw %}{{ x }}", "endraw"),
+        ("{# never ends", "no end"),
+        ("{{#if x}}a{{/if}}", "Jinja"),
+        ("{{else}}", "Jinja"),
+        ("{{media url=x}}", "media"),
+        ('{{role "wizard"}}', "wizard"),
+        ("{{ x + role('user') }}", "role"),
+        ("{{ x ? 1 : 2 }}", "?"),
+        ("{{ x|upperr }}", "did you mean upper?"),
+        ("   \n ", "empty"),
+    ],
+)
+def test_what_is_not_let_through_is_refused_when_it_is_read(
+    tmp_path: Path, body: str, told: str
+) -> None:
+    with pytest.raises(SettingsInvalid, match=r"bad\.prompt:\d+: ") as caught:
+        registry_of(tmp_path, bad=body)
+    assert told in caught.value.message
+
+
+def test_variables_are_never_changed(tmp_path: Path) -> None:
+    registry = registry_of(tmp_path, plain="{% for a in x.list %}{{ a }}{% endfor %}{{ x|length }}")
+    given = {"list": [1, 2], "more": {"a": None}}
+    assert registry.render("plain", x=given).text == "122"
+    assert given == {"list": [1, 2], "more": {"a": None}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{% for a in range(9000) %}{{ x }}{% endfor %}",
+        "{{ x|replace('a', x) }}{{ y }}",
+        "{{ range(1000)|join(x) }}{{ y }}",
+        "{{ x }}" * 1000,
+    ],
+)
+def test_what_comes_out_is_bounded(tmp_path: Path, body: str) -> None:
+    registry = registry_of(tmp_path, long=body)
+    given = {name: "a" * 70_000 for name in ("x", "y") if name in body}
+    with pytest.raises(InvalidRequest, match=str(OUTPUT_CHARS_MAX)):
+        registry.render("long", variables=given)
+
+
+def test_a_list_is_not_printed_as_python_prints_it(tmp_path: Path) -> None:
+    registry = registry_of(tmp_path, bad="{{ x }}", good="{{ x|tojson }} {{ x|join(', ') }}")
+    with pytest.raises(InvalidRequest, match="tojson"):
+        registry.render("bad", x=["é", "<b>"])
+    assert registry.render("good", x=["é", "<b>"]).text == '["é", "<b>"] é, <b>'
+
+
+def test_an_error_says_where(tmp_path: Path) -> None:
+    body = front("docs(array): any") + "one\n\n{{ docs[0].title }}\n"
+    with pytest.raises(InvalidRequest, match=r"undefined.*`\{\{ docs\[0\]\.title \}\}`"):
+        registry_of(tmp_path, far=body).render("far", docs=[{}])
+
+
+def test_a_filter_given_the_wrong_thing_is_told(tmp_path: Path) -> None:
+    registry = registry_of(tmp_path, wrong="{{ x|join(', ') }}{{ x|indent(2) }}")
+    with pytest.raises(InvalidRequest) as caught:
+        registry.render("wrong", x=3)
+    assert caught.value.code == "template_failed"
+
+
+def test_nothing_is_escaped_for_html(tmp_path: Path) -> None:
+    registry = registry_of(tmp_path, page="{{ x }} & {{ x|tojson }}")
+    assert registry.render("page", x="<a href='#'>").text == "<a href='#'> & \"<a href='#'>\""
+
+
+def test_a_rendering_without_a_word_is_none(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        registry_of(tmp_path, none="{% if x %}a{% endif %}").render("none", x=False)
+    assert caught.value.code == "empty_prompt"
