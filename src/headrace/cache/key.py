@@ -103,6 +103,40 @@ def canonical_key(
     return blake2b(scope + _CANONICAL + encoded).digest()[:_KEY_BYTES]
 
 
+def without_marks(document: dict[str, Any], marks: tuple[str, ...]) -> dict[str, Any]:
+    """A request without what only tells the provider which beginning to keep.
+
+    Args:
+        document: the request, which is left alone.
+        marks: names of the fields of blocks that do so.
+    """
+    plain = dict(document)
+    for section in ("tools", "system"):
+        if section in plain:
+            plain[section] = _unmarked(plain[section], marks)
+    if isinstance(plain.get("messages"), list):
+        plain["messages"] = [
+            {**message, "content": _unmarked(message["content"], marks)}
+            if isinstance(message, dict) and isinstance(message.get("content"), list)
+            else message
+            for message in plain["messages"]
+        ]
+    return plain
+
+
+def _unmarked(blocks: Any, marks: tuple[str, ...]) -> Any:
+    if not isinstance(blocks, list):
+        return blocks
+    plain = []
+    for block in blocks:
+        if isinstance(block, dict):
+            block = {name: value for name, value in block.items() if name not in marks}
+            if isinstance(block.get("content"), list):  # parts of a tool's result may be marked
+                block["content"] = _unmarked(block["content"], marks)
+        plain.append(block)
+    return plain
+
+
 def _invalid(body: bytes, found: str, remedy: str) -> InvalidRequest:
     size = f" of {len(body)} bytes" if body else ""
     return InvalidRequest(

@@ -35,7 +35,8 @@ _MESSAGES = Grammar(
     operation=Operation.MESSAGES,
     path="/messages",
     streams=True,
-    uncounted=frozenset({"stream", "metadata"}),
+    uncounted=frozenset({"stream", "metadata", "cache_control"}),
+    marks=("cache_control",),
 )
 
 # Anthropic's SDKs tell errors apart by these words; what is not listed keeps its own.

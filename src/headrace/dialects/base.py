@@ -31,12 +31,14 @@ class Grammar(msgspec.Struct, frozen=True):
         path: path below the provider's versioned base URL, such as `/chat/completions`.
         streams: whether the caller may ask for server-sent events.
         uncounted: top-level request fields that cannot change the answer, left out of cache keys.
+        marks: the same of fields of blocks, which tell the provider what to keep of a prompt.
     """
 
     operation: Operation
     path: str
     streams: bool
     uncounted: frozenset[str]
+    marks: tuple[str, ...] = ()
 
 
 class Dialect(Protocol):

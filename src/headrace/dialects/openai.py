@@ -38,7 +38,18 @@ _CHAT = Grammar(
     operation=Operation.CHAT,
     path="/chat/completions",
     streams=True,
-    uncounted=frozenset({"stream", "stream_options", "metadata", "prompt_cache_key"}),
+    uncounted=frozenset(
+        {
+            "stream",
+            "stream_options",
+            "metadata",
+            "prompt_cache_key",
+            "prompt_cache_options",
+            "prompt_cache_retention",
+        }
+    ),
+    # Some who sell Claude in this dialect take Anthropic's mark.
+    marks=("prompt_cache_breakpoint", "cache_control"),
 )
 _EMBEDDINGS = Grammar(
     operation=Operation.EMBEDDINGS, path="/embeddings", streams=False, uncounted=frozenset()

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from headrace.cache.entry import Answer, Shape
+from headrace.cache.key import without_marks
 from headrace.cache.semantic.candidate import Candidate
 from headrace.cache.semantic.scope import Question
 from headrace.errors import DeadlineExceeded, HeadraceError
@@ -140,6 +141,14 @@ def find_choice(order: Order, choices: Mapping[str, Choice]) -> None:
     order.choice = choice = choices.get(order.view.model)
     if choice is not None:
         order.session = choice.session(order.call.hints.session, order.document)
+
+
+def counted_document(order: Order) -> dict[str, Any]:
+    """What of a request counts in its key: not what only tells the provider what to keep."""
+    marks = order.call.grammar.marks
+    if any(mark.encode() in order.body for mark in marks):
+        return without_marks(order.document, marks)
+    return order.document
 
 
 def shape_of(view: RequestView) -> Shape:

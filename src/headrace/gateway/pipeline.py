@@ -22,7 +22,14 @@ from headrace.gateway.call import Call, Stopwatch
 from headrace.gateway.calls.continuation import Continuer
 from headrace.gateway.flight import Flight, Sender
 from headrace.gateway.landing import Landing
-from headrace.gateway.order import Order, asked_elsewhere, find_choice, not_cached, shape_of
+from headrace.gateway.order import (
+    Order,
+    asked_elsewhere,
+    counted_document,
+    find_choice,
+    not_cached,
+    shape_of,
+)
 from headrace.gateway.plan import Plan
 from headrace.gateway.reader import Nobody, Reader, Source, Stale
 from headrace.gateway.stock.answers import Answers, Held
@@ -171,7 +178,8 @@ class Pipeline:
         uncounted = call.grammar.uncounted
         if plan.ignored:
             uncounted |= plan.ignored
-        key = canonical_key(call.scope + lane.scope, order.document, uncounted, target.model)
+        document = counted_document(order)
+        key = canonical_key(call.scope + lane.scope, document, uncounted, target.model)
         order.shape = shape = shape_of(view)
         order.key = key
         order.flight_key = key + _SHAPE_SUFFIX[shape]

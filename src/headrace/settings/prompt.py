@@ -77,9 +77,15 @@ class MarksSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         enabled: whether they are set where the caller sets none.
+        ttl: for how long Anthropic is to keep beginnings; `auto` goes by the gaps between calls.
+        order: whether tools, and the keys of their schemas, are sorted.
+        sticky: whether long prompts that begin alike keep to one target.
     """
 
     enabled: bool = False
+    ttl: Literal["auto", "5m", "1h"] = "auto"
+    order: bool = False
+    sticky: bool = True
 
 
 class PromptSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -99,6 +99,7 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
         idle_timeout_s: how long a started answer may send nothing.
         answer_mb_max: largest answer, in MiB.
         http: which HTTP it is spoken to in; `auto` is what was measured to be better.
+        marks: whether its prompts are marked; `auto`: where its documents say that they may be.
         quota: what it lets a key use in a minute; `None`: nothing is counted.
     """
 
@@ -118,6 +119,7 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
     total_timeout_s: Seconds = 600.0
     answer_mb_max: Annotated[int, Meta(ge=1, le=65536)] = 64
     http: Literal["auto", "1.1", "2"] = "auto"
+    marks: Literal["auto", "on", "off"] = "auto"
     quota: QuotaSettings | None = None
     limit: LimitSettings = LimitSettings()
     retry: RetrySettings = RetrySettings()

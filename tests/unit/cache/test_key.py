@@ -1,10 +1,17 @@
 """Cache keys: what is refused, and the pairs that other gateways confuse."""
 
 import random
+from typing import Any
 
 import pytest
 
-from headrace.cache.key import canonical_key, decode_document, repeat_key, scope_digest
+from headrace.cache.key import (
+    canonical_key,
+    decode_document,
+    repeat_key,
+    scope_digest,
+    without_marks,
+)
 from headrace.errors import InvalidRequest
 
 SCOPE = scope_digest(b"tenant", b"openai", b"https://api.openai.com/v1", b"chat")
@@ -152,3 +159,34 @@ def test_a_repeat_key_is_of_the_bytes_and_never_a_canonical_key() -> None:
     assert repeat_key(SCOPE, body) != repeat_key(SCOPE, body + b" ")
     assert repeat_key(SCOPE, body) != key(body)
     assert len(repeat_key(SCOPE, body)) == len(key(body)) == 20
+
+
+def test_marks_are_taken_out_of_blocks_and_nowhere_else() -> None:
+    mark = {"cache_control": {"type": "ephemeral"}}
+    result = {"type": "tool_result", "content": [{"type": "text", "text": "r", **mark}]}
+    schema = {"properties": mark}
+    document = {
+        "tools": [{"name": "t", "input_schema": schema, **mark}],
+        "system": [{"type": "text", "text": "s", **mark}, "odd"],
+        "messages": [{"role": "user", "content": [{**result, **mark}]}, {"content": "c"}, 7],
+    }
+    assert without_marks(document, ("cache_control",)) == {
+        "tools": [{"name": "t", "input_schema": schema}],
+        "system": [{"type": "text", "text": "s"}, "odd"],
+        "messages": [
+            {
+                "role": "user",
+                "content": [{"type": "tool_result", "content": [{"type": "text", "text": "r"}]}],
+            },
+            {"content": "c"},
+            7,
+        ],
+    }
+    assert mark["cache_control"] == document["system"][0]["cache_control"]
+
+
+@pytest.mark.parametrize(
+    "document", [{"messages": "x"}, {"system": 5, "tools": {"cache_control": 1}}, {}]
+)
+def test_what_has_no_blocks_stays_as_it_is(document: dict[str, Any]) -> None:
+    assert without_marks(document, ("cache_control",)) == document

@@ -13,11 +13,18 @@ from headrace.model import Price
 from headrace.routing.balance import make_balance
 from headrace.routing.directory import Target
 from headrace.routing.load import Load
+from headrace.routing.sticky import StickyBalance
 from headrace.settings import ModelSettings, Settings
+from headrace.settings.prompt import PromptSettings
 from headrace.settings.targets import TargetSettings
 
 # How many tokens come in for one that goes out, for comparing prices.
 _INPUT_TOKENS: Final = 3
+
+# Those that look for room or speed; a target that knows the prompt gives more of both.
+_YIELDING: Final = ("weighted", "least-loaded", "latency", "quota")
+# About 1,024 tokens, the least that most providers keep.
+_PREFIX_BYTES_MIN: Final = 4096
 
 _Key = tuple[str, Target]
 
@@ -60,7 +67,7 @@ class Targets:
                     target: self._way(name, target, plan, before)
                     for target in map(target_of, model.targets)
                 }
-                self._choices[name] = (model.balance, self._choice(model, ways))
+                self._choices[name] = (model.balance, self._choice(model, ways, settings.prompt))
         for provider, lane in plan.lanes.items():
             lane.gates.watch(self._watches(provider))
         return {name: choice for name, (_, choice) in self._choices.items()}
@@ -90,11 +97,17 @@ class Targets:
         providers = (target_of(each).provider for each in model.targets)
         return model.balance != "in-order" or any(map(self.wellness.watches, providers))
 
-    def _choice(self, model: ModelSettings, ways: Mapping[Target, Way]) -> Choice:
-        balance = None
-        if model.balance != "in-order":
-            balance = make_balance(model.balance, self._uniform)
-        return Choice(balance, ways, self.wellness.is_out, is_sticky=model.balance == "sticky")
+    def _choice(
+        self, model: ModelSettings, ways: Mapping[Target, Way], prompt: PromptSettings
+    ) -> Choice:
+        is_out = self.wellness.is_out
+        if model.balance == "in-order":
+            return Choice(None, ways, is_out, is_sticky=False)
+        balance = make_balance(model.balance, self._uniform)
+        if prompt.marks.enabled and prompt.marks.sticky and model.balance in _YIELDING:
+            sticky = StickyBalance(balance)
+            return Choice(sticky, ways, is_out, is_sticky=True, prefix_bytes_min=_PREFIX_BYTES_MIN)
+        return Choice(balance, ways, is_out, is_sticky=model.balance == "sticky")
 
     def _way(self, name: str, target: Target, plan: Plan, before: Mapping[_Key, Load]) -> Way:
         lane = plan.lanes[target.provider]

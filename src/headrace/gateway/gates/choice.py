@@ -38,6 +38,8 @@ class Choice:
         is_sticky: whether calls of one session stay together.
         ways: the targets.
         is_out: whether a provider is to be passed over while there are others.
+        prefix_bytes_min: calls without a session's name stay together where the beginning of their
+            prompt has so many bytes of JSON.
 
     Attributes:
         ways: the targets.
@@ -50,10 +52,12 @@ class Choice:
         is_out: Callable[[str], bool],
         *,
         is_sticky: bool,
+        prefix_bytes_min: int = 0,
     ) -> None:
         self.ways = ways
         self._balance = balance
         self._is_sticky = is_sticky
+        self._prefix_bytes_min = prefix_bytes_min
         self._is_out = is_out
 
     def session(self, named: bytes, document: Mapping[str, Any]) -> bytes:
@@ -66,7 +70,7 @@ class Choice:
         """
         if not self._is_sticky:
             return b""
-        return named or _beginning(document)
+        return named or self._beginning(document)
 
     def ranked(
         self, targets: tuple[Target, ...], session: bytes, now_s: float
@@ -89,6 +93,22 @@ class Choice:
             return targets
         return (*first, *(each for each in targets if each not in first))
 
+    def _beginning(self, document: Mapping[str, Any]) -> bytes:
+        messages = document.get("messages")
+        if not isinstance(messages, Sequence):
+            return b""
+        first: list[Any] = [document.get("system")]
+        for message in messages:
+            first.append(message)
+            if isinstance(message, Mapping) and message.get("role") == "user":
+                break
+        beginning = msgspec.json.encode(first)
+        if len(beginning) < self._prefix_bytes_min:
+            tools = msgspec.json.encode(document.get("tools"))
+            if len(beginning) + len(tools) < self._prefix_bytes_min:
+                return b""
+        return blake2b(beginning, digest_size=_SESSION_BYTES).digest()
+
     def _prefer(
         self, balance: Balance, targets: list[Target], session: bytes, now_s: float
     ) -> None:
@@ -104,15 +124,3 @@ class Choice:
             chosen = balance.choose(loads, now_s, session)
             at = next(at for at, each in enumerate(targets) if self.ways[each].load is chosen)
             targets.insert(0, targets.pop(at))
-
-
-def _beginning(document: Mapping[str, Any]) -> bytes:
-    messages = document.get("messages")
-    if not isinstance(messages, Sequence):
-        return b""
-    first: list[Any] = [document.get("system")]
-    for message in messages:
-        first.append(message)
-        if isinstance(message, Mapping) and message.get("role") == "user":
-            break
-    return blake2b(msgspec.json.encode(first), digest_size=_SESSION_BYTES).digest()

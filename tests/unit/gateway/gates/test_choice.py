@@ -13,6 +13,7 @@ from headrace.model import Failure
 from headrace.routing.balance import BalanceName, make_balance
 from headrace.routing.directory import Target
 from headrace.routing.load import Load
+from headrace.routing.sticky import StickyBalance
 
 
 def target(provider: str, *after: Failure, weight: float = 1.0) -> Target:
@@ -111,3 +112,17 @@ def test_session_is_what_prompt_caches_begin_with() -> None:
     assert sticky.session(b"named", {"messages": [system, first]}) == b"named"
     assert sticky.session(b"", {"input": "text"}) == b""
     assert plain.session(b"named", {"messages": [first]}) == b""
+
+
+def test_long_prompts_stay_together_where_only_those_shall() -> None:
+    balance = StickyBalance(make_balance("weighted", Random(1).random))
+    ways = {each: way(each) for each in (A, B)}
+    choice = Choice(balance, ways, lambda _: False, is_sticky=True, prefix_bytes_min=4096)
+    short, long = ({"messages": [{"role": "user", "content": "x" * n}]} for n in (9, 4096))
+    assert choice.session(b"", short) == b""
+    session = choice.session(b"", long)
+    assert session
+    assert choice.session(b"", {**short, "tools": [{"name": "x" * 4096}]})
+    assert choice.session(b"named", short) == b"named"
+    assert len({order(choice, (A, B), session) for _ in range(4)}) == 1
+    assert len({order(choice, (A, B)) for _ in range(4)}) == 2
