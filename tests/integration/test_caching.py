@@ -50,6 +50,26 @@ def test_a_repeat_is_answered_from_memory(house: House, speech: Speech, stream: 
     assert house.calls(model) == 1
 
 
+def test_what_only_tells_the_provider_what_to_keep_does_not_count(house: House):
+    model = house.model("claude-sim")
+    document = ANTHROPIC.document(model, system=[{"type": "text", "text": "Be brief."}])
+    mark = {"cache_control": {"type": "ephemeral"}}
+    marked = {**document, "system": [{**document["system"][0], **mark}]}
+    assert house.ask(ANTHROPIC, document).cache == "miss"
+    assert house.ask(ANTHROPIC, marked).cache == "l1"
+    assert house.ask(ANTHROPIC, {**document, **mark}).cache == "l1"
+    other = {**document, "system": [{"type": "text", "text": "Be cache_control."}]}
+    assert house.ask(ANTHROPIC, other).cache == "miss"
+
+    model = house.model()
+    part = {"type": "text", "text": "Tell me of water."}
+    here = {"prompt_cache_breakpoint": {"mode": "explicit"}}
+    document = OPENAI.document(model, messages=[{"role": "user", "content": [part]}])
+    marked = {**document, "messages": [{"role": "user", "content": [{**part, **here}]}]}
+    assert house.ask(OPENAI, {**document, "prompt_cache_key": "k"}).cache == "miss"
+    assert house.ask(OPENAI, {**marked, "prompt_cache_options": {}}).cache == "l1"
+
+
 def test_the_order_of_fields_and_white_space_do_not_count(house: House):
     model = house.model()
     document = OPENAI.document(model, temperature=1)
