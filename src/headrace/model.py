@@ -22,8 +22,8 @@ Failure = Literal[
 ]
 """How a target failed: it was left alone (breaker), its limit or queue had no room, it answered
 429, 503 or 529, another 5xx; no connection, no answer in time, an answer that broke off or made no
-sense; its key or model was not accepted (401 to 404), the prompt is too long for it (413), or it
-found the request wrong."""
+sense; its key or model was not accepted (401 to 404), the prompt is too long for it (413, or a 400
+that says so), or it found the request wrong."""
 
 
 class CacheResult(enum.StrEnum):

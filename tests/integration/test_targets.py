@@ -87,6 +87,64 @@ def test_failures_lead_where_the_settings_say(
             assert response.headers["x-headrace-attempts"] == "2"
 
 
+TOO_LONG = (
+    '{"error": {"message": "This model\'s maximum context length is 8192 tokens.", '
+    '"type": "invalid_request_error", "param": "messages", "code": "context_length_exceeded"}}'
+)
+
+
+def refuse(sim: ThreadedSim, body: str | None) -> None:
+    headers = {"content-type": "application/json"}
+    sim.script(Fault(kind=FaultKind.STATUS, status=400, body=body, headers=headers, times=None))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_400_for_a_prompt_that_is_too_long_leads_to_a_larger_model(
+    tmp_path: Path, sims: dict[str, ThreadedSim], *, stream: bool
+):
+    targets = ["one/m", {"target": "two/m", "on": ["too_long"]}]
+    with start(tmp_path, urls(sims), {"targets": targets}) as gateway:
+        refuse(sims["one"], TOO_LONG)
+        document = OPENAI.document("smart", seed=1, stream=stream)
+        response = gateway.post(OPENAI.path, document)
+        assert who(response) == "two"
+        assert response.headers["x-headrace-attempts"] == "2"
+        assert last_line(gateway, response)["tried"] == ["one/m: too_long"]
+        assert b"maximum context" not in response.body
+        # Each connection is as good as before: the same again, for another question.
+        assert who(ask(gateway, 2)) == "two"
+        sims["one"].reset()
+        refuse(sims["one"], None)
+        other = ask(gateway, 3)
+        assert (other.status, other.headers["x-headrace-provider"]) == (400, "one")
+
+
+def test_the_reason_of_a_400_is_awaited_before_a_target_is_chosen(
+    tmp_path: Path, sims: dict[str, ThreadedSim]
+):
+    targets = [
+        "one/m",
+        {"target": "two/m", "on": ["refused"]},
+        {"target": "three/m", "on": ["too_long"]},
+    ]
+    with start(tmp_path, urls(sims), {"targets": targets}) as gateway:
+        refuse(sims["one"], TOO_LONG)
+        assert who(ask(gateway, 1)) == "three"
+        sims["one"].reset()
+        refuse(sims["one"], None)
+        assert who(ask(gateway, 2)) == "two"
+
+
+def test_a_400_is_passed_on_where_nobody_else_takes_longer_prompts(
+    tmp_path: Path, sims: dict[str, ThreadedSim]
+):
+    with start(tmp_path, urls(sims), {"targets": ["one/m", "two/m"]}) as gateway:
+        refuse(sims["one"], TOO_LONG)
+        response = ask(gateway)
+        assert (response.status, response.headers["x-headrace-provider"]) == (400, "one")
+        assert response.body == TOO_LONG.encode()
+
+
 def test_log_tells_each_target_that_failed_and_how(tmp_path: Path, sims: dict[str, ThreadedSim]):
     places = {**urls(sims), "one": f"http://127.0.0.1:{free_port()}"}
     model = {"targets": ["one/a", "two/b", "three/c"]}

@@ -16,6 +16,7 @@ from headrace.upstream.faults import UpstreamFault, speaks_tls, wants_tls
 from headrace.upstream.h1 import RawHeaders
 
 _ERRORS = 400
+_REFUSED = 400
 
 # Longer than the last event of any dialect.
 FINAL_EVENT_BYTES = 512
@@ -27,6 +28,7 @@ class Agent(Protocol):
     @property
     def claim(self) -> object: ...  # None where heads of good answers are of no interest
     def takes_back(self, status: int, headers: RawHeaders) -> bool: ...
+    def takes_back_refusal(self, body: bytes) -> bool: ...
     def survives(self, error: HeadraceError) -> bool: ...
     def begun(self) -> None: ...
     def ended(self) -> None: ...
@@ -113,6 +115,14 @@ class Flight(Relay):
         super().on_head(status, headers)
         if agent is not None and self.is_stream:
             agent.begun()
+
+    def on_end(self) -> None:
+        # Why a request was refused stands in the body.
+        agent = self.agent if self.status == _REFUSED else None
+        if agent is not None and agent.takes_back_refusal(self.body):
+            self.begin_again()
+        else:
+            super().on_end()
 
     def on_fault(self, error: HeadraceError) -> None:
         agent = self.agent

@@ -173,9 +173,10 @@ class Relay(ABC):
             if self.is_stream or not self._seats or not self.consoled(error):
                 self._fail(error)
 
-    def begin_again(self, error: HeadraceError) -> None:
+    def begin_again(self, error: HeadraceError | None = None) -> None:
         """Another attempt follows one that failed before a reader had anything of it."""
-        self._count_unsent(error)
+        if error is not None:
+            self._count_unsent(error)
         self._chunks.clear()
         self._bytes = 0
         self._flow = None

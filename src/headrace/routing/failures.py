@@ -1,7 +1,10 @@
 """How a target failed, in words that settings know: what leads to another target. Pure."""
 
+import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from headrace.model import Failure
 
@@ -32,6 +35,12 @@ _STATUSES: Final[Mapping[int, Failure]] = {
     504: "timeout",
     529: "overloaded",
 }
+# OpenAI's code and those after it, and what OpenAI, Anthropic, Google and vLLM say of it in words.
+_TOO_LONG: Final = re.compile(
+    r"context_(length|window)_exceeded|maximum context length|prompt is too long|input is too long"
+    r"|exceeds? (the |this )?(\S+ )?(context (length|window|size)|maximum number of tokens)"
+)
+_REFUSAL_BYTES_MAX: Final = 65536
 _FAULTS: Final[Mapping[str, Failure]] = {
     "connect": "unreachable",
     "tls": "unreachable",
@@ -45,6 +54,36 @@ _FAULTS: Final[Mapping[str, Failure]] = {
 def failure_of_status(status: int) -> Failure:
     """How a target failed that answered with `status`, 400 or more."""
     return _STATUSES.get(status) or ("server_error" if status >= 500 else "refused")
+
+
+def failure_of_refusal(body: bytes) -> Failure:
+    """How a target failed that answered 400.
+
+    Providers say in their own words that a prompt is too long for a model. They are looked for in
+    the fields that are theirs, not in what may be quoted of the request.
+
+    Args:
+        body: of the answer.
+    """
+    if len(body) > _REFUSAL_BYTES_MAX:
+        return "refused"
+    try:
+        told = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return "refused"
+    return "too_long" if _TOO_LONG.search(_words(told).lower()) else "refused"
+
+
+def _words(told: Any) -> str:
+    """Code, type and message of an error, in whichever of the usual shapes it comes."""
+    if type(told) is list and told:
+        told = told[0]
+    if type(told) is dict:
+        inner = told.get("error")
+        told = inner if inner is not None else told
+    if type(told) is dict:
+        return " ".join(str(told.get(name, "")) for name in ("code", "type", "message"))
+    return told if type(told) is str else ""
 
 
 def failure_of_fault(kind: str) -> Failure:

@@ -23,7 +23,7 @@ from headrace.gateway.flight import Flight
 from headrace.gateway.gates.gate import Turns
 from headrace.gateway.order import Order
 from headrace.model import Failure
-from headrace.routing.failures import failure_of_fault, failure_of_status
+from headrace.routing.failures import failure_of_fault, failure_of_refusal, failure_of_status
 from headrace.upstream.faults import UpstreamFault
 from headrace.upstream.h1 import RawHeaders
 
@@ -150,7 +150,7 @@ class Dispatch(Course):
         if status < _ERRORS:
             return False
         again, failure = after_status(status), failure_of_status(status)
-        if again is Again.NEVER and not self._leads_on(failure):
+        if again is Again.NEVER and (not self._leads_on(failure) or self._says_more(status)):
             return False
         now_s = self._dispatcher.now_s()
         retry_after_s = read_told(headers, self._dispatcher.wall_s()).retry_after_s
@@ -164,6 +164,22 @@ class Dispatch(Course):
         meter.done(status, now_s - self._began_s)  # an answer like any other, though nobody sees it
         self._let_go()
         return True
+
+    def takes_back_refusal(self, body: bytes) -> bool:
+        """Whether a 400 is given to nobody, now that all of it is there."""
+        if not self._says_more(_ERRORS) or not self._leads_on(failure := failure_of_refusal(body)):
+            return False
+        now_s, meter = self._dispatcher.now_s(), self._order.way.meter
+        self._call = None
+        self.settle_status(_ERRORS, now_s, None)
+        if not self._goes_on(Again.NEVER, failure, now_s, None):
+            return False
+        meter.done(_ERRORS, now_s - self._began_s)
+        return True
+
+    def _says_more(self, status: int) -> bool:
+        """Whether it is worth waiting for the reason of a refusal: a prompt may be too long."""
+        return status == _ERRORS and self._leads_on("too_long")
 
     def _changes_key(self, status: int) -> bool:
         """The key was refused, not the call: it goes by another one, at once and for nothing."""
