@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from headrace.prompt.templates.template import RenderedTemplate
     from headrace.prompt.window.fit import FitReport
     from headrace.prompt.window.public import Fitted, fit
+    from headrace.routing.cost import cost
     from headrace.store.faults import StoreBusy, StoreFault, StoreFull
     from headrace.toolkit.adaptive import AdaptiveCache
     from headrace.toolkit.batch_function import BatchFailed
@@ -125,6 +126,7 @@ __all__ = (
     "Warmed",
     "__version__",
     "cached",
+    "cost",
     "count_tokens",
     "fit",
 )
@@ -146,6 +148,7 @@ _HOMES = (
     ("prompt.window.public", ("Fitted", "fit")),
     ("prompt.templates.registry", ("TemplateInfo", "TemplateRegistry")),
     ("prompt.templates.template", ("RenderedTemplate",)),
+    ("routing.cost", ("cost",)),
     ("store.faults", ("StoreBusy", "StoreFault", "StoreFull")),
     ("toolkit.adaptive", ("AdaptiveCache",)),
     ("toolkit.batch_function", ("BatchFailed",)),

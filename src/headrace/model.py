@@ -38,36 +38,83 @@ class CacheResult(enum.StrEnum):
     BYPASS = "bypass"
 
 
-class Usage(msgspec.Struct, frozen=True):
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """Tokens of one call as the provider counted them.
 
     Attributes:
-        input_tokens: tokens of the prompt, cached ones included.
+        input_tokens: tokens of the prompt, cached and written ones included.
         output_tokens: tokens of the answer, reasoning included.
         cached_tokens: the part of `input_tokens` that the provider read from its prompt cache.
+        cache_write_tokens: the part that it wrote there, to be kept for as long as is usual: five
+            minutes at Anthropic.
+        cache_write_1h_tokens: the part that it wrote there to be kept for an hour.
     """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
 
 
-class Price(msgspec.Struct, frozen=True):
-    """US dollars per million tokens."""
+class Rates(msgspec.Struct, frozen=True):
+    """US dollars per million tokens; what is left out costs what plain input costs.
+
+    Attributes:
+        input: plain input.
+        output: output.
+        cached: input read from the provider's prompt cache.
+        cache_write: input written there.
+        cache_write_1h: input written there for an hour; left out, what `cache_write` says.
+    """
 
     input: float = 0.0
     output: float = 0.0
     cached: float | None = None
+    cache_write: float | None = None
+    cache_write_1h: float | None = None
+
+    def of(self, usage: Usage) -> float:
+        """What `usage` costs by these rates, in US dollars."""
+        cached_rate = self.input if self.cached is None else self.cached
+        written = usage.cache_write_tokens + usage.cache_write_1h_tokens
+        fresh_tokens = max(0, usage.input_tokens - usage.cached_tokens - written)
+        usd = (
+            fresh_tokens * self.input
+            + usage.cached_tokens * cached_rate
+            + usage.output_tokens * self.output
+        )
+        return (usd + self._written(usage) if written else usd) / 1e6
+
+    def _written(self, usage: Usage) -> float:
+        rate = self.input if self.cache_write is None else self.cache_write
+        rate_1h = rate if self.cache_write_1h is None else self.cache_write_1h
+        return usage.cache_write_tokens * rate + usage.cache_write_1h_tokens * rate_1h
+
+
+class Tier(Rates, frozen=True, kw_only=True):
+    """Rates of a whole call whose prompt is longer than `above_tokens`."""
+
+    above_tokens: int
+
+
+class Price(Rates, frozen=True):
+    """What a model costs.
+
+    Attributes:
+        tiers: rates for long prompts, the shortest first.
+        batch: the price of calls in the provider's batch API, where it has one.
+    """
+
+    tiers: tuple[Tier, ...] = ()
+    batch: "Price | None" = None
 
     def cost_usd(self, usage: Usage) -> float:
-        """What `usage` costs in US dollars; cached tokens at their own price where there is one."""
-        cached_price = self.input if self.cached is None else self.cached
-        fresh_tokens = max(0, usage.input_tokens - usage.cached_tokens)
-        return (
-            fresh_tokens * self.input
-            + usage.cached_tokens * cached_price
-            + usage.output_tokens * self.output
-        ) / 1e6
+        """What `usage` costs in US dollars, every kind of token at its own rate."""
+        if not self.tiers or usage.input_tokens <= self.tiers[0].above_tokens:
+            return self.of(usage)
+        reached = [tier for tier in self.tiers if usage.input_tokens > tier.above_tokens]
+        return reached[-1].of(usage)
 
 
 class RequestView(msgspec.Struct, frozen=True):

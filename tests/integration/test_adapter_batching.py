@@ -130,7 +130,12 @@ def test_each_has_its_own_usage_and_price(sim: ThreadedSim) -> None:
             assert three.usage == Usage(input_tokens=5, output_tokens=7, cached_tokens=1)
         again = await adapter.generate("three", model=CHAT)
         assert (again.cache, again.usage) == ("l1", three.usage)
-        assert adapter.metrics()["spent"]["tokens"] == {"input": 16, "output": 28, "cached": 4}
+        assert adapter.metrics()["spent"]["tokens"] == {
+            "input": 16,
+            "output": 28,
+            "cached": 4,
+            "cache_write": 0,
+        }
         assert adapter.metrics()["saved"]["tokens"]["output"] == 7
 
     play(sim, scenario, Model(reply))

@@ -149,6 +149,13 @@ _BY_RULE: Final[Mapping[str, tuple[str, str]]] = {
     "models.NAME.price.input": ("required", "0 or more"),
     "models.NAME.price.output": ("required", "0 or more"),
     "models.NAME.price.cached": ("none", "0 or more"),
+    "models.NAME.price.cache_write": ("none", "0 or more"),
+    "models.NAME.price.cache_write_1h": ("none", "0 or more"),
+    "models.NAME.price.above[].input": ("required", "0 or more"),
+    "models.NAME.price.above[].output": ("required", "0 or more"),
+    "models.NAME.price.above[].cached": ("none", "0 or more"),
+    "models.NAME.price.above[].cache_write": ("none", "0 or more"),
+    "models.NAME.price.above[].cache_write_1h": ("none", "0 or more"),
 }
 
 

@@ -131,9 +131,13 @@ EXPECTED: Final[Mapping[str, str]] = {
     ),
     "UpstreamBroken": "error(message, *, code, param, retry_after_s)",
     "UpstreamRefused": "error(message, *, upstream_status, body)",
-    "Usage": "class(input_tokens, output_tokens, cached_tokens)",
+    "Usage": (
+        "class(input_tokens, output_tokens, cached_tokens, cache_write_tokens, "
+        "cache_write_1h_tokens)"
+    ),
     "Warmed": "class(computed, held, failed, last_error, is_full)",
     "__version__": "str",
+    "cost": "function(usage, *, model, provider, at, batch)",
     "count_tokens": "function(text_or_messages, *, model, tools)",
     "fit": (
         "function(messages, budget, *, model, output_tokens, dialect, system, tools, keep_first, "

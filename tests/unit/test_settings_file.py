@@ -6,8 +6,8 @@ import pytest
 import trustme
 
 from headrace.errors import SettingsInvalid
-from headrace.model import Price
 from headrace.settings import Secret, Settings, load_settings, parse_settings
+from headrace.settings.targets import PriceSettings
 
 ONE_PROVIDER = "providers: {a: {dialect: openai, base_url: 'http://127.0.0.1:9/v1'}}\n"
 
@@ -279,7 +279,7 @@ def test_plain_scalars_are_read_as_what_is_wanted_there() -> None:
     assert settings.log.format == "off"
     assert settings.log.file == "2024-01-01"
     assert settings.data_dir == "017"
-    assert settings.models["m"].price == Price(input=1, output=0.25)
+    assert settings.models["m"].price == PriceSettings(input=1, output=0.25)
 
 
 def test_merge_keys_share_bounds_and_own_keys_win() -> None:

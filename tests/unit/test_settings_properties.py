@@ -9,9 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from headrace.errors import SettingsInvalid
-from headrace.model import Price
 from headrace.settings import Secret, Settings, parse_settings
 from headrace.settings.references import expand, mask, unmask
+from headrace.settings.targets import PriceSettings
 
 SECRET = "sesame-4711"
 
@@ -135,7 +135,7 @@ def test_settings_survive_the_round_trip(document: dict[str, Any], flow: bool | 
     for name, model in document["models"].items():
         assert [each.target for each in read.models[name].targets] == model["targets"]
         price = model.get("price")
-        assert read.models[name].price == (None if price is None else Price(**price))
+        assert read.models[name].price == (None if price is None else PriceSettings(**price))
     whole = as_document(read)
     for key in whole["keys"]:
         del key["digest"]

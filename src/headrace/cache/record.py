@@ -71,7 +71,7 @@ class Record(msgspec.Struct, frozen=True, gc=False, array_like=True):
             and self.shape in _SHAPES
             and 0.0 <= (self.cost_usd or 0.0) < inf
             and 0.0 <= self.seconds < inf
-            and min(usage.input_tokens, usage.output_tokens, usage.cached_tokens) >= 0
+            and min(msgspec.structs.astuple(usage)) >= 0
             and not any(_BREAK.search(part) for pair in self.headers for part in pair)
         )
 

@@ -11,7 +11,7 @@ from headrace.model import Price, Usage
 
 # A part of the input is counted once more as cached.
 _SAMPLE: Final = re.compile(
-    r'^headrace_(\w+?)(?:_total)?(?:\{(?![^}]*type="cached")[^}]*\})? ([\d.e+-]+)$', re.MULTILINE
+    r'^headrace_(\w+?)(?:_total)?(?:\{(?![^}]*type="cache)[^}]*\})? ([\d.e+-]+)$', re.MULTILINE
 )
 _LABELLED: Final = re.compile(
     r'^headrace_saved_(\w+?)_total\{by="(\w+)"(?:,type="(?:input|output)")?\} ([\d.e+-]+)$',

@@ -60,10 +60,17 @@ def read_usage(usage: object) -> Usage | None:
         return None
     cached = as_count(usage.get("cache_read_input_tokens"))
     written = as_count(usage.get("cache_creation_input_tokens"))
+    by_life = usage.get("cache_creation")
+    for_an_hour = 0
+    if isinstance(by_life, dict):
+        for_an_hour = as_count(by_life.get("ephemeral_1h_input_tokens"))
+        written = max(written, for_an_hour + as_count(by_life.get("ephemeral_5m_input_tokens")))
     return Usage(
-        input_tokens=as_count(usage.get("input_tokens")) + written + cached,
-        output_tokens=as_count(usage.get("output_tokens")),
-        cached_tokens=cached,
+        as_count(usage.get("input_tokens")) + written + cached,
+        as_count(usage.get("output_tokens")),
+        cached,
+        written - for_an_hour,
+        for_an_hour,
     )
 
 

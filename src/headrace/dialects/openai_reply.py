@@ -58,12 +58,16 @@ def read_usage(usage: object) -> Usage | None:
     """Usage in OpenAI's words, `None` where there is none."""
     if not isinstance(usage, dict):
         return None
+    cached = written = 0
     details = usage.get("prompt_tokens_details")
-    cached = details.get("cached_tokens") if isinstance(details, dict) else 0
+    if isinstance(details, dict):
+        cached = as_count(details.get("cached_tokens"))
+        written = as_count(details.get("cache_write_tokens"))
     return Usage(
-        input_tokens=as_count(usage.get("prompt_tokens")),
-        output_tokens=as_count(usage.get("completion_tokens")),
-        cached_tokens=as_count(cached),
+        as_count(usage.get("prompt_tokens")),
+        as_count(usage.get("completion_tokens")),
+        cached,
+        written,
     )
 
 

@@ -83,7 +83,7 @@ class Engine:
         self._on_unreachable = on_unreachable
         self._say = say
         self._tasks = Tasks(on_bug)
-        self._prices = PriceTable.load()
+        self._prices = PriceTable.load(clock.wall_s)
         uniform = secrets.SystemRandom().random
         self._lanes = Lanes(
             self.dialects, metrics, self._tasks.spawn, clock, uniform, self._tell_circuit
@@ -284,7 +284,7 @@ class Engine:
 
 def _own_prices(settings: Settings) -> dict[str, Price]:
     return {
-        model.targets[0].target: model.price
+        model.targets[0].target: model.price.price
         for model in settings.models.values()
         if model.price is not None
     }

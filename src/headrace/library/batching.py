@@ -233,11 +233,15 @@ def _encoded(document: Json) -> bytes | BatchFailed:
 
 def _usage(usage: Usage, dialect: str) -> Json:
     if dialect == "anthropic":
-        return {
-            "input_tokens": usage.input_tokens - usage.cached_tokens,
+        written = usage.cache_write_tokens + usage.cache_write_1h_tokens
+        told = {
+            "input_tokens": max(0, usage.input_tokens - usage.cached_tokens - written),
             "cache_read_input_tokens": usage.cached_tokens,
             "output_tokens": usage.output_tokens,
         }
+        if written:
+            told["cache_creation_input_tokens"] = written
+        return told
     return {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,

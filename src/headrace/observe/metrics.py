@@ -89,6 +89,8 @@ class Metrics:
         cells[tokens + 1] += usage.output_tokens
         if usage.cached_tokens:
             cells[tokens + 2] += usage.cached_tokens
+        if written := usage.cache_write_tokens + usage.cache_write_1h_tokens:
+            cells[tokens + 3] += written
         cells[dollars] += usd
         cells[waits] += seconds
 
@@ -353,6 +355,8 @@ class ProviderMetrics:
         tokens.add(self._tokens + 1, usage.output_tokens)
         if usage.cached_tokens:
             tokens.add(self._tokens + 2, usage.cached_tokens)
+        if written := usage.cache_write_tokens + usage.cache_write_1h_tokens:
+            tokens.add(self._tokens + 3, written)
         self._metrics.spent_usd.add(self._spent, usd)
 
 

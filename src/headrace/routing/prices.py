@@ -1,17 +1,21 @@
 """What a call costs: list prices of the well-known providers, shipped with the package.
 
-The table is made by `scripts/flatten_prices.py`. It holds the lowest standard tier; what a
-contract, a batch or a time of day makes cheaper belongs in the settings.
+The table is made by `scripts/flatten_prices.py`. It holds standard service at noon UTC; what a
+contract makes cheaper belongs in the settings. Reading it takes a few milliseconds, since models,
+names and rules of a provider are read when it is first asked for.
 """
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from functools import lru_cache, partial
 from importlib.resources import files
+from typing import Any, Final
 
 import msgspec
 
-from headrace.model import Price
+from headrace.clock import SystemClock
+from headrace.model import Price, Tier
 
 _HOME_BY_DIALECT: Mapping[str, str] = {"openai": "openai", "anthropic": "anthropic"}
 _ID_BY_NICKNAME: Mapping[str, str] = {
@@ -29,20 +33,26 @@ _FOUND_MAX = 1024
 _COMPACT_DATE = re.compile(r"-(20\d{2})(0[1-9]|1[0-2])([0-2]\d|3[01])(?=$|-|:)")
 _DATE_SUFFIX = re.compile(r"[-@](?:20\d{2}-\d{2}-\d{2}|20\d{6})$")
 
-_Row = tuple[float, float | None, float]
+Matcher = Callable[[str], object]
+Spans = tuple[tuple[float, Price], ...]
+"""Prices, each with the second since the epoch from which on it holds, the first one first."""
+
+_NO_SPANS: Final[Spans] = ()
 
 
 class _ProviderPrices(msgspec.Struct, frozen=True):
     """One provider's part of the file.
 
     Attributes:
-        models: model id to input, cached input and output price.
+        models: model id to its row: input, cached input, output, cache writes of five minutes and
+            of an hour; then, in a mapping, rows `above` so many tokens, of a `batch`, or all of
+            these `since` a day.
         aliases: other names of a model, exactly, to its id.
         rules: kind, pattern and model id, tried in order when no name fits exactly.
         also: providers whose models this one sells too.
     """
 
-    models: dict[str, _Row]
+    models: dict[str, msgspec.Raw]
     aliases: dict[str, str]
     rules: list[tuple[str, str, str]]
     also: list[str]
@@ -51,36 +61,49 @@ class _ProviderPrices(msgspec.Struct, frozen=True):
 class _PriceFile(msgspec.Struct, frozen=True):
     date: str
     source: str
-    providers: dict[str, _ProviderPrices]
+    providers: dict[str, msgspec.Raw]
 
 
 class PriceTable:
     """List prices by provider and model.
+
+    Args:
+        encoded: the table.
+        wall_s: tells the time, seconds since the epoch.
 
     Attributes:
         date: the day the prices held, as ISO 8601.
         source: where they come from.
     """
 
-    __slots__ = ("_find_cached", "_matchers", "_providers", "date", "source")
+    __slots__ = ("_encoded", "_find_cached", "_read", "_wall_s", "date", "source")
 
-    def __init__(self, encoded: bytes) -> None:
+    def __init__(self, encoded: bytes, wall_s: Callable[[], float] = SystemClock.wall_s) -> None:
         table = msgspec.json.decode(encoded, type=_PriceFile)
         self.date = table.date
         self.source = table.source
-        self._providers = table.providers
-        self._matchers = {
-            name: [(_matcher(kind, text), model) for kind, text, model in provider.rules]
-            for name, provider in table.providers.items()
-        }
+        self._encoded = table.providers
+        self._read: dict[str, tuple[_ProviderPrices, list[tuple[Matcher, str]]]] = {}
+        self._wall_s = wall_s
         self._find_cached = lru_cache(maxsize=_FOUND_MAX)(self._find)
 
     @classmethod
-    def load(cls) -> "PriceTable":
-        """Read the table that ships with the package; takes milliseconds, so call it once."""
-        return cls(files("headrace.routing").joinpath("prices.json").read_bytes())
+    def load(cls, wall_s: Callable[[], float] = SystemClock.wall_s) -> "PriceTable":
+        """Read the table that ships with the package; takes a few milliseconds.
 
-    def find(self, provider: str, dialect: str, model: str) -> Price | None:
+        Args:
+            wall_s: tells the time, seconds since the epoch.
+        """
+        return cls(files("headrace.routing").joinpath("prices.json").read_bytes(), wall_s)
+
+    def knows(self, provider: str) -> bool:
+        """Whether a provider has a part of its own in the table."""
+        name = provider.lower()
+        return _ID_BY_NICKNAME.get(name, name) in self._encoded
+
+    def find(
+        self, provider: str, dialect: str, model: str, at_s: float | None = None
+    ) -> Price | None:
         """The price of a model, `None` where none is known.
 
         Args:
@@ -88,38 +111,76 @@ class PriceTable:
                 `local`, is taken for the home provider of its dialect.
             dialect: the dialect the provider speaks.
             model: the model as the provider names it, with or without a date at its end.
+            at_s: when, in seconds since the epoch; `None` is now.
         """
-        return self._find_cached(provider.lower(), dialect, model.lower())
+        spans = self._find_cached(provider.lower(), dialect, model.lower())
+        if len(spans) <= 1:
+            return spans[0][1] if spans else None
+        if at_s is None:
+            at_s = self._wall_s()
+        # Before its first day a model had the price of that day.
+        return next((price for since_s, price in reversed(spans) if since_s <= at_s), spans[0][1])
 
-    def _find(self, provider: str, dialect: str, model: str) -> Price | None:
+    def _find(self, provider: str, dialect: str, model: str) -> Spans:
         name = _ID_BY_NICKNAME.get(provider, provider)
-        if name not in self._providers:
+        if name not in self._encoded:
             name = _HOME_BY_DIALECT.get(dialect, dialect)
         for candidate in _spellings(model):
             for seller in self._sellers(name):
                 model_id = self._model_id(seller, candidate)
                 if model_id is not None:
-                    return self._price(seller, model_id)
-        return None
+                    return self._spans(seller, model_id)
+        return _NO_SPANS
+
+    def _provider(self, name: str) -> tuple[_ProviderPrices, list[tuple[Matcher, str]]]:
+        found = self._read.get(name)
+        if found is None:
+            prices = msgspec.json.decode(self._encoded[name], type=_ProviderPrices)
+            matchers = [(_matcher(kind, text), model) for kind, text, model in prices.rules]
+            found = self._read[name] = (prices, matchers)
+        return found
 
     def _sellers(self, name: str) -> list[str]:
-        provider = self._providers.get(name)
-        return [] if provider is None else [name, *provider.also]
+        return [name, *self._provider(name)[0].also] if name in self._encoded else []
 
     def _model_id(self, seller: str, model: str) -> str | None:
-        provider = self._providers[seller]
-        exact = provider.aliases.get(model)
+        prices, matchers = self._provider(seller)
+        exact = prices.aliases.get(model)
         if exact is not None:
             return exact
-        if model in provider.models:
+        if model in prices.models:
             return model
-        return next((name for fits, name in self._matchers[seller] if fits(model)), None)
+        return next((name for fits, name in matchers if fits(model)), None)
 
-    def _price(self, seller: str, model_id: str) -> Price | None:
-        row = self._providers[seller].models.get(model_id)
-        if row is None:
-            return None
-        return Price(input=row[0], cached=row[1], output=row[2])
+    def _spans(self, seller: str, model_id: str) -> Spans:
+        encoded = self._provider(seller)[0].models.get(model_id)
+        if encoded is None:
+            return _NO_SPANS
+        row = msgspec.json.decode(encoded)
+        if not isinstance(row[-1], dict) or "since" not in row[-1]:
+            return ((0.0, _price(row)),)
+        return tuple((_second(day), _price(each)) for day, each in row[-1]["since"])
+
+
+def _price(row: list[Any]) -> Price:
+    extras: dict[str, Any] = row[-1] if isinstance(row[-1], dict) else {}
+    batch = extras.get("batch")
+    return Price(
+        **_rates(row[:-1] if extras else row),
+        tiers=tuple(
+            Tier(above_tokens=above, **_rates(rates)) for above, *rates in extras.get("above", ())
+        ),
+        batch=_price(batch) if batch is not None else None,
+    )
+
+
+def _rates(row: list[Any]) -> dict[str, Any]:
+    names = ("input", "cached", "output", "cache_write", "cache_write_1h")
+    return dict(zip(names, row, strict=False))
+
+
+def _second(day: str) -> float:
+    return datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() if day else 0.0
 
 
 def _spellings(model: str) -> dict[str, None]:
@@ -128,7 +189,7 @@ def _spellings(model: str) -> dict[str, None]:
     return dict.fromkeys((model, dashed, _DATE_SUFFIX.sub("", model)))
 
 
-def _matcher(kind: str, text: str) -> Callable[[str], object]:
+def _matcher(kind: str, text: str) -> Matcher:
     if kind == "starts":
         return partial(_starts, text)
     if kind == "ends":

@@ -6,7 +6,6 @@ from difflib import get_close_matches
 from typing import Final
 
 from headrace.errors import SettingsInvalid
-from headrace.model import Price
 from headrace.settings.document import shown
 from headrace.settings.files import authorities_problem, file_problem, log_problem
 from headrace.settings.prompt import PromptSettings
@@ -21,7 +20,7 @@ from headrace.settings.schema import (
     StoreSettings,
     WarmSettings,
 )
-from headrace.settings.targets import ModelSettings, TargetSettings
+from headrace.settings.targets import ModelSettings, PriceSettings, TargetSettings, TierSettings
 from headrace.settings.values import LOCAL_EMBEDDER
 
 # Who callers are while no keys are set.
@@ -34,7 +33,7 @@ def apply_rules(reader: Reader) -> None:
         match path, found.value:
             case ("models", str(), "targets", int()), TargetSettings() as target:
                 _check_model_target(reader, path, target)
-            case ("models", str(), "price"), Price() as price:
+            case ("models", *_), PriceSettings() | TierSettings() as price:
                 _check_price(reader, path, price)
             case ("providers", str()), ProviderSettings() as provider:
                 if provider.warm_connections > provider.connections_max:
@@ -159,11 +158,12 @@ def _check_api_keys(reader: Reader, path: Path, provider: ProviderSettings) -> N
             reader.complain((*place, "name"), "the name is shown, and must not be the key itself")
 
 
-def _check_price(reader: Reader, path: Path, price: Price) -> None:
+def _check_price(reader: Reader, path: Path, price: PriceSettings | TierSettings) -> None:
     for name in ("input", "output"):
         if (*path, name) not in reader.places:
             reader.complain(path, f"the key {name} is missing: US dollars per million tokens")
-    for name, value in (("input", price.input), ("output", price.output), ("cached", price.cached)):
+    for name in ("input", "output", "cached", "cache_write", "cache_write_1h"):
+        value = getattr(price, name)
         if value is not None and not 0 <= value < math.inf:
             reader.complain((*path, name), f"expected at least 0, found {value}")
 

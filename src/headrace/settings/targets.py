@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
-from headrace.model import Failure, Price
+from headrace.model import Failure, Price, Tier
 from headrace.settings.bounded import Count, Seconds, ServerPath, Target
 
 BalanceName = Literal["in-order", "weighted", "least-loaded", "latency", "cost", "quota", "sticky"]
@@ -28,6 +28,62 @@ class TargetSettings(msgspec.Struct, frozen=True, kw_only=True):
     on: tuple[Failure, ...] | None = None
 
 
+class TierSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The price of a call with a long prompt, in US dollars per million tokens.
+
+    Attributes:
+        tokens: it holds for prompts of more tokens than this.
+    """
+
+    tokens: Count
+    input: float = 0.0
+    output: float = 0.0
+    cached: float | None = None
+    cache_write: float | None = None
+    cache_write_1h: float | None = None
+
+
+class PriceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model costs, in US dollars per million tokens.
+
+    Attributes:
+        cached: input that the provider read from its prompt cache; `None`: what input costs.
+        cache_write: input that it wrote there; `None`: what input costs.
+        cache_write_1h: input that it wrote there for an hour; `None`: what `cache_write` says.
+        above: other prices for long prompts.
+    """
+
+    input: float = 0.0
+    output: float = 0.0
+    cached: float | None = None
+    cache_write: float | None = None
+    cache_write_1h: float | None = None
+    above: tuple[TierSettings, ...] = ()
+
+    @property
+    def price(self) -> Price:
+        """The same, to be counted with."""
+        tiers = sorted(self.above, key=lambda tier: tier.tokens)
+        return Price(
+            self.input,
+            self.output,
+            self.cached,
+            self.cache_write,
+            self.cache_write_1h,
+            tuple(
+                Tier(
+                    tier.input,
+                    tier.output,
+                    tier.cached,
+                    tier.cache_write,
+                    tier.cache_write_1h,
+                    above_tokens=tier.tokens,
+                )
+                for tier in tiers
+            ),
+        )
+
+
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A name callers may use: the targets behind it, and what it costs.
 
@@ -41,7 +97,7 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     balance: BalanceName = "in-order"
     fallback_text: str | None = None
     continue_streams: bool = False
-    price: Price | None = None
+    price: PriceSettings | None = None
 
 
 class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ USAGE = {
     "cache_read_input_tokens": 100,
     "output_tokens": 9,
 }
-COUNTED = Usage(input_tokens=115, output_tokens=9, cached_tokens=100)
+COUNTED = Usage(115, 9, cached_tokens=100, cache_write_tokens=10)
 TOOL = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Paris", "n": 1}}
 
 
@@ -158,7 +158,7 @@ def test_usage_of_the_start_and_the_end_are_one() -> None:
     assert stream_facts(SPOKEN + end() + STOP).usage == COUNTED
     totals = {"output_tokens": 2, "input_tokens": 7, "cache_read_input_tokens": None}
     last = event("message_delta", delta={"stop_reason": "end_turn"}, usage=totals)
-    assert stream_facts(SPOKEN + last + STOP).usage == Usage(117, 2, 100)
+    assert stream_facts(SPOKEN + last + STOP).usage == Usage(117, 2, 100, 10)
 
 
 def test_line_endings_comments_and_missing_names_do_not_matter() -> None:
