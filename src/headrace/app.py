@@ -9,6 +9,7 @@ import uvloop
 
 from headrace.clock import Clock, SystemClock
 from headrace.console.app import make_console
+from headrace.gateway.aiming.aim import read_weights
 from headrace.gateway.calls.lanes import Trust
 from headrace.observe.cells import Cells, SharedCells
 from headrace.observe.event_log import DirectEventLog
@@ -49,11 +50,12 @@ def serve(settings: Settings, load: Load) -> int:
 
 
 def check_files(settings: Settings) -> None:
-    """Try the certificates that the settings name.
+    """Try the certificates and the weights that the settings name.
 
     Raises:
         SettingsInvalid: one cannot be used.
     """
+    read_weights(settings)
     server_tls(settings.listen.tls)
     trust = Trust()
     for name, provider in settings.providers.items():

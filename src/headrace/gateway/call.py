@@ -44,6 +44,7 @@ class Call(msgspec.Struct, frozen=True):
     Attributes:
         forwarded: the caller's own headers that go to the provider, names in lower case.
         scope: digest of what separates this caller's answers from those of others.
+        repeat_scope: the same, and what else of the head decides which answer its body leads to.
     """
 
     dialect: Dialect
@@ -52,18 +53,32 @@ class Call(msgspec.Struct, frozen=True):
     hints: Hints
     forwarded: Headers
     scope: bytes
+    repeat_scope: bytes
 
 
 def make_call(
-    dialect: Dialect, operation: Operation, tenant: str, hints: Hints, forwarded: Headers
+    dialect: Dialect,
+    operation: Operation,
+    tenant: str,
+    hints: Hints,
+    forwarded: Headers,
+    *,
+    by_session: bool = False,
 ) -> Call:
-    """Put a call together; its scope counts every forwarded header that can change the answer."""
+    """Put a call together; its scope counts every forwarded header that can change the answer.
+
+    Args:
+        by_session: whether models are chosen by session, so that the same body may lead to another
+            answer in another one.
+    """
     parts = [tenant.encode(), operation.value.encode()]
     for name, value in sorted(forwarded):
         if name in dialect.variant_headers:
             parts += [name, value]
     grammar = dialect.grammars[operation]
-    return Call(dialect, grammar, tenant, hints, forwarded, scope_digest(*parts))
+    scope = scope_digest(*parts)
+    repeat_scope = scope_digest(scope, hints.session) if by_session and hints.session else scope
+    return Call(dialect, grammar, tenant, hints, forwarded, scope, repeat_scope)
 
 
 class Stopwatch:

@@ -19,6 +19,7 @@ from headrace.dialects.base import Dialect
 from headrace.dialects.openai import OpenAIDialect
 from headrace.errors import HeadraceError
 from headrace.flow.breaker import State
+from headrace.gateway.aiming.aim import Aims, extra_models, read_weights
 from headrace.gateway.call import Call
 from headrace.gateway.calls.dispatch import Dispatcher
 from headrace.gateway.calls.flow_desk import FlowDesk
@@ -38,6 +39,7 @@ from headrace.gateway.stock.stock import Stock
 from headrace.gateway.tasks import Tasks
 from headrace.limits import SWEEP_INTERVAL_S
 from headrace.model import DialectName, Price
+from headrace.observe.aim_metrics import AimMetrics
 from headrace.observe.metrics import Metrics
 from headrace.routing.directory import Directory
 from headrace.routing.prices import PriceTable
@@ -90,6 +92,7 @@ class Engine:
         )
         wellness = Wellness(clock, uniform, self._tasks.spawn, say)
         self._targets = Targets(clock, uniform, wellness)
+        self._aims = Aims(clock, AimMetrics(metrics))
         self._sweeper: asyncio.TimerHandle | None = None
         self._warming: list[asyncio.Task[None]] = []
         self.settings = settings
@@ -213,16 +216,12 @@ class Engine:
         self._tasks.spawn(coroutine)
 
     def _plan(self, settings: Settings) -> Plan:
+        weights = read_weights(settings)
         lanes = self._lanes.change(settings.providers, settings.listen.workers)
         cache = settings.cache
+        directory = _directory(settings)
         plan = Plan(
-            directory=Directory(
-                {name: provider.dialect for name, provider in settings.providers.items()},
-                {
-                    name: tuple(map(target_of, model.targets))
-                    for name, model in settings.models.items()
-                },
-            ),
+            directory=directory,
             lanes=lanes,
             price_table=self._prices,
             prices=_own_prices(settings),
@@ -244,7 +243,16 @@ class Engine:
                 name for name, model in settings.models.items() if model.continue_streams
             ),
         )
-        return msgspec.structs.replace(plan, choices=self._targets.change(settings, plan))
+        return msgspec.structs.replace(
+            plan,
+            choices=self._targets.change(settings, plan),
+            aim=self._aims.change(
+                settings,
+                weights,
+                directory,
+                lambda target: plan.price(lanes[target.provider], target.model),
+            ),
+        )
 
     def _ask_again(self, call: Call, body: bytes, purpose: str, reader: Reader) -> None:
         self.pipeline.ask_again(call, body, purpose, reader)
@@ -280,6 +288,14 @@ class Engine:
         self._lanes.sweep(loop.time())
         self._targets.wellness.sweep(loop.time())
         self.stock.sweep()
+
+
+def _directory(settings: Settings) -> Directory:
+    models = {name: tuple(map(target_of, each.targets)) for name, each in settings.models.items()}
+    return Directory(
+        {name: provider.dialect for name, provider in settings.providers.items()},
+        models | extra_models(settings, models),
+    )
 
 
 def _own_prices(settings: Settings) -> dict[str, Price]:

@@ -172,6 +172,7 @@ class Flight(Relay):
 
     def failed(self) -> None:
         self.call = None
+        self.order.book(None)
         self.tower.landed(self)
 
     def closed(self) -> None:

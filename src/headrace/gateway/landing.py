@@ -97,6 +97,7 @@ class Landing:
         meter.done(answer.status, answer.seconds)
         if answer.usage:
             meter.spent(answer.usage, answer.cost_usd or 0.0)
+        order.book(answer)
         if answer.status == 200:
             for _ in range(flight.followers):
                 self._answers.count_saved("joined", answer, 0.0)

@@ -6,10 +6,12 @@ from typing import Any
 import msgspec
 
 from headrace.cache.entry import Answer, Shape
-from headrace.cache.key import without_marks
+from headrace.cache.key import repeat_key, without_marks
 from headrace.cache.semantic.candidate import Candidate
 from headrace.cache.semantic.scope import Question
 from headrace.errors import DeadlineExceeded, HeadraceError
+from headrace.gateway.aiming.aim import Aim
+from headrace.gateway.aiming.asked import Aimed
 from headrace.gateway.call import Call, Stopwatch
 from headrace.gateway.gates.choice import Choice
 from headrace.gateway.plan import Lane, Plan
@@ -20,6 +22,8 @@ from headrace.routing.directory import Target
 
 _VALUE_CHARS_MAX = 512
 _UNREAD = RequestView(model="")
+# What is asked for callers, or in their place.
+_CHOSEN_FOR = frozenset(("", "warm"))
 
 
 class Trial(msgspec.Struct, frozen=True):
@@ -57,6 +61,7 @@ class Order(msgspec.Struct, eq=False):
         relay: the call it leads.
         trial: what its answer is to be compared with.
         stale: a stored answer whose time is over, given where the provider fails.
+        aimed: where it was sent for more than the name of its model, if it was.
         purpose: why the cache itself asks, where no caller does.
         kept: its body, where it may be asked for again later.
         lease: what keeps other processes from asking the same; empty where it holds none.
@@ -89,6 +94,7 @@ class Order(msgspec.Struct, eq=False):
     relay: Relay | None = None
     trial: Trial | None = None
     stale: Answer | None = None
+    aimed: Aimed | None = None
     purpose: str = ""
     kept: bytes = b""
     lease: bytes = b""
@@ -101,6 +107,40 @@ class Order(msgspec.Struct, eq=False):
         """The way to its provider, once it is routed."""
         assert self.lane is not None, "asked before it was routed"  # noqa: S101
         return self.lane
+
+    def take_aim(self, aim: Aim) -> None:
+        """Turn to the model that it is aimed at, in place of the one it names.
+
+        What the cache asks again names the model already that was chosen; what is asked ahead of
+        callers, from a file, is chosen as they would be.
+        """
+        if self.purpose not in _CHOSEN_FOR:
+            return
+        model, document, counts = self.view.model, self.document, not self.purpose
+        aimed = aim.at(self.call, model, document, len(self.body), counts=counts)
+        if aimed is None:
+            return
+        self.aimed = aimed
+        self.remarks += aimed.remarks
+        if not self.digest:  # of what the caller sent
+            self.digest = repeat_key(self.call.repeat_scope, self.body)
+        changes = dict(aimed.changes)
+        if aimed.model != model:
+            changes["model"] = aimed.model
+            self.view = msgspec.structs.replace(self.view, model=aimed.model)
+        if changes:
+            self.document = {**document, **changes}
+            self.body = with_fields(self.body, changes)
+
+    def book(self, answer: Answer | None) -> None:
+        """Let those know who aimed it how its call went; `None`: it got no whole answer."""
+        if self.aimed is None or self.purpose:
+            return
+        for book in self.aimed.books:
+            if answer is None:
+                book.failed()
+            else:
+                book.answered(answer)
 
     def rank(self, choice: Choice, now_s: float) -> None:
         """Turn to the target that is to be asked first now."""
@@ -160,8 +200,13 @@ def shape_of(view: RequestView) -> Shape:
 
 def with_model(body: bytes, model: str) -> bytes:
     """The same body for another model; every other value keeps its very bytes."""
+    return with_fields(body, {"model": model})
+
+
+def with_fields(body: bytes, values: Mapping[str, Any]) -> bytes:
+    """The same body with other values for some fields; every other one keeps its very bytes."""
     fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    fields["model"] = msgspec.Raw(msgspec.json.encode(model))
+    fields.update({name: msgspec.Raw(msgspec.json.encode(each)) for name, each in values.items()})
     return msgspec.json.encode(fields)
 
 

@@ -169,7 +169,10 @@ class Pipeline:
         return True
 
     def _route(self, order: Order) -> bool:
-        plan, call, view = self._plan, order.call, order.view
+        plan, call = self._plan, order.call
+        if plan.aim is not None:
+            order.take_aim(plan.aim)
+        view = order.view
         order.targets = plan.directory.resolve(view.model, call.dialect.name)
         target = order.targets[0]
         order.plan = plan
@@ -184,7 +187,7 @@ class Pipeline:
         order.key = key
         order.flight_key = key + _SHAPE_SUFFIX[shape]
         if not order.digest:
-            order.digest = repeat_key(call.scope, order.body)
+            order.digest = repeat_key(call.repeat_scope, order.body)
         order.cacheable = plan.cache_enabled and request_cacheable(view, plan.temperature_max)
         order.looks_up = order.cacheable and call.hints.looks_up
         if self._meanings is not None and order.cacheable:

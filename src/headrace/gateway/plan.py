@@ -6,6 +6,7 @@ import msgspec
 
 from headrace.cache.entry import Answer
 from headrace.cache.rules import StoreRules
+from headrace.gateway.aiming.aim import Aim
 from headrace.gateway.gates.choice import Choice
 from headrace.gateway.gates.gate import Gates
 from headrace.model import Price
@@ -47,6 +48,7 @@ class Plan(msgspec.Struct, frozen=True):
         second_usd: what a second that nobody waits is worth, in US dollars.
         fallback_texts: what is given where every target of a model failed, by the name that
             callers use.
+        aim: what more than its name decides which model a request goes to, if anything does.
         continued: models whose streams go on in another call where they break off, by that name.
     """
 
@@ -66,6 +68,7 @@ class Plan(msgspec.Struct, frozen=True):
     fallback_texts: Mapping[str, str]
     continued: frozenset[str]
     choices: Mapping[str, Choice] = {}
+    aim: Aim | None = None
 
     def price(self, lane: Lane, model: str) -> Price | None:
         """What `model` costs at a provider, where that is known."""

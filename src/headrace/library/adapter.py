@@ -347,7 +347,7 @@ class Adapter:
         call = make_call(dialect, question.operation, tenant, hints, ())
         listener = Listener(call, self._now, keeps=streams, on_over=self._over)
         self._live.add(listener)
-        answer = engine.pipeline.repeat(call, repeat_key(call.scope, question.body), began_s)
+        answer = engine.pipeline.repeat(call, repeat_key(call.repeat_scope, question.body), began_s)
         if answer is not None:
             listener.placed(Source(CacheResult.L1, answer.provider, answer.model))
             listener.watch.passed("look_up")

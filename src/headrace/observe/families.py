@@ -111,6 +111,10 @@ BAD_REQUEST = Label(
         *("method", "route", "model", "key", OTHER),
     ),
 )
+CHOSEN_TIER = Label("tier", ("cheap", "standard", "strong"))
+CHOICE_WHY = Label("why", ("score", "near", "cold", "unread", "session"))
+MODE = Label("mode", ("active", "shadow"))
+ARM = Label("arm", tuple(map(str, range(1, 17))))
 RATE_LIMIT = Label("limit", ("requests", "tokens", "concurrent", "too_small", "address"))
 
 # .45 and 2 are objectives of the usual service levels: a threshold has to be a bucket's edge.
@@ -193,6 +197,19 @@ _UPSTREAM = (
     _counter("tokens", "Tokens as providers report them.", PROVIDER, TOKEN_TYPE),
     _counter("spent_usd", "US dollars the calls to providers cost.", PROVIDER),
 )
+_AIM = (
+    _counter("model_choices", "Choices among tiers.", CHOSEN_TIER, CHOICE_WHY, MODE),
+    _counter("model_choice_saved_usd", "US dollars saved against the strong tier, about.", MODE),
+    _counter("model_choice_extra_usd", "US dollars spent beyond the strong tier's, about.", MODE),
+    _counter(
+        "model_choice_unpriced", "Choices among tiers whose saving is not known for want of prices."
+    ),
+    _counter("arm_requests", "Requests by arm of an experiment.", ARM),
+    _counter("arm_calls", "Calls to providers by arm of an experiment.", ARM),
+    _counter("arm_errors", "Calls that failed or were answered by an error, by arm.", ARM),
+    _counter("arm_spent_usd", "US dollars that calls cost, by arm.", ARM),
+    _counter("arm_seconds", "Seconds that calls took that were answered, by arm.", ARM),
+)
 _CACHE = (
     _gauge("cache_entries", "Answers kept in memory."),
     _gauge("cache_bytes", "Bytes of the answers kept in memory."),
@@ -250,4 +267,4 @@ _SELF = (
     _gauge("workers", "Worker processes."),
 )
 
-FAMILIES: tuple[Family, ...] = (*_TRAFFIC, *_UPSTREAM, *_CACHE, *_SELF)
+FAMILIES: tuple[Family, ...] = (*_TRAFFIC, *_UPSTREAM, *_AIM, *_CACHE, *_SELF)

@@ -39,6 +39,7 @@ class Metrics:
         self._layout = layout
         self._bind_traffic()
         self._bind_upstream()
+        self._bind_aim()
         self._bind_cache()
         self._bind_self()
         self._bind_hot_path()
@@ -173,6 +174,17 @@ class Metrics:
         self.upstream_duration = self._seconds("upstream_duration")
         self.tokens = self._counter("tokens")
         self.spent_usd = self._counter("spent_usd")
+
+    def _bind_aim(self) -> None:
+        self.model_choices = self._counter("model_choices")
+        self.model_choice_saved_usd = self._counter("model_choice_saved_usd")
+        self.model_choice_extra_usd = self._counter("model_choice_extra_usd")
+        self.model_choice_unpriced = self._counter("model_choice_unpriced")
+        self.arm_requests = self._counter("arm_requests")
+        self.arm_calls = self._counter("arm_calls")
+        self.arm_errors = self._counter("arm_errors")
+        self.arm_spent_usd = self._counter("arm_spent_usd")
+        self.arm_seconds = self._counter("arm_seconds")
 
     def _bind_cache(self) -> None:
         self.cache_entries = self._gauge("cache_entries")

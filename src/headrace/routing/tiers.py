@@ -135,28 +135,46 @@ class TierChooser:
         self._due_s = -inf
         self._due_scores = 0
 
-    def choose(self, reading: Reading, session: bytes, now_s: float) -> Decision:
+    def choose(
+        self,
+        reading: Reading,
+        session: bytes,
+        now_s: float,
+        *,
+        opening: bytes = b"",
+        is_new: bool = False,
+    ) -> Decision:
         """Who answers a request.
 
         Args:
             reading: of the request.
             session: what requests of one session have in common; empty: it has none.
             now_s: monotonic seconds.
+            opening: what its first request was known by, where that was another.
+            is_new: whether this is its first request, whatever is known of the like.
         """
         terms = self.terms
-        held = self._sessions.find(session, now_s) if session else None
+        held = None if is_new else self._held(session, opening, now_s)
         logit = self._scorer.logit(reading.features)
         tier, why = terms.default, _UNREAD
         if reading.is_read:
             highest = logit if held is None else max(logit, held.logit)
             self._sketch.add(highest, now_s)
-            tier, why = self._by_score(highest, now_s)
+            tier, why = self._by_score(logit, now_s)
         else:
             highest = -inf if held is None else held.logit
         if held is not None and held.tier > tier:
             tier, why = held.tier, "session"
         if session:
             self._sessions.keep(session, Held(tier, highest, now_s))
+        return Decision(tier, why, probability(logit))
+
+    def peek(self, reading: Reading, now_s: float) -> Decision:
+        """Who would answer a request of no session, which teaches nothing."""
+        logit = self._scorer.logit(reading.features)
+        if not reading.is_read:
+            return Decision(self.terms.default, "unread", probability(logit))
+        tier, why = self._by_score(logit, now_s)
         return Decision(tier, why, probability(logit))
 
     def told(self, now_s: float) -> Mapping[str, float | int | None]:
@@ -168,6 +186,12 @@ class TierChooser:
             "scores": round(self._sketch.weight, 1),
             "sessions": len(self._sessions),
         }
+
+    def _held(self, session: bytes, opening: bytes, now_s: float) -> "Held | None":
+        for key in (session, opening):
+            if key and (held := self._sessions.find(key, now_s)) is not None:
+                return held
+        return None
 
     def _by_score(self, logit: float, now_s: float) -> tuple[Tier, Why]:
         found = self._found(now_s)

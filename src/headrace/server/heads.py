@@ -136,6 +136,7 @@ class Desk(msgspec.Struct, frozen=True):
 
     Attributes:
         callers: those keys that are limited, by digest.
+        by_session: whether models are chosen by session.
     """
 
     keys: KeyRing
@@ -143,6 +144,7 @@ class Desk(msgspec.Struct, frozen=True):
     cors_origins: frozenset[bytes]
     body_bytes_max: int
     callers: Mapping[bytes, Caller] = {}
+    by_session: bool = False
 
 
 class RawHead(msgspec.Struct):
@@ -190,6 +192,7 @@ def read_head(raw: RawHead, desk: Desk, refusal: HeadraceError | None = None) ->
                 principal.tenant,
                 read_hints(fields),
                 _forwarded(raw.headers, dialect),
+                by_session=desk.by_session,
             )
     except HeadraceError as refused:
         error = refused
@@ -285,7 +288,8 @@ def cors_lines(origin: bytes | None, allowed: frozenset[bytes]) -> bytes:
         b"access-control-allow-origin: %b\r\nvary: origin\r\n"
         b"access-control-expose-headers: x-request-id, x-headrace-cache, x-headrace-provider, "
         b"x-headrace-model, x-headrace-attempts, x-headrace-cost-usd, x-headrace-stale, "
-        b"x-headrace-fallback, x-headrace-similarity, x-headrace-key, server-timing, "
+        b"x-headrace-fallback, x-headrace-similarity, x-headrace-key, x-headrace-tier, "
+        b"x-headrace-arm, server-timing, "
         b"retry-after, retry-after-ms, x-should-retry\r\n" % origin
     )
 

@@ -194,7 +194,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _serve(self, head: RequestHead, body: bytes, began_s: float) -> None:
         call, reader = head.call, self._reader
-        digest = b"" if call is None else repeat_key(call.scope, body)
+        digest = b"" if call is None else repeat_key(call.repeat_scope, body)
         answer = self._service.answer_repeat(self, head, len(body), digest, began_s)
         if answer is not None:
             self._transport.write(answer)

@@ -228,6 +228,7 @@ class Worker:
             cors_origins=frozenset(o.encode() for o in settings.listen.cors_origins),
             body_bytes_max=settings.listen.body_bytes_max,
             callers=self._callers.limited,
+            by_session=bool(settings.tiers or settings.experiments),
         )
 
     def _exposition(self) -> Callable[[], bytes]:

@@ -21,6 +21,7 @@ from headrace.settings.schema import (
     WarmSettings,
 )
 from headrace.settings.targets import ModelSettings, PriceSettings, TargetSettings, TierSettings
+from headrace.settings.tier_rules import apply_tier_rules, idle_of_tiers
 from headrace.settings.values import LOCAL_EMBEDDER
 
 # Who callers are while no keys are set.
@@ -44,7 +45,7 @@ def apply_rules(reader: Reader) -> None:
                 _check_api_keys(reader, path, provider)
             case ("providers", str(), "ca_file"), str(name):
                 _report(reader, path, authorities_problem(name))
-            case ("listen", "tls", "cert" | "key"), str(name):
+            case ("listen", "tls", "cert" | "key") | ("complexity", "weights"), str(name):
                 _report(reader, path, file_problem(name))
             case (
                 ("cache", "semantic", "embedder" | "judge" | "verifier")
@@ -60,6 +61,7 @@ def apply_rules(reader: Reader) -> None:
             case _:
                 pass
     _check_keys(reader)
+    apply_tier_rules(reader)
 
 
 def apply_serving_rules(reader: Reader) -> None:
@@ -106,6 +108,7 @@ def notices(settings: Settings) -> tuple[str, ...]:
     idle.extend(_idle_of_prompt(settings.prompt))
     for name, model in settings.models.items():
         idle.extend(_idle_of_model(name, model))
+    idle.extend(idle_of_tiers(settings.tiers))
     return tuple(f"{what} has no effect in this version." for what in idle)
 
 

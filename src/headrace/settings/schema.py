@@ -46,6 +46,7 @@ from headrace.settings.flow import (
 )
 from headrace.settings.prompt import PromptSettings
 from headrace.settings.targets import HealthSettings, ModelSettings, OutlierSettings
+from headrace.settings.tiers import ComplexitySettings, Experiments, Tiers
 from headrace.settings.values import Origin, Secret
 
 _NAME_DIGITS = 8
@@ -378,6 +379,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     listen: ListenSettings = ListenSettings()
     providers: Annotated[dict[ProviderName, ProviderSettings], Meta(min_length=1)]
     models: dict[ModelName, ModelSettings] = {}
+    tiers: Tiers = {}
+    complexity: ComplexitySettings = ComplexitySettings()
+    experiments: Experiments = {}
     outlier: OutlierSettings = OutlierSettings()
     cache: CacheSettings = CacheSettings()
     batch: BatchSettings = BatchSettings()

@@ -120,6 +120,17 @@ def test_a_session_never_comes_down() -> None:
     assert choose(of, 0.1).tier is Tier.CHEAP
 
 
+def test_a_conversation_goes_on_from_its_opening() -> None:
+    of = chooser(goal=FIXED)
+    of.choose(reading(0.9), b"opening", 0.0, is_new=True)
+    later = of.choose(reading(0.1), b"one", 1.0, opening=b"opening")
+    assert (later.tier, later.why) == (Tier.STRONG, "session")
+    # Who begins with the same words is nobody's session.
+    assert of.choose(reading(0.1), b"opening", 2.0, is_new=True).tier is Tier.CHEAP
+    assert of.choose(reading(0.1), b"one", 3.0, opening=b"opening").tier is Tier.STRONG
+    assert of.choose(reading(0.1), b"two", 3.0, opening=b"opening").tier is Tier.CHEAP
+
+
 def test_a_session_never_comes_down_whatever_thresholds_do() -> None:
     random, of = Random(5), chooser(goal=Shares(0.5, 0.2), scores_min=20, half_life_s=5.0)
     highest: dict[bytes, Tier] = {}

@@ -28,13 +28,16 @@ class FlowDesk:
 
     def told(self) -> dict[str, Any]:
         """This worker, and each provider with its models that were asked for as it sees them."""
+        plan = self._plan()
+        aim = {"tiers": {}, "experiments": {}} if plan.aim is None else plan.aim.told()
         return {
             "process": self._shedding.told(),
             "providers": {
                 name: _provider(lane) | self._targets.wellness.told(name)
-                for name, lane in self._plan().lanes.items()
+                for name, lane in plan.lanes.items()
             },
             "models": self._targets.told(),
+            **aim,
         }
 
 
