@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 from tests.support.adapter import CHAT, MESSAGES, settings_for, soon
 
-from headrace import Adapter, BatchFailed, BatchReply, NotRunning, SyncAdapter, Usage
+from headrace import (
+    Adapter,
+    BatchFailed,
+    BatchReply,
+    NotRunning,
+    Overloaded,
+    SyncAdapter,
+    Usage,
+)
+from headrace.library.batching import GROUPS_MAX
 from headrace.sim.thread import ThreadedSim
 
 Requests = list[dict[str, Any]]
@@ -247,6 +256,26 @@ def test_a_function_that_hangs_does_not_hold_up_the_end(sim: ThreadedSim) -> Non
         await soon(lambda: asyncio.all_tasks() == {asyncio.current_task()})
 
     asyncio.run(main())
+
+
+def test_a_function_that_hangs_is_not_asked_without_end(sim: ThreadedSim) -> None:
+    async def scenario(adapter: Adapter, model: Model) -> None:
+        model.gate.clear()
+        waiting = [
+            asyncio.create_task(
+                adapter.generate("word", model=CHAT, temperature=place / GROUPS_MAX)
+            )
+            for place in range(GROUPS_MAX)
+        ]
+        await soon(lambda: len(model.batches) == GROUPS_MAX)
+        with pytest.raises(Overloaded) as told:
+            await adapter.generate("word", model=CHAT, temperature=1.5)
+        assert told.value.code == "batch_groups_full"
+        model.gate.set()
+        assert {answer.text for answer in await asyncio.gather(*waiting)} == {"WORD"}
+        assert (await adapter.generate("word", model=CHAT, temperature=1.5)).text == "WORD"
+
+    play(sim, scenario)
 
 
 def test_threads_share_batches_of_a_function_that_blocks(sim: ThreadedSim) -> None:

@@ -236,6 +236,20 @@ def test_answers_above_the_bound(gateway: Gateway, provider: ScriptedProvider, s
     gateway.wait_until_quiet()
 
 
+@pytest.mark.parametrize("chars", [60_000, 66_000, 900_000])
+def test_large_answers_come_whole_whoever_gives_them(
+    gateway: Gateway, provider: ScriptedProvider, chars: int
+):
+    said = completion("".join(chr(97 + place % 26) for place in range(chars)))
+    provider.answers = [sized(said)]
+    document = OPENAI.document("openai/large", seed=chars)
+    for cache in ("miss", "l1", "l1"):  # asked, found by what it means, found by its bytes
+        response = gateway.post(OPENAI.path, document)
+        assert (response.cache, response.status) == (cache, 200)
+        assert response.body == said
+        document = dict(reversed(document.items())) if cache == "miss" else document
+
+
 def test_an_event_that_breaks_off_does_not_swallow_the_error(
     gateway: Gateway, provider: ScriptedProvider
 ):

@@ -33,6 +33,8 @@ from headrace.gateway.flight import Sender
 from headrace.gateway.pipeline import Pipeline
 from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.reader import Reader
+from headrace.gateway.shaping.shaping import Shaping
+from headrace.gateway.shaping.steps import Workshop
 from headrace.gateway.stock.cache_desk import CacheDesk
 from headrace.gateway.stock.meaning_parts import EmbedTexts
 from headrace.gateway.stock.stock import Stock
@@ -122,6 +124,14 @@ class Engine:
             meanings=self.stock.meanings,
         )
         self.shedding = self._make_shedding()
+        self._workshop = Workshop(clock, settings.listen.workers)
+        self._shaping = Shaping(
+            self._workshop.steps(settings),
+            counts=metrics,
+            spawn=self._tasks.spawn,
+            on_bug=on_bug,
+        )
+        self.pipeline.shaping = self._shaping if self._shaping.steps else None
 
     @property
     def cache(self) -> MemoryCache:
@@ -187,6 +197,8 @@ class Engine:
             SettingsInvalid: they cannot be used; the old ones stay.
         """
         plan = self._plan(settings)
+        steps = self._shaping.steps = self._workshop.steps(settings)
+        self.pipeline.shaping = self._shaping if steps else None
         self.settings = settings
         self.catalogue = Catalogue(plan, self._clock, self._tasks.spawn)
         self.stock.adopt(settings)
@@ -205,6 +217,7 @@ class Engine:
         self.end_calls()
         await self.stock.close()
         await self._tasks.close()
+        self._shaping.close()
 
     def refresh_gauges(self) -> None:
         """Bring the gauges that nobody pushes up to date."""

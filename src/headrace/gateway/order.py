@@ -13,6 +13,7 @@ from headrace.errors import DeadlineExceeded, HeadraceError
 from headrace.gateway.aiming.aim import Aim
 from headrace.gateway.aiming.asked import Aimed
 from headrace.gateway.call import Call, Stopwatch
+from headrace.gateway.draft import Aim, Draft
 from headrace.gateway.gates.choice import Choice
 from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.reader import Reader, Remarks
@@ -51,6 +52,7 @@ class Order(msgspec.Struct, eq=False):
         tried: who was asked in vain, or could not be asked, and how it failed, in order.
         choice: says who of them is asked first, where that is not settled.
         session: what calls that should stay at one target have in common.
+        draft: makes what is sent in place of the body, where the settings want that.
         request: what is sent to the provider.
         key: canonical key of what is asked, the same for every shape.
         flight_key: the same for requests that can share one call.
@@ -84,6 +86,7 @@ class Order(msgspec.Struct, eq=False):
     tried: tuple[str, ...] = ()
     choice: Choice | None = None
     session: bytes = b""
+    draft: Draft | None = None
     request: bytes = b""
     key: bytes = b""
     flight_key: bytes = b""
@@ -152,6 +155,18 @@ class Order(msgspec.Struct, eq=False):
         """The way to a target."""
         assert self.plan is not None, "asked before it was routed"  # noqa: S101
         return self.plan.lanes[target.provider]
+
+    def drafted(self, draft: Draft, lane: Lane, model: str) -> bytes:
+        """The body for a target, but for the model's name.
+
+        Raises:
+            InvalidRequest: it cannot be made to fit the model's window.
+        """
+        is_last = not any("too_long" in target.after for target in self.targets[1:])
+        endpoint = lane.endpoint
+        return draft.body(
+            Aim(self.call.dialect.name, endpoint.name, model, self.call.tenant, is_last)
+        )
 
     def note(self, target: Target, failure: Failure) -> None:
         """A target has failed, or could not be asked, which is noted once."""

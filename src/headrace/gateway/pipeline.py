@@ -1,7 +1,7 @@
 """The one place where the order of the stages is written.
 
     authenticate -> validate -> route -> look up -> join -> seek
-        -> prepare -> send -> relay -> settle
+        -> shape -> prepare -> send -> relay -> settle
 
 `repeat` is the fast path: a body that was seen before is answered by its digest, before any JSON
 is parsed and without a task. `handle` is the whole way. Looking up is done in memory, at once;
@@ -32,6 +32,7 @@ from headrace.gateway.order import (
 )
 from headrace.gateway.plan import Plan
 from headrace.gateway.reader import Nobody, Reader, Source, Stale
+from headrace.gateway.shaping.shaping import Shaping
 from headrace.gateway.stock.answers import Answers, Held
 from headrace.gateway.stock.meanings import Meanings
 from headrace.gateway.stock.seeker import Seeker, Sought
@@ -75,6 +76,7 @@ class Pipeline:
         self._metrics = metrics
         self._spawn = spawn
         self.sender = sender
+        self.shaping: Shaping | None = None
         self.repeat = answers.repeat
         self._flights: SingleFlight[Flight] = SingleFlight()
         self._landing = Landing(
@@ -87,10 +89,11 @@ class Pipeline:
             self._look_up,
             self._join,
             self._seek,
+            self._shape,
             self._prepare,
             self._send,
         )
-        self._sending = self._stages[-2:]
+        self._sending = self._stages[-3:]
         self._continuer = Continuer(lambda: self.sender, metrics)
         self.now_s = clock.monotonic_s
         self.on_bug = on_bug
@@ -342,6 +345,21 @@ class Pipeline:
             self._go_on(order)
         else:
             order.stop(asked_elsewhere())
+
+    def _shape(self, order: Order) -> bool:
+        """Make what is sent smaller and cheaper; what takes long is done elsewhere."""
+        return self.shaping is None or self.shaping.shape(order, self._shaped)
+
+    def _shaped(self, order: Order, error: HeadraceError | None) -> None:
+        flight = order.relay
+        assert isinstance(flight, Flight)  # noqa: S101  # only leaders come this far
+        if flight.is_over:  # nobody waits any more
+            order.relay = None
+            self._seeker.give_back(order)
+        elif error is not None:
+            order.stop(error)
+        else:
+            self._take_through(order, self._sending[1:])
 
     def _prepare(self, order: Order) -> bool:
         self.sender.prepare(order)

@@ -10,7 +10,7 @@ from headrace.gateway.aiming.aim import Aim
 from headrace.gateway.gates.choice import Choice
 from headrace.gateway.gates.gate import Gates
 from headrace.model import Price
-from headrace.observe.metrics import ProviderMetrics
+from headrace.observe.provider_metrics import ProviderMetrics
 from headrace.routing.directory import Directory
 from headrace.routing.prices import PriceTable
 from headrace.upstream.endpoint import Endpoint

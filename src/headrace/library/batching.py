@@ -10,7 +10,7 @@ import msgspec
 from headrace.cache.shapes import JSON_TYPE
 from headrace.clock import Clock
 from headrace.dialects.base import Operation
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, Overloaded
 from headrace.flow.batch.queue import Priority as Rank
 from headrace.gateway.flight import Flight, Sender
 from headrace.gateway.order import Order
@@ -26,6 +26,8 @@ WAIT_MS: Final = 50.0
 _ASKED: Final = (Operation.CHAT, Operation.MESSAGES)
 # What differs within a batch; every other field of a request is the same in all of it.
 _OWN_FIELDS: Final = ("messages", "model")
+# Groups of requests with calls of the function under way; a function that hangs keeps its group.
+GROUPS_MAX: Final = 256
 _RANKS: Final[Sequence[Rank]] = ("high", "normal", "low", "batch")
 _DECODER: Final = msgspec.json.Decoder(Json)
 
@@ -145,6 +147,9 @@ class BatchSender:
         key = _key(name, document)
         processor = self._processors.get(key)
         if processor is None:
+            if len(self._processors) >= GROUPS_MAX:
+                flight.on_fault(_too_many_groups())
+                return
             processor = _processor(self._terms, self._timeout_s(name), self._clock)
             self._processors[key] = processor
         rank = _RANKS[-1] if order.purpose else _RANKS[order.call.hints.priority]
@@ -209,6 +214,15 @@ def _key(provider: str, document: Json) -> bytes:
     """What is the same in all of a batch."""
     same = {name: value for name, value in document.items() if name not in _OWN_FIELDS}
     return msgspec.json.encode((provider, document["model"], same), order="deterministic")
+
+
+def _too_many_groups() -> Overloaded:
+    return Overloaded(
+        f"The batch function is busy with {GROUPS_MAX} groups of requests of other parameters: try "
+        "again later, and see whether it hangs.",
+        code="batch_groups_full",
+        retry_after_s=1,
+    )
 
 
 def _processor(

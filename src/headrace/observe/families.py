@@ -69,11 +69,12 @@ VERDICT = Label("verdict", ("same", "different"))
 WRITE = Label("outcome", ("written", "failed", "dropped"))
 PRESSURE = Label("signal", ("lag", "cpu", "memory"))
 SHED = Label("priority", ("low", "batch"))
+STEP = Label("step", ("compressed", "fitted", "marked"))
 STAGE = Label(
     "stage",
     (
         *("authenticate", "validate", "route", "prepare", "look_up", "tiers", "semantic", "turn"),
-        *("join", "schedule", "send", "relay", "settle"),
+        *("join", "shape", "schedule", "send", "relay", "settle"),
     ),
 )
 PROVIDER = Label("provider", tuple(map(str, range(PROVIDERS_MAX + 1))), slotted=True)
@@ -246,6 +247,8 @@ _CACHE = (
 _SELF = (
     _seconds("loop_lag", "Time by which a timer of the event loop was late.", LAG_S),
     _gauge("process_pressure", "Workers that have too much to do, by what tells it.", PRESSURE),
+    _counter("prompts_shaped", "Prompts that were changed before they were sent.", STEP),
+    _counter("prompt_tokens_removed", "Tokens that prompts were made shorter by, about.", STEP),
     _counter("shed_calls", "Calls refused by workers that had too much to do.", SHED),
     _counter("log_lines_dropped", "Log lines lost because the log could not keep up."),
     _counter("log_write_errors", "Writes to a log that failed; each is tried again."),

@@ -16,6 +16,7 @@ from headrace.server.callers import Admission, Caller
 from headrace.server.heads import RequestHead
 from headrace.server.limit_lines import refusal_lines, without_limits
 from headrace.server.replies import (
+    GATHERED_BYTES_MIN,
     JSON_LINE,
     LAST_CHUNK,
     SOURCE_LINES,
@@ -43,6 +44,7 @@ class Line(Protocol):
 
     peer: str
     write: Callable[[bytes], None]
+    writelines: Callable[[tuple[bytes, bytes]], None]
 
     def finished(self, *, keep_alive: bool) -> None: ...
     def broken(self) -> None: ...
@@ -117,7 +119,7 @@ class Exchange:
         self._service = service
         self._seat: Place | None = None
         self._is_paused = False
-        self._worded = b""  # the whole answer, about to be written
+        self._worded: bytes | tuple[bytes, bytes] = b""  # the answer, about to be written
 
     # What the connection says.
 
@@ -267,14 +269,18 @@ class Exchange:
         if self.head.method == b"HEAD":
             body = b""
         self.bytes_out += len(body)
-        self._worded = self._head_bytes(status, lines) + body
+        head = self._head_bytes(status, lines)
+        self._worded = head + body if len(body) < GATHERED_BYTES_MIN else (head, body)
         self.state = _WORDED
 
     def _write_worded(self) -> None:
         if self.state is _WORDED:
             self.state = _WRITTEN
             worded, self._worded = self._worded, b""
-            self.line.write(worded)
+            if isinstance(worded, bytes):
+                self.line.write(worded)
+            else:
+                self.line.writelines(worded)
 
     def _unword(self) -> None:
         """Let go of an answer that was made ready in vain."""

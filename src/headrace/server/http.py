@@ -44,13 +44,15 @@ class HttpConnection(asyncio.Protocol):
         self._unsent_bytes = 0
         self._taken_s = NEVER_S  # when the client last read something, while that is watched
         self.peer = ""
-        self.write: Callable[[bytes], None]  # the transport's own: a method around it would cost
+        # The transport's own: methods around them would cost.
+        self.write: Callable[[bytes], None]
+        self.writelines: Callable[[tuple[bytes, bytes]], None]
 
     # What the transport says.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self.write = self._transport.write
+        self.write, self.writelines = self._transport.write, self._transport.writelines
         self._transport.set_write_buffer_limits(WRITE_BUFFER_BYTES_HIGH, WRITE_BUFFER_BYTES_LOW)
         peer = transport.get_extra_info("peername")
         self.peer = peer[0] if isinstance(peer, tuple) else ""
@@ -197,7 +199,10 @@ class HttpConnection(asyncio.Protocol):
         digest = b"" if call is None else repeat_key(call.repeat_scope, body)
         answer = self._service.answer_repeat(self, head, len(body), digest, began_s)
         if answer is not None:
-            self._transport.write(answer)
+            if isinstance(answer, bytes):
+                self.write(answer)
+            else:
+                self.writelines(answer)
             if not head.keep_alive:
                 self._linger()
             elif reader.phase is _IDLE:

@@ -29,7 +29,7 @@ from headrace.server.heads import (
     unread_head,
 )
 from headrace.server.refused import count_refused
-from headrace.server.replies import hit_head, http_date, preflight_lines
+from headrace.server.replies import GATHERED_BYTES_MIN, hit_head, http_date, preflight_lines
 from headrace.settings.schema import ListenSettings
 
 Handler = Callable[[Exchange, bytes], None]
@@ -170,8 +170,9 @@ class Service:
         body_bytes: int,
         digest: bytes,
         began_s: float,
-    ) -> bytes | None:
-        """The fast path: the bytes that answer a body seen before, or `None`.
+    ) -> bytes | tuple[bytes, bytes] | None:
+        """The fast path: the bytes that answer a body seen before, or `None`; two pieces where
+        the answer is large.
 
         Args:
             connection: whose request it is.
@@ -196,6 +197,8 @@ class Service:
         id_line = b"x-request-id: %b\r\n" % request_id.encode()
         if head.dialect.name == "anthropic":
             id_line += b"request-id: %b\r\n" % request_id.encode()
+        body = answer.body
+        is_large = len(body) >= GATHERED_BYTES_MIN
         reply = b"%b%bage: %d\r\nserver-timing: look_up;dur=%.3f\r\n%b%b%b%b" % (
             rendered,
             self.date_line,
@@ -204,12 +207,12 @@ class Service:
             extra,
             id_line,
             b"\r\n" if head.keep_alive else b"connection: close\r\n\r\n",
-            answer.body,
+            b"" if is_large else body,
         )
         took_ms = took_s * 1000
         line = self._hit_line(connection, head, answer, (now_s, request_id, took_ms, body_bytes))
         self._books.note(line, _LOOK_UP, (took_ms,))
-        return reply
+        return (reply, body) if is_large else reply
 
     def start(self, exchange: Exchange, body: bytes) -> None:
         """Take a request that is not a repeat to whoever answers it."""

@@ -10,6 +10,7 @@ from headrace.observe.cells import PROVIDERS_MAX, Board, Cells, SharedCells
 from headrace.observe.exposition import render
 from headrace.observe.layout import Layout
 from headrace.observe.metrics import Metrics
+from headrace.observe.provider_metrics import ProviderMetrics
 
 
 def in_child(work: Callable[[], None]) -> int:
@@ -43,7 +44,7 @@ def test_two_processes_count_and_the_parent_renders_the_sum() -> None:
             for _ in range(1_000 * (worker + 1)):
                 metrics.request_done("chat", 200, "l1", 0.003)
             metrics.connections.set(5.0)
-            metrics.provider("openai").retried()
+            ProviderMetrics(metrics, "openai").retried()
 
         return count
 

@@ -11,6 +11,7 @@ from headrace.observe.families import STAGE
 from headrace.observe.handles import Counter, Gauge, Histogram
 from headrace.observe.layout import Layout
 from headrace.observe.metrics import Metrics
+from headrace.observe.provider_metrics import ProviderMetrics
 
 
 class Bench:
@@ -99,7 +100,7 @@ def test_what_was_saved_counts_for_what_saved_it() -> None:
 
 def test_a_provider_counts_under_its_name() -> None:
     bench = Bench()
-    provider = bench.metrics.provider("anthropic")
+    provider = ProviderMetrics(bench.metrics, "anthropic")
     provider.connected()
     provider.pool_is(idle=2, active=1)
     provider.retried()
@@ -127,13 +128,13 @@ def test_a_provider_counts_under_its_name() -> None:
 
 def test_a_provider_without_a_slot_counts_as_other() -> None:
     bench = Bench()
-    bench.metrics.provider("unheard-of").retried()
+    ProviderMetrics(bench.metrics, "unheard-of").retried()
     assert 'headrace_upstream_retries_total{provider="other"} 1' in bench.lines()
 
 
 def test_errors_have_known_kinds_only() -> None:
     with pytest.raises(ValueError, match="kind cannot be 'nonsense'"):
-        Bench().metrics.provider("openai").failed("nonsense")
+        ProviderMetrics(Bench().metrics, "openai").failed("nonsense")
 
 
 def test_stages_are_told_apart() -> None:

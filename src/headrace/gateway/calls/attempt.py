@@ -178,7 +178,9 @@ def worded(order: Order, lane: Lane, model: str, key: int = 0) -> bytes:
         model: as it is called there.
         key: which of the provider's keys it carries, from 0.
     """
-    call, body = order.call, order.body
+    call, body, draft = order.call, order.body, order.draft
+    if draft is not None:
+        body = order.drafted(draft, lane, model)
     if model != order.view.model:
         body = with_model(body, model)
     return lane.endpoint.request(b"POST", call.grammar.path, call.forwarded, body, key)

@@ -80,6 +80,8 @@ class ContinuedFlight(Flight):
     # What the provider says that was asked first.
 
     def on_head(self, status: int, headers: RawHeaders) -> None:
+        if self.order.draft is not None:
+            self._asked = self.order.draft.sent
         super().on_head(status, headers)
         if self.is_stream and is_encoded(self.headers):
             self._asked = b""
@@ -381,6 +383,7 @@ def _order(order: Order, targets: tuple[Target, ...], splice: Splice) -> Order:
         body=splice.body,
         reader=Nobody(),
         targets=targets,
+        draft=None,
         choice=None,  # settled: whoever broke off comes last
         lane=order.lane_of(first),
         model=first.model,

@@ -27,7 +27,7 @@ from headrace.routing.failures import failure_of_fault, failure_of_refusal, fail
 from headrace.upstream.faults import UpstreamFault
 from headrace.upstream.h1 import RawHeaders
 
-_ERRORS = 400
+_ERRORS = _REFUSED = 400
 _BROKEN = 500
 
 
@@ -146,9 +146,14 @@ class Dispatch(Course):
         """Whether an answer is given to nobody, because another try follows."""
         claim = self.claim
         if claim is not None and claim.heard(status, headers) and self._changes < claim.changes_max:
-            return self._changes_key(status)
+            self._changes += 1
+            return self._asks_otherwise(status)
         if status < _ERRORS:
             return False
+        draft = self._order.draft
+        if status == _REFUSED and draft is not None and draft.gives_way():
+            self._order.request = worded(self._order, self._order.way, self._order.model)
+            return self._asks_otherwise(status)
         again, failure = after_status(status), failure_of_status(status)
         if again is Again.NEVER and (not self._leads_on(failure) or self._says_more(status)):
             return False
@@ -181,8 +186,9 @@ class Dispatch(Course):
         """Whether it is worth waiting for the reason of a refusal: a prompt may be too long."""
         return status == _ERRORS and self._leads_on("too_long")
 
-    def _changes_key(self, status: int) -> bool:
-        """The key was refused, not the call: it goes by another one, at once and for nothing."""
+    def _asks_otherwise(self, status: int) -> bool:
+        """What was refused is the key, or what was made of the prompt, and not the call: it goes by
+        another one, or as it came, at once and for nothing."""
         if self._order.purpose:  # nobody waits for it
             return False
         now_s = self._dispatcher.now_s()
@@ -190,7 +196,7 @@ class Dispatch(Course):
         self.settle_status(status, now_s, None)
         self._order.way.meter.done(status, now_s - self._began_s)
         self._let_go()
-        self._tries, self._changes = self._tries - 1, self._changes + 1
+        self._tries -= 1
         self._timer = asyncio.get_running_loop().call_soon(self._try_here)
         return True
 
@@ -218,6 +224,7 @@ class Dispatch(Course):
             if gate.watch is not None:
                 gate.watch.answered(self._first_s, now_s, is_good=True)
         self._order.body = b""  # the rest may take long
+        self._order.draft = None
 
     def ended(self) -> None:
         """The whole of the answer is there."""

@@ -17,6 +17,7 @@ from headrace.gateway.gates.lane_terms import gate_terms
 from headrace.gateway.plan import Lane
 from headrace.model import DialectName
 from headrace.observe.metrics import Metrics
+from headrace.observe.provider_metrics import ProviderMetrics
 from headrace.settings import ProviderSettings
 from headrace.upstream.endpoint import Endpoint, check_http2, tls_context
 from headrace.upstream.pool import Spawn
@@ -166,7 +167,7 @@ class Lanes:
         self, name: str, settings: ProviderSettings, tls: ssl.SSLContext | None, workers: int
     ) -> Lane:
         dialect = self._dialects[settings.dialect]
-        meter = self._metrics.provider(name)
+        meter = ProviderMetrics(self._metrics, name)
         headers = tuple(
             (header.lower().encode(), value.reveal().encode())
             for header, value in settings.headers.items()

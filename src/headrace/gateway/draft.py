@@ -1,0 +1,117 @@
+"""The body of one request as it is sent: made from what came, for the target that is asked."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from headrace.model import DialectName
+
+Document = dict[str, Any]
+
+
+class Aim(msgspec.Struct, frozen=True):
+    """For whom a body is made.
+
+    Attributes:
+        dialect: how it is written.
+        provider: its name in the settings.
+        model: as the provider calls it.
+        tenant: whose request it is.
+        is_last: whether nobody else is asked where this prompt is too long for the model.
+    """
+
+    dialect: DialectName
+    provider: str
+    model: str
+    tenant: str
+    is_last: bool
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What a step did.
+
+    Attributes:
+        step: which one.
+        text: for the caller and the log; empty where there is nothing to tell.
+        tokens_saved: by how much the prompt became shorter.
+    """
+
+    step: str
+    text: str = ""
+    tokens_saved: int = 0
+
+
+Step = Callable[[Document, Aim], tuple[Document, Said | None]]
+"""Gives the very same document, and nothing to say, where nothing was done. Pure, but for what it
+remembers of texts."""
+
+
+class Draft:
+    """One request's body. Used by one thread at a time.
+
+    Args:
+        body: what came; JSON.
+        once: steps whose outcome is the same for every target.
+        each: steps that depend on the target; they come after the others.
+
+    Attributes:
+        said: what was done for the target that was asked last.
+    """
+
+    __slots__ = ("_body", "_each", "_is_original", "_last", "_once", "_shared", "said")
+
+    def __init__(self, body: bytes, once: Sequence[Step], each: Sequence[Step]) -> None:
+        self._body = body
+        self._once = once
+        self._each = each
+        self._shared: tuple[Document, Document, tuple[Said, ...]] | None = None
+        self._last: tuple[Aim, bytes] | None = None
+        self._is_original = False
+        self.said: tuple[Said, ...] = ()
+
+    def body(self, aim: Aim) -> bytes:
+        """What is sent to a target, but for the model's name: what came, where nothing changed.
+
+        Raises:
+            InvalidRequest: it cannot be made to fit the model's window.
+        """
+        if self._is_original:
+            return self._body
+        if self._last is None or self._last[0] != aim:
+            self._last = (aim, self._make(aim))
+        return self._last[1]
+
+    @property
+    def sent(self) -> bytes:
+        """What was made last."""
+        return self._body if self._last is None or self._is_original else self._last[1]
+
+    def gives_way(self) -> bool:
+        """A provider refused it: what came is sent from now on; says whether that is another."""
+        if self._is_original or self.sent == self._body:
+            return False
+        self._is_original = True
+        return True
+
+    def _make(self, aim: Aim) -> bytes:
+        came, document, said = self._shared or self._share(aim)
+        document, more = _taken_through(document, aim, self._each)
+        self.said = said + more
+        return self._body if document is came else msgspec.json.encode(document)
+
+    def _share(self, aim: Aim) -> tuple[Document, Document, tuple[Said, ...]]:
+        came: Document = msgspec.json.decode(self._body)
+        self._shared = shared = (came, *_taken_through(came, aim, self._once))
+        return shared
+
+
+def _taken_through(
+    document: Document, aim: Aim, steps: Sequence[Step]
+) -> tuple[Document, tuple[Said, ...]]:
+    said: tuple[Said, ...] = ()
+    for step in steps:
+        document, says = step(document, aim)
+        if says is not None:
+            said += (says,)
+    return document, said

@@ -1,0 +1,112 @@
+"""Makes prompts smaller and cheaper between the cache and the provider.
+
+Only what is really sent comes here: stored answers and calls that are joined pay nothing for it.
+What takes long is done in a thread, one prompt after the other.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Protocol
+
+from headrace.dialects.base import Operation
+from headrace.errors import HeadraceError
+from headrace.gateway.draft import Draft
+from headrace.gateway.order import Order
+from headrace.gateway.shaping.steps import Steps
+from headrace.gateway.tasks import OnBug, Spawn, attempt
+
+# About a millisecond of compressing.
+SHAPED_AT_ONCE_BYTES_MAX: Final = 2048
+_CHATS: Final = frozenset((Operation.CHAT, Operation.MESSAGES))
+
+Resume = Callable[[Order, HeadraceError | None], None]
+
+
+class Counts(Protocol):
+    """What is counted."""
+
+    def shaped(self, step: str, tokens_saved: int) -> None:
+        """A step changed a prompt."""
+        ...
+
+
+class Shaping:
+    """Owns the thread. Belongs to one event loop.
+
+    Args:
+        steps: what is done.
+        counts: told what was done.
+        spawn: starts the task of a prompt that takes long.
+        on_bug: told of an exception that no one expected.
+
+    Attributes:
+        steps: see above; may be replaced.
+    """
+
+    def __init__(
+        self,
+        steps: Steps,
+        *,
+        counts: Counts,
+        spawn: Spawn,
+        on_bug: OnBug,
+    ) -> None:
+        self.steps = steps
+        self._counts = counts
+        self._spawn = spawn
+        self._on_bug = on_bug
+        self._threads = ThreadPoolExecutor(1, "headrace-shaping")
+
+    def shape(self, order: Order, resume: Resume) -> bool:
+        """Make ready what is sent for an order.
+
+        Args:
+            order: is routed, and leads a call.
+            resume: told when it is ready, or what is wrong with it, where that takes a while.
+
+        Returns:
+            whether it is ready.
+
+        Raises:
+            InvalidRequest: it cannot be made to fit the model's window.
+        """
+        if order.call.grammar.operation not in _CHATS:
+            return True
+        order.draft = Draft(order.body, self.steps.once, self.steps.each)
+        if len(order.body) > SHAPED_AT_ONCE_BYTES_MAX:
+            self._spawn(self._shape_aside(order, resume))
+            return False
+        _make(order)
+        self._tell(order)
+        return True
+
+    def close(self) -> None:
+        """Drop what waits for its turn."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _shape_aside(self, order: Order, resume: Resume) -> None:
+        loop = asyncio.get_running_loop()
+
+        def on_bug(bug: BaseException) -> None:
+            loop.call_soon_threadsafe(self._on_bug, bug)
+
+        outcome = await loop.run_in_executor(self._threads, attempt, _make, order, on_bug)
+        if isinstance(outcome, HeadraceError):
+            resume(order, outcome)
+        else:
+            self._tell(order)
+            resume(order, None)
+
+    def _tell(self, order: Order) -> None:
+        assert order.draft is not None  # noqa: S101  # made just now
+        for said in order.draft.said:
+            self._counts.shaped(said.step, said.tokens_saved)
+            if said.text:
+                order.remark(said.step, said.text)
+        order.watch.passed("shape")
+
+
+def _make(order: Order) -> None:
+    assert order.draft is not None  # noqa: S101  # made just now
+    order.drafted(order.draft, order.way, order.model)
