@@ -1,4 +1,4 @@
-"""What is sent in place of what came, by steps that the settings turn on; here: marks."""
+"""What is sent in place of what came, by steps that the settings turn on."""
 
 import json
 from collections.abc import Iterator
@@ -150,6 +150,57 @@ def test_small_prompts_are_shaped_too_and_numbers_keep_their_spelling(
     assert document["prompt_cache_key"].startswith("headrace-")
     assert b'"seed":12345678901234567890123' in request
     assert b'"temperature":1.0' in request
+
+
+def windowed(url: str, **more: Any) -> dict[str, Any]:
+    place = {"dialect": "openai", "base_url": url + "/v1", "warm_connections": 0}
+    limits = {"small/m": {"context": 2000}, "large/m": {"context": 64_000}}
+    return {
+        "providers": {name: {**place, "retry": {"tries_max": 1}} for name in ("small", "large")},
+        "prompt": {"window": {"enabled": True, "limits": limits, "output_reserve": 100}},
+        **more,
+    }
+
+
+def talk(turns: int) -> list[dict[str, Any]]:
+    """Turns of about 130 tokens each."""
+    return [
+        {"role": role, "content": f"{turn} " + "of water and of mills " * 24}
+        for turn in range(turns)
+        for role in ("user", "assistant")
+    ][:-1]
+
+
+def test_long_conversations_are_made_to_fit(tmp_path: Path, provider: ScriptedProvider) -> None:
+    provider.answers = [sized(completion("Yes."))]
+    with Gateway(tmp_path, windowed(provider.url)) as gateway:
+        messages = talk(20)
+        response = gateway.post(OPENAI.path, OPENAI.document("small/m", messages=messages))
+        assert response.status == 200
+        (body,) = sent(provider)
+        assert body["messages"][0]["content"].startswith("0 ")
+        assert body["messages"][-1] == messages[-1]
+        assert len(body["messages"]) < len(messages)
+        before, after = map(int, response.headers["x-headrace-fitted"].split(">"))
+        assert after <= 1900 < before
+        removed = gateway.metrics()['headrace_prompt_tokens_removed_total{step="fitted"}']
+        assert removed == before - after
+
+
+def test_what_cannot_fit_is_refused_unless_a_larger_model_is_there(
+    tmp_path: Path, provider: ScriptedProvider
+) -> None:
+    """The small one is asked all the same: it may have more room than is known."""
+    too_long = [{"role": "user", "content": "of water and of mills " * 2000}]
+    chain = ["small/m", {"target": "large/m", "on": ["too_long"]}]
+    settings = windowed(provider.url, models={"both": {"targets": chain}})
+    with Gateway(tmp_path, settings) as gateway:
+        refused = gateway.post(OPENAI.path, OPENAI.document("small/m", messages=too_long))
+        assert (refused.status, refused.error["code"]) == (400, "context_length_exceeded")
+        assert provider.bodies == []
+        provider.answers = [sized(b"{}", status="413 Too Large"), sized(completion("Yes."))]
+        response = gateway.post(OPENAI.path, OPENAI.document("both", messages=too_long))
+        assert (response.status, response.headers["x-headrace-provider"]) == (200, "large")
 
 
 def test_marks_go_with_a_reload(tmp_path: Path, provider: ScriptedProvider) -> None:

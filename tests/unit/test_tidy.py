@@ -42,17 +42,8 @@ ENTRY_POINTS: Final = (
 UNWIRED: Final[frozenset[str]] = frozenset(
     {
         "src/headrace/identity/budgets.py",
-        "src/headrace/prompt/window/room.py",
         "src/headrace/identity/periods.py",
         "src/headrace/identity/tallies.py",
-        "src/headrace/prompt/marks/anthropic.py",
-        "src/headrace/prompt/marks/habits.py",
-        "src/headrace/prompt/marks/mark.py",
-        "src/headrace/prompt/marks/models.py",
-        "src/headrace/prompt/marks/openai.py",
-        "src/headrace/prompt/marks/order.py",
-        "src/headrace/prompt/marks/prefix.py",
-        "src/headrace/prompt/marks/report.py",
     }
 )
 """Parts that are built and tested, and that the whole does not use yet. Only ever gets smaller."""

@@ -125,12 +125,7 @@ class Engine:
         )
         self.shedding = self._make_shedding()
         self._workshop = Workshop(clock, settings.listen.workers)
-        self._shaping = Shaping(
-            self._workshop.steps(settings),
-            counts=metrics,
-            spawn=self._tasks.spawn,
-            on_bug=on_bug,
-        )
+        self._shaping = self._make_shaping(on_bug)
         self.pipeline.shaping = self._shaping if self._shaping.steps else None
 
     @property
@@ -269,6 +264,14 @@ class Engine:
 
     def _ask_again(self, call: Call, body: bytes, purpose: str, reader: Reader) -> None:
         self.pipeline.ask_again(call, body, purpose, reader)
+
+    def _make_shaping(self, on_bug: OnBug) -> Shaping:
+        return Shaping(
+            self._workshop.steps(self.settings),
+            counts=self.metrics,
+            spawn=self._tasks.spawn,
+            on_bug=on_bug,
+        )
 
     def _make_shedding(self) -> Shedding:
         return Shedding(

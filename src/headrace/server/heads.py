@@ -289,7 +289,8 @@ def cors_lines(origin: bytes | None, allowed: frozenset[bytes]) -> bytes:
         b"access-control-expose-headers: x-request-id, x-headrace-cache, x-headrace-provider, "
         b"x-headrace-model, x-headrace-attempts, x-headrace-cost-usd, x-headrace-stale, "
         b"x-headrace-fallback, x-headrace-similarity, x-headrace-key, x-headrace-tier, "
-        b"x-headrace-arm, server-timing, "
+        b"x-headrace-arm, x-headrace-compressed, "
+        b"x-headrace-fitted, x-headrace-marked, server-timing, "
         b"retry-after, retry-after-ms, x-should-retry\r\n" % origin
     )
 

@@ -1,16 +1,18 @@
-"""The steps that the settings ask for."""
+"""The steps that the settings ask for; what none of them needs is not imported."""
 
 from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from headrace.clock import Clock
 from headrace.gateway.draft import Step
-from headrace.gateway.shaping.marking import Marking
-from headrace.prompt.marks.habits import Habits
-from headrace.prompt.marks.models import is_documented
 from headrace.settings import Settings
-from headrace.settings.schema import ProviderSettings
+
+if TYPE_CHECKING:
+    from headrace.prompt.counting.counters import Counters
+    from headrace.prompt.marks.habits import Habits
 
 
 class Steps(msgspec.Struct, frozen=True):
@@ -38,23 +40,45 @@ class Workshop:
 
     def __init__(self, clock: Clock, workers: int) -> None:
         self._now_s = clock.monotonic_s
-        self._habits = Habits(workers)
+        self._workers = workers
 
     def steps(self, settings: Settings) -> Steps:
-        """What the settings ask for.
-
-        Raises:
-            SettingsInvalid: a package that it needs is not installed.
-        """
+        """What the settings ask for."""
         prompt = settings.prompt
-        once: list[Step] = []
         each: list[Step] = []
+        if prompt.window.enabled:
+            each.append(self._fitting(settings))
         if prompt.marks.enabled:
-            marked = {name for name, one in settings.providers.items() if _takes_marks(one)}
-            marked.update(prompt.marks.providers)
-            each.append(Marking(prompt.marks, marked, self._habits, self._now_s))
-        return Steps(once, each)
+            each.append(self._marking(settings))
+        return Steps((), each)
 
+    def _fitting(self, settings: Settings) -> Step:
+        from headrace.gateway.shaping.fitting import Fitting
+        from headrace.prompt.window.limits import LimitTable
 
-def _takes_marks(provider: ProviderSettings) -> bool:
-    return is_documented(provider.dialect, provider.origin.host)
+        return Fitting(settings.prompt.window, LimitTable.load(), self._counters)
+
+    def _marking(self, settings: Settings) -> Step:
+        from headrace.gateway.shaping.marking import Marking
+        from headrace.prompt.marks.models import is_documented
+
+        providers = {
+            name
+            for name, provider in settings.providers.items()
+            if is_documented(provider.dialect, provider.origin.host)
+        }
+        marks = settings.prompt.marks
+        return Marking(marks, providers.union(marks.providers), self._habits, self._now_s)
+
+    @cached_property
+    def _counters(self) -> "Counters":
+        """They never learn, so that the same text counts the same in every turn."""
+        from headrace.prompt.counting.counters import Counters
+
+        return Counters()
+
+    @cached_property
+    def _habits(self) -> "Habits":
+        from headrace.prompt.marks.habits import Habits
+
+        return Habits(self._workers)
