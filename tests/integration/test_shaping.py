@@ -35,18 +35,18 @@ def provider(shared: ScriptedProvider) -> ScriptedProvider:
 def gateway(
     shared: ScriptedProvider, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
-    def place(dialect: str) -> dict[str, Any]:
-        usual = {"warm_connections": 0, "retry": {"tries_max": 1}}
+    def place(dialect: str, marks: str = "on") -> dict[str, Any]:
+        usual = {"warm_connections": 0, "retry": {"tries_max": 1}, "marks": marks}
         return {"dialect": dialect, "base_url": shared.url + "/v1", **usual}
 
     settings = {
         "providers": {
             "marked": place("anthropic"),
-            "plain": place("anthropic"),
+            "plain": place("anthropic", marks="auto"),
             "chat": place("openai"),
         },
         "models": {"both": {"targets": ["marked/a", "plain/b"]}},
-        "prompt": {"marks": {"enabled": True, "ttl": "5m", "providers": ["marked", "chat"]}},
+        "prompt": {"marks": {"enabled": True, "ttl": "5m"}},
     }
     with Gateway(tmp_path_factory.mktemp("shaping"), settings) as gateway:
         yield gateway
@@ -204,9 +204,14 @@ def test_what_cannot_fit_is_refused_unless_a_larger_model_is_there(
 
 
 def test_marks_go_with_a_reload(tmp_path: Path, provider: ScriptedProvider) -> None:
-    place = {"dialect": "anthropic", "base_url": provider.url + "/v1", "warm_connections": 0}
+    place = {
+        "dialect": "anthropic",
+        "base_url": provider.url + "/v1",
+        "warm_connections": 0,
+        "marks": "on",
+    }
     settings: dict[str, Any] = {"providers": {"marked": place}}
-    marks = {"prompt": {"marks": {"enabled": True, "ttl": "5m", "providers": ["marked"]}}}
+    marks = {"prompt": {"marks": {"enabled": True, "ttl": "5m"}}}
     provider.answers = [message(), message(), message()]
     with Gateway(tmp_path, settings) as gateway:
         for number, written in enumerate((settings, settings | marks, settings)):

@@ -65,10 +65,10 @@ class Workshop:
         providers = {
             name
             for name, provider in settings.providers.items()
-            if is_documented(provider.dialect, provider.origin.host)
+            if provider.marks == "on"
+            or (provider.marks == "auto" and is_documented(provider.dialect, provider.origin.host))
         }
-        marks = settings.prompt.marks
-        return Marking(marks, providers.union(marks.providers), self._habits, self._now_s)
+        return Marking(settings.prompt.marks, providers, self._habits, self._now_s)
 
     @cached_property
     def _counters(self) -> "Counters":
