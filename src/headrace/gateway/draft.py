@@ -10,7 +10,7 @@ from headrace.model import DialectName
 Document = dict[str, Any]
 
 
-class Aim(msgspec.Struct, frozen=True):
+class Recipient(msgspec.Struct, frozen=True):
     """For whom a body is made.
 
     Attributes:
@@ -42,7 +42,7 @@ class Said(msgspec.Struct, frozen=True):
     tokens_saved: int = 0
 
 
-Step = Callable[[Document, Aim], tuple[Document, Said | None]]
+Step = Callable[[Document, Recipient], tuple[Document, Said | None]]
 """Gives the very same document, and nothing to say, where nothing was done. Pure, but for what it
 remembers of texts."""
 
@@ -66,11 +66,11 @@ class Draft:
         self._once = once
         self._each = each
         self._shared: tuple[Document, Document, tuple[Said, ...]] | None = None
-        self._last: tuple[Aim, bytes] | None = None
+        self._last: tuple[Recipient, bytes] | None = None
         self._is_original = False
         self.said: tuple[Said, ...] = ()
 
-    def body(self, aim: Aim) -> bytes:
+    def body(self, recipient: Recipient) -> bytes:
         """What is sent to a target, but for the model's name: what came, where nothing changed.
 
         Raises:
@@ -78,8 +78,8 @@ class Draft:
         """
         if self._is_original:
             return self._body
-        if self._last is None or self._last[0] != aim:
-            self._last = (aim, self._make(aim))
+        if self._last is None or self._last[0] != recipient:
+            self._last = (recipient, self._make(recipient))
         return self._last[1]
 
     @property
@@ -94,24 +94,24 @@ class Draft:
         self._is_original = True
         return True
 
-    def _make(self, aim: Aim) -> bytes:
-        came, document, said = self._shared or self._share(aim)
-        document, more = _taken_through(document, aim, self._each)
+    def _make(self, recipient: Recipient) -> bytes:
+        came, document, said = self._shared or self._share(recipient)
+        document, more = _taken_through(document, recipient, self._each)
         self.said = said + more
         return self._body if document is came else msgspec.json.encode(document)
 
-    def _share(self, aim: Aim) -> tuple[Document, Document, tuple[Said, ...]]:
+    def _share(self, recipient: Recipient) -> tuple[Document, Document, tuple[Said, ...]]:
         came: Document = msgspec.json.decode(self._body)
-        self._shared = shared = (came, *_taken_through(came, aim, self._once))
+        self._shared = shared = (came, *_taken_through(came, recipient, self._once))
         return shared
 
 
 def _taken_through(
-    document: Document, aim: Aim, steps: Sequence[Step]
+    document: Document, recipient: Recipient, steps: Sequence[Step]
 ) -> tuple[Document, tuple[Said, ...]]:
     said: tuple[Said, ...] = ()
     for step in steps:
-        document, says = step(document, aim)
+        document, says = step(document, recipient)
         if says is not None:
             said += (says,)
     return document, said

@@ -126,7 +126,6 @@ class Engine:
         self.shedding = self._make_shedding()
         self._workshop = Workshop(clock, settings.listen.workers)
         self._shaping = self._make_shaping(on_bug)
-        self.pipeline.shaping = self._shaping if self._shaping.steps else None
 
     @property
     def cache(self) -> MemoryCache:
@@ -266,12 +265,10 @@ class Engine:
         self.pipeline.ask_again(call, body, purpose, reader)
 
     def _make_shaping(self, on_bug: OnBug) -> Shaping:
-        return Shaping(
-            self._workshop.steps(self.settings),
-            counts=self.metrics,
-            spawn=self._tasks.spawn,
-            on_bug=on_bug,
-        )
+        steps = self._workshop.steps(self.settings)
+        shaping = Shaping(steps, counts=self.metrics, spawn=self._tasks.spawn, on_bug=on_bug)
+        self.pipeline.shaping = shaping if steps else None
+        return shaping
 
     def _make_shedding(self) -> Shedding:
         return Shedding(

@@ -13,7 +13,7 @@ from headrace.errors import DeadlineExceeded, HeadraceError
 from headrace.gateway.aiming.aim import Aim
 from headrace.gateway.aiming.asked import Aimed
 from headrace.gateway.call import Call, Stopwatch
-from headrace.gateway.draft import Aim, Draft
+from headrace.gateway.draft import Draft, Recipient
 from headrace.gateway.gates.choice import Choice
 from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.reader import Reader, Remarks
@@ -165,7 +165,7 @@ class Order(msgspec.Struct, eq=False):
         is_last = not any("too_long" in target.after for target in self.targets[1:])
         endpoint = lane.endpoint
         return draft.body(
-            Aim(self.call.dialect.name, endpoint.name, model, self.call.tenant, is_last)
+            Recipient(self.call.dialect.name, endpoint.name, model, self.call.tenant, is_last)
         )
 
     def note(self, target: Target, failure: Failure) -> None:

@@ -1,7 +1,7 @@
 """The step that makes conversations fit the window of the model that is asked."""
 
 from headrace.errors import InvalidRequest
-from headrace.gateway.draft import Aim, Document, Said
+from headrace.gateway.draft import Document, Recipient, Said
 from headrace.prompt.counting.counters import Counters
 from headrace.prompt.window.fit import fit_document
 from headrace.prompt.window.limits import LimitTable
@@ -23,24 +23,24 @@ class Fitting:
         self._table = table
         self._counters = counters
 
-    def __call__(self, document: Document, aim: Aim) -> tuple[Document, Said | None]:
+    def __call__(self, document: Document, recipient: Recipient) -> tuple[Document, Said | None]:
         """Implements `Step`.
 
         Raises:
             InvalidRequest: what has to stay does not fit, and nobody else is asked then.
         """
-        found = self._table.find(aim.provider, aim.dialect, aim.model)
-        limits = limits_of(self._settings, f"{aim.provider}/{aim.model}", found)
-        counter = self._counters.of(aim.model)
+        found = self._table.find(recipient.provider, recipient.dialect, recipient.model)
+        limits = limits_of(self._settings, f"{recipient.provider}/{recipient.model}", found)
+        counter = self._counters.of(recipient.model)
         budget = budget_for(self._settings, limits, document, count_error=counter.error_p95)
         if budget is None:
             return document, None
         try:
             fitted, report = fit_document(
-                document, dialect=aim.dialect, budget=budget, count=counter.tokens_of
+                document, dialect=recipient.dialect, budget=budget, count=counter.tokens_of
             )
         except InvalidRequest:
-            if aim.is_last:
+            if recipient.is_last:
                 raise
             return document, None  # the provider refuses it, and the next one is asked
         if not report.is_changed:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Container
 from threading import Lock
 
-from headrace.gateway.draft import Aim, Document, Said
+from headrace.gateway.draft import Document, Recipient, Said
 from headrace.prompt.marks.habits import Habits
 from headrace.prompt.marks.mark import mark_document
 from headrace.prompt.marks.prefix import prefix_of
@@ -34,17 +34,18 @@ class Marking:
         self._now_s = now_s
         self._one_at_a_time = Lock()
 
-    def __call__(self, document: Document, aim: Aim) -> tuple[Document, Said | None]:
+    def __call__(self, document: Document, recipient: Recipient) -> tuple[Document, Said | None]:
         """Implements `Step`."""
-        if aim.provider not in self._providers:
+        if recipient.provider not in self._providers:
             return document, None
-        prefix = prefix_of(document, dialect=aim.dialect, model=aim.model, tenant=aim.tenant)
+        dialect, model = recipient.dialect, recipient.model
+        prefix = prefix_of(document, dialect=dialect, model=model, tenant=recipient.tenant)
         with self._one_at_a_time:
             advice = self._habits.note(prefix, self._now_s())
         marked, report = mark_document(
             document,
-            dialect=aim.dialect,
-            model=aim.model,
+            dialect=dialect,
+            model=model,
             rules=self._rules,
             prefix=prefix,
             advice=advice,
