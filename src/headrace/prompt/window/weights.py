@@ -38,7 +38,7 @@ _EXTRAS: Final = ("name", "refusal", "reasoning_content", "reasoning", "function
 
 
 class Scale:
-    """Weighs messages of one dialect.
+    """Weighs messages of one dialect, each text once. For one request.
 
     Args:
         count: tokens of a text.
@@ -46,18 +46,22 @@ class Scale:
         image: tokens of an image; `None`: one is like another.
     """
 
-    __slots__ = ("_count", "_image_rule", "_image_tokens")
+    __slots__ = ("_counter", "_image_rule", "_image_tokens", "_known")
 
     def __init__(
         self, count: CountText, dialect: DialectName, image: ImageRule | None = None
     ) -> None:
-        self._count = count
+        self._counter = count
+        self._known: dict[str, int] = {}
         self._image_tokens = _IMAGE_TOKENS[dialect]
         self._image_rule = image or self._flat
 
     def text(self, text: str) -> int:
         """Tokens of a text."""
-        return self._count(text) if text else 0
+        tokens = self._known.get(text)
+        if tokens is None:
+            tokens = self._known[text] = self._counter(text) if text else 0
+        return tokens
 
     def message(self, message: Message) -> int:
         """Tokens of a message, with what the chat format puts around it."""
@@ -73,7 +77,7 @@ class Scale:
     def content(self, content: object, depth: int = 0) -> int:
         """Tokens of a content: a text, or a list of blocks."""
         if type(content) is str:
-            return self._count(content) if content else 0
+            return self.text(content)
         if type(content) is list and depth < _DEPTH_MAX:
             return sum(self._block(block, depth) for block in content)
         return 0 if content is None else self._any(content)

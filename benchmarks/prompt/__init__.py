@@ -1,0 +1,1 @@
+"""What it costs and what it brings to shape prompts before they are sent."""
