@@ -146,11 +146,9 @@ def many(runs: int) -> Row:
 def growth(shape: str) -> Iterator[Row]:
     """What prompts cost while a conversation outgrows its window several times."""
     sliding, _ = _grown(shape, WindowBudget(tokens=GROWTH_BUDGET, step_share=1e-6))
-    yield Row(
-        f"{shape}: prompt tokens read from the cache, cut as little as possible",
-        sliding.cached,
-        "%",
-    )
+    name = f"{shape}: cut as little as possible"
+    yield Row(f"{name}: prompt tokens read from the cache", sliding.cached, "%")
+    yield Row(f"{name}: price of a prompt token, of the list price", 100 * sliding.price, "%")
     for step_share in (0.1, 0.25, 0.5):
         found, cuts = _grown(shape, WindowBudget(tokens=GROWTH_BUDGET, step_share=step_share))
         is_default = step_share == 0.25

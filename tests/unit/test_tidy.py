@@ -42,6 +42,7 @@ ENTRY_POINTS: Final = (
 UNWIRED: Final[frozenset[str]] = frozenset(
     {
         "src/headrace/identity/budgets.py",
+        "src/headrace/prompt/window/summaries.py",
         "src/headrace/identity/periods.py",
         "src/headrace/identity/tallies.py",
     }

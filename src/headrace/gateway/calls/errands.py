@@ -1,4 +1,4 @@
-"""Calls to providers that the cache makes on its own account, each one booked."""
+"""Calls to providers that Headrace makes on its own account, each one booked."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -17,7 +17,7 @@ _VERDICT_TOKENS_MAX: Final = 16
 
 
 class Errands:
-    """Asks models for what the cache itself wants to know. Belongs to one event loop.
+    """Asks models for what Headrace itself wants to know. Belongs to one event loop.
 
     Args:
         plan: what the settings say at the moment.
@@ -46,13 +46,16 @@ class Errands:
         lane, model = self._way(target)
         return await self._ask(lane, model, Operation.EMBEDDINGS, body, "embed")
 
-    async def complete(self, target: str, prompt: str, purpose: str) -> str:
+    async def complete(
+        self, target: str, prompt: str, purpose: str, tokens_max: int = _VERDICT_TOKENS_MAX
+    ) -> str:
         """What a model says to a prompt.
 
         Args:
             target: `PROVIDER/MODEL`.
             prompt: what it is told.
             purpose: what the call is booked as.
+            tokens_max: most tokens of what it says, where its API insists on a bound.
 
         Raises:
             HeadraceError: as for `embed`.
@@ -65,7 +68,7 @@ class Errands:
         dialect, operation = lane.endpoint.dialect, Operation.CHAT
         if dialect.name == "anthropic":
             operation = Operation.MESSAGES
-            document["max_tokens"] = _VERDICT_TOKENS_MAX
+            document["max_tokens"] = tokens_max
         body = msgspec.json.encode(document)
         said = await self._ask(lane, model, operation, body, purpose)
         return dialect.reply_text(operation, said)
