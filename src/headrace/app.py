@@ -19,6 +19,7 @@ from headrace.server.descriptors import raise_descriptor_limit
 from headrace.server.embedded import EmbeddedValkey, NotShared, embed
 from headrace.server.listener import bind, server_tls
 from headrace.server.shared_rates import SharedRates
+from headrace.server.shared_spend import SharedSpend
 from headrace.server.supervisor import Supervisor
 from headrace.server.worker import Load, Post, Worker
 from headrace.settings import Settings
@@ -72,8 +73,9 @@ def _supervise(settings: Settings, load: Load) -> int:
     board.slots.assign(list(settings.providers))
     rates = SharedRates(settings.listen.workers)
     rates.assign(settings.keys)
+    spend = SharedSpend(settings.listen.workers)
     posts = [
-        Post(index, board, layout, supervisor_pid=os.getpid(), rates=rates)
+        Post(index, board, layout, supervisor_pid=os.getpid(), rates=rates, spend=spend)
         for index in range(settings.listen.workers)
     ]
 

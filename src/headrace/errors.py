@@ -99,6 +99,24 @@ class RateLimited(HeadraceError):
     default_code = "rate_limited"
 
 
+class BudgetExceeded(HeadraceError):
+    """What may be spent is spent, or held for calls under way (429, or 402 by the settings).
+
+    Args:
+        message: as for every error.
+        status: of the answer.
+        retry_after_s: until the next day or month; `None` where that will be of no use.
+    """
+
+    status = 429
+    type = "insufficient_quota"
+    default_code = "budget_exceeded"
+
+    def __init__(self, message: str, *, status: int, retry_after_s: float | None) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.status = status
+
+
 class HeadersTooLarge(HeadraceError):
     """The header block is above the configured bound (431)."""
 

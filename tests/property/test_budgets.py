@@ -17,8 +17,9 @@ from hypothesis.stateful import (
 )
 
 from headrace.clock import ManualClock
-from headrace.identity.budgets import Payer, Purse, Reservation, Shortage, Terms
+from headrace.identity.budgets import Payer, Shortage, Terms
 from headrace.identity.periods import Calendar, Period
+from headrace.identity.purse import Purse, Reservation
 from headrace.identity.tallies import TallyTable
 
 WORKERS = 3

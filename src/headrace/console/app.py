@@ -34,13 +34,22 @@ class FlowDesk(Protocol):
         ...
 
 
-def make_console(status: Status, cache: CacheDesk, flow: FlowDesk) -> Starlette:
+class SpendDesk(Protocol):
+    """What the console asks of money."""
+
+    def told(self) -> Mapping[str, Any]:
+        """What was spent, and what is left of budgets, as plain data."""
+        ...
+
+
+def make_console(status: Status, cache: CacheDesk, flow: FlowDesk, spend: SpendDesk) -> Starlette:
     """The console.
 
     Args:
         status: tells how the worker that answers does, as plain data without secrets.
         cache: tells of the cache, and purges it.
         flow: tells of limits, queues and circuit breakers.
+        spend: tells of what was spent, and of budgets.
     """
 
     async def show_status(request: Request) -> Response:  # noqa: ARG001
@@ -51,6 +60,9 @@ def make_console(status: Status, cache: CacheDesk, flow: FlowDesk) -> Starlette:
 
     async def show_flow(request: Request) -> Response:  # noqa: ARG001
         return JSONResponse(flow.told())
+
+    async def show_spend(request: Request) -> Response:  # noqa: ARG001
+        return JSONResponse(spend.told())
 
     async def purge_cache(request: Request) -> Response:
         try:
@@ -65,6 +77,7 @@ def make_console(status: Status, cache: CacheDesk, flow: FlowDesk) -> Starlette:
             Route("/admin/cache", show_cache, methods=["GET"]),
             Route("/admin/cache", purge_cache, methods=["DELETE"]),
             Route("/admin/flow", show_flow, methods=["GET"]),
+            Route("/admin/spend", show_spend, methods=["GET"]),
         ]
     )
 

@@ -41,7 +41,9 @@ _MESSAGES = Grammar(
 
 # Anthropic's SDKs tell errors apart by these words; what is not listed keeps its own.
 _WORD_BY_STATUS: Mapping[int, str] = {
+    402: "billing_error",
     413: "request_too_large",
+    429: "rate_limit_error",
     500: "api_error",
     502: "api_error",
 }

@@ -45,6 +45,7 @@ class Call(msgspec.Struct, frozen=True):
         forwarded: the caller's own headers that go to the provider, names in lower case.
         scope: digest of what separates this caller's answers from those of others.
         repeat_scope: the same, and what else of the head decides which answer its body leads to.
+        key: name of the caller's key, where it has one.
     """
 
     dialect: Dialect
@@ -54,6 +55,7 @@ class Call(msgspec.Struct, frozen=True):
     forwarded: Headers
     scope: bytes
     repeat_scope: bytes
+    key: str = ""
 
 
 def make_call(
@@ -64,12 +66,14 @@ def make_call(
     forwarded: Headers,
     *,
     by_session: bool = False,
+    key: str = "",
 ) -> Call:
     """Put a call together; its scope counts every forwarded header that can change the answer.
 
     Args:
         by_session: whether models are chosen by session, so that the same body may lead to another
             answer in another one.
+        key: name of the caller's key.
     """
     parts = [tenant.encode(), operation.value.encode()]
     for name, value in sorted(forwarded):
@@ -78,7 +82,7 @@ def make_call(
     grammar = dialect.grammars[operation]
     scope = scope_digest(*parts)
     repeat_scope = scope_digest(scope, hints.session) if by_session and hints.session else scope
-    return Call(dialect, grammar, tenant, hints, forwarded, scope, repeat_scope)
+    return Call(dialect, grammar, tenant, hints, forwarded, scope, repeat_scope, key)
 
 
 class Stopwatch:

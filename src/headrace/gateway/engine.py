@@ -35,10 +35,12 @@ from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.reader import Reader
 from headrace.gateway.shaping.shaping import Shaping
 from headrace.gateway.shaping.steps import Workshop
+from headrace.gateway.spend.treasury import Treasury
 from headrace.gateway.stock.cache_desk import CacheDesk
 from headrace.gateway.stock.meaning_parts import EmbedTexts
 from headrace.gateway.stock.stock import Stock
 from headrace.gateway.tasks import Tasks
+from headrace.identity.tallies import TallyTable
 from headrace.limits import SWEEP_INTERVAL_S
 from headrace.model import DialectName, Price
 from headrace.observe.aim_metrics import AimMetrics
@@ -64,6 +66,10 @@ class Engine:
         on_tier: told once when a tier of the cache is left alone, and once when it is back.
         say: told what else happens: to the store, or that a provider is left alone.
         embed: makes the vectors of questions in place of the embedder of the settings.
+        tallies: what was spent, where several processes count together.
+
+    Attributes:
+        treasury: what is asked of money.
     """
 
     def __init__(
@@ -77,11 +83,10 @@ class Engine:
         on_tier: OnState,
         say: Say,
         embed: EmbedTexts | None = None,
+        tallies: TallyTable | None = None,
     ) -> None:
-        self.dialects: dict[DialectName, Dialect] = {
-            "openai": OpenAIDialect(),
-            "anthropic": AnthropicDialect(),
-        }
+        openai, anthropic = OpenAIDialect(), AnthropicDialect()
+        self.dialects: dict[DialectName, Dialect] = {"openai": openai, "anthropic": anthropic}
         self.metrics = metrics
         self._clock = clock
         self._on_unreachable = on_unreachable
@@ -92,8 +97,7 @@ class Engine:
         self._lanes = Lanes(
             self.dialects, metrics, self._tasks.spawn, clock, uniform, self._tell_circuit
         )
-        wellness = Wellness(clock, uniform, self._tasks.spawn, say)
-        self._targets = Targets(clock, uniform, wellness)
+        self._targets = Targets(clock, uniform, Wellness(clock, uniform, self._tasks.spawn, say))
         self._aims = Aims(clock, AimMetrics(metrics))
         self._sweeper: asyncio.TimerHandle | None = None
         self._warming: list[asyncio.Task[None]] = []
@@ -109,6 +113,7 @@ class Engine:
             on_store=say,
             ask_again=self._ask_again,
             embed=embed,
+            spending=lambda: self.treasury.spending,
         )
         self.catalogue = Catalogue(plan, clock, self._tasks.spawn)
         self._dispatcher = Dispatcher(clock, uniform)
@@ -123,6 +128,7 @@ class Engine:
             on_bug=on_bug,
             meanings=self.stock.meanings,
         )
+        self.treasury = self._make_treasury(tallies)
         self.shedding = self._make_shedding()
         self._workshop = Workshop(clock, settings.listen.workers)
         self._shaping = self._make_shaping(on_bug)
@@ -197,6 +203,7 @@ class Engine:
         self.catalogue = Catalogue(plan, self._clock, self._tasks.spawn)
         self.stock.adopt(settings)
         self.pipeline.adopt(plan)
+        self.pipeline.spending = self.treasury.adopt(settings)
         self.shedding.adopt(settings.process)
 
     def end_calls(self) -> None:
@@ -217,6 +224,7 @@ class Engine:
         """Bring the gauges that nobody pushes up to date."""
         self.stock.refresh_gauges()
         self._lanes.refresh_gauges()
+        self.treasury.refresh_gauges()
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run something in the background until the engine closes."""
@@ -269,6 +277,13 @@ class Engine:
         shaping = Shaping(steps, counts=self.metrics, spawn=self._tasks.spawn, on_bug=on_bug)
         self.pipeline.shaping = shaping if steps else None
         return shaping
+
+    def _make_treasury(self, tallies: TallyTable | None) -> Treasury:
+        treasury = Treasury(
+            tallies, lambda: self.pipeline.plan, self._clock, self.metrics, self._say
+        )
+        self.pipeline.spending = treasury.adopt(self.settings)
+        return treasury
 
     def _make_shedding(self) -> Shedding:
         return Shedding(

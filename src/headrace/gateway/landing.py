@@ -65,9 +65,13 @@ class Landing:
         self._flights.land(flight.order.flight_key, flight)
 
     def landed(self, flight: Flight) -> None:
-        self._flights.land(flight.order.flight_key, flight)
-        if flight.order.lease:
-            self._seeker.give_back(flight.order)
+        order = flight.order
+        self._flights.land(order.flight_key, flight)
+        if order.charge is not None:
+            charge, order.charge = order.charge, None
+            charge.ended(flight)
+        if order.lease:
+            self._seeker.give_back(order)
 
     def ended(self, flight: Flight) -> None:
         self._ended.append(flight)
@@ -93,6 +97,9 @@ class Landing:
         if answer is None:
             return
         self._flights.land(order.flight_key, flight)
+        if order.charge is not None:
+            charge, order.charge = order.charge, None
+            charge.answered(flight, answer)
         meter = order.way.meter
         meter.done(answer.status, answer.seconds)
         if answer.usage:

@@ -1,7 +1,7 @@
 """One request on its way through the stages; each stage fills in what it finds out."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -34,6 +34,13 @@ class Trial(msgspec.Struct, frozen=True):
     answer: Answer
 
 
+class Charged(Protocol):
+    """What a call may cost; told once how it ended."""
+
+    def answered(self, flight: Any, answer: Answer) -> None: ...
+    def ended(self, flight: Any) -> None: ...
+
+
 class Order(msgspec.Struct, eq=False):
     """One request.
 
@@ -59,6 +66,7 @@ class Order(msgspec.Struct, eq=False):
         shape: the shape the caller wants.
         cacheable: whether its answer may be stored.
         looks_up: whether a stored answer, or one under way, will do.
+        intent: what is wanted, where that is known.
         question: what is compared with other questions, where meaning counts.
         relay: the call it leads.
         trial: what its answer is to be compared with.
@@ -69,6 +77,7 @@ class Order(msgspec.Struct, eq=False):
         lease: what keeps other processes from asking the same; empty where it holds none.
         purge_seq: number of the last purge that was known when it was looked up.
         error: why it goes no further.
+        charge: what it may cost, once it is admitted, where that is booked.
         remarks: what stages tell the caller and the log: the end of a header's name, and a value.
     """
 
@@ -93,6 +102,7 @@ class Order(msgspec.Struct, eq=False):
     shape: Shape = Shape.WHOLE
     cacheable: bool = False
     looks_up: bool = False
+    intent: str = ""
     question: Question | None = None
     relay: Relay | None = None
     trial: Trial | None = None
@@ -103,6 +113,7 @@ class Order(msgspec.Struct, eq=False):
     lease: bytes = b""
     purge_seq: int = 0
     error: HeadraceError | None = None
+    charge: Charged | None = None
     remarks: Remarks = ()
 
     @property
@@ -134,6 +145,13 @@ class Order(msgspec.Struct, eq=False):
         if changes:
             self.document = {**document, **changes}
             self.body = with_fields(self.body, changes)
+
+    def turn_to(self, model: str) -> None:
+        """Ask for another model than the caller did; the same body may lead elsewhere later."""
+        self.digest = repeat_key(self.call.repeat_scope, model.encode() + b"\n" + self.body)
+        self.view = msgspec.structs.replace(self.view, model=model)
+        self.document = {**self.document, "model": model}
+        self.body = with_model(self.body, model)
 
     def book(self, answer: Answer | None) -> None:
         """Let those know who aimed it how its call went; `None`: it got no whole answer."""

@@ -1,7 +1,7 @@
 """The one place where the order of the stages is written.
 
     authenticate -> validate -> route -> look up -> join -> seek
-        -> shape -> prepare -> send -> relay -> settle
+        -> shape -> admit -> prepare -> send -> relay -> settle
 
 `repeat` is the fast path: a body that was seen before is answered by its digest, before any JSON
 is parsed and without a task. `handle` is the whole way. Looking up is done in memory, at once;
@@ -33,6 +33,7 @@ from headrace.gateway.order import (
 from headrace.gateway.plan import Plan
 from headrace.gateway.reader import Nobody, Reader, Source, Stale
 from headrace.gateway.shaping.shaping import Shaping
+from headrace.gateway.spend.spending import Spending
 from headrace.gateway.stock.answers import Answers, Held
 from headrace.gateway.stock.meanings import Meanings
 from headrace.gateway.stock.seeker import Seeker, Sought
@@ -55,6 +56,9 @@ class Pipeline:
         sender: asks the providers; may be replaced.
         on_bug: told of an exception that no one expected; whoever waits is told by a 500.
         meanings: finds answers to questions that mean the same, where that is wanted.
+
+    Attributes:
+        spending: admits calls within budgets and books them, where that is wanted; may be replaced.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class Pipeline:
         self._spawn = spawn
         self.sender = sender
         self.shaping: Shaping | None = None
+        self.spending: Spending | None = None
         self.repeat = answers.repeat
         self._flights: SingleFlight[Flight] = SingleFlight()
         self._landing = Landing(
@@ -90,10 +95,11 @@ class Pipeline:
             self._join,
             self._seek,
             self._shape,
+            self._admit,
             self._prepare,
             self._send,
         )
-        self._sending = self._stages[-3:]
+        self._sending = self._stages[-4:]
         self._continuer = Continuer(lambda: self.sender, metrics)
         self.now_s = clock.monotonic_s
         self.on_bug = on_bug
@@ -175,6 +181,8 @@ class Pipeline:
         plan, call = self._plan, order.call
         if plan.aim is not None:
             order.take_aim(plan.aim)
+        if self.spending is not None:
+            self.spending.aim(order)
         view = order.view
         order.targets = plan.directory.resolve(view.model, call.dialect.name)
         target = order.targets[0]
@@ -238,7 +246,7 @@ class Pipeline:
         hints = order.call.hints
         joins = order.looks_up and hints.joins and not hints.cached_only
         flight = self._flights.find(order.flight_key) if joins else None
-        if flight is not None and not flight.suits(hints):
+        if flight is not None and not (flight.suits(hints) and self._shares(order, flight)):
             flight, joins = None, False
         if flight is not None:
             flight.followers += 1
@@ -258,6 +266,9 @@ class Pipeline:
         del order.reader  # a cycle by way of the flight would be left to the garbage collector
         order.watch.passed("join")
         return order.relay is not None
+
+    def _shares(self, order: Order, flight: Flight) -> bool:
+        return self.spending is None or self.spending.joins(order, flight)
 
     def _seek(self, order: Order) -> bool:
         """Let requests go on to their provider only when nothing is found elsewhere."""
@@ -360,6 +371,12 @@ class Pipeline:
             order.stop(error)
         else:
             self._take_through(order, self._sending[1:])
+
+    def _admit(self, order: Order) -> bool:
+        """Let a call set out only where there is money for it."""
+        if self.spending is not None:
+            self.spending.admit(order)
+        return True
 
     def _prepare(self, order: Order) -> bool:
         self.sender.prepare(order)

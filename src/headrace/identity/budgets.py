@@ -1,33 +1,14 @@
-"""What may be spent: budgets, and the books of what was. Pure but for the clock it is handed.
-
-A call that sets out reserves the most that it will probably cost in every budget that applies to
-it, and only where all of them have room; when it has ended, what it reserved is given back and
-what it cost is booked, in the day and the month in which it was reserved. So calls under way never
-come to more than a budget together, as long as none costs more than it reserved: a budget is
-overspent by at most what the calls under way cost beyond their estimates.
-"""
+"""What may be spent: one budget, whom it is for, and how it stands. Pure."""
 
 import enum
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, tzinfo
-from itertools import product
-from math import inf
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from headrace.identity.periods import Calendar, Period, Window
-from headrace.identity.tallies import Sums, Tally, TallyTable, nano
-
-# Combinations of names that budgets are remembered for; names of models may be made up.
-_FOUND_MAX: Final = 1024
-# Rows that models and intents may have in the books; the rest is counted as one.
-_NAMES_MAX: Final = 256
-_OTHER: Final = "other"
-# No name holds it.
-_PARTED: Final = "\n"
-
-DIMENSIONS: Final = ("key", "tenant", "model", "intent")
+from headrace.identity.tallies import NANO, Sums, Tally, nano
 
 
 class State(enum.IntEnum):
@@ -164,10 +145,10 @@ class Budget:
                 yield Shortage(
                     self,
                     period,
-                    limit / 1e9,
-                    sums.spent / 1e9,
-                    sums.reserved / 1e9,
-                    amount / 1e9,
+                    limit / NANO,
+                    sums.spent / NANO,
+                    sums.reserved / NANO,
+                    amount / NANO,
                     window.end_s - wall_s if is_ever else None,
                 )
 
@@ -175,200 +156,4 @@ class Budget:
         """For each limit: the period, US dollars, what was spent of it, and when it is."""
         for period, limit in self._limits:
             window = self.calendar.window(period, wall_s)
-            yield period, limit / 1e9, self.tally.sums(period, window.number), window
-
-
-Part = tuple[Tally, Period, int]
-
-
-class Entry(NamedTuple):
-    """One line of the books.
-
-    Attributes:
-        dimension: what it is: `key`, `tenant`, `model` or `intent`.
-        name: which.
-        day: what was spent today.
-        month: what was spent this month.
-        day_before: what was spent yesterday.
-        month_before: what was spent last month.
-    """
-
-    dimension: str
-    name: str
-    day: Sums
-    month: Sums
-    day_before: Sums
-    month_before: Sums
-
-
-class Reservation:
-    """What one call may cost, until it has ended.
-
-    Args:
-        purse: who gave it.
-        parts: where it is reserved, and in which day and month.
-        amount: billionths of a US dollar.
-    """
-
-    __slots__ = ("_amount", "_parts", "_purse")
-
-    def __init__(self, purse: "Purse", parts: tuple[Part, ...], amount: int) -> None:
-        self._purse = purse
-        self._parts = parts
-        self._amount = amount
-
-    @property
-    def usd(self) -> float:
-        """The most that it will probably cost."""
-        return self._amount / 1e9
-
-    def settle(self, cost_usd: float, input_tokens: int = 0, output_tokens: int = 0) -> None:
-        """Give back what was reserved, and book what it cost, once."""
-        parts, self._parts = self._parts, ()
-        cost, tokens = nano(cost_usd), (input_tokens, output_tokens)
-        with self._purse.lock:
-            for tally, period, number in parts:
-                tally.book(period, number, cost, tokens)
-                tally.release(period, number, self._amount)
-
-    def give_back(self) -> None:
-        """Nothing was asked, so nothing is booked."""
-        parts, self._parts = self._parts, ()
-        with self._purse.lock:
-            for tally, period, number in parts:
-                tally.release(period, number, self._amount)
-
-
-class Purse:
-    """All budgets and the books of one process. Belongs to one event loop.
-
-    Args:
-        table: what is counted, by all processes that share it.
-        wall_s: tells the time, seconds since the epoch.
-
-    Attributes:
-        lock: held while amounts are compared and taken.
-        budgets: those in force, in the order of the settings.
-    """
-
-    def __init__(self, table: TallyTable, wall_s: Callable[[], float]) -> None:
-        self.lock = table.lock
-        self.budgets: tuple[Budget, ...] = ()
-        self._table = table
-        self._wall_s = wall_s
-        self._found: dict[Payer, tuple[Budget, ...]] = {}
-        self._calendars: dict[str, Calendar] = {}
-        self._elsewhere = Calendar()
-        self._known: dict[str, set[str]] = {"model": set(), "intent": set()}
-
-    def adopt(self, terms: Iterable[Terms], zones: Mapping[str, tzinfo], zone: tzinfo) -> None:
-        """Go by other budgets; what was spent still counts.
-
-        Args:
-            terms: the budgets.
-            zones: where the days and months of tenants begin, by tenant.
-            zone: where they do for all others.
-        """
-        budgets = []
-        for each in terms:
-            tally = self._table.tally(f"budget{_PARTED}{each.name}")
-            if tally is not None:  # else there are thousands of them
-                budgets.append(Budget(each, tally))
-        self.budgets = tuple(budgets)
-        self._calendars = {tenant: Calendar(each) for tenant, each in zones.items()}
-        self._elsewhere = Calendar(zone)
-        self._found.clear()
-
-    def of(self, payer: Payer) -> tuple[Budget, ...]:
-        """The budgets that apply to a call."""
-        found = self._found.get(payer)
-        if found is None:
-            if len(self._found) >= _FOUND_MAX:
-                self._found.clear()
-            found = tuple(each for each in self.budgets if each.terms.applies_to(payer))
-            self._found[payer] = found
-        return found
-
-    def strictest(self, payer: Payer) -> tuple[State, Budget | None]:
-        """How the one stands, of those that apply to a call, that has least left."""
-        wall_s = self._wall_s()
-        states = [(budget.state(wall_s), budget) for budget in self.of(payer)]
-        if not states:
-            return State.OK, None
-        return max(states, key=lambda each: each[0])
-
-    def reserve(self, payer: Payer, booked_as: str, usd: float) -> Reservation | Shortage:
-        """Take what a call may cost from every budget that applies, where all have room.
-
-        Args:
-            payer: whose call it is.
-            booked_as: the model that the books name.
-            usd: the most that it will probably cost, in US dollars.
-
-        Returns:
-            What was taken; or, where one has no room, the one that takes longest to have it again.
-        """
-        amount, wall_s = nano(usd), self._wall_s()
-        budgets, rows = self.of(payer), self._rows(payer, booked_as)
-        with self.lock:
-            shortages = [short for each in budgets for short in each.shortages(amount, wall_s)]
-            if shortages:
-                return max(shortages, key=_reset_s)
-            counted = [(each.tally, each.calendar) for each in budgets] + rows
-            parts = tuple(
-                (tally, period, calendar.window(period, wall_s).number)
-                for (tally, calendar), period in product(counted, Period)
-            )
-            for tally, period, number in parts:
-                tally.reserve(period, number, amount)
-        return Reservation(self, parts, amount)
-
-    def books(self) -> list[Entry]:
-        """What was spent today and this month, by key, tenant, model and intent."""
-        wall_s, entries = self._wall_s(), []
-        for row in self._table.names():
-            dimension, _, rest = row.partition(_PARTED)
-            tally = self._table.tally(row)
-            if dimension in DIMENSIONS and tally is not None:
-                name, _, tenant = rest.partition(_PARTED)
-                calendar = self._calendars.get(tenant, self._elsewhere)
-                now = [calendar.window(period, wall_s) for period in Period]
-                numbers = [window.number for window in now] + [
-                    calendar.window(period, now[period].start_s - 1).number for period in Period
-                ]
-                sums = [
-                    tally.sums(period, number)
-                    for period, number in zip((*Period, *Period), numbers, strict=True)
-                ]
-                entries.append(Entry(dimension, name, *sums))
-        return entries
-
-    def _rows(self, payer: Payer, model: str) -> list[tuple[Tally, Calendar]]:
-        """Where the books count a call: what is a tenant's, in the calendar of the tenant."""
-        tenant = payer.tenant
-        names = {
-            "key": payer.key and f"{payer.key}{_PARTED}{tenant}",
-            "tenant": tenant and f"{tenant}{_PARTED}{tenant}",
-            "model": self._bounded("model", model),
-            "intent": self._bounded("intent", payer.intent),
-        }
-        own, general = self._calendars.get(tenant, self._elsewhere), self._elsewhere
-        rows = []
-        for dimension, name in names.items():
-            tally = self._table.tally(f"{dimension}{_PARTED}{name}") if name else None
-            if tally is not None:
-                rows.append((tally, own if dimension in ("key", "tenant") else general))
-        return rows
-
-    def _bounded(self, dimension: str, name: str) -> str:
-        """A name that callers may have made up, or what stands for one too many."""
-        known = self._known[dimension]
-        if name and name not in known:
-            if len(known) >= _NAMES_MAX:
-                return _OTHER
-            known.add(name)
-        return name
-
-
-def _reset_s(shortage: Shortage) -> float:
-    return inf if shortage.reset_s is None else shortage.reset_s
+            yield period, limit / NANO, self.tally.sums(period, window.number), window

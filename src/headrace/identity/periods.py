@@ -21,6 +21,11 @@ class Period(enum.IntEnum):
     DAY = 0
     MONTH = 1
 
+    @property
+    def word(self) -> str:
+        """What people call it."""
+        return self.name.lower()
+
 
 class Window(NamedTuple):
     """One day or one month.

@@ -55,7 +55,7 @@ ROUTE = Label(
 STATUS = Label(
     "status",
     (
-        *("200", "400", "401", "403", "404", "405", "408", "413", "429", "431", "499"),
+        *("200", "400", "401", "402", "403", "404", "405", "408", "413", "429", "431", "499"),
         *("500", "502", "503", "504", OTHER),
     ),
 )
@@ -116,6 +116,9 @@ CHOSEN_TIER = Label("tier", ("cheap", "standard", "strong"))
 CHOICE_WHY = Label("why", ("score", "near", "cold", "unread", "session"))
 MODE = Label("mode", ("active", "shadow"))
 ARM = Label("arm", tuple(map(str, range(1, 17))))
+BUDGETS_MAX = 16
+BUDGET = Label("budget", tuple(map(str, range(1, BUDGETS_MAX + 1))))
+PERIOD = Label("period", ("day", "month"))
 RATE_LIMIT = Label("limit", ("requests", "tokens", "concurrent", "too_small", "address"))
 
 # .45 and 2 are objectives of the usual service levels: a threshold has to be a bucket's edge.
@@ -197,6 +200,17 @@ _UPSTREAM = (
     _seconds("upstream_duration", "Time of calls to providers.", REQUEST_S, PROVIDER),
     _counter("tokens", "Tokens as providers report them.", PROVIDER, TOKEN_TYPE),
     _counter("spent_usd", "US dollars the calls to providers cost.", PROVIDER),
+    _counter("spend_beyond_usd", "US dollars that calls cost beyond what was held for them."),
+    _counter("budget_refusals", "Calls that a budget had no room for.", PERIOD),
+    _counter("budget_cheaper", "Requests for which a cheaper model was asked, for a budget."),
+    Family(
+        "headrace_budget_used_ratio",
+        "Share of a budget that is spent, or held for calls under way.",
+        "gauge",
+        (BUDGET, PERIOD),
+        merge="max",
+        is_sparse=True,
+    ),
 )
 _AIM = (
     _counter("model_choices", "Choices among tiers.", CHOSEN_TIER, CHOICE_WHY, MODE),

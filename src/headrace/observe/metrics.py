@@ -181,6 +181,10 @@ class Metrics:
         self.upstream_duration = self._seconds("upstream_duration")
         self.tokens = self._counter("tokens")
         self.spent_usd = self._counter("spent_usd")
+        self.spend_beyond_usd = self._counter("spend_beyond_usd")
+        self.budget_refusals = self._counter("budget_refusals")
+        self.budget_cheaper = self._counter("budget_cheaper")
+        self.budget_used = self._gauge("budget_used_ratio")
 
     def _bind_aim(self) -> None:
         self.model_choices = self._counter("model_choices")

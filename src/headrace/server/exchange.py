@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from headrace.cache.entry import Answer, Headers
-from headrace.errors import DeadlineExceeded, HeadraceError, RateLimited
+from headrace.errors import BudgetExceeded, DeadlineExceeded, HeadraceError, RateLimited
 from headrace.gateway.call import Stopwatch
 from headrace.gateway.reader import Place, Source
 from headrace.server.callers import Admission, Caller
@@ -291,7 +291,7 @@ class Exchange:
 
     def _error_lines(self, error: HeadraceError) -> bytes:
         lines = JSON_LINE
-        if isinstance(error, RateLimited):
+        if isinstance(error, RateLimited | BudgetExceeded):
             lines += refusal_lines(error)
         elif error.retry_after_s is not None:
             lines += b"retry-after: %d\r\n" % max(1, math.ceil(error.retry_after_s))

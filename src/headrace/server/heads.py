@@ -186,13 +186,11 @@ def read_head(raw: RawHead, desk: Desk, refusal: HeadraceError | None = None) ->
             principal = _authenticate(place, fields, desk.keys)
             _check_place(place, raw.method, path)
         if place.operation and principal:
+            hints, forwarded = read_hints(fields), _forwarded(raw.headers, dialect)
+            who, key = principal.tenant, principal.key_name
+            by_session, operation = desk.by_session, place.operation
             call = make_call(
-                dialect,
-                place.operation,
-                principal.tenant,
-                read_hints(fields),
-                _forwarded(raw.headers, dialect),
-                by_session=desk.by_session,
+                dialect, operation, who, hints, forwarded, by_session=by_session, key=key
             )
     except HeadraceError as refused:
         error = refused

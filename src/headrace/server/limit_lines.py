@@ -6,7 +6,7 @@ from math import ceil
 from typing import Final
 
 from headrace.cache.entry import Headers
-from headrace.errors import RateLimited
+from headrace.errors import BudgetExceeded, RateLimited
 from headrace.flow.rate import Standing, duration_text
 from headrace.model import DialectName
 
@@ -29,16 +29,18 @@ def standing_lines(dialect: DialectName, standings: Iterable[Standing], wall_s: 
     return b"".join(map(_openai_lines, standings))
 
 
-def refusal_lines(error: RateLimited) -> bytes:
+def refusal_lines(error: RateLimited | BudgetExceeded) -> bytes:
     """When to try again, and whether at all.
 
     `retry-after` is rounded up, so that it is true; `retry-after-ms` is what SDKs look at first.
+    Nothing that SDKs do makes room in a budget.
     """
     if error.retry_after_s is None:
         return b"x-should-retry: false\r\n"
     after_ms = max(1, ceil(round(error.retry_after_s * 1000, 3)))
     lines = b"retry-after: %d\r\nretry-after-ms: %d\r\n" % (-(-after_ms // 1000), after_ms)
-    return lines + b"x-should-retry: false\r\n" if error.retry_after_s > RETRY_S_MAX else lines
+    is_over = error.retry_after_s > RETRY_S_MAX or isinstance(error, BudgetExceeded)
+    return lines + b"x-should-retry: false\r\n" if is_over else lines
 
 
 def without_limits(headers: Headers) -> Headers:

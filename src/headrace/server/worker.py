@@ -16,9 +16,11 @@ from headrace.errors import HeadraceError
 from headrace.gateway.calls.flow_desk import FlowDesk
 from headrace.gateway.engine import Engine
 from headrace.gateway.plan import Lane
+from headrace.gateway.spend.treasury import Treasury
 from headrace.gateway.stock.cache_desk import CacheDesk
 from headrace.gateway.warming.warming import Warming
 from headrace.identity.keys import KeyRing
+from headrace.identity.tallies import TallyTable
 from headrace.limits import SWEEP_INTERVAL_S
 from headrace.observe.cells import Board
 from headrace.observe.event_log import Level, Value
@@ -37,6 +39,7 @@ from headrace.server.listener import Certificate, listen_on, server_tls
 from headrace.server.operations import Handler, Operations
 from headrace.server.service import Service
 from headrace.server.shared_rates import SharedRates
+from headrace.server.shared_spend import SharedSpend
 from headrace.settings import Settings
 from headrace.settings.schema import WarmSettings
 from headrace.version import __version__
@@ -55,7 +58,7 @@ _STATUS_MIN: Mapping[str, int] = {"debug": 0, "info": 0, "warning": 400, "error"
 
 Load = Callable[[], Settings]
 Status = Callable[[], dict[str, Any]]
-MakeConsole = Callable[[Status, CacheDesk, FlowDesk], App]
+MakeConsole = Callable[[Status, CacheDesk, FlowDesk, Treasury], App]
 
 
 class Post(msgspec.Struct, frozen=True):
@@ -67,6 +70,7 @@ class Post(msgspec.Struct, frozen=True):
         layout: the layout of a worker's row on the board.
         supervisor_pid: who started it; `None` for a worker on its own.
         rates: what all of them count of callers together; `None` for a worker on its own.
+        spend: what they count of money; `None` as well.
     """
 
     index: int
@@ -74,6 +78,16 @@ class Post(msgspec.Struct, frozen=True):
     layout: Layout
     supervisor_pid: int | None = None
     rates: SharedRates | None = None
+    spend: SharedSpend | None = None
+
+    def metrics(self, clock: Clock) -> Metrics:
+        """What this worker counts."""
+        return Metrics(self.layout, self.board.row(self.index), self.board.slots, clock)
+
+    @property
+    def tallies(self) -> TallyTable | None:
+        """The same as this worker has it."""
+        return None if self.spend is None else self.spend.table(self.index)
 
 
 class Worker:
@@ -111,8 +125,7 @@ class Worker:
         self._started_s = clock.monotonic_s()
         if post.supervisor_pid is None:
             post.board.slots.assign(list(settings.providers))
-        row = post.board.row(post.index)
-        self._metrics = metrics = Metrics(post.layout, row, post.board.slots, clock)
+        self._metrics = metrics = post.metrics(clock)
         self._sampler = ProcessSampler(metrics)
         self._logs: Logs = open_logs(settings.log, metrics, clock)
         self._engine = Engine(
@@ -123,6 +136,7 @@ class Worker:
             on_unreachable=self._tell_unreachable,
             on_tier=self._tell_tier,
             say=self._logs.events.say,
+            tallies=post.tallies,
         )
         self._books = Books(
             metrics, self._logs.access, clock, status_min=_STATUS_MIN[settings.log.level]
@@ -215,7 +229,8 @@ class Worker:
             spawn=engine.spawn,
             tiers=lambda: engine.tiers,
         )
-        console = AsgiBridge(make_console(self.status, engine.desk, engine.flow), engine.spawn)
+        desks = (engine.desk, engine.flow, engine.treasury)
+        console = AsgiBridge(make_console(self.status, *desks), engine.spawn)
         return {**operations.handlers, Route.ADMIN: console}
 
     def _prompts_to_warm(self, settings: Settings) -> WarmSettings | None:

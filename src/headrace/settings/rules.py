@@ -20,6 +20,7 @@ from headrace.settings.schema import (
     StoreSettings,
     WarmSettings,
 )
+from headrace.settings.spend_rules import check_budgets
 from headrace.settings.targets import ModelSettings, PriceSettings, TargetSettings, TierSettings
 from headrace.settings.tier_rules import apply_tier_rules, idle_of_tiers
 from headrace.settings.values import LOCAL_EMBEDDER
@@ -62,6 +63,7 @@ def apply_rules(reader: Reader) -> None:
                 pass
     _check_keys(reader)
     apply_tier_rules(reader)
+    check_budgets(reader)
 
 
 def apply_serving_rules(reader: Reader) -> None:

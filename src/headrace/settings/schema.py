@@ -45,6 +45,7 @@ from headrace.settings.flow import (
     RetrySettings,
 )
 from headrace.settings.prompt import PromptSettings
+from headrace.settings.spend import BudgetSettings, SpendSettings
 from headrace.settings.targets import HealthSettings, ModelSettings, OutlierSettings
 from headrace.settings.tiers import ComplexitySettings, Experiments, Tiers
 from headrace.settings.values import Origin, Secret
@@ -390,5 +391,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     store: StoreSettings = StoreSettings()
     keys: tuple[KeySettings, ...] = ()
     limits: LimitsSettings = LimitsSettings()
+    spend: SpendSettings = SpendSettings()
+    budgets: tuple[BudgetSettings, ...] = ()
     log: LogSettings = LogSettings()
     data_dir: Filled | None = None

@@ -6,15 +6,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from headrace.clock import ManualClock
-from headrace.identity.budgets import (
-    Payer,
-    Purse,
-    Reservation,
-    Shortage,
-    State,
-    Terms,
-)
+from headrace.identity.budgets import Payer, Shortage, State, Terms
 from headrace.identity.periods import Period
+from headrace.identity.purse import Purse, Reservation
 from headrace.identity.tallies import TallyTable
 
 NOON_S = datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp()

@@ -9,6 +9,8 @@ from headrace.clock import Clock
 from headrace.dialects.base import Operation
 from headrace.errors import UpstreamBroken
 from headrace.gateway.plan import Lane, Plan
+from headrace.gateway.spend.spending import Spending
+from headrace.model import Usage
 from headrace.observe.metrics import Metrics
 from headrace.upstream.fetch import fetch
 
@@ -23,9 +25,17 @@ class Errands:
         plan: what the settings say at the moment.
         clock: tells the time.
         metrics: counts.
+        spending: holds what they may cost and books what they do, where that is wanted.
     """
 
-    def __init__(self, plan: Callable[[], Plan], clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        plan: Callable[[], Plan],
+        clock: Clock,
+        metrics: Metrics,
+        spending: Callable[[], Spending | None],
+    ) -> None:
+        self._spending = spending
         self._plan = plan
         self._now_s = clock.monotonic_s
         self._metrics = metrics
@@ -83,6 +93,18 @@ class Errands:
     async def _ask(
         self, lane: Lane, model: str, operation: Operation, body: bytes, purpose: str
     ) -> bytes:
+        spending = self._spending()
+        if spending is None:
+            return (await self._fetch(lane, model, operation, body, purpose))[0]
+        has_output = operation is not Operation.EMBEDDINGS
+        with spending.errand(lane, model, body, has_output=has_output) as spent:
+            said, usage, cost_usd = await self._fetch(lane, model, operation, body, purpose)
+            spent(cost_usd, usage)
+        return said
+
+    async def _fetch(
+        self, lane: Lane, model: str, operation: Operation, body: bytes, purpose: str
+    ) -> tuple[bytes, Usage | None, float]:
         endpoint = lane.endpoint
         began_s = self._now_s()
         path = endpoint.dialect.grammars[operation].path
@@ -102,4 +124,4 @@ class Errands:
         if usage:
             lane.meter.spent(usage, cost_usd)
         self._metrics.cache_spent(purpose, cost_usd)
-        return said
+        return said, usage, cost_usd

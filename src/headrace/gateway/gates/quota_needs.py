@@ -81,9 +81,9 @@ class Habit:
             choices: how many answers are asked for.
             has_output: whether tokens are produced; not so for embeddings.
         """
-        text_bytes, inline = _measure(body)
+        text_bytes, inline = measured(body)
         input_tokens = text_bytes * self._tokens_per_byte + inline * _INLINE_TOKENS
-        asked = _asked(body, choices) if has_output else 0.0
+        asked = output_asked(body, choices) if has_output else 0.0
         usual = self._output_tokens if has_output else 0.0
         late = usual * _OUTPUT_MARGIN
         if asked is not None:
@@ -114,7 +114,7 @@ class Habit:
         )
 
 
-def _measure(body: bytes) -> tuple[int, int]:
+def measured(body: bytes) -> tuple[int, int]:
     """Bytes of text, and pictures or files beside it."""
     if len(body) < _INLINE_BYTES_MIN:
         return len(body), 0
@@ -132,7 +132,7 @@ def _is_inline(part: bytes) -> bool:
     )
 
 
-def _asked(body: bytes, choices: int) -> float | None:
+def output_asked(body: bytes, choices: int) -> float | None:
     """The most output that a request allows; None where it does not say."""
     bounds = decode_or_none(body, _BOUNDS)
     if bounds is None:

@@ -14,6 +14,7 @@ from headrace.cache.uses import UseCounter
 from headrace.clock import Clock
 from headrace.gateway.calls.errands import Errands
 from headrace.gateway.plan import Plan
+from headrace.gateway.spend.spending import Spending
 from headrace.gateway.stock.answers import Answers
 from headrace.gateway.stock.cache_desk import CacheDesk
 from headrace.gateway.stock.cellar import Cellar
@@ -42,6 +43,7 @@ class Stock:
         on_store: told what else happens to the store.
         ask_again: asks a provider in the background.
         embed: makes the vectors of questions in place of the embedder of the settings.
+        spending: books what the cache spends, where that is wanted.
 
     Attributes:
         memory: the nearest tier.
@@ -67,6 +69,7 @@ class Stock:
         on_store: Say,
         ask_again: AskAgain,
         embed: EmbedTexts | None,
+        spending: Callable[[], Spending | None],
     ) -> None:
         self._metrics = metrics
         self._clock = clock
@@ -101,7 +104,7 @@ class Stock:
             cache.semantic,
             embed=embed,
             answers=self.answers,
-            errands=Errands(plan, clock, metrics),
+            errands=Errands(plan, clock, metrics, spending),
             clock=clock,
             metrics=metrics,
             spawn=spawn,

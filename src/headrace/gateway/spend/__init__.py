@@ -1,0 +1,1 @@
+"""What calls cost: admitted within budgets, and booked."""

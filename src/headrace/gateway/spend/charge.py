@@ -1,0 +1,85 @@
+"""What one call may cost, from when it is admitted until it has ended."""
+
+from typing import Final
+
+from headrace.cache.entry import Answer
+from headrace.gateway.flight import Flight
+from headrace.gateway.spend.outlook import Forecast, Outlook
+from headrace.identity.purse import Reservation
+from headrace.model import Price, Usage
+from headrace.observe.handles import Counter
+
+_ERRORS: Final = 400
+# OpenAI's rule of thumb, for answers that do not say how many tokens they are.
+_BYTES_PER_TOKEN: Final = 4
+
+
+class Charge:
+    """Settled once, by whichever of its methods comes first. Implements `gateway.order.Charged`.
+
+    Args:
+        reservation: what is held for it.
+        forecast: what it was thought to use.
+        outlook: learns what it did use.
+        beyond: counts what it cost beyond what was held, in US dollars.
+    """
+
+    __slots__ = ("_beyond", "_forecast", "_outlook", "_reservation")
+
+    def __init__(
+        self, reservation: Reservation, forecast: Forecast, outlook: Outlook, beyond: Counter
+    ) -> None:
+        self._reservation = reservation
+        self._forecast = forecast
+        self._outlook = outlook
+        self._beyond = beyond
+
+    def answered(self, flight: Flight, answer: Answer) -> None:
+        """The whole of the answer is there."""
+        order, usage = flight.order, answer.usage
+        if usage is not None:
+            self._outlook.learn(
+                self._forecast, order.view.choices, usage.input_tokens, usage.output_tokens
+            )
+            cost_usd = answer.cost_usd
+        elif answer.status >= _ERRORS:
+            usage, cost_usd = Usage(), 0.0
+        else:
+            usage = self._seen(flight)
+            cost_usd = None
+        if cost_usd is None:
+            price = flight.tower.price_of(order)
+            cost_usd = price.cost_usd(usage) if price else 0.0
+        self._settle(flight, usage, cost_usd)
+
+    def ended(self, flight: Flight) -> None:
+        """There will be no answer, or no more of it."""
+        if not flight.attempts or flight.flow is None or flight.status >= _ERRORS:
+            self._reservation.give_back()
+            return
+        order = flight.order
+        usage = self._seen(flight)
+        price: Price | None = flight.tower.price_of(order)
+        self._settle(flight, usage, price.cost_usd(usage) if price else 0.0)
+
+    def _settle(self, flight: Flight, usage: Usage, cost_usd: float) -> None:
+        reservation = self._reservation
+        if cost_usd > reservation.usd:
+            self._beyond.increment(cost_usd - reservation.usd)
+        booked_as = f"{flight.order.way.endpoint.name}/{flight.order.model}"
+        reservation.settle(cost_usd, usage.input_tokens, usage.output_tokens, booked_as)
+
+    def _seen(self, flight: Flight) -> Usage:
+        """What was used, as far as can be seen."""
+        forecast, order = self._forecast, flight.order
+        operation, body = order.call.grammar.operation, flight.body
+        if not flight.is_stream:  # it may well have been worked on
+            told = flight.delivered is not None and body
+            output = len(body) / _BYTES_PER_TOKEN if told else forecast.usual_tokens
+            return Usage(round(forecast.input_tokens), round(output))
+        # An event is a token, about.
+        events = body.count(b"data:")
+        usage = order.call.dialect.read_stream(operation, body).usage
+        if usage is None:
+            return Usage(round(forecast.input_tokens), events)
+        return Usage(usage.input_tokens, max(usage.output_tokens, events), usage.cached_tokens)

@@ -1,0 +1,114 @@
+"""The most that a call will probably use, from its request and from calls before it. Pure.
+
+Input is guessed from the size of the text, by a ratio that follows the highest of late: it rises
+at once, and falls slowly. Output is what the request allows; where it allows everything, more than
+calls of the model nearly ever used: their mean and twice their mean deviation.
+"""
+
+from collections import OrderedDict
+from typing import Final, NamedTuple
+
+from headrace.gateway.gates.quota_needs import measured, output_asked
+
+# Text has a token for every four bytes or so, JSON around it fewer; some tokenizers make half as
+# many again, and other scripts than Latin have a token for every two or three bytes.
+_TOKENS_PER_BYTE: Final = 0.5
+_TOKENS_PER_BYTE_MIN: Final = 0.25
+_TOKENS_PER_BYTE_MAX: Final = 1.0
+# Another text of the same size may well have a quarter more tokens.
+_INPUT_MARGIN: Final = 1.25
+_FALL: Final = 0.02
+# A picture or a file, whatever its size: of Anthropic's and OpenAI's largest.
+_INLINE_TOKENS: Final = 1600
+# Anthropic's word for it; what only looks like it makes the guess a little higher.
+_AN_HOUR: Final = b'"1h"'
+
+# Before anything is known of a model.
+_OUTPUT_TOKENS: Final = 1000.0
+_OUTPUT_WEIGHT: Final = 0.05
+_DEVIATIONS: Final = 2.0
+
+# Models that anything is remembered of; names may be made up.
+_MODELS_MAX: Final = 256
+
+
+class Forecast(NamedTuple):
+    """What one call may use.
+
+    Attributes:
+        input_tokens: at most, probably.
+        output_tokens: at most, probably.
+        usual_tokens: of output, on average.
+        text_bytes: how much of its body is text.
+        keeps_long: whether the provider may be asked to keep the prompt for an hour.
+    """
+
+    input_tokens: float
+    output_tokens: float
+    usual_tokens: float
+    text_bytes: int
+    keeps_long: bool = False
+
+
+class Outlook:
+    """What calls of one model use. Learns from each whose usage is told."""
+
+    __slots__ = ("_deviation", "_output", "_seen", "_tokens_per_byte")
+
+    def __init__(self) -> None:
+        self._tokens_per_byte = _TOKENS_PER_BYTE
+        self._output = _OUTPUT_TOKENS
+        self._deviation = 0.0
+        self._seen = 0
+
+    def forecast(self, body: bytes, choices: int, *, has_output: bool) -> Forecast:
+        """The most that a call will probably use.
+
+        Args:
+            body: its JSON.
+            choices: how many answers are asked for.
+            has_output: whether tokens are produced; not so for embeddings.
+        """
+        text_bytes, inline = measured(body)
+        input_tokens = text_bytes * self._tokens_per_byte + inline * _INLINE_TOKENS
+        if not has_output:
+            return Forecast(input_tokens, 0.0, 0.0, text_bytes)
+        asked = output_asked(body, choices)
+        probable = self._output + _DEVIATIONS * self._deviation
+        output_tokens = probable * choices if asked is None else asked
+        usual_tokens = min(self._output * choices, output_tokens)
+        keeps_long = _AN_HOUR in body
+        return Forecast(input_tokens, output_tokens, usual_tokens, text_bytes, keeps_long)
+
+    def learn(self, forecast: Forecast, choices: int, input_tokens: int, output: int) -> None:
+        """Take in what a call really used."""
+        if forecast.text_bytes and input_tokens:
+            ratio = input_tokens / forecast.text_bytes * _INPUT_MARGIN
+            ratio = max(_TOKENS_PER_BYTE_MIN, min(ratio, _TOKENS_PER_BYTE_MAX))
+            is_lower = ratio < self._tokens_per_byte
+            self._tokens_per_byte += (_FALL if is_lower else 1.0) * (ratio - self._tokens_per_byte)
+        if forecast.output_tokens:
+            self._seen += 1
+            weight = max(_OUTPUT_WEIGHT, 1 / (self._seen + 1))
+            apart = output / max(1, choices) - self._output
+            self._output += weight * apart
+            self._deviation += weight * (abs(apart) - self._deviation)
+
+
+class Outlooks:
+    """Those of the models that were asked last."""
+
+    def __init__(self) -> None:
+        self._by_model: OrderedDict[tuple[str, str], Outlook] = OrderedDict()
+
+    def of(self, provider: str, model: str) -> Outlook:
+        """What is known of a provider's model."""
+        name = (provider, model)
+        outlook = self._by_model.get(name)
+        if outlook is None:
+            outlook = self._by_model[name] = Outlook()
+            if len(self._by_model) > _MODELS_MAX:
+                self._by_model.popitem(last=False)
+        else:
+            self._by_model.move_to_end(name)
+        return outlook

@@ -1,0 +1,245 @@
+"""Calls within budgets: who pays, how much is held, and what is said where there is no room."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import ceil
+from typing import Final
+
+from headrace.clock import Clock
+from headrace.dialects.base import Operation
+from headrace.errors import BudgetExceeded, Forbidden, HeadraceError
+from headrace.gateway.flight import Flight
+from headrace.gateway.order import Order
+from headrace.gateway.plan import Lane, Plan
+from headrace.gateway.spend.charge import Charge
+from headrace.gateway.spend.outlook import Forecast, Outlooks
+from headrace.identity.budget_terms import terms_of, zone_of, zones_of
+from headrace.identity.budgets import Payer, Shortage, State
+from headrace.identity.purse import Purse
+from headrace.identity.tallies import TallyTable
+from headrace.model import Price, Usage
+from headrace.observe.metrics import Metrics
+from headrace.settings import Settings
+from headrace.store.voice import Say
+
+CACHE: Final = "(cache)"
+"""Who pays for what the cache asks by itself: as the key of calls for a tenant, and as the tenant
+of those for nobody in particular."""
+
+# Budgets that lead to cheaper models that have budgets, and so on.
+_CHEAPER_MAX: Final = 8
+
+
+class Spending:
+    """Admits calls and books them. Belongs to one event loop.
+
+    Args:
+        table: what is counted, by all processes that share it.
+        plan: what the settings say at the moment.
+        clock: the time.
+        metrics: counts.
+        say: tells what the operator should know.
+
+    Attributes:
+        purse: the budgets, and the books.
+        refuses_unpriced: whether calls without a price are refused, where a budget applies.
+    """
+
+    def __init__(
+        self,
+        table: TallyTable,
+        plan: Callable[[], Plan],
+        clock: Clock,
+        metrics: Metrics,
+        say: Say,
+    ) -> None:
+        self.purse = Purse(table, clock.wall_s)
+        self.refuses_unpriced = False
+        self._plan = plan
+        self._metrics = metrics
+        self._say = say
+        self._outlooks = Outlooks()
+
+    def adopt(self, settings: Settings) -> None:
+        """Go by other settings; what was spent still counts."""
+        spend = settings.spend
+        self.purse.adopt(terms_of(settings), zones_of(settings), zone_of(spend.time_zone))
+        self.refuses_unpriced = spend.unpriced == "refuse"
+
+    def aim(self, order: Order) -> None:
+        """Turn to a cheaper model, where a budget is soft and names one.
+
+        The caller is told so by `x-headrace-budget: soft`.
+
+        Args:
+            order: what is asked, not yet routed.
+        """
+        if not self.purse.budgets or order.purpose:  # what is stored is asked for as it was
+            return
+        asked = model = order.view.model
+        for _ in range(_CHEAPER_MAX):
+            cheaper = self._cheaper(order, model)
+            if cheaper == model:
+                break
+            model = cheaper
+        if model != asked:
+            order.turn_to(model)
+            order.remark("budget", "soft")
+            self._metrics.budget_cheaper.increment()
+
+    def admit(self, order: Order) -> None:
+        """Hold what a call may cost.
+
+        Raises:
+            BudgetExceeded: a budget has no room for it.
+            Forbidden: its price is not known, and such calls are refused.
+        """
+        payer = self._payer(order)
+        if self._is_background(order) and self.purse.strictest(payer)[0] is not State.OK:
+            raise _background()
+        has_output = order.call.grammar.operation is not Operation.EMBEDDINGS
+        outlook = self._outlooks.of(order.way.endpoint.name, order.model)
+        body, draft = order.body, order.draft
+        if draft is not None:  # what is really sent
+            body = order.drafted(draft, order.way, order.model)
+        forecast = outlook.forecast(body, order.view.choices, has_output=has_output)
+        booked_as = f"{order.way.endpoint.name}/{order.model}"
+        taken = self.purse.reserve(payer, booked_as, self._most_usd(order, payer, forecast))
+        if isinstance(taken, Shortage):
+            raise self._refused(taken)
+        order.charge = Charge(taken, forecast, outlook, self._metrics.spend_beyond_usd)
+
+    def joins(self, order: Order, flight: Flight) -> bool:
+        """Whether an order may join a call that is not admitted yet: of another payer it may not,
+        for whom there may be no room."""
+        if flight.order.charge is not None or not self.purse.budgets:
+            return True
+        return self.purse.of(self._payer(order)) == self.purse.of(self._payer(flight.order))
+
+    @contextmanager
+    def errand(
+        self, lane: Lane, model: str, body: bytes, *, has_output: bool
+    ) -> Iterator[Callable[[float, Usage | None], None]]:
+        """Hold what a call of the cache's own may cost, until it has ended.
+
+        Args:
+            lane: the way to whom is asked.
+            model: as it is called there.
+            body: the request's JSON.
+            has_output: whether tokens are produced; not so for embeddings.
+
+        Yields:
+            Is told what it did cost, in US dollars, and what it used.
+
+        Raises:
+            BudgetExceeded: a budget has no room for it.
+        """
+        name = lane.endpoint.name
+        forecast = self._outlooks.of(name, model).forecast(body, 1, has_output=has_output)
+        payer = Payer("", CACHE, frozenset((model, f"{name}/{model}")))
+        price = self._plan().price(lane, model)
+        taken = self.purse.reserve(payer, f"{name}/{model}", _most(price, forecast))
+        if isinstance(taken, Shortage):
+            raise self._refused(taken)
+
+        def spent(cost_usd: float, usage: Usage | None) -> None:
+            used = usage or Usage()
+            taken.settle(cost_usd, used.input_tokens, used.output_tokens)
+
+        try:
+            yield spent
+        finally:
+            taken.give_back()  # of what is settled, nothing is left to be given back
+
+    # The inside.
+
+    def _is_background(self, order: Order) -> bool:
+        """Whether nobody waits for it."""
+        flight = order.relay
+        return bool(order.purpose) and not (isinstance(flight, Flight) and flight.followers)
+
+    def _payer(self, order: Order) -> Payer:
+        call, provider = order.call, order.way.endpoint.name
+        models = frozenset((order.view.model, order.model, f"{provider}/{order.model}"))
+        return Payer(CACHE if order.purpose else call.key, call.tenant, models, order.intent)
+
+    def _cheaper(self, order: Order, model: str) -> str:
+        """The model that a soft budget would have in place of another, where it can be asked."""
+        call = order.call
+        plan = self._plan()
+        target = plan.directory.resolve(model, call.dialect.name)[0]
+        names = frozenset((model, target.model, f"{target.provider}/{target.model}"))
+        payer = Payer(call.key, call.tenant, names, order.intent)
+        cheaper = self.purse.cheaper(payer)
+        if not cheaper or cheaper in names:
+            return model
+        try:
+            plan.directory.resolve(cheaper, call.dialect.name)
+        except HeadraceError:  # it speaks another dialect, or a reload has taken it away
+            return model
+        return cheaper
+
+    def _most_usd(self, order: Order, payer: Payer, forecast: Forecast) -> float:
+        """The most that a call will probably cost, whichever of its targets is asked."""
+        most_usd = 0.0
+        for target in order.targets:
+            price = self._plan().price(order.lane_of(target), target.model)
+            if price is None:
+                self._miss_price(f"{target.provider}/{target.model}", payer)
+            most_usd = max(most_usd, _most(price, forecast))
+        return most_usd
+
+    def _miss_price(self, model: str, payer: Payer) -> None:
+        if not self.purse.of(payer):
+            return
+        if self.refuses_unpriced:
+            raise Forbidden(
+                f"The price of '{model}' is not known, and what has a budget is not spent on such "
+                "models here (models.NAME.price, spend.unpriced).",
+                code="price_unknown",
+            )
+        self._say(
+            "warning", "price_unknown", about=model, detail="its calls count nothing in budgets"
+        )
+
+    def _refused(self, shortage: Shortage) -> BudgetExceeded:
+        terms, count = shortage.budget.terms, self._metrics.budget_refusals
+        count.add(count.at(shortage.period.word))
+        held = ""
+        if shortage.reserved_usd:
+            held = f", {_spelt(shortage.reserved_usd)} is held for calls under way"
+        until = "No new day or month makes room for it."
+        if shortage.reset_s is not None:
+            until = f"The next {shortage.period.word} begins in {ceil(shortage.reset_s)} s."
+        return BudgetExceeded(
+            f"Budget '{terms.name}' is {_spelt(shortage.limit_usd)} a "
+            f"{shortage.period.word}: {_spelt(shortage.spent_usd)} is spent{held}, and this "
+            f"request may cost {_spelt(shortage.needed_usd)}. {until}",
+            status=terms.status,
+            retry_after_s=shortage.reset_s,
+        )
+
+
+def _most(price: Price | None, forecast: Forecast) -> float:
+    """What a call costs at most, in US dollars, whatever the provider keeps of its prompt."""
+    if price is None:
+        return 0.0
+    tokens, output = ceil(forecast.input_tokens), ceil(forecast.output_tokens)
+    kept = Usage(tokens, output, cache_write_tokens=tokens)
+    kept_long = Usage(tokens, output, cache_write_1h_tokens=tokens if forecast.keeps_long else 0)
+    return max(map(price.cost_usd, (Usage(tokens, output), kept, kept_long)))
+
+
+def _spelt(usd: float) -> str:
+    """An amount as people read it: cents, and more digits where it is less."""
+    if usd >= 1 or usd == 0:
+        return f"${usd:.2f}"
+    return f"${usd:.9f}".rstrip("0")
+
+
+def _background() -> BudgetExceeded:
+    return BudgetExceeded(
+        "A budget is nearly used up, so nothing is asked in the background.",
+        status=429,
+        retry_after_s=None,
+    )

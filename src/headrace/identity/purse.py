@@ -1,0 +1,263 @@
+"""The purse: what is taken from budgets for calls under way, and the books of what was spent.
+
+A call that sets out reserves the most that it will probably cost in every budget that applies to
+it, and only where all of them have room; when it has ended, what it reserved is given back and
+what it cost is booked, in the day and the month in which it was reserved. So calls under way never
+come to more than a budget together, as long as none costs more than it reserved: a budget is
+overspent by at most what the calls under way cost beyond their estimates.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import tzinfo
+from itertools import product
+from math import inf
+from typing import Final, NamedTuple
+
+from headrace.identity.budgets import Budget, Payer, Shortage, State, Terms
+from headrace.identity.periods import Calendar, Period
+from headrace.identity.tallies import NANO, Sums, Tally, TallyTable, nano
+
+# Combinations of names that budgets are remembered for; names of models may be made up.
+_FOUND_MAX: Final = 1024
+# Rows that models and intents may have in the books; the rest is counted as one.
+_NAMES_MAX: Final = 256
+_OTHER: Final = "other"
+# No name holds it.
+_PARTED: Final = "\n"
+
+DIMENSIONS: Final = ("key", "tenant", "model", "intent")
+
+Part = tuple[Tally, Period, int]
+
+
+class Entry(NamedTuple):
+    """One line of the books.
+
+    Attributes:
+        dimension: what it is: `key`, `tenant`, `model` or `intent`.
+        name: which.
+        tenant: whose key it is, or the tenant itself; else empty.
+        day: what was spent today.
+        month: what was spent this month.
+        day_before: what was spent yesterday.
+        month_before: what was spent last month.
+    """
+
+    dimension: str
+    name: str
+    tenant: str
+    day: Sums
+    month: Sums
+    day_before: Sums
+    month_before: Sums
+
+
+class Reservation:
+    """What one call may cost, until it has ended.
+
+    Args:
+        purse: who gave it.
+        parts: where it is reserved, and in which day and month.
+        model: the same in the books of the model, the last of `parts` or none.
+        amount: billionths of a US dollar.
+    """
+
+    __slots__ = ("_amount", "_model", "_parts", "_purse")
+
+    def __init__(
+        self, purse: "Purse", parts: tuple[Part, ...], model: tuple[Part, ...], amount: int
+    ) -> None:
+        self._purse = purse
+        self._parts = parts
+        self._model = model
+        self._amount = amount
+
+    @property
+    def usd(self) -> float:
+        """The most that it will probably cost."""
+        return self._amount / NANO
+
+    def settle(
+        self,
+        cost_usd: float,
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+        booked_as: str = "",
+    ) -> None:
+        """Give back what was reserved, and book what it cost, once.
+
+        Args:
+            cost_usd: what it cost, in US dollars.
+            input_tokens: what it used.
+            output_tokens: the same.
+            booked_as: the model that has answered, where it may be another than was asked first.
+        """
+        parts, self._parts = self._parts, ()
+        if not parts:
+            return
+        cost, tokens = nano(cost_usd), (input_tokens, output_tokens)
+        answered = self._purse.model_row(booked_as) if booked_as else None
+        with self._purse.lock:
+            for part in parts:
+                tally, period, number = part
+                tally.release(period, number, self._amount)
+                if answered is not None and part in self._model:
+                    tally = answered
+                    tally.reserve(period, number, 0)
+                tally.book(period, number, cost, tokens)
+
+    def give_back(self) -> None:
+        """Nothing was asked, so nothing is booked."""
+        parts, self._parts = self._parts, ()
+        with self._purse.lock:
+            for tally, period, number in parts:
+                tally.release(period, number, self._amount)
+
+
+class Purse:
+    """All budgets and the books of one process. Belongs to one event loop.
+
+    Args:
+        table: what is counted, by all processes that share it.
+        wall_s: tells the time, seconds since the epoch.
+
+    Attributes:
+        lock: held while amounts are compared and taken.
+        budgets: those in force, in the order of the settings.
+    """
+
+    def __init__(self, table: TallyTable, wall_s: Callable[[], float]) -> None:
+        self.lock = table.lock
+        self.budgets: tuple[Budget, ...] = ()
+        self._table = table
+        self._wall_s = wall_s
+        self._found: dict[Payer, tuple[Budget, ...]] = {}
+        self._calendars: dict[str, Calendar] = {}
+        self._elsewhere = Calendar()
+        self._known: dict[str, set[str]] = {"model": set(), "intent": set()}
+
+    def adopt(self, terms: Iterable[Terms], zones: Mapping[str, tzinfo], zone: tzinfo) -> None:
+        """Go by other budgets; what was spent still counts.
+
+        Args:
+            terms: the budgets.
+            zones: where the days and months of tenants begin, by tenant.
+            zone: where they do for all others.
+        """
+        budgets = []
+        for each in terms:
+            tally = self._table.tally(f"budget{_PARTED}{each.name}")
+            if tally is not None:  # else there are thousands of them
+                budgets.append(Budget(each, tally))
+        self.budgets = tuple(budgets)
+        self._calendars = {tenant: Calendar(each) for tenant, each in zones.items()}
+        self._elsewhere = Calendar(zone)
+        self._found.clear()
+
+    def of(self, payer: Payer) -> tuple[Budget, ...]:
+        """The budgets that apply to a call."""
+        found = self._found.get(payer)
+        if found is None:
+            if len(self._found) >= _FOUND_MAX:
+                self._found.clear()
+            found = tuple(each for each in self.budgets if each.terms.applies_to(payer))
+            self._found[payer] = found
+        return found
+
+    def strictest(self, payer: Payer) -> tuple[State, Budget | None]:
+        """How the one stands, of those that apply to a call, that has least left."""
+        wall_s = self._wall_s()
+        states = [(budget.state(wall_s), budget) for budget in self.of(payer)]
+        if not states:
+            return State.OK, None
+        return max(states, key=lambda each: each[0])
+
+    def cheaper(self, payer: Payer) -> str:
+        """The model that a budget which is soft names, of those that apply to a call."""
+        wall_s = self._wall_s()
+        for budget in self.of(payer):
+            if budget.terms.cheaper and budget.state(wall_s) is not State.OK:
+                return budget.terms.cheaper
+        return ""
+
+    def reserve(self, payer: Payer, booked_as: str, usd: float) -> Reservation | Shortage:
+        """Take what a call may cost from every budget that applies, where all have room.
+
+        Args:
+            payer: whose call it is.
+            booked_as: the model that the books name.
+            usd: the most that it will probably cost, in US dollars.
+
+        Returns:
+            What was taken; or, where one has no room, the one that takes longest to have it again.
+        """
+        amount, wall_s = nano(usd), self._wall_s()
+        budgets, rows, model = self.of(payer), self._rows(payer), self.model_row(booked_as)
+        with self.lock:
+            shortages = [short for each in budgets for short in each.shortages(amount, wall_s)]
+            if shortages:
+                return max(shortages, key=_reset_s)
+            counted = [(each.tally, each.calendar) for each in budgets] + rows
+            if model is not None:
+                counted.append((model, self._elsewhere))
+            parts = tuple(
+                (tally, period, calendar.window(period, wall_s).number)
+                for (tally, calendar), period in product(counted, Period)
+            )
+            for tally, period, number in parts:
+                tally.reserve(period, number, amount)
+        in_model = parts[-len(Period) :] if model is not None else ()
+        return Reservation(self, parts, in_model, amount)
+
+    def books(self) -> list[Entry]:
+        """What was spent today and this month, by key, tenant, model and intent."""
+        wall_s, entries = self._wall_s(), []
+        for row in self._table.names():
+            dimension, _, rest = row.partition(_PARTED)
+            tally = self._table.tally(row)
+            if dimension in DIMENSIONS and tally is not None:
+                name, _, tenant = rest.partition(_PARTED)
+                calendar = self._calendars.get(tenant, self._elsewhere)
+                now = [calendar.window(period, wall_s) for period in Period]
+                numbers = [window.number for window in now] + [
+                    calendar.window(period, now[period].start_s - 1).number for period in Period
+                ]
+                sums = [
+                    tally.sums(period, number)
+                    for period, number in zip((*Period, *Period), numbers, strict=True)
+                ]
+                entries.append(Entry(dimension, name, tenant, *sums))
+        return entries
+
+    def model_row(self, name: str) -> Tally | None:
+        """Where the books count the calls of a model; all have the same days and months."""
+        return self._table.tally(f"model{_PARTED}{self._bounded('model', name)}")
+
+    def _rows(self, payer: Payer) -> list[tuple[Tally, Calendar]]:
+        """Where the books count a call besides; what is a tenant's, in its own calendar."""
+        tenant = payer.tenant
+        own, general = self._calendars.get(tenant, self._elsewhere), self._elsewhere
+        named = (
+            ("key", payer.key and f"{payer.key}{_PARTED}{tenant}", own),
+            ("tenant", tenant and f"{tenant}{_PARTED}{tenant}", own),
+            ("intent", self._bounded("intent", payer.intent), general),
+        )
+        rows = []
+        for dimension, name, calendar in named:
+            tally = self._table.tally(f"{dimension}{_PARTED}{name}") if name else None
+            if tally is not None:
+                rows.append((tally, calendar))
+        return rows
+
+    def _bounded(self, dimension: str, name: str) -> str:
+        """A name that callers may have made up, or what stands for one too many."""
+        known = self._known[dimension]
+        if name and name not in known:
+            if len(known) >= _NAMES_MAX:
+                return _OTHER
+            known.add(name)
+        return name
+
+
+def _reset_s(shortage: Shortage) -> float:
+    return inf if shortage.reset_s is None else shortage.reset_s

@@ -1,0 +1,51 @@
+"""What workers spend together: a table in shared memory, and a lock on it."""
+
+import fcntl
+import mmap
+import tempfile
+from typing import Final
+
+from headrace.identity.tallies import TallyTable
+
+_CELL_BYTES: Final = 8
+
+
+class FileLock:
+    """A lock that processes share and that one which dies lets go of.
+
+    Whoever holds it computes and writes to memory, and never waits; so nobody waits long for it.
+    It does not part threads of one process.
+
+    Args:
+        fd: of a file that all of them have inherited.
+    """
+
+    __slots__ = ("_fd",)
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def __enter__(self) -> None:
+        fcntl.lockf(self._fd, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.lockf(self._fd, fcntl.LOCK_UN)
+
+
+class SharedSpend:
+    """The table of all workers, made before the first fork.
+
+    Args:
+        workers: how many count.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        memory = mmap.mmap(-1, TallyTable.cells_for(workers) * _CELL_BYTES)
+        self._cells = memoryview(memory).cast("q")
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as there are workers
+
+    def table(self, worker: int) -> TallyTable:
+        """The table as one worker has it; what one before it held, counts as spent."""
+        lock = FileLock(self._file.fileno())
+        return TallyTable(self._cells, self._workers, worker, lock)
