@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         SyncAdapter,
     )
     from headrace.model import Usage
+    from headrace.prompt.compress.public import Compressed, compress
+    from headrace.prompt.compress.report import CompressReport, StageCount
     from headrace.prompt.counting.count import Count
     from headrace.prompt.counting.public import count_tokens
     from headrace.prompt.templates.registry import TemplateInfo, TemplateRegistry
@@ -81,6 +83,8 @@ __all__ = (
     "CircuitOpen",
     "ClassRules",
     "Completion",
+    "CompressReport",
+    "Compressed",
     "ConnectionPool",
     "ConnectionStats",
     "Count",
@@ -109,6 +113,7 @@ __all__ = (
     "SchedulerSnapshot",
     "SettingsInvalid",
     "SimpleCache",
+    "StageCount",
     "StoreBusy",
     "StoreFault",
     "StoreFull",
@@ -126,6 +131,7 @@ __all__ = (
     "Warmed",
     "__version__",
     "cached",
+    "compress",
     "cost",
     "count_tokens",
     "fit",
@@ -142,6 +148,8 @@ _HOMES = (
         ("Adapter", "BatchReply", "Completion", "Embeddings", "StreamEvent", "SyncAdapter"),
     ),
     ("model", ("Usage",)),
+    ("prompt.compress.public", ("Compressed", "compress")),
+    ("prompt.compress.report", ("CompressReport", "StageCount")),
     ("prompt.counting.count", ("Count",)),
     ("prompt.counting.public", ("count_tokens",)),
     ("prompt.window.fit", ("FitReport",)),

@@ -162,6 +162,32 @@ def windowed(url: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def test_results_of_tools_are_compressed(tmp_path: Path, provider: ScriptedProvider) -> None:
+    place = {"dialect": "openai", "base_url": provider.url + "/v1", "warm_connections": 0}
+    settings = {"providers": {"chat": place}, "prompt": {"compress": {"level": "safe"}}}
+    rows = json.dumps([{"id": number, "name": f"lock {number}"} for number in range(90)], indent=2)
+    made = {"id": "c", "type": "function", "function": {"name": "locks", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "How many locks?   \n\n\n\nPlease."},
+        {"role": "assistant", "content": None, "tool_calls": [made]},
+        {"role": "tool", "tool_call_id": "c", "content": rows},
+    ]
+    provider.answers = [sized(completion("90."))]
+    with Gateway(tmp_path, settings) as gateway:
+        document = OPENAI.document("chat/m", messages=messages)
+        response = gateway.post(OPENAI.path, document)
+        assert (response.status, response.cache) == (200, "miss")
+        (body,) = sent(provider)
+        assert body["messages"][1] == messages[1]
+        assert body["messages"][2]["content"].startswith(
+            "@rows1, 90 rows as CSV\nid,name\n0,lock 0"
+        )
+        before, after = map(int, response.headers["x-headrace-compressed"].split(">"))
+        removed = gateway.metrics()['headrace_prompt_tokens_removed_total{step="compressed"}']
+        assert removed == before - after > before / 2
+        assert gateway.post(OPENAI.path, document).cache == "l1"
+
+
 def talk(turns: int) -> list[dict[str, Any]]:
     """Turns of about 130 tokens each."""
     return [

@@ -64,6 +64,10 @@ EXPECTED: Final[Mapping[str, str]] = {
         "class(text, finish_reason, tool_calls, usage, model, provider, cache, cost_usd, "
         "attempts, raw, fallback)"
     ),
+    "CompressReport": (
+        "class(level, texts, changed, tokens_before, tokens_after, stages, invariants, cleared)"
+    ),
+    "Compressed": "class(messages, system, report, original)",
     "ConnectionPool": (
         "class(pool_size, *, max_keepalive, keepalive_s, connect_timeout_s, read_timeout_s, "
         "total_timeout_s, pool_timeout_s, retries, answer_bytes_max, ca_file, clock, uniform)"
@@ -110,6 +114,7 @@ EXPECTED: Final[Mapping[str, str]] = {
     "RenderedTemplate": "class(template, parts)",
     "SettingsInvalid": "error(message, *, code, param, retry_after_s)",
     "SimpleCache": "class(ttl_seconds, max_size_mb, eviction_percentage, path, *, clock)",
+    "StageCount": "class(stage, texts, tokens_saved, reverted)",
     "StoreBusy": "error(message, *, code, param, retry_after_s)",
     "StoreFault": "error(message, *, code, param, retry_after_s)",
     "StoreFull": "error(message, *, code, param, retry_after_s)",
@@ -138,6 +143,10 @@ EXPECTED: Final[Mapping[str, str]] = {
     "Warmed": "class(computed, held, failed, last_error, is_full)",
     "__version__": "str",
     "cost": "function(usage, *, model, provider, at, batch)",
+    "compress": (
+        "function(messages, level, *, system, model, exact_tools, repeats, stale, keep_share, "
+        "shorten)"
+    ),
     "count_tokens": "function(text_or_messages, *, model, tools)",
     "fit": (
         "function(messages, budget, *, model, output_tokens, dialect, system, tools, keep_first, "

@@ -22,7 +22,6 @@ from headrace.settings import (
     parse_settings,
 )
 from headrace.settings.environment import KNOWN_PROVIDERS
-from headrace.settings.prompt import MarksSettings, PromptSettings
 from headrace.settings.targets import TargetSettings
 from headrace.settings.values import parse_origin
 
@@ -110,12 +109,10 @@ def test_notices_name_what_has_no_effect() -> None:
         },
         cache=CacheSettings(shared=Secret("redis://h")),
         store=StoreSettings(url=Secret("postgresql://u:p@h"), replicas=(Secret("x"),)),
-        prompt=PromptSettings(marks=MarksSettings(enabled=True)),
     )
     assert [notice.split(" has no effect")[0] for notice in notices(settings)] == [
         "store.url",
         "store.replicas",
-        "prompt.marks",
         "models.m.targets[1].weight",
         "models.n.balance, for fewer than two targets without `on`,",
     ]

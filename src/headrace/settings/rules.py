@@ -8,7 +8,6 @@ from typing import Final
 from headrace.errors import SettingsInvalid
 from headrace.settings.document import shown
 from headrace.settings.files import authorities_problem, file_problem, log_problem
-from headrace.settings.prompt import PromptSettings
 from headrace.settings.reader import Path, Reader
 from headrace.settings.schema import (
     CacheSettings,
@@ -107,17 +106,10 @@ def notices(settings: Settings) -> tuple[str, ...]:
         idle.append("store.replicas")
     if settings.data_dir is not None and not cache.durable:
         idle.append("data_dir")
-    idle.extend(_idle_of_prompt(settings.prompt))
     for name, model in settings.models.items():
         idle.extend(_idle_of_model(name, model))
     idle.extend(idle_of_tiers(settings.tiers))
     return tuple(f"{what} has no effect in this version." for what in idle)
-
-
-def _idle_of_prompt(prompt: PromptSettings) -> list[str]:
-    plain = PromptSettings()
-    names = ("compress", "window", "marks")
-    return [f"prompt.{name}" for name in names if getattr(prompt, name) != getattr(plain, name)]
 
 
 def _idle_of_model(name: str, model: ModelSettings) -> list[str]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from headrace.prompt.counting.counters import Counters
     from headrace.prompt.marks.habits import Habits
 
+_COUNTED_AS = "gpt-4o"
+
 
 class Steps(msgspec.Struct, frozen=True):
     """What is done to prompts, in order.
@@ -45,12 +47,24 @@ class Workshop:
     def steps(self, settings: Settings) -> Steps:
         """What the settings ask for."""
         prompt = settings.prompt
+        once = [] if prompt.compress.level == "off" else [self._compressing(settings)]
         each: list[Step] = []
         if prompt.window.enabled:
             each.append(self._fitting(settings))
         if prompt.marks.enabled:
             each.append(self._marking(settings))
-        return Steps((), each)
+        return Steps(once, each)
+
+    def _compressing(self, settings: Settings) -> Step:
+        from headrace.gateway.shaping.compressing import Compressing
+        from headrace.prompt.compress.compressor import Compressor, rules_of
+        from headrace.prompt.compress.rules import CompressRules
+
+        # One vocabulary for all models, so that all targets are sent the same.
+        counter = self._counters.of(_COUNTED_AS)
+        bytes_max = settings.prompt.compress.memory_mb << 20
+        rules = rules_of(settings.prompt) or CompressRules()
+        return Compressing(Compressor(rules, counter.tokens_of, memory_bytes=bytes_max))
 
     def _fitting(self, settings: Settings) -> Step:
         from headrace.gateway.shaping.fitting import Fitting

@@ -1,0 +1,36 @@
+"""What no stage may touch in prose: code, quotes, addresses, placeholders, numbers.
+
+Words are guarded by other means: white space changes no word, the table of phrases holds no
+negation, modal verb or number, and what is left out as said before leaves every word somewhere.
+"""
+
+import re
+from typing import Final
+
+_SPAN: Final = re.compile(
+    r"`[^`\n]*+`"
+    r'|"[^"\n]{1,400}+"'
+    r"|“[^”\n]{1,400}+”"
+    r"|https?://[^\s<>\")\]]++"
+    r"|\{\{?[^{}\n]{1,80}+\}\}?"
+    r"|\$\{?\w++\}?"
+    r"|%\(\w++\)\w"
+    r"|<[A-Za-z_][^<>\n]{0,80}+>"
+    r"|\d[\d.,:/%-]*+"
+)
+_WORD: Final = re.compile(r"\w+")
+
+
+def spans(text: str) -> list[tuple[int, int]]:
+    """Where protected spans begin and end, in order, without overlaps."""
+    return [match.span() for match in _SPAN.finditer(text)]
+
+
+def span_texts(text: str) -> list[str]:
+    """The protected spans themselves."""
+    return _SPAN.findall(text)
+
+
+def words(text: str) -> frozenset[str]:
+    """All words and numbers of a text, in lower case: negations, names and modal verbs as well."""
+    return frozenset(_WORD.findall(text.lower()))

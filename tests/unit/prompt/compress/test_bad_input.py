@@ -1,0 +1,142 @@
+"""What nobody should send, and somebody will: it is sent on, and takes no more than linear time.
+
+A stage that looks at a text more than once for each of its letters would take hours here.
+"""
+
+import json
+from typing import Any
+
+import pytest
+from tests.support.prompts import count_pieces
+
+from headrace.prompt.compress.document import compress_document
+from headrace.prompt.compress.pipeline import TEXT_CHARS_MAX, Job, compress_text
+from headrace.prompt.compress.rules import CompressRules
+from headrace.prompt.compress.stale import CLEARED
+
+TIMES = 8_000
+LOSSY = CompressRules(level="lossy")
+
+
+def count(text: str) -> int:
+    """A counter that takes no time."""
+    return len(text)
+
+
+def job(rules: CompressRules = LOSSY) -> Job:
+    return Job("result", rules, count, ("word", "line", "item"))
+
+
+EVIL = (
+    "<a ", "<!--", "<script>", '<a href="', "<html><td>", "<", "<pre>", "</pre", "<title", "&#",
+    "<html><!--", "<html></script", "<ul></li></li></li></li></li></li></li></li>", "[\n", "{\n",
+    '{"a":', '{"a":[\n', '"\n', "[1,\n", "\n[1]\n{", " ", "\n", " \n", "\t\n", "  a", "\n\n\n",
+    "`", "```\n", "```", "~~~\n", "``` `\n", '"', "“", "{{", "${", "%(", "a-", "a.", "a'", "aaaa",
+    "word ", "Word. ", "Word.\nline item ", "in order ", "In order to ", "in order to be ", "0",
+    "0-", "f1 ", "12:00:01 INFO x\n", "12:00:01 INFO {}\n", "    at x\n", '  File "x", line \n',
+    "1\t", "Traceback (most recent call last):\n", "def f(x):\n", "a = b;\n",
+    "@like, 9 lines: {}\n", "@rows1, 1 rows as CSV\n", "[as above]\n\n", "\\u00e9",
+    "[the line above, 9 more times]\n",
+    '"\\', "http://", "https://a.b/", "a b c d e f g h.\n", "x = ", "f(", "(x)", "\ud800", "\x00",
+    "e\u0301", "İ", "\r\n", "\u2028", "- an item of eight words or more, as it seems\n",
+)  # fmt: skip
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("piece", EVIL, ids=ascii)
+def test_no_text_takes_more_than_linear_time(piece: str) -> None:
+    text = piece * TIMES
+    outcome = compress_text(text, job())
+    assert outcome.after <= outcome.before
+    assert compress_text(outcome.text, job()).text == outcome.text
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("piece", ["[", '{"a":', "[[1,"])
+def test_deep_json_is_sent_as_it_came(piece: str) -> None:
+    closing = {"[": "]", '{"a":': "}", "[[1,": "]]"}[piece]
+    text = piece * 100_000 + "1" + closing * 100_000
+    assert compress_text(text, job()).text is text
+    padded = piece * 300 + " 1 " + closing * 300
+    shorter = compress_text(padded, job(CompressRules())).text
+    assert json.loads(shorter) == json.loads(padded)
+
+
+@pytest.mark.timeout(120)
+def test_ten_megabytes() -> None:
+    prose = "It goes on in order to go on, and then it says what it has said.   \n" * 150_000
+    rows = json.dumps([{"id": n, "name": f"n{n}"} for n in range(60_000)])
+    messages = [{"role": "user", "content": prose}, {"role": "tool", "content": rows}]
+    found, report = compress_document(
+        {"messages": messages}, dialect="openai", rules=CompressRules(), count=count
+    )
+    assert len(prose) > 10_000_000
+    assert report.changed == 2
+    assert len(found["messages"][0]["content"]) < 0.9 * len(prose)
+    assert len(found["messages"][1]["content"]) < len(rows) / 1.8
+
+
+def test_a_text_without_end_is_not_looked_at() -> None:
+    text = " " * TEXT_CHARS_MAX + "x"
+    assert compress_text(text, job()).text is text
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("rules", [CompressRules(), LOSSY])
+def test_a_hundred_thousand_messages(rules: CompressRules) -> None:
+    messages: list[dict[str, Any]] = []
+    for turn in range(25_000):
+        made = {"id": f"c{turn}", "function": {"name": "ask", "arguments": f"{turn % 7}"}}
+        messages += [
+            {"role": "user", "content": f"Turn {turn}   \n\n\n\nis here"},
+            {"role": "assistant", "content": None, "tool_calls": [made]},
+            {"role": "tool", "tool_call_id": f"c{turn}", "content": f"{turn} words " * 30},
+            {"role": "assistant", "content": "I see."},
+        ]
+    found, report = compress_document(
+        {"messages": messages}, dialect="openai", rules=rules, count=count
+    )
+    assert report.changed >= 25_000
+    assert len(found["messages"]) == 100_000
+    is_cleared = any(each["content"] == CLEARED for each in found["messages"])
+    assert is_cleared is (rules.level == "lossy")
+
+
+def test_lone_surrogates_stay_where_they_are() -> None:
+    text = "Half a pair: \ud83d   \n\n\n\nand \udc00 the other"
+    outcome = compress_text(text, Job("user", CompressRules(), count_pieces))
+    assert outcome.text == "Half a pair: \ud83d\n\nand \udc00 the other"
+    rows = '[{"a":"\ud83d"},{"a":"x"},{"a":"y"},{"a":"long enough to pay"}]'
+    assert "\ud83d" in compress_text(rows, job()).text.encode("utf-8", "backslashreplace").decode(
+        "unicode_escape", "surrogatepass"
+    )
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        None, 1, "x", [], {}, {"role": None}, {"role": "user"}, {"role": "user", "content": None},
+        {"role": "user", "content": 5}, {"role": "user", "content": {"type": "text"}},
+        {"role": "user", "content": [None, 1, "x", {}, {"type": "text"}]},
+        {"role": "user", "content": [{"type": "text", "text": 5}]},
+        {"role": "user", "content": [{"type": "tool_result"}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": [], "content": {}}]},
+        {"role": "assistant", "tool_calls": [None, {"id": {}, "function": None}]},
+        {"role": "assistant", "tool_calls": {"id": 1}, "content": [{"type": "tool_use"}]},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": [], "input": {1: object}}]},
+        {"role": "tool", "tool_call_id": {}, "content": [{"type": "text", "text": ""}]},
+        {"role": "tool", "name": 5, "content": ""}, {"role": "oracle", "content": "x   \n"},
+        {"role": [], "content": "x   \n"}, {"role": {}, "content": "   "},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("dialect", ["openai", "anthropic"])
+def test_what_is_no_message_is_sent_on(message: Any, dialect: Any) -> None:
+    for document in (
+        {"messages": [message, message]},
+        {"messages": message},
+        {"messages": [], "system": message},
+        {},
+    ):
+        found, report = compress_document(document, dialect=dialect, rules=LOSSY, count=count)
+        assert found is document
+        assert report.changed == 0
