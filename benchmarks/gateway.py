@@ -23,11 +23,15 @@ class Wants(msgspec.Struct, frozen=True):
         cache: settings of the cache.
         providers: providers beside the mock.
         data_dir: where it keeps its files.
+        mock: settings of the mock as a provider.
+        more: other sections of the settings.
     """
 
     cache: Mapping[str, object] = {}
     providers: Mapping[str, object] = {}
     data_dir: Path | None = None
+    mock: Mapping[str, object] = {}
+    more: Mapping[str, object] = {}
 
 
 NOTHING_MORE = Wants()
@@ -105,6 +109,7 @@ def _settings(
                 "dialect": "openai",
                 "base_url": f"http://127.0.0.1:{upstream_port}/v1",
                 "warm_connections": warm_connections,
+                **wants.mock,
             },
             **wants.providers,
         },
@@ -112,4 +117,5 @@ def _settings(
         "cache": {"memory_mb": cache_mb, **wants.cache},
         "keys": [{"key": KEY, "tenant": "bench"}],
         "log": {"format": "json", "file": str(log)},
+        **wants.more,
     }

@@ -3,6 +3,7 @@
 import json
 import random
 import secrets
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,12 +20,16 @@ class Call(msgspec.Struct, frozen=True):
         path: where chat completions live.
         model: the model's name in the body.
         headers: headers beyond host, content-type and content-length.
+        history: messages before the question.
+        fields: further fields of the body; those that are `None` are left out.
     """
 
     port: int
     path: str = "/v1/chat/completions"
     model: str = MODEL
     headers: tuple[tuple[str, str], ...] = ()
+    history: Sequence[Mapping[str, Any]] = ()
+    fields: Mapping[str, Any] = {}
 
 
 class Template(msgspec.Struct, frozen=True):
@@ -46,7 +51,7 @@ def new_nonce() -> str:
 def chat_request(
     call: Call, nonce: str, *, stream_chunks: int | None = None, chunk_every: int = 1
 ) -> Template:
-    """A chat completion of about 300 bytes.
+    """A chat completion, of about 300 bytes where nothing more is asked for.
 
     Args:
         call: the target.
@@ -59,6 +64,7 @@ def chat_request(
         "model": call.model,
         "messages": [
             {"role": "system", "content": "You answer in one short sentence and name no sources."},
+            *call.history,
             {
                 "role": "user",
                 "content": f"Case {nonce}-{mark}: which of the three rivers carries the most water"
@@ -72,6 +78,8 @@ def chat_request(
         document["stream"] = True
     if chunk_every > 1:
         document["metadata"] = {"chunk_every": str(chunk_every)}
+    document |= call.fields
+    document = {name: value for name, value in document.items() if value is not None}
     body = json.dumps(document, separators=(",", ":"))
     lines = [
         f"POST {call.path} HTTP/1.1",
