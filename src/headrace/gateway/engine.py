@@ -6,7 +6,8 @@ The gateway and the library both run this; only what stands in front of it diffe
 import asyncio
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -49,6 +50,10 @@ from headrace.routing.directory import Directory
 from headrace.routing.prices import PriceTable
 from headrace.settings import Settings
 from headrace.store.voice import Level, Say
+
+if TYPE_CHECKING:
+    from headrace.gateway.token_counts import TokenCounts
+    from headrace.prompt.counting.counters import Counters
 
 OnBug = Callable[[BaseException], None]
 OnUnreachable = Callable[[str, HeadraceError], None]
@@ -172,6 +177,7 @@ class Engine:
         """Begin to keep time and open connections ahead of the first call."""
         self._sweep(asyncio.get_running_loop())
         self.stock.cellar.start()
+        self.pipeline.landing.counts = self._make_counts(self.settings)
         self._warming = [
             self._tasks.spawn(self._warm(lane, connections))
             for name, lane in self.pipeline.plan.lanes.items()
@@ -204,6 +210,7 @@ class Engine:
         self.stock.adopt(settings)
         self.pipeline.adopt(plan)
         self.pipeline.spending = self.treasury.adopt(settings)
+        self.pipeline.landing.counts = self._make_counts(settings)
         self.shedding.adopt(settings.process)
 
     def end_calls(self) -> None:
@@ -284,6 +291,22 @@ class Engine:
         )
         self.pipeline.spending = treasury.adopt(self.settings)
         return treasury
+
+    @cached_property
+    def counters(self) -> "Counters":
+        """What counts tokens, and has learnt from usage what those of each family are."""
+        from headrace.prompt.counting.counters import Counters
+
+        return Counters(self.settings.counting.memory_mb << 20)
+
+    def _make_counts(self, settings: Settings) -> "TokenCounts | None":
+        """What counts the tokens of calls, where anything asks for it."""
+        if not settings.counting.estimate_costs:
+            return None
+        from headrace.gateway.token_counts import TokenCounts
+
+        self.counters.warm_up()
+        return TokenCounts(self.counters, self._tasks.spawn, self._clock)
 
     def _make_shedding(self) -> Shedding:
         return Shedding(

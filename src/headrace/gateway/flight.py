@@ -42,6 +42,7 @@ class Tower(Protocol):
     def has_better(self, flight: "Flight") -> bool: ...
     def console(self, flight: "Flight", error: HeadraceError) -> bool: ...
     def price_of(self, order: Order) -> Price | None: ...
+    def unreported_usd(self, flight: "Flight") -> float | None: ...
     def ended(self, flight: "Flight") -> None: ...
     def landed(self, flight: "Flight") -> None: ...
     def closed(self, flight: "Flight") -> None: ...
@@ -147,7 +148,11 @@ class Flight(Relay):
         elif self.status == 400:
             self._read_refusal()
         usage = self.facts.usage
-        price = self.tower.price_of(order) if usage else None
+        if usage is None:
+            cost_usd = self.tower.unreported_usd(self)
+        else:
+            price = self.tower.price_of(order)
+            cost_usd = price.cost_usd(usage) if price else None
         return Answer(
             self.status,
             self.headers,
@@ -156,7 +161,7 @@ class Flight(Relay):
             order.way.endpoint.name,
             order.model,
             usage,
-            price.cost_usd(usage) if price and usage else None,
+            cost_usd,
             self.tower.now_s() - self._began_s,
         )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from headrace.clock import Clock
 from headrace.flow.singleflight import SingleFlight
@@ -15,6 +16,9 @@ from headrace.gateway.stock.seeker import Seeker
 from headrace.gateway.tasks import attempt
 from headrace.model import Price
 from headrace.observe.metrics import Metrics
+
+if TYPE_CHECKING:
+    from headrace.gateway.token_counts import TokenCounts
 
 
 class Landing:
@@ -32,6 +36,7 @@ class Landing:
 
     Attributes:
         plan: see above; replaced on reload.
+        counts: counts tokens, where anything asks for it; replaced on reload.
         now_s: gives monotonic seconds.
         on_bug: see above.
     """
@@ -48,6 +53,7 @@ class Landing:
         on_bug: Callable[[BaseException], None],
     ) -> None:
         self.plan = plan
+        self.counts: TokenCounts | None = None
         self._flights = flights
         self._answers = answers
         self._seeker = seeker
@@ -60,6 +66,20 @@ class Landing:
 
     def price_of(self, order: Order) -> Price | None:
         return self.plan.price(order.way, order.model)
+
+    def unreported_usd(self, flight: Flight) -> float | None:
+        """What a call probably costs whose tokens nobody reports, where that is wanted."""
+        if self.counts is None or flight.status != 200:
+            return None
+        order = flight.order
+        price = self.price_of(order)
+        usage = self.counts.estimate(flight) if price is not None else None
+        if price is None or usage is None:
+            return None
+        order.remark("cost-estimated", "true")
+        usd = price.cost_usd(usage)
+        order.way.meter.estimated(usd)
+        return usd
 
     def closed(self, flight: Flight) -> None:
         self._flights.land(flight.order.flight_key, flight)
@@ -104,6 +124,8 @@ class Landing:
         meter.done(answer.status, answer.seconds)
         if answer.usage:
             meter.spent(answer.usage, answer.cost_usd or 0.0)
+            if self.counts is not None and not order.purpose:
+                self.counts.learn(order, answer.usage)
         order.book(answer)
         if answer.status == 200:
             for _ in range(flight.followers):

@@ -73,6 +73,7 @@ class Order(msgspec.Struct, eq=False):
         stale: a stored answer whose time is over, given where the provider fails.
         aimed: where it was sent for more than the name of its model, if it was.
         purpose: why the cache itself asks, where no caller does.
+        counted: its body, or what was sent in its place, kept where tokens are counted.
         kept: its body, where it may be asked for again later.
         lease: what keeps other processes from asking the same; empty where it holds none.
         purge_seq: number of the last purge that was known when it was looked up.
@@ -109,12 +110,18 @@ class Order(msgspec.Struct, eq=False):
     stale: Answer | None = None
     aimed: Aimed | None = None
     purpose: str = ""
+    counted: bytes = b""
     kept: bytes = b""
     lease: bytes = b""
     purge_seq: int = 0
     error: HeadraceError | None = None
     charge: Charged | None = None
     remarks: Remarks = ()
+
+    @property
+    def sent(self) -> bytes:
+        """Its body as it was sent, where tokens are counted; empty otherwise."""
+        return self.draft.sent if self.draft is not None and self.counted else self.counted
 
     @property
     def way(self) -> Lane:

@@ -84,7 +84,7 @@ class Pipeline:
         self.spending: Spending | None = None
         self.repeat = answers.repeat
         self._flights: SingleFlight[Flight] = SingleFlight()
-        self._landing = Landing(
+        self.landing = Landing(
             plan, self._flights, answers, self._seeker, meanings, metrics, clock, on_bug
         )
         self._due: list[tuple[Order, Reader]] = []
@@ -111,7 +111,7 @@ class Pipeline:
 
     def adopt(self, plan: Plan) -> None:
         """Go by other settings from the next request on."""
-        self._plan = self._landing.plan = plan
+        self._plan = self.landing.plan = plan
         self._answers.memory.forget_repeats()
 
     def handle(self, call: Call, body: bytes, reader: Reader, watch: Stopwatch) -> None:
@@ -254,7 +254,7 @@ class Pipeline:
             cache = CacheResult.JOINED
         else:
             make = self._continuer.flight if self._plan.continued else Flight
-            flight = order.relay = make(order, self._landing)
+            flight = order.relay = make(order, self.landing)
             order.purge_seq = self._answers.purge_seq
             cache = CacheResult.MISS if order.looks_up else CacheResult.BYPASS
             if joins:
@@ -302,7 +302,7 @@ class Pipeline:
         """Answer everybody who waits with what was found elsewhere."""
         held, where, similarity = sought
         answer, order.relay = held.answer, None
-        self._landing.landed(flight)
+        self.landing.landed(flight)
         for _ in range(flight.followers + (not order.purpose)):
             self._answers.count_saved(where.value, answer, answer.seconds)
         flight.similarity = similarity
@@ -342,7 +342,7 @@ class Pipeline:
                 reader.fail(asked_elsewhere())
             else:
                 order.watch = Stopwatch(self.now_s, self.now_s())
-                flight = order.relay = Flight(order, self._landing)
+                flight = order.relay = Flight(order, self.landing)
                 order.purge_seq = self._answers.purge_seq
                 self._flights.start(order.flight_key, flight)
                 flight.join(reader)
@@ -384,6 +384,8 @@ class Pipeline:
         return True
 
     def _send(self, order: Order) -> bool:
+        if self.landing.counts is not None:
+            order.counted = order.body
         flight = order.relay
         assert isinstance(flight, Flight)  # noqa: S101  # only leaders come this far
         self.sender.send(order, flight)

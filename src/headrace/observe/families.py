@@ -211,6 +211,7 @@ _UPSTREAM = (
         merge="max",
         is_sparse=True,
     ),
+    _counter("estimated_usd", "US dollars of calls whose tokens were not told, about.", PROVIDER),
 )
 _AIM = (
     _counter("model_choices", "Choices among tiers.", CHOSEN_TIER, CHOICE_WHY, MODE),

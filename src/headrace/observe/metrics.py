@@ -185,6 +185,7 @@ class Metrics:
         self.budget_refusals = self._counter("budget_refusals")
         self.budget_cheaper = self._counter("budget_cheaper")
         self.budget_used = self._gauge("budget_used_ratio")
+        self.estimated_usd = self._counter("estimated_usd")
 
     def _bind_aim(self) -> None:
         self.model_choices = self._counter("model_choices")

@@ -122,3 +122,7 @@ class ProviderMetrics:
         if written := usage.cache_write_tokens + usage.cache_write_1h_tokens:
             tokens.add(self._tokens + 3, written)
         self._metrics.spent_usd.add(self._spent, usd)
+
+    def estimated(self, usd: float) -> None:
+        """Count what a call probably cost in US dollars, whose tokens the provider did not tell."""
+        self._metrics.estimated_usd.add(self._metrics.estimated_usd.at(self._slot), usd)

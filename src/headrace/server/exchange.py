@@ -21,9 +21,10 @@ from headrace.server.replies import (
     LAST_CHUNK,
     SOURCE_LINES,
     STALE_LINES,
+    TRAILER_LINE,
     allow_line,
     chunk,
-    dollars,
+    cost_line,
     header_lines,
     source_lines,
     status_line,
@@ -172,8 +173,7 @@ class Exchange:
         if self.state is _WAITING:
             self.answer_given = answer
             lines = self._passed_on(answer.headers)
-            if (cost_usd := self.cost_usd) is not None:
-                lines += b"x-headrace-cost-usd: %b\r\n" % dollars(cost_usd)
+            lines += cost_line(self.cost_usd)
             if answer.status >= _ERRORS:
                 lines += self._retry_lines()
             self._word(answer.status, lines, answer.body)
@@ -195,6 +195,8 @@ class Exchange:
         self.state = _STREAMING
         self.is_stream = True
         framing = b"" if self.head.is_http10 else b"transfer-encoding: chunked\r\n"
+        if self.head.takes_trailers:
+            framing += TRAILER_LINE
         self.line.write(self._head_bytes(status, self._passed_on(headers) + framing))
 
     def feed(self, data: bytes, framed: bytes | None = None) -> None:
@@ -206,7 +208,9 @@ class Exchange:
     def end(self, answer: Answer) -> None:
         self.answer_given = answer
         self.watch.passed("relay")
-        if not self.head.is_http10:
+        if self.head.takes_trailers:
+            self.line.write(b"0\r\n%b\r\n" % self._trailers())
+        elif not self.head.is_http10:
             self.line.write(LAST_CHUNK)
         self._finish(keep_alive=not self.head.is_http10)
 
@@ -281,6 +285,13 @@ class Exchange:
                 self.line.write(worded)
             else:
                 self.line.writelines(worded)
+
+    def _trailers(self) -> bytes:
+        """What a stream cost, which nobody knew when its head was written."""
+        lines = cost_line(self.cost_usd)
+        if lines and self.source is not None and ("cost-estimated", "true") in self.source.remarks:
+            lines += b"x-headrace-cost-estimated: true\r\n"
+        return lines
 
     def _unword(self) -> None:
         """Let go of an answer that was made ready in vain."""

@@ -26,8 +26,9 @@ from headrace.gateway.headers import named_by_connection
 from headrace.identity.keys import KeyRing, Principal, presented_key
 from headrace.limits import NUMBER_DIGITS_MAX
 from headrace.model import DialectName
+from headrace.server.abilities import expects_continue, takes_trailers
 from headrace.server.callers import Caller, find_caller
-from headrace.server.visitors import check_visitor
+from headrace.server.visitors import check_visitor, cors_lines
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -95,6 +96,7 @@ class RequestHead(msgspec.Struct, frozen=True):
         body_bytes: what `content-length` says; `None` for a chunked body, 0 for none.
         keep_alive: whether the connection goes on after the answer.
         is_http10: whether the client cannot read chunks.
+        takes_trailers: whether the client wants to be told of a stream's cost behind its end.
         expects_continue: whether the client waits for leave to send its body.
         extra: header lines for every answer to this request, such as CORS.
         is_framed: whether it is certain where the request ends, and it will be read that far.
@@ -113,6 +115,7 @@ class RequestHead(msgspec.Struct, frozen=True):
     body_bytes: int | None = 0
     keep_alive: bool = False
     is_http10: bool = False
+    takes_trailers: bool = False
     expects_continue: bool = False
     extra: bytes = b""
     is_framed: bool = True
@@ -207,9 +210,8 @@ def read_head(raw: RawHead, desk: Desk, refusal: HeadraceError | None = None) ->
         # HTTP/1.0 keeps connections by a header of its own, which nobody needs any more.
         keep_alive=raw.keep_alive and is_framed and raw.version != "1.0",
         is_http10=raw.version == "1.0",
-        # In HTTP/1.0 it means nothing (RFC 9110, 10.1.1).
-        expects_continue=raw.version != "1.0"
-        and fields.get(b"expect", b"").lower() == b"100-continue",
+        takes_trailers=takes_trailers(raw.version, fields),
+        expects_continue=expects_continue(raw.version, fields),
         extra=cors_lines(fields.get(b"origin"), desk.cors_origins),
         is_framed=is_framed,
         headers=tuple(raw.headers) if place is _ADMIN else (),
@@ -276,21 +278,6 @@ def _priority(value: bytes) -> Priority:
 
 
 _PRIORITIES: Mapping[bytes, Priority] = {each.name.lower().encode(): each for each in Priority}
-
-
-def cors_lines(origin: bytes | None, allowed: frozenset[bytes]) -> bytes:
-    """The header lines that let a page of `origin` read the answer; none unless configured."""
-    if not origin or not (origin in allowed or b"*" in allowed):
-        return b""
-    return (
-        b"access-control-allow-origin: %b\r\nvary: origin\r\n"
-        b"access-control-expose-headers: x-request-id, x-headrace-cache, x-headrace-provider, "
-        b"x-headrace-model, x-headrace-attempts, x-headrace-cost-usd, x-headrace-stale, "
-        b"x-headrace-fallback, x-headrace-similarity, x-headrace-key, x-headrace-tier, "
-        b"x-headrace-arm, x-headrace-compressed, "
-        b"x-headrace-fitted, x-headrace-marked, server-timing, "
-        b"retry-after, retry-after-ms, x-should-retry\r\n" % origin
-    )
 
 
 def _fields(headers: RawHeaders) -> dict[bytes, bytes]:

@@ -21,6 +21,7 @@ SOURCE_LINES = b"x-headrace-cache: %b\r\nx-headrace-attempts: %d\r\nx-headrace-k
 # From here on an answer is written in two pieces: joining takes longer (benchmarks/buffers.py).
 GATHERED_BYTES_MIN = 64 * 1024
 JSON_LINE = b"content-type: application/json\r\n"
+TRAILER_LINE = b"trailer: x-headrace-cost-usd\r\n"
 
 
 def status_line(status: int) -> bytes:
@@ -57,6 +58,11 @@ def source_lines(provider: str, model: str) -> bytes:
 def dollars(amount_usd: float) -> bytes:
     """US dollars as plain decimals, without an exponent."""
     return (b"%.9f" % amount_usd).rstrip(b"0").rstrip(b".")
+
+
+def cost_line(amount_usd: float | None) -> bytes:
+    """The header line that tells a cost, where it is known."""
+    return b"" if amount_usd is None else b"x-headrace-cost-usd: %b\r\n" % dollars(amount_usd)
 
 
 def header_value(text: str) -> bytes:

@@ -46,3 +46,19 @@ def _is_local(authority: bytes) -> bool:
         return True
     numbers = name.split(b".")
     return len(numbers) == 4 and numbers[0] == b"127" and all(n.isdigit() for n in numbers)
+
+
+def cors_lines(origin: bytes | None, allowed: frozenset[bytes]) -> bytes:
+    """The header lines that let a page of `origin` read the answer; none unless configured."""
+    if not origin or not (origin in allowed or b"*" in allowed):
+        return b""
+    return (
+        b"access-control-allow-origin: %b\r\nvary: origin\r\n"
+        b"access-control-expose-headers: x-request-id, x-headrace-cache, x-headrace-provider, "
+        b"x-headrace-model, x-headrace-attempts, x-headrace-cost-usd, "
+        b"x-headrace-cost-estimated, x-headrace-stale, "
+        b"x-headrace-fallback, x-headrace-similarity, x-headrace-key, x-headrace-tier, "
+        b"x-headrace-arm, x-headrace-compressed, "
+        b"x-headrace-fitted, x-headrace-marked, server-timing, "
+        b"retry-after, retry-after-ms, x-should-retry\r\n" % origin
+    )

@@ -30,6 +30,7 @@ from headrace.settings.bounded import (
     Seconds,
     Target,
 )
+from headrace.settings.counting import CountingSettings
 from headrace.settings.cron import Cron, Every, parse_cron
 from headrace.settings.flow import (
     ApiKeySettings,
@@ -385,6 +386,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     experiments: Experiments = {}
     outlier: OutlierSettings = OutlierSettings()
     cache: CacheSettings = CacheSettings()
+    counting: CountingSettings = CountingSettings()
     batch: BatchSettings = BatchSettings()
     process: ProcessSettings = ProcessSettings()
     prompt: PromptSettings = PromptSettings()

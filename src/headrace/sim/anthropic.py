@@ -19,7 +19,7 @@ from headrace.sim.prompt import (
 )
 from headrace.sim.rate import Quota
 from headrace.sim.reply import Reply
-from headrace.sim.text import count_tokens
+from headrace.sim.tokenizers import counter_of
 
 _ROLES = frozenset(("user", "assistant"))
 _TYPES: Mapping[int, str] = {
@@ -147,11 +147,12 @@ def _read_marks(body: bytes, shelf: Shelf | None) -> Bill:
 
 
 def _input_tokens(request: MessagesBody | CountBody) -> int:
-    tokens = messages_tokens(request.messages, _ROLES)
+    count = counter_of(request.model)
+    tokens = messages_tokens(request.messages, _ROLES, count)
     if request.system is not None:
-        tokens += content_tokens(request.system, "system")
+        tokens += content_tokens(request.system, "system", count)
     if request.tools:
-        tokens += count_tokens(canonical(request.tools).decode())
+        tokens += count(canonical(request.tools).decode())
     return tokens + 3
 
 

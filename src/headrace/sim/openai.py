@@ -12,7 +12,8 @@ from headrace.sim.prefixes import NO_BILL, Bill, Shelf
 from headrace.sim.prompt import decode, messages_tokens, pick_tool, require_model
 from headrace.sim.reply import Reply
 from headrace.sim.sample import FREE_FORM, Schema
-from headrace.sim.text import count_tokens, seeded_bytes
+from headrace.sim.text import seeded_bytes
+from headrace.sim.tokenizers import counter_of
 
 _ROLES = frozenset(("system", "developer", "user", "assistant", "tool", "function"))
 _CHOICES_MAX = 128
@@ -84,9 +85,10 @@ def read_chat(body: bytes, shelf: Shelf | None = None) -> Ask:
     """
     request = decode(body, ChatBody)
     require_model(request.model)
-    tokens = messages_tokens(request.messages, _ROLES)
+    count = counter_of(request.model)
+    tokens = messages_tokens(request.messages, _ROLES, count)
     if request.tools:
-        tokens += count_tokens(canonical(request.tools).decode())
+        tokens += count(canonical(request.tools).decode())
     tokens_max = request.max_completion_tokens or request.max_tokens
     _check_range("n", request.n, 1, _CHOICES_MAX)
     _check_range("max_tokens", request.max_tokens, 1, 1 << 31)

@@ -1,6 +1,7 @@
 """Reading requests: JSON into typed bodies, messages into tokens, errors that name the field."""
 
 import re
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ _PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING_MODEL = "no-such-model"
 
 Body = TypeVar("Body")
+Count = Callable[[str], int]
 
 
 def decode(body: bytes, kind: type[Body]) -> Body:
@@ -60,7 +62,9 @@ def require_model(model: str) -> None:
         )
 
 
-def messages_tokens(messages: list[dict[str, Any]], roles: frozenset[str]) -> int:
+def messages_tokens(
+    messages: list[dict[str, Any]], roles: frozenset[str], count: Count = count_tokens
+) -> int:
     """Tokens of `messages`: their text, 3 for each message and 85 for each image.
 
     Raises:
@@ -78,33 +82,33 @@ def messages_tokens(messages: list[dict[str, Any]], roles: frozenset[str]) -> in
             )
         total += MESSAGE_TOKENS
         if message.get("content") is None and role == "assistant":
-            total += count_tokens(canonical(message.get("tool_calls")).decode())
+            total += count(canonical(message.get("tool_calls")).decode())
         else:
-            total += content_tokens(message.get("content"), f"messages[{index}].content")
+            total += content_tokens(message.get("content"), f"messages[{index}].content", count)
     return total
 
 
-def content_tokens(content: Any, param: str) -> int:
+def content_tokens(content: Any, param: str, count: Count = count_tokens) -> int:
     """Tokens of a message's content, a string or a list of parts.
 
     Raises:
         InvalidRequest: it is neither; `param` names it.
     """
     if isinstance(content, str):
-        return count_tokens(content)
+        return count(content)
     if not isinstance(content, list):
         raise InvalidRequest(f"'{param}' must be a string or a list of parts.", param=param)
-    return sum(part_tokens(part, f"{param}[{at}]") for at, part in enumerate(content))
+    return sum(part_tokens(part, f"{param}[{at}]", count) for at, part in enumerate(content))
 
 
-def part_tokens(part: Any, param: str) -> int:
+def part_tokens(part: Any, param: str, count: Count = count_tokens) -> int:
     """Tokens of one part of a message's content.
 
     Raises:
         InvalidRequest: it is no part; `param` names it.
     """
     if isinstance(part, str):
-        return count_tokens(part)
+        return count(part)
     if not isinstance(part, dict) or not isinstance(part.get("type"), str):
         raise InvalidRequest(f"'{param}.type' is required.", param=f"{param}.type")
     kind = part["type"]
@@ -113,10 +117,10 @@ def part_tokens(part: Any, param: str) -> int:
             raise InvalidRequest(f"'{param}' has no image.", param=param)
         return IMAGE_TOKENS
     if kind == "text":
-        return content_tokens(part.get("text"), f"{param}.text")
+        return content_tokens(part.get("text"), f"{param}.text", count)
     if kind == "tool_result" and part.get("content") is not None:
-        return content_tokens(part["content"], f"{param}.content")
-    return count_tokens(canonical(part).decode())
+        return content_tokens(part["content"], f"{param}.content", count)
+    return count(canonical(part).decode())
 
 
 def pick_tool(tools: dict[str, Any], name: str | None) -> ToolWish:

@@ -12,11 +12,11 @@ from headrace.server.heads import (
     RawHead,
     RequestHead,
     Route,
-    cors_lines,
     find_place,
     read_head,
     read_hints,
 )
+from headrace.server.visitors import cors_lines
 from headrace.settings import KeySettings, Secret
 
 Fields = dict[bytes, bytes]
@@ -201,6 +201,22 @@ def test_cors_lines():
     assert b"access-control-allow-origin: https://b\r\n" in cors_lines(
         b"https://b", frozenset({b"*"})
     )
+
+
+@pytest.mark.parametrize(
+    ("te", "wants"),
+    [
+        (b"trailers", True),
+        (b"gzip, Trailers ;q=0.1, TRAILERS", True),
+        (b"gzip", False),
+        (b"trailers;q=0", False),
+        (b"", False),
+    ],
+)
+def test_who_reads_trailers_says_so(te: bytes, wants: bool):
+    assert read((b"te", te)).takes_trailers is wants
+    assert read().takes_trailers is False
+    assert read((b"te", te), version="1.0").takes_trailers is False
 
 
 def test_a_header_of_the_other_dialect_changes_no_route():

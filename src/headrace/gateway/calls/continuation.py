@@ -314,6 +314,9 @@ class Rest(Nobody):
     def price_of(self, order: Order) -> Price | None:
         return self._tower.price_of(order)
 
+    def unreported_usd(self, flight: Flight) -> float | None:
+        return self._tower.unreported_usd(flight)
+
     def has_better(self, flight: Flight) -> bool:  # noqa: ARG002
         return False
 

@@ -223,8 +223,8 @@ class Dispatch(Course):
             gate.breaker.succeeded(passed, self._first_s, now_s)
             if gate.watch is not None:
                 gate.watch.answered(self._first_s, now_s, is_good=True)
-        self._order.body = b""  # the rest may take long
-        self._order.draft = None
+        order = self._order
+        order.counted, order.body, order.draft = order.sent, b"", None  # the rest may take long
 
     def ended(self) -> None:
         """The whole of the answer is there."""

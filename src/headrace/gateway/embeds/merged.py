@@ -220,6 +220,9 @@ class Call(Nobody):
         """Each caller is told the price of its share."""
         return None
 
+    def unreported_usd(self, flight: Flight) -> float | None:  # noqa: ARG002
+        return None
+
     def landed(self, flight: Flight) -> None:
         """Nobody else joins it."""
 

@@ -1,14 +1,14 @@
 """Counters for every model, and what they have learnt."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
 from headrace.prompt.counting.content import Content, Shares, bytes_estimate, content_shares
 from headrace.prompt.counting.count import Count
 from headrace.prompt.counting.document import Parts, read_document
-from headrace.prompt.counting.families import Family, Model, model_of
+from headrace.prompt.counting.families import Family, Model, Vocabulary, model_of
 from headrace.prompt.counting.memo import CHARS_MIN, Memo, Reading, memo_key
 from headrace.prompt.counting.ratios import Ratios
 from headrace.prompt.counting.tool_schemas import openai_tools, tools_json
@@ -85,9 +85,23 @@ class ModelCounter:
         """The same, and how sure that is."""
         return Count(self.tokens_of(text), self.is_exact, self.error_p95)
 
+    def roughly(self, text: str) -> int:
+        """How many tokens a text has by its length and kind: some microseconds at any length."""
+        shares = content_shares(text)
+        ratio = sum(map(float.__mul__, shares, self._ratios.values))
+        return round(bytes_estimate(text, shares) * ratio)
+
     def count_document(self, document: Mapping[str, Any]) -> Count:
         """How many input tokens a request comes to, in either dialect."""
         return self.count_parts(read_document(document))
+
+    def count_roughly(self, document: Mapping[str, Any]) -> Count:
+        """The same by the length of its texts: for what is long, and must not take long."""
+        parts = read_document(document)
+        texts, parts.texts = parts.texts, []
+        rest = self.count_parts(parts)
+        tokens = rest.tokens + sum(map(self.roughly, texts))
+        return Count(tokens, False, max(rest.error_p95, self._ratios.error_p95) + _BYTES_ERROR)
 
     def count_parts(self, parts: Parts) -> Count:
         """The same, of a request that was read."""
@@ -183,6 +197,11 @@ class Counters:
     def memo(self) -> Memo:
         """Counts of texts that were counted before."""
         return self._memo
+
+    def warm_up(self) -> None:
+        """Read the vocabularies now, which takes some 100 ms, rather than when first counted."""
+        for vocabulary in get_args(Vocabulary):
+            encoder(vocabulary)
 
     def of(self, name: str) -> ModelCounter:
         """What counts as a model does; of one that nobody knows, what is assumed of any.
