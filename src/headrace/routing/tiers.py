@@ -84,7 +84,7 @@ class TierTerms(msgspec.Struct, frozen=True):
 
     goal: Goal
     default: Tier = Tier.STRONG
-    margin: float = 0.02
+    margin: float = 0.0
     scores_min: int = 200
     half_life_s: float = 3600.0
     sessions_max: int = 20_000

@@ -74,7 +74,7 @@ class TiersSettings(msgspec.Struct, frozen=True, kw_only=True):
     quality: Annotated[float, Meta(gt=0, le=1)] | None = None
     cheap_below: Share | None = None
     strong_from: Share | None = None
-    margin: Annotated[float, Meta(ge=0, le=0.5)] = 0.02
+    margin: Annotated[float, Meta(ge=0, le=0.5)] = 0.0
     scores_min: Count = 200
     half_life_s: Seconds = 3600.0
     sessions_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000
