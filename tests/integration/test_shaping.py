@@ -229,6 +229,28 @@ def test_what_cannot_fit_is_refused_unless_a_larger_model_is_there(
         assert (response.status, response.headers["x-headrace-provider"]) == (200, "large")
 
 
+@pytest.mark.parametrize(("rows", "is_compressed"), [(200, True), (5_000, True), (30_000, False)])
+def test_the_largest_prompts_are_not_compressed(
+    tmp_path: Path, provider: ScriptedProvider, rows: int, is_compressed: bool
+) -> None:
+    provider.answers = [sized(completion("Yes."))]
+    place = {"dialect": "openai", "base_url": provider.url + "/v1", "warm_connections": 0}
+    settings = {"providers": {"p": place}, "prompt": {"compress": {"level": "safe"}}}
+    told = json.dumps([{"lock": number, "open": number % 2 == 0} for number in range(rows)])
+    call = {"id": "c1", "type": "function", "function": {"name": "locks", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "Which locks are open?"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": told},
+    ]
+    with Gateway(tmp_path, settings) as gateway:
+        response = gateway.post(OPENAI.path, OPENAI.document("p/m", messages=messages))
+        assert response.status == 200
+    (body,) = sent(provider)
+    assert (len(body["messages"][2]["content"]) < len(told) / 2) is is_compressed
+    assert ("x-headrace-compressed" in response.headers) is is_compressed
+
+
 def test_marks_go_with_a_reload(tmp_path: Path, provider: ScriptedProvider) -> None:
     place = {
         "dialect": "anthropic",

@@ -1,7 +1,7 @@
 """Makes prompts smaller and cheaper between the cache and the provider.
 
 Only what is really sent comes here: stored answers and calls that are joined pay nothing for it.
-What takes long is done in a thread, one prompt after the other.
+What takes long is done in threads: one for prompts of usual size, one for the largest.
 """
 
 import asyncio
@@ -12,12 +12,17 @@ from typing import Final, Protocol
 from headrace.dialects.base import Operation
 from headrace.errors import HeadraceError
 from headrace.gateway.draft import Draft
+from headrace.gateway.flight import Flight
 from headrace.gateway.order import Order
 from headrace.gateway.shaping.steps import Steps
 from headrace.gateway.tasks import OnBug, Spawn, attempt
 
 # About a millisecond of compressing.
 SHAPED_AT_ONCE_BYTES_MAX: Final = 2048
+# About a quarter of a second; whoever takes longer does not hold up those who take less.
+BRIEF_BYTES_MAX: Final = 128 * 1024
+# About two seconds; larger prompts are not compressed, for a processor that is busy for longer.
+COMPRESSED_BYTES_MAX: Final = 1024 * 1024
 _CHATS: Final = frozenset((Operation.CHAT, Operation.MESSAGES))
 
 Resume = Callable[[Order, HeadraceError | None], None]
@@ -32,7 +37,7 @@ class Counts(Protocol):
 
 
 class Shaping:
-    """Owns the thread. Belongs to one event loop.
+    """Owns the threads. Belongs to one event loop.
 
     Args:
         steps: what is done.
@@ -56,7 +61,8 @@ class Shaping:
         self._counts = counts
         self._spawn = spawn
         self._on_bug = on_bug
-        self._threads = ThreadPoolExecutor(1, "headrace-shaping")
+        self._brief = ThreadPoolExecutor(1, "headrace-shaping")
+        self._long = ThreadPoolExecutor(1, "headrace-shaping-long")
 
     def shape(self, order: Order, resume: Resume) -> bool:
         """Make ready what is sent for an order.
@@ -73,7 +79,8 @@ class Shaping:
         """
         if order.call.grammar.operation not in _CHATS:
             return True
-        order.draft = Draft(order.body, self.steps.once, self.steps.each)
+        once = self.steps.once if len(order.body) <= COMPRESSED_BYTES_MAX else ()
+        order.draft = Draft(order.body, once, self.steps.each)
         if len(order.body) > SHAPED_AT_ONCE_BYTES_MAX:
             self._spawn(self._shape_aside(order, resume))
             return False
@@ -83,7 +90,8 @@ class Shaping:
 
     def close(self) -> None:
         """Drop what waits for its turn."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._brief, self._long):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def _shape_aside(self, order: Order, resume: Resume) -> None:
         loop = asyncio.get_running_loop()
@@ -91,7 +99,8 @@ class Shaping:
         def on_bug(bug: BaseException) -> None:
             loop.call_soon_threadsafe(self._on_bug, bug)
 
-        outcome = await loop.run_in_executor(self._threads, attempt, _make, order, on_bug)
+        threads = self._brief if len(order.body) <= BRIEF_BYTES_MAX else self._long
+        outcome = await loop.run_in_executor(threads, attempt, _make_wanted, order, on_bug)
         if isinstance(outcome, HeadraceError):
             resume(order, outcome)
         else:
@@ -110,3 +119,9 @@ class Shaping:
 def _make(order: Order) -> None:
     assert order.draft is not None  # noqa: S101  # made just now
     order.drafted(order.draft, order.way, order.model)
+
+
+def _make_wanted(order: Order) -> None:
+    relay = order.relay
+    if not (isinstance(relay, Flight) and relay.is_over):  # else nobody waits any more
+        _make(order)
