@@ -213,6 +213,41 @@ def test_long_conversations_are_made_to_fit(tmp_path: Path, provider: ScriptedPr
         assert removed == before - after
 
 
+def test_what_was_left_out_is_summed_up_for_the_turns_that_follow(
+    tmp_path: Path, provider: ScriptedProvider
+) -> None:
+    """By another model, in the background: no turn waits for it."""
+    provider.answers = [sized(completion("Yes.")) for _ in range(9)]
+    with scripted() as writer:
+        writer.answers = [sized(completion("They spoke of mills.")) for _ in range(9)]
+        settings = windowed(provider.url)
+        settings["providers"]["writer"] = {
+            **settings["providers"]["small"],
+            "base_url": writer.url + "/v1",
+        }
+        settings["prompt"]["window"] |= {"summarizer": "writer/w", "summary_tokens": 100}
+        with Gateway(tmp_path, settings) as gateway:
+
+            def turn(number: int) -> Response:
+                messages = [*talk(20), {"role": "assistant", "content": "So."}]
+                messages += [{"role": "user", "content": f"And {number}?"}]
+                return gateway.post(OPENAI.path, OPENAI.document("small/m", messages=messages))
+
+            first = turn(0)
+            assert first.status == 200
+            assert "summary" not in first.headers["x-headrace-fitted"]
+            counted = 'headrace_cache_calls_total{for="summary"}'
+            eventually(lambda: gateway.metrics().get(counted))
+            second = turn(1)
+        assert second.headers["x-headrace-fitted"].endswith(", summary")
+        plea = json.loads(writer.bodies[0])
+    assert plea["model"] == "w"
+    assert "mills" in plea["messages"][0]["content"]
+    before, after = (body["messages"][0]["content"] for body in sent(provider))
+    assert "They spoke of mills." in after
+    assert "They spoke of mills." not in before
+
+
 def test_what_cannot_fit_is_refused_unless_a_larger_model_is_there(
     tmp_path: Path, provider: ScriptedProvider
 ) -> None:

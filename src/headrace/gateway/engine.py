@@ -135,7 +135,7 @@ class Engine:
         )
         self.treasury = self._make_treasury(tallies)
         self.shedding = self._make_shedding()
-        self._workshop = Workshop(clock, settings.listen.workers)
+        self._workshop = self._make_workshop(clock)
         self._shaping = self._make_shaping(on_bug)
 
     @property
@@ -279,6 +279,10 @@ class Engine:
     def _ask_again(self, call: Call, body: bytes, purpose: str, reader: Reader) -> None:
         self.pipeline.ask_again(call, body, purpose, reader)
 
+    def _make_workshop(self, clock: Clock) -> Workshop:
+        complete, spawn = self.stock.errands.complete, self._tasks.spawn
+        return Workshop(clock, self.settings.listen.workers, complete, spawn)
+
     def _make_shaping(self, on_bug: OnBug) -> Shaping:
         steps = self._workshop.steps(self.settings)
         shaping = Shaping(steps, counts=self.metrics, spawn=self._tasks.spawn, on_bug=on_bug)
@@ -338,6 +342,7 @@ class Engine:
         self._sweeper = loop.call_later(SWEEP_INTERVAL_S, self._sweep, loop)
         self._lanes.sweep(loop.time())
         self._targets.wellness.sweep(loop.time())
+        self._workshop.sweep()
         self.stock.sweep()
 
 

@@ -61,7 +61,10 @@ STATUS = Label(
 )
 CACHE = Label("cache", ("l1", "l2", "l3", "semantic", "joined", "miss", "bypass", "none"))
 BY = Label("by", ("l1", "l2", "l3", "semantic", "joined"))
-FOR = Label("for", ("refresh", "prefetch", "revalidate", "embed", "verify", "compare", "warm"))
+FOR = Label(
+    "for",
+    ("refresh", "prefetch", "revalidate", "embed", "verify", "compare", "warm", "summary"),
+)
 TIER = Label("tier", ("l2", "l3"))
 LOOK_UP = Label("outcome", ("hit", "miss", "fault", "invalid"))
 MEANING = Label("outcome", ("hit", "trial", "miss", "fault"))
@@ -236,8 +239,14 @@ _CACHE = (
     _counter("saved_tokens", "Tokens that were not bought.", BY, TOKEN_TYPE),
     _counter("saved_usd", "US dollars that were not spent.", BY),
     _counter("saved_seconds", "Seconds of waiting for providers that were not waited.", BY),
-    _counter("cache_calls", "Calls made for the cache itself and not for a caller.", FOR),
-    _counter("cache_spent_usd", "US dollars spent on calls for the cache itself.", FOR),
+    _counter(
+        "cache_calls",
+        "Calls made for the cache itself, or for a summary, and not for a caller.",
+        FOR,
+    ),
+    _counter(
+        "cache_spent_usd", "US dollars spent on calls for the cache itself, or for a summary.", FOR
+    ),
     _counter("cache_stale", "Stale answers given, by why.", STALE),
     _counter("prefetched", "Answers asked for ahead, by what became of them.", PREFETCHED),
     _counter("prefetch_refusals", "Answers not asked for ahead, by why.", NOT_PREFETCHED),

@@ -8,9 +8,11 @@ import msgspec
 
 from headrace.clock import Clock
 from headrace.gateway.draft import Step
+from headrace.gateway.tasks import Spawn
 from headrace.settings import Settings
 
 if TYPE_CHECKING:
+    from headrace.gateway.shaping.summaries import Complete, Summaries
     from headrace.prompt.counting.counters import Counters
     from headrace.prompt.marks.habits import Habits
 
@@ -38,11 +40,21 @@ class Workshop:
     Args:
         clock: the time.
         workers: how many processes see a part of the calls each.
+        complete: asks a model for a summary.
+        spawn: starts a task.
     """
 
-    def __init__(self, clock: Clock, workers: int) -> None:
+    def __init__(self, clock: Clock, workers: int, complete: "Complete", spawn: Spawn) -> None:
         self._now_s = clock.monotonic_s
         self._workers = workers
+        self._complete = complete
+        self._spawn = spawn
+        self._summaries: Summaries | None = None
+
+    def sweep(self) -> None:
+        """Do what steps left to be done; ten times a second."""
+        if self._summaries is not None:
+            self._summaries.sweep()
 
     def steps(self, settings: Settings) -> Steps:
         """What the settings ask for."""
@@ -70,7 +82,18 @@ class Workshop:
         from headrace.gateway.shaping.fitting import Fitting
         from headrace.prompt.window.limits import LimitTable
 
-        return Fitting(settings.prompt.window, LimitTable.load(), self._counters)
+        window = settings.prompt.window
+        summaries = None if window.summarizer is None else self._writers(window.summaries_mb << 20)
+        return Fitting(window, LimitTable.load(), self._counters, summaries)
+
+    def _writers(self, bytes_max: int) -> "Summaries":
+        """Those who write summaries; what they wrote before is kept."""
+        from headrace.gateway.shaping.summaries import Summaries
+
+        if self._summaries is None:
+            self._summaries = Summaries(self._complete, self._spawn, self._now_s, bytes_max)
+        self._summaries.resize(bytes_max)
+        return self._summaries
 
     def _marking(self, settings: Settings) -> Step:
         from headrace.gateway.shaping.marking import Marking

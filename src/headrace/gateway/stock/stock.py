@@ -50,6 +50,7 @@ class Stock:
         cellar: those below it.
         foresight: what will be used again, where that is foreseen.
         answers: what the pipeline asks.
+        errands: ask models on Headrace's own account.
         meanings: what it asks about questions that mean the same, where that is wanted.
         desk: what the console asks.
 
@@ -100,11 +101,12 @@ class Stock:
         )
         lifetimes = _lifetimes(cache, clock)
         self.answers = self._answers(plan, lifetimes)
+        self.errands = Errands(plan, clock, metrics, spending)
         self.meanings = make_meanings(
             cache.semantic,
             embed=embed,
             answers=self.answers,
-            errands=Errands(plan, clock, metrics, spending),
+            errands=self.errands,
             clock=clock,
             metrics=metrics,
             spawn=spawn,

@@ -3,8 +3,6 @@
 from headrace.errors import InvalidRequest
 from headrace.model import DialectName
 
-CODE = "context_length_exceeded"
-
 
 def too_long(dialect: DialectName, tokens: int, tokens_max: int) -> InvalidRequest:
     """The error for a prompt of which nothing more may be left out.
@@ -26,4 +24,4 @@ def too_long(dialect: DialectName, tokens: int, tokens_max: int) -> InvalidReque
         "and the last turn. Please shorten those, pin fewer messages, ask for fewer output tokens, "
         "or take a model with a larger context window."
     )
-    return InvalidRequest(told + advice, param="messages", code=CODE)
+    return InvalidRequest(told + advice, param="messages", code="context_length_exceeded")

@@ -48,12 +48,16 @@ class SummaryShelf:
 
     Args:
         bytes_max: about how much memory they may take.
+
+    Attributes:
+        bytes_max: see above; may be changed.
+        bytes_held: about how much they take.
     """
 
-    __slots__ = ("_bytes_max", "_held", "_lock", "bytes_held")
+    __slots__ = ("_held", "_lock", "bytes_held", "bytes_max")
 
     def __init__(self, bytes_max: int) -> None:
-        self._bytes_max = bytes_max
+        self.bytes_max = bytes_max
         self._held: dict[bytes, str] = {}
         self._lock = threading.Lock()
         self.bytes_held = 0
@@ -75,7 +79,7 @@ class SummaryShelf:
             self.bytes_held -= _size(self._held.pop(digest, None))
             self._held[digest] = summary
             self.bytes_held += _size(summary)
-            while self.bytes_held > self._bytes_max:
+            while self.bytes_held > self.bytes_max:
                 oldest = next(iter(self._held))
                 self.bytes_held -= _size(self._held.pop(oldest))
 
@@ -106,7 +110,8 @@ def wanted(
 ) -> Wanted | None:
     """The summary that should be written next, `None` where none is missing.
 
-    What goes when the cut moves comes first, so that its summary is there by then.
+    What goes when the cut moves is summed up ahead, so that its summary is there by then, once what
+    is left out already has one to go on from.
 
     Args:
         shelf: those that are written.
@@ -115,7 +120,7 @@ def wanted(
         report: what was left out of it, and what will be.
         tokens_max: how long it may be.
     """
-    for ranges, before in ((report.next_out, report.left_out), (report.left_out, ())):
+    for ranges, before in ((report.left_out, ()), (report.next_out, report.left_out)):
         gone = messages_of(messages, ranges)
         if gone and shelf.get(digest := digest_of(scope, gone)) is None:
             known = shelf.get(digest_of(scope, messages_of(messages, before))) if before else None

@@ -26,20 +26,26 @@ def test_nothing_left_out_needs_no_summary() -> None:
     assert missing(SummaryShelf(10_000), report()) is None
 
 
-def test_what_goes_next_is_summed_up_first() -> None:
+def test_what_goes_next_is_summed_up_ahead() -> None:
     shelf = SummaryShelf(10_000)
     told = report(left_out=((1, 4),), next_out=((1, 6),))
     first = missing(shelf, told)
     assert first is not None
-    assert first.digest == digest_of(b"scope", TALK[1:6])
-    assert "user: user says 2" in first.prompt
-    assert "user says 3" not in first.prompt
+    assert first.digest == digest_of(b"scope", TALK[1:4])
+    assert "user: user says 1" in first.prompt
+    assert "user says 2" not in first.prompt
     shelf.put(first.digest, "so far")
     second = missing(shelf, told)
     assert second is not None
-    assert second.digest == digest_of(b"scope", TALK[1:4])
+    assert second.digest == digest_of(b"scope", TALK[1:6])
     shelf.put(second.digest, "so far")
     assert missing(shelf, told) is None
+
+
+def test_what_goes_first_is_summed_up_before_it_goes() -> None:
+    found = missing(SummaryShelf(10_000), report(next_out=((1, 6),)))
+    assert found is not None
+    assert found.digest == digest_of(b"scope", TALK[1:6])
 
 
 def test_a_summary_goes_on_from_the_one_before() -> None:
