@@ -56,6 +56,11 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     cache_write_tokens: int = 0
     cache_write_1h_tokens: int = 0
 
+    @property
+    def has_cached(self) -> bool:
+        """Whether the provider read or wrote anything of its prompt cache."""
+        return bool(self.cached_tokens or self.cache_write_tokens or self.cache_write_1h_tokens)
+
 
 class Rates(msgspec.Struct, frozen=True):
     """US dollars per million tokens; what is left out costs what plain input costs.
@@ -115,6 +120,18 @@ class Price(Rates, frozen=True):
             return self.of(usage)
         reached = [tier for tier in self.tiers if usage.input_tokens > tier.above_tokens]
         return reached[-1].of(usage)
+
+    def prompt_cache_usd(self, usage: Usage) -> tuple[float, float]:
+        """What the provider's prompt cache saved by reading, and the fee for writing, in dollars.
+
+        Both against plain input: the sum of all input at its plain price, less the first and plus
+        the second, is what was paid.
+        """
+        cost_usd = self.cost_usd(usage)
+        replace = msgspec.structs.replace
+        unread_usd = self.cost_usd(replace(usage, cached_tokens=0))
+        unwritten = replace(usage, cache_write_tokens=0, cache_write_1h_tokens=0)
+        return unread_usd - cost_usd, cost_usd - self.cost_usd(unwritten)
 
 
 class RequestView(msgspec.Struct, frozen=True):

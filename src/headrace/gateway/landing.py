@@ -14,7 +14,7 @@ from headrace.gateway.stock.consolation import Consolation
 from headrace.gateway.stock.meanings import Meanings
 from headrace.gateway.stock.seeker import Seeker
 from headrace.gateway.tasks import attempt
-from headrace.model import Price
+from headrace.model import Price, Usage
 from headrace.observe.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Landing:
         self._seeker = seeker
         self._meanings = meanings
         self._ended: list[Flight] = []
+        self._metrics = metrics
         consolation = Consolation(answers, metrics, clock)
         self.has_better, self.console = consolation.has_better, consolation.console
         self.now_s = clock.monotonic_s
@@ -126,6 +127,8 @@ class Landing:
             meter.spent(answer.usage, answer.cost_usd or 0.0)
             if self.counts is not None and not order.purpose:
                 self.counts.learn(order, answer.usage)
+            if answer.usage.has_cached:
+                self._book_prompt_cache(order, answer.usage)
         order.book(answer)
         if answer.status == 200:
             for _ in range(flight.followers):
@@ -141,3 +144,8 @@ class Landing:
             self._meanings.judge(order, answer)
         if order.lease:
             self._seeker.hand_over(order)
+
+    def _book_prompt_cache(self, order: Order, usage: Usage) -> None:
+        price = self.price_of(order)
+        if price is not None:
+            self._metrics.prompt_cached(*price.prompt_cache_usd(usage))

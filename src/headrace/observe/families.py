@@ -215,6 +215,8 @@ _UPSTREAM = (
         is_sparse=True,
     ),
     _counter("estimated_usd", "US dollars of calls whose tokens were not told, about.", PROVIDER),
+    _counter("prompt_cache_saved_usd", "US dollars saved by providers' prompt caches."),
+    _counter("prompt_cache_fees_usd", "US dollars paid for writing to them."),
 )
 _AIM = (
     _counter("model_choices", "Choices among tiers.", CHOSEN_TIER, CHOICE_WHY, MODE),

@@ -126,6 +126,11 @@ class Metrics:
         """The slot of a provider's series."""
         return self._slots.slot(provider)
 
+    def prompt_cached(self, saved_usd: float, fee_usd: float) -> None:
+        """Count what a provider's prompt cache saved, and the fee for what was put there."""
+        self.prompt_cache_saved_usd.add(self.prompt_cache_saved_usd.at(), max(0.0, saved_usd))
+        self.prompt_cache_fees_usd.add(self.prompt_cache_fees_usd.at(), max(0.0, fee_usd))
+
     def shaped(self, step: str, tokens_saved: int) -> None:
         """Count a step that changed a prompt, and by how many tokens that is shorter now.
 
@@ -186,6 +191,8 @@ class Metrics:
         self.budget_cheaper = self._counter("budget_cheaper")
         self.budget_used = self._gauge("budget_used_ratio")
         self.estimated_usd = self._counter("estimated_usd")
+        self.prompt_cache_saved_usd = self._counter("prompt_cache_saved_usd")
+        self.prompt_cache_fees_usd = self._counter("prompt_cache_fees_usd")
 
     def _bind_aim(self) -> None:
         self.model_choices = self._counter("model_choices")

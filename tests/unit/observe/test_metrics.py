@@ -154,3 +154,13 @@ def test_it_says_what_runs_and_since_when() -> None:
         "process_start_time_seconds 1234.5",
         "headrace_workers 1",
     } <= Bench().lines()
+
+
+def test_what_prompt_caches_save_only_grows() -> None:
+    bench = Bench()
+    bench.metrics.prompt_cached(0.25, 0.5)
+    bench.metrics.prompt_cached(-1.0, -1.0)
+    assert {
+        "headrace_prompt_cache_saved_usd_total 0.25",
+        "headrace_prompt_cache_fees_usd_total 0.5",
+    } <= bench.lines()

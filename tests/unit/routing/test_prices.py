@@ -231,3 +231,14 @@ def test_the_file_says_where_it_is_from_and_needs_no_source_at_run_time() -> Non
     datetime.fromisoformat(TABLE.date)
     module = sys.modules["headrace.routing.prices"]
     assert not hasattr(module, "genai_prices")
+
+
+def test_what_a_prompt_cache_saves_and_takes() -> None:
+    price = Price(input=3.0, output=15.0, cached=0.3, cache_write=3.75, cache_write_1h=6.0)
+    usage = Usage(3_000_000, 0, 1_000_000, 1_000_000, 500_000)
+    saved_usd, fee_usd = price.prompt_cache_usd(usage)
+    assert (saved_usd, fee_usd) == pytest.approx((2.7, 0.75 + 1.5))
+    assert price.cost_usd(usage) == pytest.approx(9.0 - saved_usd + fee_usd)
+    assert Price(input=3.0).prompt_cache_usd(usage) == (0.0, 0.0)
+    assert usage.has_cached
+    assert not Usage(10, 10).has_cached
