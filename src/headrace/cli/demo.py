@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.table import Table
 
 from headrace.cli import demo_view as view
-from headrace.cli.demo_books import disagreements, keep_books
+from headrace.cli.demo_books import disagreements, keep_books, overruns
 from headrace.cli.demo_children import ChildEnded, started
 from headrace.cli.demo_http import BrokenAnswer, Client
 from headrace.cli.demo_phases import Tally, perform, workload
@@ -32,6 +32,9 @@ listen: {{host: 127.0.0.1, port: {port}}}
 providers:
   openai: {{dialect: openai, base_url: "{sim}/v1"}}
   anthropic: {{dialect: anthropic, base_url: "{sim}"}}
+stages:
+  {{authenticate_ms: 50, validate_ms: 20, route_ms: 20, look_up_ms: 20, join_ms: 20,
+    prepare_ms: 20, send_ms: 1000, stream_start_ms: 500}}
 log: {{format: "off"}}
 """
 
@@ -153,6 +156,7 @@ class _Demo:
         problems = [f"{t.phase.name}: {problem}" for t in tallies for problem in t.problems()]
         problems += disagreements(books, tallies, price_of)
         view.saved(self._console, books, prices.date, is_agreed=not problems)
+        view.stages(self._console, overruns(metrics))
         if problems:
             view.complaints(self._console, problems)
         return not problems

@@ -17,6 +17,9 @@ _LABELLED: Final = re.compile(
     r'^headrace_saved_(\w+?)_total\{by="(\w+)"(?:,type="(?:input|output)")?\} ([\d.e+-]+)$',
     re.MULTILINE,
 )
+_OVERRUN: Final = re.compile(
+    r'^headrace_stage_overruns_total\{stage="(\w+)"\} ([\d.e+-]+)$', re.MULTILINE
+)
 _USD_TOLERANCE: Final = 1e-9
 _SOURCES: Final[Mapping[str, str]] = {
     "l1": "from memory (l1)",
@@ -118,6 +121,11 @@ def saved_by(metrics: str) -> Iterator[Source]:
         amounts = [sums.get((by, what), 0.0) for what in ("calls", "tokens", "seconds", "usd")]
         if amounts[0]:
             yield Source(name, *amounts)
+
+
+def overruns(metrics: str) -> Mapping[str, int]:
+    """How often each stage took longer than is declared for it; those that never did left out."""
+    return {stage: int(float(times)) for stage, times in _OVERRUN.findall(metrics)}
 
 
 def totals(metrics: str) -> Mapping[str, float]:

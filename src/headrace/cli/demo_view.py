@@ -1,6 +1,6 @@
 """How the demo looks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -142,6 +142,14 @@ def _amounts(source: Source) -> tuple[str, ...]:
         f"{source.seconds:,.1f}",
         f"${source.usd:,.4f}",
     )
+
+
+def stages(console: Console, overruns: Mapping[str, int]) -> None:
+    """Whether every stage kept within the time that is declared for it."""
+    told = ", ".join(f"{stage} {times}" for stage, times in overruns.items())
+    line = f"took longer for so many requests: {told}" if told else "all were kept"
+    style = "yellow" if told else "green"
+    console.print(f"Stage budgets (server-timing says each): [{style}]{line}[/]", highlight=False)
 
 
 def complaints(console: Console, problems: Sequence[str]) -> None:

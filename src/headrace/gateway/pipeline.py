@@ -179,10 +179,8 @@ class Pipeline:
 
     def _route(self, order: Order) -> bool:
         plan, call = self._plan, order.call
-        if plan.aim is not None:
-            order.take_aim(plan.aim)
-        if self.spending is not None:
-            self.spending.aim(order)
+        if plan.aim is not None or self.spending is not None:
+            self._aim(order, plan)
         view = order.view
         order.targets = plan.directory.resolve(view.model, call.dialect.name)
         target = order.targets[0]
@@ -208,6 +206,14 @@ class Pipeline:
         order.document = {}
         order.watch.passed("route")
         return True
+
+    def _aim(self, order: Order, plan: Plan) -> None:
+        """Turn to the model to ask, where that is not simply the one that was named."""
+        if plan.aim is not None:
+            order.take_aim(plan.aim)
+        if self.spending is not None:
+            self.spending.aim(order)
+        order.watch.passed("aim")
 
     def _look_up(self, order: Order) -> bool:
         held = self._answers.find(order) if order.looks_up else None
@@ -374,9 +380,7 @@ class Pipeline:
 
     def _admit(self, order: Order) -> bool:
         """Let a call set out only where there is money for it."""
-        if self.spending is not None:
-            self.spending.admit(order)
-        return True
+        return self.spending is None or self.spending.admit(order)
 
     def _prepare(self, order: Order) -> bool:
         self.sender.prepare(order)

@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from headrace.observe.cells import PROVIDERS_MAX
+from headrace.observe.stage_budgets import STREAM_START
 from headrace.version import __version__
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -76,10 +77,11 @@ STEP = Label("step", ("compressed", "fitted", "marked"))
 STAGE = Label(
     "stage",
     (
-        *("authenticate", "validate", "route", "prepare", "look_up", "tiers", "semantic", "turn"),
-        *("join", "shape", "schedule", "send", "relay", "settle"),
+        *("authenticate", "validate", "aim", "route", "prepare", "look_up", "tiers", "semantic"),
+        *("turn", "join", "shape", "schedule", "send", "relay", "settle"),
     ),
 )
+OVERRUN = Label("stage", (*STAGE.values, STREAM_START))
 PROVIDER = Label("provider", tuple(map(str, range(PROVIDERS_MAX + 1))), slotted=True)
 STATUS_CLASS = Label("status_class", ("2xx", "3xx", "4xx", "5xx", OTHER))
 UPSTREAM_ERROR = Label(
@@ -165,6 +167,7 @@ _TRAFFIC = (
         CACHE,
     ),
     _seconds("stage_duration", "Time a request spends in a stage.", STAGE_S, STAGE),
+    _counter("stage_overruns", "Stages that took longer than is declared for them.", OVERRUN),
     _gauge("inflight_requests", "Requests being worked on."),
     _gauge("connections", "Client connections open."),
     _counter("connections_refused", "Client connections refused at the bound."),

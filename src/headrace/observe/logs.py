@@ -12,7 +12,7 @@ from headrace.observe.event_log import DirectEventLog, EventLog, Level, Value
 from headrace.observe.log_writer import LogWriter
 from headrace.observe.metrics import Metrics
 from headrace.observe.sinks import FileSink, Sink, StreamSink
-from headrace.settings.schema import LogSettings
+from headrace.settings.log import LogSettings
 
 STDERR = 2
 

@@ -155,6 +155,7 @@ class Metrics:
         self.request_duration = self._seconds("request_duration")
         self.time_to_first_byte = self._seconds("time_to_first_byte")
         self.stages = self._seconds("stage_duration")
+        self.stage_overruns = self._counter("stage_overruns")
         self.inflight = self._gauge("inflight_requests")
         self.connections = self._gauge("connections")
         self.connections_refused = self._counter("connections_refused")

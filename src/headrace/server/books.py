@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 
 from headrace.clock import Clock
+from headrace.gateway.call import Stopwatch
 from headrace.observe.access_log import AccessLine, AccessLog
 from headrace.observe.families import STAGE
 from headrace.observe.metrics import Metrics
+from headrace.server.replies import timing_line
+from headrace.server.stage_watch import Noted, StageWatch
 
 # One batch is one pause of the loop: at 256 it was the p99 of hits.
 BATCH_MAX = 32
-
-Noted = tuple[AccessLine, Sequence[str], Sequence[float]]
 
 
 class Books:
@@ -21,11 +22,15 @@ class Books:
         log: where they are logged, or `None` for no log.
         clock: the time.
         status_min: requests that ended with a lower status are counted, but not logged.
+
+    Attributes:
+        watch: looks for stages that took too long, where that is wanted; may be replaced.
     """
 
     def __init__(
         self, metrics: Metrics, log: AccessLog | None, clock: Clock, *, status_min: int = 0
     ) -> None:
+        self.watch: StageWatch | None = None
         self._metrics = metrics
         self._log = log
         self._status_min = status_min
@@ -45,6 +50,16 @@ class Books:
         if len(self._noted) >= BATCH_MAX:
             self.balance()
 
+    def timing_line(self, watch: Stopwatch) -> bytes:
+        """What a caller is told of stages so far; of those that took too long, how long they may.
+
+        Args:
+            watch: has timed at least one.
+        """
+        looks = self.watch
+        names = watch.names if looks is None else looks.budgets.marked(watch.names, watch.times_ms)
+        return timing_line(names, watch.times_ms)
+
     def balance(self) -> None:
         """Count and log what was noted."""
         noted, self._noted = self._noted, []
@@ -60,6 +75,8 @@ class Books:
             for stage, time_ms in zip(stages, times_ms):  # noqa: B905  # the hot loop; equal by make
                 observe(stage_index[stage], time_ms * 0.001)
             line.time += offset_s  # type: ignore[operator]  # not yet spelled out
+        if self.watch is not None:
+            self.watch.look_at(noted)
         if log is not None:
             status_min = self._status_min
             for line, _, _ in noted:

@@ -28,7 +28,6 @@ from headrace.server.replies import (
     header_lines,
     source_lines,
     status_line,
-    timing_line,
 )
 
 if TYPE_CHECKING:
@@ -351,7 +350,7 @@ class Exchange:
             status_line(status),
             lines,
             from_whom,
-            timing_line(watch.names, watch.times_ms) if watch.names else b"",
+            service.timing_line(watch) if watch.names else b"",
             head.extra if head.caller is None else head.extra + self._limit_lines(head.caller),
             # Anthropic's SDK looks for its own name of it.
             b"%b\r\nrequest-id: %b" % (request_id, request_id)

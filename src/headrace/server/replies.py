@@ -73,7 +73,12 @@ def header_value(text: str) -> bytes:
 
 
 def timing_line(names: Iterable[str], times_ms: Iterable[float]) -> bytes:
-    """`server-timing` (W3C Server Timing) with each stage's duration in milliseconds."""
+    """`server-timing` (W3C Server Timing) with each stage's duration in milliseconds.
+
+    Args:
+        names: of stages; a parameter may follow each.
+        times_ms: how long each took.
+    """
     return _timing_template(tuple(names)) % tuple(times_ms)
 
 

@@ -99,6 +99,7 @@ class Service:
         self._handlers = handlers
         self._metrics = metrics
         self._books = books
+        self.timing_line = books.timing_line
         self._events = events
         self._worker_tag = worker_tag
         self._requests = 0
@@ -294,6 +295,7 @@ class Service:
 
     def _gather(self, exchange: Exchange, body: bytes) -> None:
         """Let the requests of this turn of the loop go through the pipeline together."""
+        exchange.watch.passed("authenticate")
         self._arrived.append((exchange, body))
         if len(self._arrived) == 1:
             asyncio.get_running_loop().call_soon(self._handle_arrived)

@@ -40,6 +40,7 @@ from headrace.server.operations import Handler, Operations
 from headrace.server.service import Service
 from headrace.server.shared_rates import SharedRates
 from headrace.server.shared_spend import SharedSpend
+from headrace.server.stage_watch import StageWatch, make_stage_watch
 from headrace.settings import Settings
 from headrace.settings.schema import WarmSettings
 from headrace.version import __version__
@@ -138,9 +139,7 @@ class Worker:
             say=self._logs.events.say,
             tallies=post.tallies,
         )
-        self._books = Books(
-            metrics, self._logs.access, clock, status_min=_STATUS_MIN[settings.log.level]
-        )
+        self._books = self._make_books(settings)
         self._callers = Callers.of(settings, clock, post.rates, post.index)
         self._service = Service(
             bounds=settings.listen,
@@ -246,6 +245,15 @@ class Worker:
             by_session=bool(settings.tiers or settings.experiments),
         )
 
+    def _make_books(self, settings: Settings) -> Books:
+        status_min = _STATUS_MIN[settings.log.level]
+        books = Books(self._metrics, self._logs.access, self._clock, status_min=status_min)
+        books.watch = self._stage_watch(settings)
+        return books
+
+    def _stage_watch(self, settings: Settings) -> StageWatch | None:
+        return make_stage_watch(settings.stages, self._metrics, self._logs.events)
+
     def _exposition(self) -> Callable[[], bytes]:
         """Copy the numbers on the loop, and render them wherever the caller likes."""
         self._refresh()
@@ -303,6 +311,7 @@ class Worker:
             self._engine.reload(settings)
             self._callers.adopt(settings)
             self._service.adopt(settings.listen, desk)
+            self._books.watch = self._stage_watch(settings)
         except HeadraceError as error:
             self._say_reload("error", "reload_refused", detail=error.message)
             return

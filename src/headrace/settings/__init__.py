@@ -2,12 +2,12 @@
 
 from headrace.settings.environment import from_environment
 from headrace.settings.load import load_settings, parse_settings
+from headrace.settings.log import LogSettings
 from headrace.settings.rules import check_listen, notices
 from headrace.settings.schema import (
     CacheSettings,
     KeySettings,
     ListenSettings,
-    LogSettings,
     ProviderSettings,
     SemanticSettings,
     Settings,

@@ -45,8 +45,10 @@ from headrace.settings.flow import (
     QuotaSettings,
     RetrySettings,
 )
+from headrace.settings.log import LogSettings
 from headrace.settings.prompt import PromptSettings
 from headrace.settings.spend import BudgetSettings, SpendSettings
+from headrace.settings.stages import StageSettings
 from headrace.settings.targets import HealthSettings, ModelSettings, OutlierSettings
 from headrace.settings.tiers import ComplexitySettings, Experiments, Tiers
 from headrace.settings.values import Origin, Secret
@@ -367,14 +369,6 @@ class KeySettings(msgspec.Struct, frozen=True, kw_only=True):
         return bytes.fromhex(self.digest or "no digest")
 
 
-class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The log: `auto` is for people on a terminal and JSON elsewhere; no file is stderr."""
-
-    format: Literal["auto", "json", "console", "off"] = "auto"
-    file: Filled | None = None
-    level: Literal["debug", "info", "warning", "error"] = "info"
-
-
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that can be set."""
 
@@ -395,5 +389,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     limits: LimitsSettings = LimitsSettings()
     spend: SpendSettings = SpendSettings()
     budgets: tuple[BudgetSettings, ...] = ()
+    stages: StageSettings = StageSettings()
     log: LogSettings = LogSettings()
     data_dir: Filled | None = None

@@ -87,6 +87,7 @@ def test_once_shows_the_workload_and_what_it_saved() -> None:
     assert re.search(r"less the cache's own calls +0 +\$0\.0000", done.stdout)
     assert re.search(r" net +958 ", done.stdout)
     assert "agree on this" in done.stdout
+    assert "Stage budgets" in done.stdout
     assert "Ctrl-C" not in done.stdout
 
 

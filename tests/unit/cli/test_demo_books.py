@@ -2,7 +2,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from headrace.cli.demo_books import Books, Source, disagreements, keep_books, totals
+from headrace.cli.demo_books import (
+    Books,
+    Source,
+    disagreements,
+    keep_books,
+    overruns,
+    totals,
+)
 from headrace.cli.demo_http import Reply
 from headrace.cli.demo_phases import Phase, Tally, chat
 from headrace.model import Price
@@ -99,3 +106,10 @@ def test_a_wrong_count_is_told(wrong: dict[str, float], words: str) -> None:
 def test_answers_without_a_price_prove_nothing() -> None:
     books = keep_books("", [])
     assert [each for each in told(books, []) if "worth" in each]
+
+
+def test_stages_that_took_too_long_are_told_by_name() -> None:
+    family = "headrace_stage_overruns_total"
+    metrics = f'# TYPE {family} counter\n{family}{{stage="route"}} 3\n{family}{{stage="send"}} 1\n'
+    assert overruns(metrics) == {"route": 3, "send": 1}
+    assert overruns(METRICS.format(**GOOD)) == {}

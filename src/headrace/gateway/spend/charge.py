@@ -36,17 +36,15 @@ class Charge:
 
     def answered(self, flight: Flight, answer: Answer) -> None:
         """The whole of the answer is there."""
-        order, usage = flight.order, answer.usage
+        order, usage, cost_usd = flight.order, answer.usage, answer.cost_usd
         if usage is not None:
             self._outlook.learn(
                 self._forecast, order.view.choices, usage.input_tokens, usage.output_tokens
             )
-            cost_usd = answer.cost_usd
         elif answer.status >= _ERRORS:
             usage, cost_usd = Usage(), 0.0
         else:
             usage = self._seen(flight)
-            cost_usd = None
         if cost_usd is None:
             price = flight.tower.price_of(order)
             cost_usd = price.cost_usd(usage) if price else 0.0

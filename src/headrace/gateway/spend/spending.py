@@ -87,8 +87,11 @@ class Spending:
             order.remark("budget", "soft")
             self._metrics.budget_cheaper.increment()
 
-    def admit(self, order: Order) -> None:
+    def admit(self, order: Order) -> bool:
         """Hold what a call may cost.
+
+        Returns:
+            that it may go.
 
         Raises:
             BudgetExceeded: a budget has no room for it.
@@ -108,6 +111,7 @@ class Spending:
         if isinstance(taken, Shortage):
             raise self._refused(taken)
         order.charge = Charge(taken, forecast, outlook, self._metrics.spend_beyond_usd)
+        return True
 
     def joins(self, order: Order, flight: Flight) -> bool:
         """Whether an order may join a call that is not admitted yet: of another payer it may not,

@@ -1,0 +1,90 @@
+"""Declared times of stages through a real gateway: told, counted and logged, nothing more."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.gateway import Gateway
+from tests.support.house import OPENAI
+from tests.support.waiting import eventually
+
+from headrace.sim.options import SimOptions
+from headrace.sim.thread import ThreadedSim, running
+
+NEVER_MS, ALWAYS_MS = 3_600_000, 1e-6
+
+
+@pytest.fixture
+def sim() -> Iterator[ThreadedSim]:
+    with running(SimOptions()) as server:
+        yield server
+
+
+def settings(sim: ThreadedSim, **stages: float) -> dict[str, Any]:
+    provider = {"dialect": "openai", "base_url": f"{sim.url}/v1"}
+    return {"providers": {"sim": provider}, "stages": stages}
+
+
+def overruns(gateway: Gateway) -> dict[str, float]:
+    """Overruns by stage, as far as there are any."""
+    prefix = 'headrace_stage_overruns_total{stage="'
+    return {
+        name.removeprefix(prefix).removesuffix('"}'): value
+        for name, value in gateway.metrics().items()
+        if name.startswith(prefix)
+    }
+
+
+def test_what_takes_too_long_is_told_counted_and_logged(tmp_path: Path, sim: ThreadedSim) -> None:
+    stages = {"route_ms": ALWAYS_MS, "send_ms": ALWAYS_MS, "validate_ms": NEVER_MS}
+    with Gateway(tmp_path / "gateway", settings(sim, **stages)) as gateway:
+        answer = gateway.post(OPENAI.path, OPENAI.document("m"))
+        assert answer.status == 200
+        told = {part.split(";")[0]: part for part in answer.headers["server-timing"].split(", ")}
+        assert told["route"].startswith('route;desc="over 1e-06 ms";dur=')
+        assert 'desc="over' in told["send"]
+        assert {"authenticate", "validate", "look_up"} <= set(told)
+        assert [name for name, part in told.items() if "desc" in part] == ["route", "send"]
+        assert eventually(lambda: overruns(gateway)) == {"route": 1, "send": 1}
+        said = [each for each in gateway.events() if each["event"] == "stage_over_budget"]
+        assert {each["about"] for each in said} == {"route", "send"}
+        for each in said:
+            assert each["request_id"] == answer.headers["x-request-id"]
+            assert each["took_ms"] > each["limit_ms"] == ALWAYS_MS
+
+
+def test_hits_and_streams_are_looked_at_too(tmp_path: Path, sim: ThreadedSim) -> None:
+    stages = {"look_up_ms": ALWAYS_MS, "stream_start_ms": ALWAYS_MS}
+    with Gateway(tmp_path / "gateway", settings(sim, **stages)) as gateway:
+        body = json.dumps(OPENAI.document("m")).encode()
+        answers = [gateway.post(OPENAI.path, body=body) for _ in range(3)]
+        assert [answer.cache for answer in answers] == ["miss", "l1", "l1"]
+        assert gateway.post(OPENAI.path, OPENAI.document("n", stream=True)).status == 200
+        assert eventually(
+            lambda: found if (found := overruns(gateway)).get("stream_start") else None
+        ) == {"look_up": 4, "stream_start": 1}
+
+
+def test_the_log_does_not_say_it_for_every_request(tmp_path: Path, sim: ThreadedSim) -> None:
+    with Gateway(tmp_path / "gateway", settings(sim, look_up_ms=ALWAYS_MS)) as gateway:
+        for number in range(30):
+            gateway.post(OPENAI.path, OPENAI.document("m", seed=number))
+        assert eventually(lambda: overruns(gateway).get("look_up") == 30 or None)
+        said = [each for each in gateway.events() if each["event"] == "stage_over_budget"]
+        assert len(said) <= 5  # one in ten seconds
+
+
+def test_without_settings_nothing_is_said_and_a_reload_changes_that(
+    tmp_path: Path, sim: ThreadedSim
+) -> None:
+    with Gateway(tmp_path / "gateway", settings(sim)) as gateway:
+        first = gateway.post(OPENAI.path, OPENAI.document("m"))
+        assert "desc" not in first.headers["server-timing"]
+        assert overruns(gateway) == {}
+        gateway.write_settings(settings(sim, join_ms=ALWAYS_MS))
+        assert gateway.reload()["event"] == "reloaded"
+        second = gateway.post(OPENAI.path, OPENAI.document("m", seed=1))
+        assert 'join;desc="over' in second.headers["server-timing"]
+        assert eventually(lambda: overruns(gateway)) == {"join": 1}
