@@ -21,22 +21,29 @@ MESSAGES_MAX: Final = 256
 PARTS_MAX: Final = 64
 _ERROR_CHARS: Final = 240
 _LETTERS_MAX: Final = 512
+_LINES_MAX: Final = 256
 
-_CODE_LINE: Final = re.compile(
-    r"^\s*(?:def |class |import |from \w+ import|return\b|#include|func |fn |public |private |"
-    r"const |let |var |SELECT |INSERT |UPDATE |CREATE |if \(|for \(|while \(|\}|@\w+\(|\$ )"
-    r"|[;{]\s*$",
-    re.MULTILINE,
+# Plain comparisons of lines: patterns for all of a text take ten times as long.
+_CODE_STARTS: Final = (
+    *("def ", "class ", "import ", "return ", "return;", "#include", "func ", "fn ", "public "),
+    *("private ", "const ", "let ", "var ", "SELECT ", "INSERT ", "UPDATE ", "CREATE ", "if ("),
+    *("for (", "while (", "}", "$ "),
 )
+_CODE_ENDS: Final = (";", "{", "):", "->")
+_STEP_STARTS: Final = ("- ", "* ", "• ")
+_NUMBERED: Final = re.compile(r"\d{1,2}[.)] +\S")
 _MATH: Final = re.compile(
     r"\\(?:frac|sum|int|sqrt|lim|begin\{)|\$\$|[∑∫√≤≥≠∞]|\b[a-z]\s*\^\s*[0-9n]|\b[a-z]\([a-z]\)\s*="
 )
-_STEP: Final = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+\S", re.MULTILINE)
-_ERROR: Final = re.compile(
-    r"\b(?:error|exception|traceback|failed|failure|fatal|denied|not found|timed out|"
-    r"exit (?:code|status) [1-9])\b|[\"']error[\"']\s*:",
-    re.IGNORECASE,
+_MATH_SIGNS: Final = ("\\", "$$", "^", ")=", ") =", *"∑∫√≤≥≠∞")
+_ERRORS: Final = (
+    *("error", "exception", "traceback", "failed", "failure", "fatal", "denied", "not found"),
+    *("timed out", "panic:"),
 )
+_NO_ERROR: Final = re.compile(
+    r"[\"']errors?[\"']\s*:\s*(?:null|none|false|0|\[\])|\b(?:no|0) errors?\b"
+)
+_EXIT: Final = re.compile(r"exit (?:code|status)[ :]+[1-9]")
 _STEPS_MAX: Final = 8
 _CODE_LINES_MAX: Final = 4
 _NOT_TEXT: Final = frozenset(
@@ -113,6 +120,7 @@ def read_features(document: Mapping[str, Any], body_bytes: int) -> Reading:
     turns = _read_turns(document.get("messages"))
     text = turns.last
     hard, easy = counted(text)
+    code, steps = _read_lines(text)
     tools = document.get("tools") or document.get("functions")
     features = Features(
         length=_scaled(len(text) if len(text) < TEXT_CHARS_MAX else body_bytes, 64, 10),
@@ -120,9 +128,9 @@ def read_features(document: Mapping[str, Any], body_bytes: int) -> Reading:
         hard_words=min(hard, 4) / 4,
         easy_words=min(easy, 2) / 2,
         questions=min(text.count("?"), 4) / 4,
-        code=_code(text),
-        math=float(_MATH.search(text) is not None),
-        steps=_found(_STEP, text, _STEPS_MAX),
+        code=code,
+        math=float(_has_formula(text)),
+        steps=steps,
         tools=_scaled(len(tools), 1, 6) if isinstance(tools, Sequence) else 0.0,
         tool_errors=min(turns.tool_errors, 3) / 3,
         depth=_scaled(max(turns.users - 1, 0), 1, 6),
@@ -174,8 +182,15 @@ def _parts(content: object) -> list[Mapping[str, Any]]:
 
 
 def _tells_error(content: object) -> bool:
-    texts = (part.get("text") for part in _parts(content)[:2])
-    return any(isinstance(text, str) and _ERROR.search(text, 0, _ERROR_CHARS) for text in texts)
+    for part in _parts(content)[:2]:
+        text = part.get("text")
+        if isinstance(text, str):
+            head = text[:_ERROR_CHARS].lower()
+            if "error" in head:
+                head = _NO_ERROR.sub("", head)
+            if any(word in head for word in _ERRORS) or ("exit " in head and _EXIT.search(head)):
+                return True
+    return False
 
 
 def _cut(text: str) -> str:
@@ -184,12 +199,23 @@ def _cut(text: str) -> str:
     return text if len(text) <= TEXT_CHARS_MAX else text[:half] + text[-half:]
 
 
-def _code(text: str) -> float:
-    return 1.0 if "```" in text else _found(_CODE_LINE, text, _CODE_LINES_MAX)
+def _read_lines(text: str) -> tuple[float, float]:
+    """How much of a text is lines of code, and how much items of lists."""
+    code = steps = 0
+    for line in text.split("\n", _LINES_MAX)[:_LINES_MAX]:
+        stripped = line.strip()
+        code += stripped.startswith(_CODE_STARTS) or stripped.endswith(_CODE_ENDS)
+        is_item = stripped.startswith(_STEP_STARTS)
+        steps += is_item or (stripped[:1].isdigit() and _NUMBERED.match(stripped) is not None)
+    is_fenced = "```" in text
+    return (
+        1.0 if is_fenced else min(code, _CODE_LINES_MAX) / _CODE_LINES_MAX,
+        min(steps, _STEPS_MAX) / _STEPS_MAX,
+    )
 
 
-def _found(pattern: re.Pattern[str], text: str, most: int) -> float:
-    return sum(1 for _ in islice(pattern.finditer(text), most)) / most
+def _has_formula(text: str) -> bool:
+    return any(sign in text for sign in _MATH_SIGNS) and _MATH.search(text) is not None
 
 
 def _scaled(amount: int, unit: int, doublings: int) -> float:

@@ -81,6 +81,25 @@ def _text(text: str) -> dict[str, str]:
     return {"type": "text", "text": text}
 
 
+@pytest.mark.parametrize(
+    ("content", "is_error"),
+    [
+        ('{"ok": true, "error": null}', False),
+        ('{"errors": [], "rows": 3}', False),
+        ("14 passed, 0 errors", False),
+        ('{"error": {"code": 4}}', True),
+        ("ls: cannot access: Permission denied", True),
+        ("done, exit status 0", False),
+        ("exit code: 127", True),
+    ],
+)
+def test_what_tells_of_an_error_is_told_from_what_tells_of_none(
+    content: str, *, is_error: bool
+) -> None:
+    features = read(user("go"), {"role": "tool", "content": content}).features
+    assert (features.tool_errors > 0) is is_error
+
+
 def test_tools_schema_and_effort_are_read() -> None:
     features = read(
         user("x"),
