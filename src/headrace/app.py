@@ -15,6 +15,7 @@ from headrace.observe.cells import Cells, SharedCells
 from headrace.observe.event_log import DirectEventLog
 from headrace.observe.layout import Layout
 from headrace.observe.logs import open_direct_log
+from headrace.prompt.templates.registry import TemplateRegistry
 from headrace.server.descriptors import raise_descriptor_limit
 from headrace.server.embedded import EmbeddedValkey, NotShared, embed
 from headrace.server.listener import bind, server_tls
@@ -51,7 +52,7 @@ def serve(settings: Settings, load: Load) -> int:
 
 
 def check_files(settings: Settings) -> None:
-    """Try the certificates and the weights that the settings name.
+    """Try the certificates, the weights and the templates that the settings name.
 
     Raises:
         SettingsInvalid: one cannot be used.
@@ -61,6 +62,8 @@ def check_files(settings: Settings) -> None:
     trust = Trust()
     for name, provider in settings.providers.items():
         trust.context(name, provider)
+    if settings.templates.path is not None:
+        TemplateRegistry(settings.templates.path)
 
 
 def _supervise(settings: Settings, load: Load) -> int:

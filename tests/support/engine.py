@@ -27,7 +27,9 @@ CALL_USD = 0.01
 JSON = [(b"content-type", b"application/json")]
 
 
-def settings_of(*, workers: int = 1, **cache: Any) -> Settings:
+def settings_of(
+    *, workers: int = 1, templates: dict[str, Any] | None = None, **cache: Any
+) -> Settings:
     """Settings with a provider that is never reached, dear, free and unpriced models."""
     cheap = {"input": 0, "output": 0}
     return parse_settings(
@@ -41,6 +43,7 @@ def settings_of(*, workers: int = 1, **cache: Any) -> Settings:
                 },
                 "listen": {"workers": workers},
                 "cache": {"ttl_s": TTL_S, "second_usd": 1.0, **cache},
+                "templates": templates or {},
             }
         ),
         {},
@@ -52,17 +55,18 @@ class StillEngine:
     """The engine, and what a test wants of it.
 
     Args:
+        templates: settings of templates.
         cache: settings of the cache besides the lifetime and what a second is worth.
     """
 
-    def __init__(self, **cache: Any) -> None:
+    def __init__(self, *, templates: dict[str, Any] | None = None, **cache: Any) -> None:
         self.bugs: list[BaseException] = []
         self.clock = ManualClock()
         self.layout = Layout()
         cells = Cells(self.layout.size)
         self.metrics = Metrics(self.layout, cells.row(), cells.slots, self.clock)
         self.engine = Engine(
-            settings_of(**cache),
+            settings_of(templates=templates, **cache),
             clock=self.clock,
             metrics=self.metrics,
             on_bug=self.bugs.append,

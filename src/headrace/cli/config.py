@@ -88,6 +88,7 @@ def _bounds(settings: "Settings") -> list[tuple[str, str]]:
         ("request body", f"{listen.body_bytes_max} bytes"),
         ("cache", f"{memory}, {cache.policy}" if cache.enabled else "off"),
         *(_cache_parts(settings) if cache.enabled else ()),
+        *([("templates", settings.templates.path)] if settings.templates.path else ()),
     ]
 
 

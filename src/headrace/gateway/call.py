@@ -46,6 +46,8 @@ class Call(msgspec.Struct, frozen=True):
         scope: digest of what separates this caller's answers from those of others.
         repeat_scope: the same, and what else of the head decides which answer its body leads to.
         key: name of the caller's key, where it has one.
+        template: which template stands for the request; empty where the head names none.
+        bare: the same without a template: what the call is once that has been put in.
     """
 
     dialect: Dialect
@@ -56,6 +58,8 @@ class Call(msgspec.Struct, frozen=True):
     scope: bytes
     repeat_scope: bytes
     key: str = ""
+    template: str = ""
+    bare: "Call | None" = None
 
 
 def make_call(
@@ -67,6 +71,7 @@ def make_call(
     *,
     by_session: bool = False,
     key: str = "",
+    template: bytes = b"",
 ) -> Call:
     """Put a call together; its scope counts every forwarded header that can change the answer.
 
@@ -74,6 +79,8 @@ def make_call(
         by_session: whether models are chosen by session, so that the same body may lead to another
             answer in another one.
         key: name of the caller's key.
+        template: which template stands for the request, so that the same body means something else
+            by another one; empty for none.
     """
     parts = [tenant.encode(), operation.value.encode()]
     for name, value in sorted(forwarded):
@@ -82,7 +89,15 @@ def make_call(
     grammar = dialect.grammars[operation]
     scope = scope_digest(*parts)
     repeat_scope = scope_digest(scope, hints.session) if by_session and hints.session else scope
-    return Call(dialect, grammar, tenant, hints, forwarded, scope, repeat_scope, key)
+    call = Call(dialect, grammar, tenant, hints, forwarded, scope, repeat_scope, key)
+    if not template:
+        return call
+    return msgspec.structs.replace(
+        call,
+        repeat_scope=scope_digest(repeat_scope, b"template", template),
+        template=template.decode("latin-1"),
+        bare=call,
+    )
 
 
 class Stopwatch:

@@ -41,6 +41,7 @@ from headrace.gateway.stock.cache_desk import CacheDesk
 from headrace.gateway.stock.meaning_parts import EmbedTexts
 from headrace.gateway.stock.stock import Stock
 from headrace.gateway.tasks import Tasks
+from headrace.gateway.templating.templates import Templates
 from headrace.identity.tallies import TallyTable
 from headrace.limits import SWEEP_INTERVAL_S
 from headrace.model import DialectName, Price
@@ -99,10 +100,9 @@ class Engine:
         self._tasks = Tasks(on_bug)
         self._prices = PriceTable.load(clock.wall_s)
         uniform = secrets.SystemRandom().random
-        self._lanes = Lanes(
-            self.dialects, metrics, self._tasks.spawn, clock, uniform, self._tell_circuit
-        )
-        self._targets = Targets(clock, uniform, Wellness(clock, uniform, self._tasks.spawn, say))
+        spawn = self._tasks.spawn
+        self._lanes = Lanes(self.dialects, metrics, spawn, clock, uniform, self._tell_circuit)
+        self._targets = Targets(clock, uniform, Wellness(clock, uniform, spawn, say))
         self._aims = Aims(clock, AimMetrics(metrics))
         self._sweeper: asyncio.TimerHandle | None = None
         self._warming: list[asyncio.Task[None]] = []
@@ -113,14 +113,14 @@ class Engine:
             plan=lambda: self.pipeline.plan,
             clock=clock,
             metrics=metrics,
-            spawn=self._tasks.spawn,
+            spawn=spawn,
             on_tier=on_tier,
             on_store=say,
             ask_again=self._ask_again,
             embed=embed,
             spending=lambda: self.treasury.spending,
         )
-        self.catalogue = Catalogue(plan, clock, self._tasks.spawn)
+        self.catalogue = Catalogue(plan, clock, spawn)
         self._dispatcher = Dispatcher(clock, uniform)
         self._embeds = EmbedBatcher(lambda: self.settings.batch, clock, on_bug, self._dispatcher)
         self.pipeline = Pipeline(
@@ -128,12 +128,13 @@ class Engine:
             answers=self.stock.answers,
             clock=clock,
             metrics=metrics,
-            spawn=self._tasks.spawn,
+            spawn=spawn,
             sender=self._embeds,
             on_bug=on_bug,
             meanings=self.stock.meanings,
         )
         self.treasury = self._make_treasury(tallies)
+        self.templates = self._make_templates()
         self.shedding = self._make_shedding()
         self._workshop = self._make_workshop(clock)
         self._shaping = self._make_shaping(on_bug)
@@ -178,6 +179,7 @@ class Engine:
         self._sweep(asyncio.get_running_loop())
         self.stock.cellar.start()
         self.pipeline.landing.counts = self._make_counts(self.settings)
+        self.templates.start(self._forget_repeats)
         self._warming = [
             self._tasks.spawn(self._warm(lane, connections))
             for name, lane in self.pipeline.plan.lanes.items()
@@ -202,10 +204,13 @@ class Engine:
         Raises:
             SettingsInvalid: they cannot be used; the old ones stay.
         """
+        # First, for what is refused changes nothing.
+        templates = self.templates.read(settings.templates)
         plan = self._plan(settings)
         steps = self._shaping.steps = self._workshop.steps(settings)
         self.pipeline.shaping = self._shaping if steps else None
         self.settings = settings
+        self.pipeline.templating = self.templates.adopt(settings.templates, templates)
         self.catalogue = Catalogue(plan, self._clock, self._tasks.spawn)
         self.stock.adopt(settings)
         self.pipeline.adopt(plan)
@@ -311,6 +316,16 @@ class Engine:
 
         self.counters.warm_up()
         return TokenCounts(self.counters, self._tasks.spawn, self._clock)
+
+    def _make_templates(self) -> Templates:
+        spawn = self._tasks.spawn
+        templates = Templates(self.settings.templates, self.metrics, spawn, self._say)
+        self.pipeline.templating = templates.templating
+        return templates
+
+    def _forget_repeats(self) -> None:
+        """Another template may stand for the same body: those under way end as they began."""
+        self.pipeline.adopt(msgspec.structs.replace(self.pipeline.plan))
 
     def _make_shedding(self) -> Shedding:
         return Shedding(

@@ -1,6 +1,6 @@
 """The one place where the order of the stages is written.
 
-    authenticate -> validate -> route -> look up -> join -> seek
+    authenticate -> validate (template) -> route -> look up -> join -> seek
         -> shape -> admit -> prepare -> send -> relay -> settle
 
 `repeat` is the fast path: a body that was seen before is answered by its digest, before any JSON
@@ -38,6 +38,7 @@ from headrace.gateway.stock.answers import Answers, Held
 from headrace.gateway.stock.meanings import Meanings
 from headrace.gateway.stock.seeker import Seeker, Sought
 from headrace.gateway.tasks import Spawn, attempt
+from headrace.gateway.templating.expansion import Templating
 from headrace.model import CacheResult
 from headrace.observe.metrics import Metrics
 
@@ -59,6 +60,7 @@ class Pipeline:
 
     Attributes:
         spending: admits calls within budgets and books them, where that is wanted; may be replaced.
+        templating: puts in what templates stand for, where there are any; may be replaced.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Pipeline:
         meanings: Meanings | None,
     ) -> None:
         self._plan = plan
+        self.templating: Templating | None = None
         self._answers = answers
         self._meanings = meanings
         self._seeker = Seeker(answers, meanings, spawn)
@@ -173,6 +176,8 @@ class Pipeline:
     def _validate(self, order: Order) -> bool:
         call = order.call
         order.document = decode_document(order.body)
+        if self.templating is not None:
+            self.templating.expand(order)
         order.view = call.dialect.read_request(call.grammar.operation, order.document)
         order.watch.passed("validate")
         return True
@@ -184,16 +189,15 @@ class Pipeline:
         view = order.view
         order.targets = plan.directory.resolve(view.model, call.dialect.name)
         target = order.targets[0]
-        order.plan = plan
+        order.plan, order.model = plan, target.model
         order.lane = lane = plan.lanes[target.provider]
-        order.model = target.model
         uncounted = call.grammar.uncounted
         if plan.ignored:
             uncounted |= plan.ignored
         document = counted_document(order)
-        key = canonical_key(call.scope + lane.scope, document, uncounted, target.model)
+        scope = call.scope + lane.scope
+        order.key = key = canonical_key(scope, document, uncounted, target.model)
         order.shape = shape = shape_of(view)
-        order.key = key
         order.flight_key = key + _SHAPE_SUFFIX[shape]
         if not order.digest:
             order.digest = repeat_key(call.repeat_scope, order.body)
@@ -230,11 +234,8 @@ class Pipeline:
     def _give(self, order: Order, held: Held) -> None:
         answer = held.answer
         stale = Stale.REVALIDATING if held.is_stale else None
-        order.reader.placed(
-            Source(
-                CacheResult.L1, answer.provider, answer.model, None, stale, order.key, order.remarks
-            )
-        )
+        who = answer.provider, answer.model
+        order.reader.placed(Source(CacheResult.L1, *who, None, stale, order.key, order.remarks))
         order.reader.answer(answer, self.now_s() - answer.stored_s)
         order.reader.done()
         if not order.purpose:
@@ -265,9 +266,9 @@ class Pipeline:
             cache = CacheResult.MISS if order.looks_up else CacheResult.BYPASS
             if joins:
                 self._flights.start(order.flight_key, flight)
-        order.reader.placed(
-            Source(cache, order.way.endpoint.name, order.model, flight, None, order.key)
-        )
+        own, order.remarks = order.remarks, ()  # what is said from now on is said of the call
+        provider, model = order.way.endpoint.name, order.model
+        order.reader.placed(Source(cache, provider, model, flight, None, order.key, own))
         flight.join(order.reader)
         del order.reader  # a cycle by way of the flight would be left to the garbage collector
         order.watch.passed("join")
@@ -336,8 +337,7 @@ class Pipeline:
             outcome = attempt(stage, order, self.on_bug)
             if isinstance(outcome, HeadraceError):
                 order.stop(outcome)
-                return
-            if not outcome:
+            if outcome is not True:
                 return
 
     def _refresh_due(self) -> None:

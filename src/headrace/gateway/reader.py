@@ -139,8 +139,8 @@ class Source:
 
     @property
     def remarks(self) -> Remarks:
-        """What stages said besides."""
-        return self._call.remarks if self._call else self._remarks
+        """What stages said besides: of this request, and then of the call that it waits for."""
+        return self._remarks + self._call.remarks if self._call else self._remarks
 
     @property
     def is_free(self) -> bool:

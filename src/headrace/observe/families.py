@@ -98,6 +98,7 @@ HEDGE = Label("outcome", ("won", "lost", "failed", "cancelled", "refused", "bloc
 CONNECTION_STATE = Label("state", ("idle", "active"))
 CHECK = Label("outcome", ("passed", "failed"))
 TOKEN_TYPE = Label("type", ("input", "output", "cached", "cache_write"))
+TEMPLATE = Label("outcome", ("rendered", "refused", "unknown"))
 STALE = Label("why", ("while-revalidate", "if-error"))
 EVICTION = Label("reason", ("capacity", "expired", "purged", "removed"))
 CONTINUATION = Label("outcome", ("ended", "failed"))
@@ -174,6 +175,7 @@ _TRAFFIC = (
     _counter("client_aborts", "Requests whose client went away before the answer was complete."),
     _counter("bad_requests", "Requests refused as invalid, by what was wrong.", BAD_REQUEST),
     _counter("rate_limited", "Requests refused for a limit of their caller.", RATE_LIMIT),
+    _counter("templates", "Requests that named a template, by what became of it.", TEMPLATE),
     _counter("flights_joined", "Requests that shared the upstream call of an identical one."),
 )
 _UPSTREAM = (

@@ -162,6 +162,7 @@ class Metrics:
         self.client_aborts = self._counter("client_aborts")
         self.bad_requests = self._counter("bad_requests")
         self.rate_limited = self._counter("rate_limited")
+        self.templates = self._counter("templates")
         self.flights_joined = self._counter("flights_joined")
 
     def _bind_upstream(self) -> None:

@@ -23,6 +23,7 @@ from headrace.errors import (
 from headrace.flow.scheduler import Priority
 from headrace.gateway.call import Call, Hints, make_call
 from headrace.gateway.headers import named_by_connection
+from headrace.gateway.templating.expansion import read_template
 from headrace.identity.keys import KeyRing, Principal, presented_key
 from headrace.limits import NUMBER_DIGITS_MAX
 from headrace.model import DialectName
@@ -31,6 +32,7 @@ from headrace.server.callers import Caller, find_caller
 from headrace.server.visitors import check_visitor, cors_lines
 
 RawHeaders = list[tuple[bytes, bytes]]
+Fields = Mapping[bytes, bytes]
 
 
 class Route(enum.StrEnum):
@@ -140,6 +142,7 @@ class Desk(msgspec.Struct, frozen=True):
     Attributes:
         callers: those keys that are limited, by digest.
         by_session: whether models are chosen by session.
+        has_templates: whether requests may name one.
     """
 
     keys: KeyRing
@@ -148,6 +151,7 @@ class Desk(msgspec.Struct, frozen=True):
     body_bytes_max: int
     callers: Mapping[bytes, Caller] = {}
     by_session: bool = False
+    has_templates: bool = False
 
 
 class RawHead(msgspec.Struct):
@@ -189,12 +193,7 @@ def read_head(raw: RawHead, desk: Desk, refusal: HeadraceError | None = None) ->
             principal = _authenticate(place, fields, desk.keys)
             _check_place(place, raw.method, path)
         if place.operation and principal:
-            hints, forwarded = read_hints(fields), _forwarded(raw.headers, dialect)
-            who, key = principal.tenant, principal.key_name
-            by_session, operation = desk.by_session, place.operation
-            call = make_call(
-                dialect, operation, who, hints, forwarded, by_session=by_session, key=key
-            )
+            call = _read_call(place.operation, principal, raw, fields, dialect, desk)
     except HeadraceError as refused:
         error = refused
     return RequestHead(
@@ -219,6 +218,21 @@ def read_head(raw: RawHead, desk: Desk, refusal: HeadraceError | None = None) ->
     )
 
 
+def _read_call(
+    operation: Operation, who: Principal, raw: RawHead, fields: Fields, dialect: Dialect, desk: Desk
+) -> Call:
+    return make_call(
+        dialect,
+        operation,
+        who.tenant,
+        read_hints(fields),
+        _forwarded(raw.headers, dialect),
+        by_session=desk.by_session,
+        key=who.key_name,
+        template=read_template(fields, has_templates=desk.has_templates),
+    )
+
+
 def unread_head(dialect: Dialect) -> RequestHead:
     """What stands for a head that could not be read; its error is told in `dialect`."""
     return RequestHead(b"-", "-", b"", _NOWHERE, dialect)
@@ -239,7 +253,7 @@ def find_place(path: str) -> Place:
     return _ADMIN if path.startswith(ADMIN_PREFIX) or path == "/admin" else _NOWHERE
 
 
-def read_hints(fields: Mapping[bytes, bytes]) -> Hints:
+def read_hints(fields: Fields) -> Hints:
     """What the caller says about the cache (RFC 9111, 5.2.1) and about time.
 
     Raises:
@@ -302,14 +316,14 @@ def _split(target: bytes) -> tuple[str, bytes]:
     return path.decode("latin-1"), query
 
 
-def _speaks_anthropic(place: Place, fields: Mapping[bytes, bytes]) -> bool:
+def _speaks_anthropic(place: Place, fields: Fields) -> bool:
     # On a route with an operation of its own the route decides, whatever a client sends along.
     if place.operation is not None:
         return place.dialect == "anthropic"
     return b"anthropic-version" in fields
 
 
-def _body_bytes(raw: RawHead, fields: Mapping[bytes, bytes], body_bytes_max: int) -> int | None:
+def _body_bytes(raw: RawHead, fields: Fields, body_bytes_max: int) -> int | None:
     codings = [value for name, value in raw.headers if name == b"transfer-encoding"]
     if codings:
         # Servers that read any other coding differently are what smuggling needs (RFC 9112, 6.1).
@@ -329,7 +343,7 @@ def body_too_large(body_bytes_max: int) -> BodyTooLarge:
     )
 
 
-def _check_target(raw: RawHead, fields: Mapping[bytes, bytes]) -> None:
+def _check_target(raw: RawHead, fields: Fields) -> None:
     if raw.method == b"CONNECT" or (not raw.target.startswith(b"/") and raw.target != b"*"):
         raise InvalidRequest("The request target must be a path such as /v1/chat/completions.")
     if raw.version not in ("1.0", "1.1"):
@@ -341,7 +355,7 @@ def _check_target(raw: RawHead, fields: Mapping[bytes, bytes]) -> None:
         raise InvalidRequest("Send the body without content-encoding; it is not decoded here.")
 
 
-def _authenticate(place: Place, fields: Mapping[bytes, bytes], keys: KeyRing) -> Principal | None:
+def _authenticate(place: Place, fields: Fields, keys: KeyRing) -> Principal | None:
     if not (place.needs_key or place.needs_admin):
         return None
     presented = presented_key(fields.get(b"authorization"), fields.get(b"x-api-key"))
@@ -368,7 +382,7 @@ def _tags(value: bytes) -> tuple[str, ...]:
     return checked_tags(names, "x-headrace-tags")
 
 
-def _optional(fields: Mapping[bytes, bytes], name: bytes) -> float | None:
+def _optional(fields: Fields, name: bytes) -> float | None:
     value = fields.get(name)
     return None if value is None else _number(name, value)
 

@@ -212,6 +212,7 @@ class Worker:
             "upstream_calls": engine.calls,
             "tasks": engine.tasks,
             "callers": self._callers.told(),
+            "templates": engine.templates.told(),
             "cache": {"entries": len(engine.cache), "bytes": engine.cache.bytes_held},
             "providers": {name: _lane_told(lane) for name, lane in plan.lanes.items()},
             "retired_providers": [
@@ -243,6 +244,7 @@ class Worker:
             body_bytes_max=settings.listen.body_bytes_max,
             callers=self._callers.limited,
             by_session=bool(settings.tiers or settings.experiments),
+            has_templates=settings.templates.path is not None,
         )
 
     def _make_books(self, settings: Settings) -> Books:

@@ -50,10 +50,9 @@ from headrace.settings.prompt import PromptSettings
 from headrace.settings.spend import BudgetSettings, SpendSettings
 from headrace.settings.stages import StageSettings
 from headrace.settings.targets import HealthSettings, ModelSettings, OutlierSettings
+from headrace.settings.templates import TemplateSettings
 from headrace.settings.tiers import ComplexitySettings, Experiments, Tiers
 from headrace.settings.values import Origin, Secret
-
-_NAME_DIGITS = 8
 
 
 class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -356,7 +355,7 @@ class KeySettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def shown_name(self) -> str:
         """What logs call this key."""
-        return self.name or f"key-{self.digest_bytes().hex()[:_NAME_DIGITS]}"
+        return self.name or f"key-{self.digest_bytes().hex()[:8]}"
 
     def digest_bytes(self) -> bytes:
         """The digest of this key.
@@ -384,6 +383,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     batch: BatchSettings = BatchSettings()
     process: ProcessSettings = ProcessSettings()
     prompt: PromptSettings = PromptSettings()
+    templates: TemplateSettings = TemplateSettings()
     store: StoreSettings = StoreSettings()
     keys: tuple[KeySettings, ...] = ()
     limits: LimitsSettings = LimitsSettings()

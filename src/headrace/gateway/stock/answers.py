@@ -318,7 +318,8 @@ class Answers:
         if answer is None:
             return None
         self.memory.add_shape(entry, answer)
-        self.memory.add_repeat(order.digest, entry, answer)
+        if order.plan is plan:  # or the same body may mean something else by now
+            self.memory.add_repeat(order.digest, entry, answer)
         state = freshness(
             now_s, terms.stored_s, terms.fresh_until_s, plan.stale_s, plan.stale_if_error_s
         )

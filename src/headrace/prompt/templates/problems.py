@@ -42,7 +42,7 @@ def invalid(problems: Iterable[Problem]) -> SettingsInvalid:
     lines = [str(problem) for problem in sorted(problems)]
     if len(lines) > _TOLD_MAX:
         lines[_TOLD_MAX:] = [f"... and {len(lines) - _TOLD_MAX} more"]
-    return SettingsInvalid("\n".join(lines), code="invalid_templates")
+    return SettingsInvalid("\n".join(lines))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

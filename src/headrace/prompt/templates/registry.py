@@ -57,6 +57,11 @@ class TemplateRegistry:
         """The set in force, which itself never changes."""
         return self._shelf
 
+    @property
+    def stamp(self) -> bytes:
+        """What tells the files in force from others: as `files.stamp` says."""
+        return self._stamp
+
     def render(
         self,
         name: str,
@@ -119,12 +124,11 @@ class TemplateRegistry:
         now = stamp(self.path)
         if now == self._stamp:
             return False
-        self._stamp = now  # what is wrong is told once, and again when it has changed again
         new = self._read()
         problems = changed(self._shelf, new)
         if problems:
             raise invalid(problems)
-        self._shelf = new
+        self._shelf, self._stamp = new, now
         return True
 
     def _read(self) -> Shelf:

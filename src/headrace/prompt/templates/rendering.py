@@ -167,8 +167,7 @@ def _minijinja() -> Any:
         import minijinja
     except ImportError:
         raise SettingsInvalid(
-            "Templates need minijinja: pip install 'headrace[templates]'.",
-            code="missing_package",
+            "Templates need minijinja: pip install 'headrace[templates]'."
         ) from None
     return minijinja
 

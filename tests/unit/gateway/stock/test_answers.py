@@ -39,7 +39,8 @@ class House:
     def order(self, shape: Shape) -> Order:
         call = make_call(self._dialect, Operation.CHAT, "t", Hints(), ())
         watch = Stopwatch(self.clock.monotonic_s, 0.0)
-        return Order(call, b"", Reader(), watch, digest=DIGEST, key=KEY, shape=shape)
+        plan = self.engine.pipeline.plan
+        return Order(call, b"", Reader(), watch, digest=DIGEST, plan=plan, key=KEY, shape=shape)
 
     def found(self, text: str) -> Found:
         """What a tier has: a whole answer of this moment, of use for twice as long as fresh."""

@@ -1,0 +1,1 @@
+"""Templates in requests: what they stand for, and files that change meanwhile."""

@@ -1,0 +1,94 @@
+"""The templates of a gateway: read at start, watched, and read again with the settings."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from headrace.gateway.tasks import Spawn
+from headrace.gateway.templating.expansion import Templating
+from headrace.gateway.templating.watch import watch_templates
+from headrace.observe.metrics import Metrics
+from headrace.prompt.templates.registry import TemplateRegistry
+from headrace.settings.templates import TemplateSettings
+from headrace.store.voice import Say
+
+
+class Templates:
+    """Owns the templates in force. Belongs to one event loop.
+
+    Args:
+        settings: where they are.
+        metrics: counts.
+        spawn: starts the watching of files.
+        say: told what becomes of files that change.
+
+    Attributes:
+        templating: expands requests; `None` where there are no templates.
+
+    Raises:
+        SettingsInvalid: a file cannot be used.
+    """
+
+    def __init__(
+        self, settings: TemplateSettings, metrics: Metrics, spawn: Spawn, say: Say
+    ) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._spawn = spawn
+        self._say = say
+        self._on_change: Callable[[], None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self.templating = self._of(self.read(settings))
+
+    def read(self, settings: TemplateSettings) -> TemplateRegistry | None:
+        """The templates that settings name, as their files are now.
+
+        Raises:
+            SettingsInvalid: a file cannot be used; what is in force stays so.
+        """
+        if settings.path is None:
+            return None
+        if settings.path != self._settings.path or self._on_change is None:
+            return TemplateRegistry(settings.path)
+        assert self.templating is not None  # noqa: S101  # it is there since there is a path
+        self.templating.registry.reload()
+        return self.templating.registry
+
+    def adopt(
+        self, settings: TemplateSettings, registry: TemplateRegistry | None
+    ) -> Templating | None:
+        """Go by what `read` gave from the next request on."""
+        self._settings = settings
+        if self.templating is None or self.templating.registry is not registry:
+            self.templating = self._of(registry)
+        if self._on_change is not None:
+            self.start(self._on_change)
+        return self.templating
+
+    def start(self, on_change: Callable[[], None]) -> None:
+        """Begin to watch the files.
+
+        Args:
+            on_change: told that another set is in force.
+        """
+        self._on_change = on_change
+        if self._watching is not None:
+            self._watching.cancel()
+            self._watching = None
+        poll_s = self._settings.poll_s
+        if self.templating is not None and poll_s:
+            self._watching = self._spawn(
+                watch_templates(self.templating.registry, poll_s, on_change, self._say)
+            )
+
+    def told(self) -> dict[str, Any]:
+        """How many there are, and how often each was rendered since the start or a new path."""
+        if self.templating is None:
+            return {}
+        return {
+            "versions": len(self.templating.registry.shelf.templates),
+            "rendered": dict(sorted(self.templating.rendered.items())),
+        }
+
+    def _of(self, registry: TemplateRegistry | None) -> Templating | None:
+        return None if registry is None else Templating(registry, self._metrics)
