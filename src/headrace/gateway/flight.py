@@ -177,7 +177,8 @@ class Flight(Relay):
 
     def failed(self) -> None:
         self.call = None
-        self.order.book(None)
+        if self.order.aimed is not None:
+            self.order.book(None)
         self.tower.landed(self)
 
     def closed(self) -> None:

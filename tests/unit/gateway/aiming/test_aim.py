@@ -4,16 +4,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
+from headrace.cache.key import repeat_key
 from headrace.clock import SystemClock
 from headrace.dialects.base import Operation
 from headrace.dialects.openai import OpenAIDialect
 from headrace.errors import SettingsInvalid
 from headrace.gateway.aiming.aim import Aim, Aims, extra_models, read_weights
 from headrace.gateway.aiming.asked import Aimed
-from headrace.gateway.call import Hints, make_call
+from headrace.gateway.call import Hints, Stopwatch, make_call
+from headrace.gateway.order import Order
+from headrace.gateway.reader import Nobody
 from headrace.observe.aim_metrics import AimMetrics
 from headrace.observe.cells import Cells
 from headrace.observe.layout import Layout
@@ -105,10 +109,52 @@ def test_what_the_cache_asks_by_itself_leaves_no_trace() -> None:
     assert aim.told()["experiments"]["e"]["arms"]["a"]["requests"] == 1  # by the tier's model
 
 
+def written(text: str, model: str) -> bytes:
+    """A request, as a caller may write it."""
+    messages = msgspec.json.encode([{"role": "user", "content": text}])
+    return b'{"model": "%b",  "messages": %b, "seed": 1.0}' % (model.encode(), messages)
+
+
+def taken(aim: Aim, text: str, purpose: str = "", model: str = "auto") -> Order:
+    """An order that took aim."""
+    dialect = OpenAIDialect()
+    call = make_call(dialect, Operation.CHAT, "t", Hints(), ())
+    body = written(text, model)
+    order = Order(call, body, Nobody(), Stopwatch(lambda: 0.0, 0.0), purpose=purpose)
+    order.document = msgspec.json.decode(body)
+    order.view = dialect.read_request(Operation.CHAT, order.document)
+    order.take_aim(aim)
+    return order
+
+
+def test_an_order_that_is_aimed_is_another_request_under_its_own_bytes() -> None:
+    tiers = {"auto": {**TIERS["auto"], "cheap": {"model": "fast", "output_tokens_max": 9}}}
+    aim = World().change(tiers=tiers)
+    assert aim is not None
+    order = taken(aim, EASY)
+    sent = msgspec.json.decode(order.body)
+    assert (sent["model"], sent["max_tokens"]) == ("fast", 9)
+    assert sent == order.document
+    assert b'"seed":1.0' in order.body  # what is not changed keeps its very bytes
+    assert order.view.model == "fast"
+    assert order.remarks == (("tier", "cheap;why=score"),)
+    assert order.digest == repeat_key(order.call.repeat_scope, written(EASY, "auto"))
+
+
+def test_what_is_asked_ahead_is_chosen_and_what_is_asked_again_is_not() -> None:
+    world = World()
+    aim = world.change(tiers=TIERS)
+    assert aim is not None
+    assert taken(aim, EASY, "warm").view.model == "fast"
+    # It names the model that was chosen, which may have tiers of its own by now.
+    assert taken(aim, EASY, "prefetch").view.model == "auto"
+    assert taken(aim, EASY, "refresh").aimed is None
+    assert world.choices == 0
+
+
 def test_sessions_and_books_outlive_other_models_and_modes() -> None:
     world = World()
-    experiment = {"e": {"model": "other/x", "arms": ARMS}}
-    experiment["e"]["model"] = "one/x"
+    experiment = {"e": {"model": "one/x", "arms": ARMS}}
     aim = world.change(tiers=TIERS, experiments=experiment)
     at(aim, HARD, session=b"s")
     at(aim, EASY, model="one/x")
