@@ -54,19 +54,14 @@ def key_of(prefix: Prefix, shards: int) -> str:
 
 def _opening(document: dict[str, Any]) -> tuple[list[Any], Any]:
     """The system messages that come first, and the first message behind them."""
-    opening: list[Any] = []
-    for message in _messages(document):
-        if message.get("role") not in _OPENING_ROLES:
-            return opening, message
-        opening.append(message)
-    return opening, None
-
-
-def _messages(document: dict[str, Any]) -> list[dict[str, Any]]:
     messages = document.get("messages")
-    if not isinstance(messages, list):
-        return []
-    return [message for message in messages if isinstance(message, dict)]
+    opening: list[Any] = []
+    for message in messages if isinstance(messages, list) else ():
+        if isinstance(message, dict):
+            if message.get("role") not in _OPENING_ROLES:
+                return opening, message
+            opening.append(message)
+    return opening, None
 
 
 def _chain(*parts: bytes) -> bytes:

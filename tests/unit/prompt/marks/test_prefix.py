@@ -1,5 +1,7 @@
 from typing import Any
 
+import msgspec
+import pytest
 from tests.support.prompts import tool, turn
 
 from headrace.prompt.marks.habits import Advice
@@ -81,3 +83,52 @@ def test_each_dialect_is_marked_in_its_own_way():
     assert "prompt_cache_key" not in done
     assert [mark.place for mark in report.marks] == ["last"]
     assert not report.is_ordered
+
+
+def deep(levels: int) -> Any:
+    value: Any = "bottom"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("dialect", ["anthropic", "openai"])
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"messages": [turn("assistant" if n % 2 else "user", "So?") for n in range(100_000)]},
+        {"messages": [turn("user", "word " * 2_000_000)], "system": "word " * 2000},
+        {
+            "messages": [turn("user", deep(900))],
+            "tools": [{"name": "t", "input_schema": deep(900)}],
+        },
+    ],
+    ids=["many messages", "10 MB", "deep"],
+)
+def test_what_is_too_much_of_something_is_marked_like_anything_else(
+    document: dict[str, Any], dialect: Any
+):
+    place = prefix_of(document, dialect=dialect, model="gpt-5.6", tenant="t")
+    done, report = mark_document(
+        document,
+        dialect=dialect,
+        model="gpt-5.6",
+        rules=MarkRules(is_ordered=True),
+        prefix=place,
+        advice=Advice(),
+    )
+    assert len(done["messages"]) == len(document["messages"])
+    assert len(report.marks) <= 4
+    assert mark_document(
+        done,
+        dialect=dialect,
+        model="gpt-5.6",
+        rules=MarkRules(is_ordered=True),
+        prefix=place,
+        advice=Advice(),
+    ) == (
+        done,
+        msgspec.structs.replace(
+            report, marks=(), found=len(report.marks), key="", is_ordered=False
+        ),
+    )
