@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
+from headrace.cli.config import summary
 from headrace.errors import SettingsInvalid
 from headrace.settings import Settings, notices, parse_settings
 
@@ -131,3 +132,11 @@ def test_experiments_that_make_none_are_told(settings: dict[str, Any], why: str)
     with pytest.raises(SettingsInvalid) as refused:
         read(**settings)
     assert why in refused.value.message
+
+
+def test_what_is_set_is_summed_up() -> None:
+    shadow = {**TIERS, "mode": "shadow", "standard": "one/m"}
+    settings = read(tiers={"smart": shadow}, **experiments(*ARMS))
+    lines = [" ".join(line.split()) for line in summary(settings)]
+    assert "smart fast < one/m < smart cheap_share 0.5 shadow" in lines
+    assert "test smart a 1 (fast), b 1 (smart) session" in lines

@@ -67,7 +67,30 @@ def summary(settings: "Settings") -> Iterator[str]:
     yield from _table(("PROVIDER", "DIALECT", "BASE URL", "CREDENTIAL"), providers)
     if models:
         yield from _table(("MODEL", "TARGETS", "BALANCE", "PRICE"), models)
+    if settings.tiers:
+        yield from _table(("TIERS", "MODELS", "BY", "MODE"), list(_tiers(settings)))
+    if settings.experiments:
+        yield from _table(("EXPERIMENT", "MODEL", "ARMS", "UNIT"), list(_experiments(settings)))
     yield from _table(("BOUND", "VALUE"), _bounds(settings))
+
+
+def _tiers(settings: "Settings") -> Iterator[tuple[str, str, str, str]]:
+    for name, tiers in settings.tiers.items():
+        found = (tiers.cheap, tiers.standard, tiers.strong)
+        models = " < ".join(each.model for each in found if each is not None)
+        goals = (
+            ("cheap_share", tiers.cheap_share),
+            ("quality", tiers.quality),
+            ("cheap_below", tiers.cheap_below),
+        )
+        by = next(f"{goal} {value:g}" for goal, value in goals if value is not None)
+        yield name, models, by, tiers.mode
+
+
+def _experiments(settings: "Settings") -> Iterator[tuple[str, str, str, str]]:
+    for name, each in settings.experiments.items():
+        arms = ", ".join(f"{arm.name} {arm.weight:g} ({arm.model})" for arm in each.arms)
+        yield name, each.model, arms, each.unit
 
 
 def _credential(provider: "ProviderSettings") -> str:
