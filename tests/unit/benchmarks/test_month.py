@@ -8,6 +8,7 @@ from benchmarks.prompt.month_model import (
     LEVERS,
     TRAFFIC,
     USERS,
+    Lever,
     Models,
     Traffic,
     month_usd,
@@ -50,6 +51,17 @@ def test_marks_pay_where_turns_follow_and_not_below_the_shortest_prefix() -> Non
     assert usd(talk, "marks") < 0.55 * usd(talk)
     short = Traffic("short", 1, 1, 500, 100, 0.0, 100)
     assert usd(short, "marks") == usd(short)
+
+
+def test_marks_save_what_a_gateway_measures() -> None:
+    """`benchmarks.prompt.caching`: input of Claude's agents comes to .287 of its price."""
+    agents, models = TRAFFIC[0], find_models()
+    output_usd = models.strong.output * agents.output_tokens * agents.turns / 1e6
+    before, after = (
+        month_usd([agents], RATES_KNOWN, models, levers) / (USERS * DAYS * agents.conversations)
+        for levers in (frozenset[Lever](), frozenset[Lever](("marks",)))
+    )
+    assert (after - output_usd) / (before - output_usd) == pytest.approx(0.287, abs=0.03)
 
 
 def test_parts_add_up_to_what_is_saved() -> None:
