@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         SyncAdapter,
     )
     from headrace.model import Usage
+    from headrace.prompt.compress.lingua import LinguaShortener
     from headrace.prompt.compress.public import Compressed, compress
     from headrace.prompt.compress.report import CompressReport, StageCount
     from headrace.prompt.counting.count import Count
@@ -97,6 +98,7 @@ __all__ = (
     "InvalidRequest",
     "LLMBatchProcessor",
     "LimiterStats",
+    "LinguaShortener",
     "NotFound",
     "NotRunning",
     "NotStorable",
@@ -148,6 +150,7 @@ _HOMES = (
         ("Adapter", "BatchReply", "Completion", "Embeddings", "StreamEvent", "SyncAdapter"),
     ),
     ("model", ("Usage",)),
+    ("prompt.compress.lingua", ("LinguaShortener",)),
     ("prompt.compress.public", ("Compressed", "compress")),
     ("prompt.compress.report", ("CompressReport", "StageCount")),
     ("prompt.counting.count", ("Count",)),

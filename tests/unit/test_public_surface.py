@@ -93,6 +93,7 @@ EXPECTED: Final[Mapping[str, str]] = {
     "LimiterStats": (
         "class(limit, inflight, successes, ignored, drops, refused, reclaimed, closed_s)"
     ),
+    "LinguaShortener": "class(model, *, device)",
     "NotFound": "error(message, *, code, param, retry_after_s)",
     "NotRunning": "error(message, *, code, param, retry_after_s)",
     "Overloaded": "error(message, *, code, param, retry_after_s)",

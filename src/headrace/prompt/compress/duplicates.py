@@ -5,33 +5,46 @@ negations are words, so none is lost. A mark stands where something was left out
 """
 
 import re
+from collections import Counter
+from itertools import groupby
 from typing import Final
 
 MARK: Final = "[as above]"
 PARAGRAPH_CHARS_MIN: Final = 60
 LINE_WORDS_MIN: Final = 8
+_BEGINNING_CHARS: Final = 48
+_BEGINNING_LETTERS: Final = 16
 
 _WORD: Final = re.compile(r"[\w%$€£+#/=<>*-]+")
-_WHOLE_LINE: Final = re.compile(r"\s*(?:[-*•]|\d+[.)])\s|.*[.!?:;]\s*$")
-_CODE_LINE: Final = re.compile(r"(?: {4}|\t)|.*[{};=|]\s*$")
+_ITEM: Final = re.compile(r"\s*(?:[-*•]|\d+[.)])\s")
+_STOPS: Final = (".", "!", "?", ":", ";")
+_CODE_ENDS: Final = ("{", "}", ";", "=", "|")
+_CODE_BEGINNINGS: Final = ("    ", "\t")
 
 
 def without_paragraphs(text: str) -> str:
     """Each paragraph once."""
     pieces = _split_paragraphs(text)
+    begun = [_beginning(piece) for piece in pieces]
+    beginnings = Counter(begun)
     seen: set[tuple[str, ...]] = set()
     kept: list[str] = []
-    for piece in pieces:
-        is_blank = not piece.strip()
-        words = () if is_blank or len(piece) < PARAGRAPH_CHARS_MIN else _words(piece)
-        if not words or _CODE_LINE.match(piece):
-            kept.append(piece)
-        elif words in seen:
+    for piece, beginning in zip(pieces, begun, strict=True):
+        words = _words(piece) if beginning and beginnings[beginning] > 1 else ()
+        if words and words in seen:
             kept.append(MARK + piece[len(piece.rstrip()) :])
         else:
             seen.add(words)
             kept.append(piece)
     return _marks_merged(kept)
+
+
+def _beginning(piece: str) -> str:
+    """Letters that are the same where the words are; empty for what is no paragraph to compare."""
+    if len(piece) < PARAGRAPH_CHARS_MIN or _is_code(piece):
+        return ""
+    letters = "".join(filter(str.isalnum, piece[:_BEGINNING_CHARS].lower()))
+    return letters[:_BEGINNING_LETTERS] if len(letters) >= _BEGINNING_LETTERS else ""
 
 
 def without_lines(text: str) -> str:
@@ -44,17 +57,20 @@ def without_lines(text: str) -> str:
             if not kept or kept[-1] != MARK:
                 kept.append(MARK)
             continue
-        seen.add(words)
+        if words:
+            seen.add(words)
         kept.append(line)
     return "\n".join(kept)
 
 
 def _stands_alone(line: str) -> bool:
-    return (
-        line.count(" ") >= LINE_WORDS_MIN - 1
-        and not _CODE_LINE.match(line)
-        and _WHOLE_LINE.match(line) is not None
-    )
+    if line.count(" ") < LINE_WORDS_MIN - 1 or _is_code(line):
+        return False
+    return line.rstrip().endswith(_STOPS) or _ITEM.match(line) is not None
+
+
+def _is_code(line: str) -> bool:
+    return line.startswith(_CODE_BEGINNINGS) or line.rstrip().endswith(_CODE_ENDS)
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -63,13 +79,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 def _split_paragraphs(text: str) -> list[str]:
     """Paragraphs and the blank lines between them, in turn."""
-    pieces: list[str] = [""]
-    for line in text.splitlines(keepends=True):
-        is_blank = not line.strip()
-        if is_blank != (not pieces[-1].strip()):
-            pieces.append("")
-        pieces[-1] += line
-    return pieces
+    return ["".join(lines) for _, lines in groupby(text.splitlines(keepends=True), str.isspace)]
 
 
 def _marks_merged(pieces: list[str]) -> str:

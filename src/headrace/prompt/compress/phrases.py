@@ -3,17 +3,16 @@
 The table is made and checked by scripts/build_phrases.py.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
 from headrace.prompt.compress.phrase_table import PHRASES
 from headrace.prompt.compress.protected import spans
 
-_WORD: Final = re.compile("[a-z]+")
-# Longer ones first, for some begin like others; each with the words that have to be there.
+# Longer ones first, for some begin like others; each with words that have to stand by themselves:
+# those between the first and the last, which may have a bracket or a comma at them.
 _ORDERED: Final = tuple(
-    (phrase, short, frozenset(phrase.split()))
+    (phrase, short, frozenset(phrase.split()[1:-1]))
     for phrase, short, _ in sorted(PHRASES, key=lambda row: -len(row[0]))
 )
 
@@ -26,10 +25,10 @@ def shorten(text: str) -> str:
     lower = text.lower()
     if len(lower) != len(text):
         return text  # some letter is two in lower case, and places would not fit
-    words = frozenset(_WORD.findall(lower))
+    words = frozenset(lower.split())
     taken: list[tuple[int, int, str]] = []
     for phrase, short, needed in _ORDERED:
-        if needed <= words:
+        if needed <= words and phrase in lower:
             taken += _places(text, lower, phrase, short)
     if not taken:
         return text

@@ -30,7 +30,7 @@ from headrace.prompt.compress.rules import (
     Place,
     Stage,
 )
-from headrace.prompt.compress.segments import Segment, split
+from headrace.prompt.compress.segments import split
 
 TEXT_CHARS_MAX: Final = 16_000_000
 """Longer texts are left as they are."""
@@ -99,51 +99,82 @@ def compress_text(text: str, job: Job) -> Outcome:
     if len(text) > TEXT_CHARS_MAX or not text.strip():
         return unchanged
     effects: list[Effect] = []
-    tries: list[Effect] = []
-    current, after = text, before
+    done = _Round(text, before, None)
     for _ in range(_ROUNDS_MAX):
-        tries = []
-        shorter, after_round = _round(current, after, job, tries)
-        if shorter == current:
+        last = done
+        done = _round(last, job)
+        if done.text == last.text:
             break
-        effects += tries
-        current, after = shorter, after_round
+        effects += done.effects
     else:
         return unchanged
-    if current == text or not current.strip() or after >= before:
-        return msgspec.structs.replace(unchanged, effects=tuple(each for each in tries if each[2]))
-    return Outcome(current, before, after, tuple(effects))
+    if done.text == text or not done.text.strip() or done.tokens >= before:
+        reverted = tuple(each for each in done.effects if each[2])
+        return Outcome(text, before, before, reverted)
+    return Outcome(done.text, before, done.tokens, tuple(effects))
 
 
-def _round(text: str, tokens: int, job: Job, effects: list[Effect]) -> tuple[str, int]:
-    """All stages once over `text`, and the tokens of what comes out."""
+class _Round(msgspec.Struct):
+    """What came out of a round.
+
+    Attributes:
+        text: what came out.
+        tokens: how many it has.
+        kind: what all of it was taken for, `None` where that was several things.
+        settled: stages from this one on have seen `text` as it is, and left it alone.
+        effects: what stages did.
+    """
+
+    text: str
+    tokens: int
+    kind: Kind | None
+    settled: int | None = None
+    effects: Sequence[Effect] = ()
+
+
+def _round(last: _Round, job: Job) -> _Round:
+    """All stages once, but for those that have nothing more to do."""
+    text, effects = last.text, list[Effect]()
     segments = split(text)
     if len(segments) == 1:
-        return _stages(segments[0], tokens, job, len(text), effects)
-    pieces = [_stages(each, -1, job, len(text), effects)[0] for each in segments]
+        kind = segments[0].kind
+        steps = _steps(kind, job, len(text))
+        steps = steps[: last.settled if kind == last.kind else None]
+        done = _stages(text, last.tokens, steps, job, effects)
+        return _Round(done[0], done[1], kind, done[2], effects)
+    pieces: list[str] = []
+    for segment in segments:
+        steps = _steps(segment.kind, job, len(text))
+        pieces.append(_stages(segment.text, -1, steps, job, effects)[0])
     joined = "".join(pieces)
-    return joined, tokens if joined == text else job.count(joined)
+    tokens = last.tokens if joined == text else job.count(joined)
+    return _Round(joined, tokens, None, None, effects)
 
 
 def _stages(
-    segment: Segment, tokens: int, job: Job, length: int, effects: list[Effect]
-) -> tuple[str, int]:
-    """The stages of its kind over one segment; its tokens are counted where they are below 0."""
-    current = segment.text
-    for step in _steps(segment.kind, job, length):
-        candidate = step.run(current, job)
-        if candidate == current:
+    text: str, tokens: int, steps: Sequence[_Step], job: Job, effects: list[Effect]
+) -> tuple[str, int, int]:
+    """Some stages over a text of `tokens`, -1 if they are not known.
+
+    Returns:
+        The text, its tokens as far as they are known, and the number of the last stage that
+        changed it, 0 for none.
+    """
+    changed = 0
+    for number, step in enumerate(steps, 1):
+        candidate = step.run(text, job)
+        if candidate == text:
             continue
-        tokens = job.count(current) if tokens < 0 else tokens
+        tokens = job.count(text) if tokens < 0 else tokens
         after = job.count(candidate)
         saved = tokens - after
         is_fit = 0 < saved <= SAVED_SHARE_MAX[step.stage] * tokens
-        if is_fit and step.holds(current, candidate):
+        if is_fit and step.holds(text, candidate):
             effects.append((step.stage, saved, False))
-            current, tokens = candidate, after
+            text, tokens, changed = candidate, after, number
         else:
             effects.append((step.stage, 0, True))
-    return current, tokens
+    return text, tokens, changed
 
 
 def _steps(kind: Kind, job: Job, length: int) -> Sequence[_Step]:

@@ -5,6 +5,7 @@ than time in proportion to its length.
 """
 
 import re
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -22,24 +23,28 @@ _CODE_SHARE: Final = 0.2
 _NUMBERED_SHARE: Final = 0.5
 _LOG_SHARE: Final = 0.5
 _FENCE: Final = re.compile(r" {0,3}(`{3,}+|~{3,}+)([^\n]*)")
+_FILLED_LINE: Final = re.compile(r"\n[ \t\r]*+(?=[^\s])")
 _FOLDED: Final = re.compile(r"(?:^|\n)(?:@rows\d+, \d+ rows as CSV|@like, \d+ lines: )")
-_JSON_START: Final = re.compile(r"(?:^|\n)[ \t]*(?=[\[{])")
-_CODE_END: Final = re.compile(r"(?:[;{\\]|=>|\):|->[^:]*:)$")
+_JSON_START: Final = re.compile(r"\n[ \t]*+(?=[\[{])")
+_JSON_FIRST: Final = re.compile(r"[ \t]*+(?=[\[{])")
+# Each looks at a whole text with a line end at both of its ends, for a search for a letter is
+# faster than a loop over lines.
+_CODE_ENDS: Final = ("{\n", ";\n", "\\\n", "=>\n", "):\n")
 _CODE_START: Final = re.compile(
-    r"</?\w|[}\])]+[;,)]*$|#!|#include|#define|diff --git|@@ |[+-]{3} |from \S+ import\b"
+    r"\n[ \t]*+(?:</?\w|[}\])]++[;,)]*+(?=\n)|#!|#include|#define|diff --git|@@ |[+-]{3} "
+    r"|from \S++ import\b"
     r"|(?:def|class|import|export|return|elif|else:|except|while|for|if|with|async|await|public"
     r"|private|protected|static|const|let|var|function|fn|func|package|struct|enum|impl|assert"
-    r"|raise|throw|try|SELECT|INSERT|CREATE|ALTER)\b.*[({:;]$"
-    r"|[\w.]+(?:\[[^\]]*\])? [-+*/]?= |[\w.]+\(.*\)$"
+    r"|raise|throw|try|SELECT|INSERT|CREATE|ALTER)\b[^\n]*[({:;](?=\n)"
+    r"|[\w.]++(?:\[[^\]\n]*+\])? [-+*/]?= |[\w.]++\([^\n]*\)(?=\n))"
 )
-_NUMBERED: Final = re.compile(r"\d+(?:\t|→|\||: ? ?)")
-_LOG_START: Final = re.compile(
-    r"\W{0,2}(?:\d{4}[-/]\d\d[-/]\d\d|\d\d:\d\d:\d\d|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d"
-    r"|\d{1,3}(?:\.\d{1,3}){3} |\d+ (?:verbose|silly|info|http|warn|error)\b)"
-    r"|\S*(?:npm|level=|\[\d+\.\d+\])"
+_NUMBERED: Final = re.compile(r"\n[ \t]*+\d++(?:\t|→|\||:)")
+_LOG_LINE: Final = re.compile(
+    r"\n[ \t]*+(?:\W{0,2}(?:\d{4}[-/]\d\d[-/]\d\d|\d\d:\d\d:\d\d|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d"
+    r"|\d{1,3}(?:\.\d{1,3}){3} |\d++ (?:verbose|silly|info|http|warn|error)\b)"
+    r"|npm |[^\s=]{0,9}\blevel=|\[ *\d++\.\d++\])"
 )
-_LOG_LEVEL: Final = re.compile(r"\b(?:TRACE|DEBUG|INFO|NOTICE|WARN|ERROR|FATAL|CRITICAL)")
-_LEVEL_CHARS: Final = 60
+_LOG_LEVELS: Final = ("TRACE", "DEBUG", "INFO", "NOTICE", "WARN", "ERROR", "FATAL", "CRITICAL")
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -51,7 +56,7 @@ class Segment(msgspec.Struct, frozen=True):
 
 def split(text: str) -> list[Segment]:
     """The stretches of `text`, in order."""
-    if _FOLDED.search(text):
+    if ("@rows" in text or "@like" in text) and _FOLDED.search(text):
         return [Segment("folded", text)]
     if is_html(text):
         return [Segment("html", text)]
@@ -106,7 +111,8 @@ def _plain(text: str) -> list[Segment]:
     """JSON that begins at the beginning of a line, and what is around it."""
     found: list[Segment] = []
     at, tries = 0, 0
-    for match in _JSON_START.finditer(text):
+    first = _JSON_FIRST.match(text)
+    for match in chain((first,) if first else (), _JSON_START.finditer(text)):
         start = match.end()
         if start < at:
             continue
@@ -127,31 +133,25 @@ def _plain(text: str) -> list[Segment]:
 
 def _judged(text: str) -> Segment:
     """What text that is neither fenced nor JSON looks like, by its lines."""
-    lines = [stripped for line in text.split("\n") if (stripped := line.strip())]
+    framed = f"\n{text}\n"
+    lines = len(_FILLED_LINE.findall(framed))
     if not lines:
         return Segment("code", text)
-    if has_traces(text) or _is_log(lines):
+    if has_traces(text) or _is_log(framed, lines):
         return Segment("log", text)
-    return Segment("code" if _is_code(lines) else "prose", text)
+    return Segment("code" if _is_code(framed, lines) else "prose", text)
 
 
-def _is_log(lines: list[str]) -> bool:
-    if len(lines) < _LOG_LINES_MIN:
+def _is_log(framed: str, lines: int) -> bool:
+    if lines < _LOG_LINES_MIN:
         return False
-    others = 0
-    for line in lines:
-        if not (_LOG_START.match(line) or _LOG_LEVEL.search(line, 0, _LEVEL_CHARS)):
-            others += 1
-            if others > len(lines) * (1 - _LOG_SHARE):
-                return False
-    return True
+    signs = max(len(_LOG_LINE.findall(framed)), sum(map(framed.count, _LOG_LEVELS)))
+    return signs >= _LOG_SHARE * lines
 
 
-def _is_code(lines: list[str]) -> bool:
-    coded = numbered = 0
-    for line in lines:
-        if _NUMBERED.match(line):
-            numbered += 1
-        elif _CODE_START.match(line) or _CODE_END.search(line[-40:]):
-            coded += 1
-    return coded >= _CODE_SHARE * len(lines) or numbered >= _NUMBERED_SHARE * len(lines)
+def _is_code(framed: str, lines: int) -> bool:
+    """A line that begins and ends like code counts twice, for both are signs."""
+    signs = len(_CODE_START.findall(framed)) + sum(map(framed.count, _CODE_ENDS))
+    if signs >= _CODE_SHARE * lines:
+        return True
+    return len(_NUMBERED.findall(framed)) >= _NUMBERED_SHARE * lines

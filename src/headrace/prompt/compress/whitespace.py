@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+_PADDED: Final = re.compile(r"\S  ")
 _BLANK_LINES: Final = re.compile(r"\n{3,}+")
 _AFTER_STOP: Final = re.compile(r"(?<=[A-Za-z)\"'][.!?:;,])  ++(?=\S)")
 _PADDING: Final = re.compile(r"(?<=[a-z,]) {2,3}+(?=[A-Za-z(])")
@@ -23,14 +24,16 @@ def trim(text: str) -> str:
 def tidy(text: str) -> str:
     """As `trim`; padding between words is left out too, and wrapped paragraphs become one line."""
     trimmed = trim(text)
-    if "  " in trimmed:
+    if _PADDED.search(trimmed):
         trimmed = "\n".join([_without_padding(line) for line in trimmed.split("\n")])
     return unwrap(trimmed)
 
 
 def _without_padding(line: str) -> str:
+    if not _PADDED.search(line):
+        return line
     body = line.lstrip(" ")
-    if "  " not in body or _COLUMNS_OR_CODE.search(body):
+    if _COLUMNS_OR_CODE.search(body):
         return line
     body = _AFTER_STOP.sub(" ", body)
     if body.count(" ") >= _WORDS_MIN:

@@ -62,11 +62,16 @@ def test_deep_json_is_sent_as_it_came(piece: str) -> None:
     assert json.loads(shorter) == json.loads(padded)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_ten_megabytes() -> None:
     prose = "It goes on in order to go on, and then it says what it has said.   \n" * 150_000
     rows = json.dumps([{"id": n, "name": f"n{n}"} for n in range(60_000)])
-    messages = [{"role": "user", "content": prose}, {"role": "tool", "content": rows}]
+    short = "ab cd, ef\n" * 100_000
+    messages = [
+        {"role": "user", "content": prose},
+        {"role": "tool", "content": rows},
+        {"role": "tool", "content": short},
+    ]
     found, report = compress_document(
         {"messages": messages}, dialect="openai", rules=CompressRules(), count=count
     )
