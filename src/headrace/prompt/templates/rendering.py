@@ -159,6 +159,7 @@ def _environment(finalizer: Any = None) -> "Environment":
     environment.add_filter("join", _join)
     environment.add_filter("replace", _replace)
     environment.add_filter("tojson", _tojson)
+    environment.add_filter("truncate", _truncate)
     return environment
 
 
@@ -215,6 +216,13 @@ def _indent(text: str, width: int = 4, first: bool = False, blank: bool = False)
 def _tojson(value: Any, indent: int = 0) -> str:
     encoded = msgspec.json.encode(value)
     return msgspec.json.format(encoded, indent=min(indent, 8) or 0).decode()
+
+
+def _truncate(text: str, length: int = 255, killwords: bool = False, end: str = "...") -> str:
+    if len(text) <= length:
+        return text
+    cut = text[: max(0, length - len(end))]
+    return (cut if killwords else cut.rpartition(" ")[0] or cut) + end
 
 
 def _failed(template: Template, error: "TemplateError") -> InvalidRequest:
