@@ -2,6 +2,10 @@
 
 import contextlib
 import json
+import os
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,6 +156,23 @@ def test_the_books_say_what_answers_said(tmp_path: Path, sim: ThreadedSim) -> No
         assert book(gateway, "keys", "app")["calls"] == 3
         assert book(gateway, "models", "claude/dear")["calls"] == 1
         assert book(gateway, "models", "sim/dear")["calls"] == 3
+
+
+def test_the_command_line_shows_what_is_spent(tmp_path: Path, sim: ThreadedSim) -> None:
+    with gateway_with(tmp_path, sim, {"tenant": "acme", "month_usd": 0}) as gateway:
+        asked(gateway, key=OPERATOR)
+        environment = {**os.environ, "HEADRACE_ADMIN_KEY": OPERATOR, "COLUMNS": "120"}
+        command = (sys.executable, "-m", "headrace.cli.main", "spend", "--url", gateway.url)
+        shown = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+        assert shown.returncode == 0, shown.stderr
+        assert re.search(r"key operator +\$0\.\d{4}", shown.stdout)
+        assert re.search(r"tenant=acme +hard +month +\$0\.00", shown.stdout)
+        environment["HEADRACE_ADMIN_KEY"] = APP
+        refused = subprocess.run(
+            command, capture_output=True, text=True, env=environment, timeout=60
+        )
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert "Not told: This needs the key of an administrator" in refused.stderr
 
 
 def test_what_fails_costs_nothing(tmp_path: Path, sim: ThreadedSim) -> None:

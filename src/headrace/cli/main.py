@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from headrace.cli import cache, config, keys, route, serve, sim, templates
+from headrace.cli import cache, config, keys, route, serve, sim, spending, templates
 from headrace.errors import HeadraceError
 from headrace.version import __version__
 
@@ -63,6 +63,7 @@ def demo(
 
 app.command(epilog=serve.EPILOG)(serve.serve)
 app.command(epilog=sim.EPILOG)(sim.sim)
+app.command()(spending.spend)
 app.add_typer(cache.app, name="cache")
 app.add_typer(config.app, name="config")
 app.add_typer(keys.app, name="keys")

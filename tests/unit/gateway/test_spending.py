@@ -1,0 +1,185 @@
+"""Which calls are booked, on whom and when, and what is not asked for want of money."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from tests.support.engine import StillEngine, run
+from tests.unit.gateway.test_relay import Flow, Reader
+
+from headrace.errors import BudgetExceeded
+from headrace.gateway.reader import Place
+from headrace.model import Usage
+from headrace.settings.spend import BudgetSettings, SpendSettings
+
+CALL_USD = 0.01  # 900 and 100 tokens at 10 dollars a million
+MIDNIGHT_S = datetime(2026, 12, 1, tzinfo=UTC).timestamp()
+
+
+def adopt(still: StillEngine, *budgets: BudgetSettings, **spend: Any) -> None:
+    settings = msgspec.structs.replace(
+        still.engine.settings, budgets=budgets, spend=SpendSettings(enabled=True, **spend)
+    )
+    still.engine.reload(settings)
+    pool = still.engine.pipeline.plan.lanes["p"].endpoint.pool
+    pool.send = still._send  # type: ignore[method-assign]
+
+
+def rows(still: StillEngine, what: str) -> dict[str, dict[str, Any]]:
+    """What was spent today, by name."""
+    told = still.engine.treasury.told()
+    return {each["name"]: each["today"] for each in told[what] if each["today"]["calls"]}
+
+
+def held_usd(still: StillEngine) -> float:
+    told = still.engine.treasury.told()
+    return sum(each["today"]["reserved_usd"] for each in told["tenants"])
+
+
+def test_a_call_is_held_while_it_is_under_way_and_booked_at_its_end() -> None:
+    async def test(still: StillEngine) -> None:
+        adopt(still)
+        order = still.order("Hello?")
+        still.engine.pipeline.handle_all([order])
+        assert held_usd(still) >= 1000 * 10e-6  # of what calls usually answer
+        await still.answer()
+        assert held_usd(still) == 0
+        (booked,) = rows(still, "models").values()
+        assert (booked["usd"], booked["calls"]) == (CALL_USD, 1)
+        assert (booked["input_tokens"], booked["output_tokens"]) == (900, 100)
+        assert set(rows(still, "tenants")) == {"t"}
+
+    run(test)
+
+
+def test_hits_and_joined_calls_cost_nothing() -> None:
+    async def test(still: StillEngine) -> None:
+        adopt(still, BudgetSettings(tenant="t", day_usd=1))
+        still.engine.pipeline.handle_all([still.order("Hello?"), still.order("Hello?")])
+        assert len(still.sent) == 1
+        await still.answer()
+        assert await still.ask("Hello?") == "l1"
+        assert rows(still, "tenants")["t"]["calls"] == 1
+
+    run(test)
+
+
+def test_a_call_is_booked_on_the_day_it_was_sent() -> None:
+    async def test(still: StillEngine) -> None:
+        adopt(still, BudgetSettings(tenant="t", day_usd=1, month_usd=2))
+        still.clock.advance(MIDNIGHT_S - 1 - still.clock.wall_s())
+        still.engine.pipeline.handle_all([still.order("Late?")])
+        await still.answer()  # takes two seconds
+        assert still.clock.wall_s() > MIDNIGHT_S
+        assert rows(still, "tenants") == {}
+        (tenant,) = still.engine.treasury.told()["tenants"]
+        assert (tenant["yesterday"]["usd"], tenant["last_month"]["usd"]) == (CALL_USD, CALL_USD)
+        (budget,) = still.engine.treasury.told()["budgets"]
+        assert budget["day"]["left_usd"] == 1
+
+    run(test)
+
+
+def test_what_is_turned_off_while_a_call_is_under_way_settles_it_all_the_same() -> None:
+    async def test(still: StillEngine) -> None:
+        adopt(still)
+        still.engine.pipeline.handle_all([still.order("Hello?")])
+        off = msgspec.structs.replace(still.engine.settings, spend=SpendSettings())
+        still.engine.reload(off)
+        assert still.engine.treasury.told() == {"enabled": False}
+        await still.answer()
+        adopt(still)
+        assert rows(still, "tenants")["t"]["usd"] == CALL_USD
+
+    run(test)
+
+
+class Leaver(Reader):
+    """Someone who does not wait for the end."""
+
+    seat: Place | None = None
+
+    def seated(self, seat: Place) -> None:
+        self.seat = seat
+
+
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_a_call_that_nobody_waits_for_costs_what_is_usual_once_it_was_sent(is_sent: bool) -> None:
+    async def test(still: StillEngine) -> None:
+        adopt(still)
+        order, leaver = still.order("Hello?"), Leaver()
+        order.reader = leaver
+        still.engine.pipeline.handle_all([order])
+        ((_, sink),) = still.sent
+        if is_sent:
+            sink.on_attempt(Flow())
+        assert leaver.seat is not None
+        leaver.seat.leave()
+        assert held_usd(still) == 0
+        assert [each["usd"] >= 1000 * 10e-6 for each in rows(still, "tenants").values()] == (
+            [True] if is_sent else []
+        )
+
+    run(test)
+
+
+@pytest.mark.parametrize("is_soft", [True, False])
+def test_the_cache_asks_nothing_by_itself_while_a_budget_is_soft(is_soft: bool) -> None:
+    async def test(still: StillEngine) -> None:
+        share = 0.0001 if is_soft else 0.9
+        adopt(still, BudgetSettings(tenant="t", day_usd=1, soft_share=share))
+        await still.ask("Hello?")
+        still.clock.advance(110)  # its time is over, and it is given while it is asked for again
+        order = still.order("Hello?")
+        still.engine.pipeline.handle_all([order])
+        assert len(still.sent) == (0 if is_soft else 1)
+        await still.answer()
+        # Callers of these tests have no keys.
+        assert set(rows(still, "keys")) == (set() if is_soft else {"(cache)"})
+        assert rows(still, "tenants")["t"]["calls"] == (1 if is_soft else 2)
+
+    run(test, stale_s=1000)
+
+
+def test_errands_are_held_booked_and_refused() -> None:
+    async def test(still: StillEngine) -> None:
+        adopt(still, BudgetSettings(model="p/m", day_usd=0.02))
+        spending = still.engine.treasury.spending
+        assert spending is not None
+        lane = still.engine.pipeline.plan.lanes["p"]
+        with spending.errand(lane, "m", b"{}", has_output=True) as spent:
+            assert held_usd(still) > 0
+            spent(0.015, Usage(10, 5))
+        assert rows(still, "tenants")["(cache)"]["usd"] == 0.015
+        with (
+            pytest.raises(BudgetExceeded),
+            spending.errand(lane, "m", b'{"max_tokens": 1000}', has_output=True),
+        ):
+            raise AssertionError("there was no room for it")
+        with (
+            pytest.raises(ZeroDivisionError),
+            spending.errand(lane, "m", b'{"max_tokens": 1}', has_output=True),
+        ):
+            _ = 1 / 0
+        assert held_usd(still) == 0
+
+    run(test)
+
+
+def test_shares_of_budgets_are_shown() -> None:
+    async def test(still: StillEngine) -> None:
+        adopt(
+            still,
+            BudgetSettings(tenant="t", day_usd=0.1),
+            BudgetSettings(name="none", tenant="u", day_usd=0),
+        )
+        await still.ask("Hello?")
+        still.engine.refresh_gauges()
+        gauge = still.metrics.budget_used
+        cells: Any = gauge._cells
+        assert cells[gauge.at(1, "day")] == pytest.approx(0.1)
+        assert cells[gauge.at(2, "day")] == 1.0
+        assert cells[gauge.at(1, "month")] == 0.0
+
+    run(test)
