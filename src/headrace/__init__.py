@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from headrace.prompt.window.fit import FitReport
     from headrace.prompt.window.public import Fitted, fit
     from headrace.routing.cost import cost
+    from headrace.routing.intent.classifier import Intent, IntentClassifier
     from headrace.store.faults import StoreBusy, StoreFault, StoreFull
     from headrace.toolkit.adaptive import AdaptiveCache
     from headrace.toolkit.batch_function import BatchFailed
@@ -95,6 +96,8 @@ __all__ = (
     "Fitted",
     "HeadraceError",
     "HttpResponse",
+    "Intent",
+    "IntentClassifier",
     "InvalidRequest",
     "LLMBatchProcessor",
     "LimiterStats",
@@ -160,6 +163,7 @@ _HOMES = (
     ("prompt.templates.registry", ("TemplateInfo", "TemplateRegistry")),
     ("prompt.templates.template", ("RenderedTemplate",)),
     ("routing.cost", ("cost",)),
+    ("routing.intent.classifier", ("Intent", "IntentClassifier")),
     ("store.faults", ("StoreBusy", "StoreFault", "StoreFull")),
     ("toolkit.adaptive", ("AdaptiveCache",)),
     ("toolkit.batch_function", ("BatchFailed",)),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("flow.md", "templates.md", "toolkit.md")
+NAMES = ("flow.md", "routing.md", "templates.md", "toolkit.md")
 TEXTS = {name: (ROOT / "docs" / name).read_text("utf-8") for name in NAMES}
 EXAMPLES = {
     f"{name}-{number}": example

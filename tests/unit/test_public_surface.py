@@ -85,6 +85,8 @@ EXPECTED: Final[Mapping[str, str]] = {
     "Fitted": "class(*, messages, report)",
     "HeadraceError": "error(message, *, code, param, retry_after_s)",
     "HttpResponse": "class(status, headers, content, attempts)",
+    "Intent": "class(name, confidence, is_known, why)",
+    "IntentClassifier": "class(weights, rules)",
     "InvalidRequest": "error(message, *, code, param, retry_after_s)",
     "LLMBatchProcessor": (
         "class(llm_callable, batch_size, max_wait_ms, *, cache, latency_ms, max_running, "

@@ -21,6 +21,7 @@ from headrace.dialects.openai import OpenAIDialect
 from headrace.errors import HeadraceError
 from headrace.flow.breaker import State
 from headrace.gateway.aiming.aim import Aims, extra_models, read_weights
+from headrace.gateway.aiming.intents import read_classifiers
 from headrace.gateway.call import Call
 from headrace.gateway.calls.dispatch import Dispatcher
 from headrace.gateway.calls.flow_desk import FlowDesk
@@ -243,7 +244,7 @@ class Engine:
         self._tasks.spawn(coroutine)
 
     def _plan(self, settings: Settings) -> Plan:
-        weights = read_weights(settings)
+        weights, classifiers = read_weights(settings), read_classifiers(settings)
         lanes = self._lanes.change(settings.providers, settings.listen.workers)
         cache = settings.cache
         directory = _directory(settings)
@@ -276,6 +277,7 @@ class Engine:
             aim=self._aims.change(
                 settings,
                 weights,
+                classifiers,
                 directory,
                 lambda target: plan.price(lanes[target.provider], target.model),
             ),

@@ -142,7 +142,10 @@ class Order(msgspec.Struct, eq=False):
         if aimed is None:
             return
         self.aimed = aimed
+        self.intent = aimed.intent
         self.remarks += aimed.remarks
+        if aimed.terms is not None:
+            self.call = aimed.terms.hinted(self.call)
         if not self.digest:  # of what the caller sent
             self.digest = repeat_key(self.call.repeat_scope, self.body)
         changes = dict(aimed.changes)

@@ -183,10 +183,10 @@ class Pipeline:
         return True
 
     def _route(self, order: Order) -> bool:
-        plan, call = self._plan, order.call
+        plan = self._plan
         if plan.aim is not None or self.spending is not None:
             self._aim(order, plan)
-        view = order.view
+        call, view = order.call, order.view
         order.targets = plan.directory.resolve(view.model, call.dialect.name)
         target = order.targets[0]
         order.plan, order.model = plan, target.model

@@ -1,11 +1,11 @@
-"""What one worker counts of tiers and experiments."""
+"""What one worker counts of intents, tiers and experiments."""
 
 from headrace.observe.families import CHOICE_WHY, CHOSEN_TIER, MODE
 from headrace.observe.metrics import Metrics
 
 
 class AimMetrics:
-    """What is counted of tiers and experiments.
+    """What is counted of intents, tiers and experiments.
 
     Args:
         metrics: the worker's metrics.
@@ -21,6 +21,16 @@ class AimMetrics:
             for why in CHOICE_WHY.values
             for mode in MODE.values
         }
+
+    def intent_told(self, route: int, *, is_known: bool) -> None:
+        """Count a request whose intent was told.
+
+        Args:
+            route: number of the route it took; 0: none.
+            is_known: whether it is of an intent at all.
+        """
+        intents = self._metrics.intents
+        intents.add(intents.at("known" if is_known else "unknown", route))
 
     def chosen(self, tier: str, why: str, mode: str) -> None:
         """Count a choice."""

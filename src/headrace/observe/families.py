@@ -121,6 +121,9 @@ BAD_REQUEST = Label(
 CHOSEN_TIER = Label("tier", ("cheap", "standard", "strong"))
 CHOICE_WHY = Label("why", ("score", "near", "cold", "unread", "session"))
 MODE = Label("mode", ("active", "shadow"))
+# 0 is for intents without a route of their own.
+INTENT_ROUTE = Label("route", tuple(map(str, range(65))))
+FAMILIAR = Label("intent", ("known", "unknown"))
 ARM = Label("arm", tuple(map(str, range(1, 17))))
 BUDGETS_MAX = 16
 BUDGET = Label("budget", tuple(map(str, range(1, BUDGETS_MAX + 1))))
@@ -230,6 +233,7 @@ _AIM = (
     _counter(
         "model_choice_unpriced", "Choices among tiers whose saving is not known for want of prices."
     ),
+    _counter("intents", "Requests whose intent was told, by route.", FAMILIAR, INTENT_ROUTE),
     _counter("arm_requests", "Requests by arm of an experiment.", ARM),
     _counter("arm_calls", "Calls to providers by arm of an experiment.", ARM),
     _counter("arm_errors", "Calls that failed or were answered by an error, by arm.", ARM),

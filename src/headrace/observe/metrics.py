@@ -201,6 +201,7 @@ class Metrics:
         self.model_choice_saved_usd = self._counter("model_choice_saved_usd")
         self.model_choice_extra_usd = self._counter("model_choice_extra_usd")
         self.model_choice_unpriced = self._counter("model_choice_unpriced")
+        self.intents = self._counter("intents")
         self.arm_requests = self._counter("arm_requests")
         self.arm_calls = self._counter("arm_calls")
         self.arm_errors = self._counter("arm_errors")

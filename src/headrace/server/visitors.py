@@ -58,7 +58,7 @@ def cors_lines(origin: bytes | None, allowed: frozenset[bytes]) -> bytes:
         b"x-headrace-model, x-headrace-attempts, x-headrace-cost-usd, "
         b"x-headrace-cost-estimated, x-headrace-stale, "
         b"x-headrace-fallback, x-headrace-similarity, x-headrace-key, x-headrace-tier, "
-        b"x-headrace-arm, x-headrace-template, x-headrace-compressed, "
+        b"x-headrace-arm, x-headrace-intent, x-headrace-template, x-headrace-compressed, "
         b"x-headrace-fitted, x-headrace-marked, server-timing, "
         b"retry-after, retry-after-ms, x-should-retry\r\n" % origin
     )

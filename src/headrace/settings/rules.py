@@ -8,6 +8,7 @@ from typing import Final
 from headrace.errors import SettingsInvalid
 from headrace.settings.document import shown
 from headrace.settings.files import authorities_problem, file_problem, log_problem
+from headrace.settings.intent_rules import apply_intent_rules
 from headrace.settings.reader import Path, Reader
 from headrace.settings.schema import (
     CacheSettings,
@@ -45,7 +46,14 @@ def apply_rules(reader: Reader) -> None:
                 _check_api_keys(reader, path, provider)
             case ("providers", str(), "ca_file"), str(name):
                 _report(reader, path, authorities_problem(name))
-            case ("listen", "tls", "cert" | "key") | ("complexity", "weights"), str(name):
+            case (
+                (
+                    ("listen", "tls", "cert" | "key")
+                    | ("complexity", "weights")
+                    | ("intents", str(), "weights")
+                ),
+                str(name),
+            ):
                 _report(reader, path, file_problem(name))
             case (
                 ("cache", "semantic", "embedder" | "judge" | "verifier")
@@ -63,6 +71,7 @@ def apply_rules(reader: Reader) -> None:
     _check_keys(reader)
     apply_tier_rules(reader)
     check_budgets(reader)
+    apply_intent_rules(reader)
 
 
 def apply_serving_rules(reader: Reader) -> None:

@@ -45,6 +45,7 @@ from headrace.settings.flow import (
     QuotaSettings,
     RetrySettings,
 )
+from headrace.settings.intents import Intents
 from headrace.settings.log import LogSettings
 from headrace.settings.prompt import PromptSettings
 from headrace.settings.spend import BudgetSettings, SpendSettings
@@ -374,6 +375,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     listen: ListenSettings = ListenSettings()
     providers: Annotated[dict[ProviderName, ProviderSettings], Meta(min_length=1)]
     models: dict[ModelName, ModelSettings] = {}
+    intents: Intents = {}
     tiers: Tiers = {}
     complexity: ComplexitySettings = ComplexitySettings()
     experiments: Experiments = {}

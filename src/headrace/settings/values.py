@@ -17,6 +17,7 @@ KEY_DIGEST_BYTES: Final = 32
 LOCAL_EMBEDDER: Final = "local:"
 EMBEDDER_JUDGES: Final = "embedder"
 
+_INTENT_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _VISIBLE_ASCII: Final = re.compile(r"[!-~]+")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE: Final = re.compile(r"[ -~]*")
@@ -147,6 +148,13 @@ def model_name_problem(text: str) -> str | None:
     if _VISIBLE_ASCII.fullmatch(text):
         return None
     return "a model's name is made of visible ASCII characters without spaces"
+
+
+def intent_problem(text: str) -> str | None:
+    """What keeps `text` from naming an intent."""
+    if _INTENT_NAME.fullmatch(text):
+        return None
+    return "an intent's name is made of at most 64 ASCII letters, digits, `.`, `_` and `-`"
 
 
 def target_problem(text: str) -> str | None:

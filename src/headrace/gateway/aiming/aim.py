@@ -1,7 +1,8 @@
 """The aim: from the name that a caller wrote to the model whose targets are asked.
 
-Experiments come first, so that an arm may be a name that has tiers; then tiers; and an experiment
-on the model that a tier leads to, for who is in none yet.
+Intents come first: what is wanted leads to a name. Then experiments, so that an arm may be a name
+that has tiers; then tiers; and an experiment on the model that a tier leads to, for who is in none
+yet.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from headrace.dialects.base import Operation
 from headrace.errors import HeadraceError, SettingsInvalid
 from headrace.gateway.aiming.arms import ArmBook, ArmTerms, Experiment, make_books
 from headrace.gateway.aiming.asked import Aimed, Asked
+from headrace.gateway.aiming.intents import Classifiers, IntentDesk, intent_models, make_desks
 from headrace.gateway.aiming.tiers import (
     TierDesk,
     TierModel,
@@ -46,14 +48,20 @@ class Aim:
     """Aims requests. Belongs to one event loop; replaced as a whole on reload.
 
     Args:
-        tiers: by the name that callers use.
+        intents: by the name that callers use.
+        tiers: by the name that callers use, or that an intent leads to.
         experiments: by the model that they are about.
         clock: the time.
     """
 
     def __init__(
-        self, tiers: Mapping[str, TierDesk], experiments: Mapping[str, Experiment], clock: Clock
+        self,
+        intents: Mapping[str, IntentDesk],
+        tiers: Mapping[str, TierDesk],
+        experiments: Mapping[str, Experiment],
+        clock: Clock,
     ) -> None:
+        self._intents = intents
         self._tiers = tiers
         self._experiments = experiments
         self._now_s = clock.monotonic_s
@@ -70,10 +78,24 @@ class Aim:
             body_bytes: the size of that.
             counts: whether a caller asks, and not the cache by itself.
         """
-        operation = call.grammar.operation
-        if operation is Operation.EMBEDDINGS:
+        if call.grammar.operation is Operation.EMBEDDINGS:
             return None
         asked = Asked(call, document, body_bytes, counts=counts, now_s=self._now_s())
+        intents = self._intents.get(model)
+        if intents is None:
+            return self._beyond(asked, model)
+        wanted = intents.aim(asked)
+        model = wanted.model or model
+        aimed = self._beyond(asked, model) or Aimed(model)
+        return msgspec.structs.replace(
+            aimed,
+            remarks=wanted.remarks + aimed.remarks,
+            intent=wanted.intent,
+            terms=wanted.terms,
+        )
+
+    def _beyond(self, asked: Asked, model: str) -> Aimed | None:
+        """Where it goes from there on, by experiments and tiers."""
         arm = self._arm(asked, model)
         named = model if arm is None else arm.arm.model
         desk = self._tiers.get(named)
@@ -85,16 +107,17 @@ class Aim:
             named = shot.chosen.model
             if arm is None and (arm := self._arm(asked, named)) is not None:
                 named = arm.arm.model
-            if not limits_answer(document, operation):
+            if not limits_answer(asked.document, asked.call.grammar.operation):
                 changes = shot.changes
         if arm is None:
             return Aimed(named, changes, shot.remarks, (shot,))
         return Aimed(named, changes, shot.remarks + arm.remarks, (shot, arm))
 
     def told(self) -> dict[str, Any]:
-        """Tiers and experiments as plain data."""
+        """Intents, tiers and experiments as plain data."""
         now_s = self._now_s()
         return {
+            "intents": {name: desk.told() for name, desk in self._intents.items()},
             "tiers": {name: desk.told(now_s) for name, desk in self._tiers.items()},
             "experiments": {
                 each.name: {"model": model, "arms": each.told()}
@@ -126,6 +149,7 @@ class Aims:
         self,
         settings: Settings,
         weights: Weights | None,
+        classifiers: Classifiers,
         directory: Directory,
         price_of: PriceOf,
     ) -> Aim | None:
@@ -134,6 +158,7 @@ class Aims:
         Args:
             settings: what to go by.
             weights: what complexity is told by; `None`: the shipped guess.
+            classifiers: what intents are told by.
             directory: where models lead.
             price_of: what a target costs.
         """
@@ -156,7 +181,10 @@ class Aims:
         for name, experiment in settings.experiments.items():
             books = tuple(self._books[ArmTerms(name, a.name, a.model)] for a in experiment.arms)
             experiments[experiment.model] = Experiment(name, experiment, books)
-        return Aim(tiers, experiments, self._clock) if tiers or experiments else None
+        intents = make_desks(settings, classifiers, directory, self._metrics)
+        if not (intents or tiers or experiments):
+            return None
+        return Aim(intents, tiers, experiments, self._clock)
 
 
 def read_weights(settings: Settings) -> Weights | None:
@@ -181,7 +209,7 @@ def read_weights(settings: Settings) -> Weights | None:
 def extra_models(
     settings: Settings, models: Mapping[str, tuple[Target, ...]]
 ) -> dict[str, tuple[Target, ...]]:
-    """Names that only tiers and experiments have, and the targets to be listed for them.
+    """Names that only tiers and intents have, and the targets to be listed for them.
 
     Args:
         models: the targets of each configured model.
@@ -193,7 +221,7 @@ def extra_models(
         if name not in models and "/" not in name:
             found = [models.get(each.model) or _parsed(each.model) for each in _each(tiers)]
             extra[name] = tuple(dict.fromkeys(target for targets in found for target in targets))
-    return extra
+    return extra | intent_models(settings, {**models, **extra})
 
 
 def _each(tiers: TiersSettings) -> list[TierModelSettings]:

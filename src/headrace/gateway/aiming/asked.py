@@ -9,6 +9,7 @@ import msgspec
 
 from headrace.cache.entry import Answer
 from headrace.cache.key import without_marks
+from headrace.flow.scheduler import Priority
 from headrace.gateway.call import Call
 from headrace.gateway.reader import Remarks
 
@@ -27,6 +28,36 @@ class Book(Protocol):
         ...
 
 
+class Terms(msgspec.Struct, frozen=True):
+    """How a request is served for what it wants.
+
+    Attributes:
+        priority: whose turn comes first, where the caller says nothing.
+        is_cached: whether answers are looked up and stored.
+        ttl_s: how long its answer is fresh, in seconds, where the caller says nothing.
+    """
+
+    priority: Priority | None = None
+    is_cached: bool = True
+    ttl_s: float | None = None
+
+    def hinted(self, call: Call) -> Call:
+        """The call with these; what the caller asked for itself counts more."""
+        hints, priority = call.hints, self.priority
+        if priority is None or hints.priority is not Priority.NORMAL:
+            priority = hints.priority
+        return msgspec.structs.replace(
+            call,
+            hints=msgspec.structs.replace(
+                hints,
+                looks_up=hints.looks_up and self.is_cached,
+                stores=hints.stores and self.is_cached,
+                ttl_s=self.ttl_s if hints.ttl_s is None else hints.ttl_s,
+                priority=priority,
+            ),
+        )
+
+
 class Aimed(msgspec.Struct, frozen=True):
     """Where a request goes.
 
@@ -35,12 +66,16 @@ class Aimed(msgspec.Struct, frozen=True):
         changes: top-level fields of the request that are set.
         remarks: what the caller is told of it.
         books: told how the call goes.
+        intent: what the request wants, where that was asked; `unknown` where nobody knows.
+        terms: how it is served for that.
     """
 
     model: str
     changes: Mapping[str, Any] = {}
     remarks: Remarks = ()
     books: tuple[Book, ...] = ()
+    intent: str = ""
+    terms: Terms | None = None
 
 
 class Session(msgspec.Struct, frozen=True):

@@ -29,7 +29,9 @@ class FlowDesk:
     def told(self) -> dict[str, Any]:
         """This worker, and each provider with its models that were asked for as it sees them."""
         plan = self._plan()
-        aim = {"tiers": {}, "experiments": {}} if plan.aim is None else plan.aim.told()
+        aim = (
+            {"intents": {}, "tiers": {}, "experiments": {}} if plan.aim is None else plan.aim.told()
+        )
         return {
             "process": self._shedding.told(),
             "providers": {

@@ -57,7 +57,7 @@ class World:
     def change(self, **more: Any) -> Aim | None:
         models = {name: tuple(map(Target.parse, to)) for name, to in MODELS.items()}
         return self.aims.change(
-            settings(**more), None, Directory({"one": "openai"}, models), lambda target: None
+            settings(**more), None, {}, Directory({"one": "openai"}, models), lambda target: None
         )
 
     @property
