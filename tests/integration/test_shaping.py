@@ -286,6 +286,21 @@ def test_the_largest_prompts_are_not_compressed(
     assert ("x-headrace-compressed" in response.headers) is is_compressed
 
 
+def test_a_prompt_that_is_too_long_all_the_same_is_not_sent_as_it_came(
+    tmp_path: Path, provider: ScriptedProvider
+) -> None:
+    """That is even longer. What is refused for another reason is."""
+    told = b'{"error": {"code": "context_length_exceeded", "message": "too long"}}'
+    provider.answers = [sized(told, status="400 Bad Request")]
+    with Gateway(tmp_path, windowed(provider.url)) as gateway:
+        document = OPENAI.document("small/m", messages=talk(20))
+        response = gateway.post(OPENAI.path, document)
+        assert (response.status, response.headers["x-headrace-attempts"]) == (400, "1")
+        provider.answers = [REFUSED, sized(completion("Yes."))]
+        assert gateway.post(OPENAI.path, document).headers["x-headrace-attempts"] == "2"
+        assert sent(provider)[-1]["messages"] == document["messages"]
+
+
 def test_marks_go_with_a_reload(tmp_path: Path, provider: ScriptedProvider) -> None:
     place = {
         "dialect": "anthropic",

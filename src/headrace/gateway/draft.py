@@ -87,9 +87,14 @@ class Draft:
         """What was made last."""
         return self._body if self._last is None or self._is_original else self._last[1]
 
+    @property
+    def is_changed(self) -> bool:
+        """Whether something else was made of it than what came."""
+        return self.sent != self._body
+
     def gives_way(self) -> bool:
         """A provider refused it: what came is sent from now on; says whether that is another."""
-        if self._is_original or self.sent == self._body:
+        if not self.is_changed:
             return False
         self._is_original = True
         return True

@@ -150,12 +150,8 @@ class Dispatch(Course):
             return self._asks_otherwise(status)
         if status < _ERRORS:
             return False
-        draft = self._order.draft
-        if status == _REFUSED and draft is not None and draft.gives_way():
-            self._order.request = worded(self._order, self._order.way, self._order.model)
-            return self._asks_otherwise(status)
         again, failure = after_status(status), failure_of_status(status)
-        if again is Again.NEVER and (not self._leads_on(failure) or self._says_more(status)):
+        if again is Again.NEVER and (not self._leads_on(failure) or self._asks_why(status)):
             return False
         now_s = self._dispatcher.now_s()
         retry_after_s = read_told(headers, self._dispatcher.wall_s()).retry_after_s
@@ -172,19 +168,30 @@ class Dispatch(Course):
 
     def takes_back_refusal(self, body: bytes) -> bool:
         """Whether a 400 is given to nobody, now that all of it is there."""
-        if not self._says_more(_ERRORS) or not self._leads_on(failure := failure_of_refusal(body)):
+        if not self._asks_why(_REFUSED):
             return False
-        now_s, meter = self._dispatcher.now_s(), self._order.way.meter
+        failure, order = failure_of_refusal(body), self._order
+        # What came is no shorter than what was made of it.
+        if failure != "too_long" and order.draft is not None and order.draft.gives_way():
+            order.request = worded(order, order.way, order.model)
+            return self._asks_otherwise(_REFUSED)
+        if not self._leads_on(failure):
+            return False
+        now_s, meter = self._dispatcher.now_s(), order.way.meter
         self._call = None
-        self.settle_status(_ERRORS, now_s, None)
+        self.settle_status(_REFUSED, now_s, None)
         if not self._goes_on(Again.NEVER, failure, now_s, None):
             return False
-        meter.done(_ERRORS, now_s - self._began_s)
+        meter.done(_REFUSED, now_s - self._began_s)
         return True
 
-    def _says_more(self, status: int) -> bool:
-        """Whether it is worth waiting for the reason of a refusal: a prompt may be too long."""
-        return status == _ERRORS and self._leads_on("too_long")
+    def _asks_why(self, status: int) -> bool:
+        """Whether the reason of a refusal is worth waiting for: it may be what was made of the
+        prompt, or its length."""
+        if status != _REFUSED:
+            return False
+        draft = self._order.draft
+        return (draft is not None and draft.is_changed) or self._leads_on("too_long")
 
     def _asks_otherwise(self, status: int) -> bool:
         """What was refused is the key, or what was made of the prompt, and not the call: it goes by

@@ -149,11 +149,29 @@ class Scale:
 
 
 def json_text(value: object) -> str:
-    """A value as JSON, whatever halves of characters its strings hold."""
+    """A value as JSON, whatever halves of characters its strings hold; about that, of a very deep
+    one."""
     try:
         return msgspec.json.encode(value).decode()
     except UnicodeEncodeError:
         return json.dumps(value, separators=(",", ":"))
+    except RecursionError:
+        return _flat(value)
+
+
+def _flat(value: object) -> str:
+    """What is said in a value that is nested too deeply to be written: about as many tokens."""
+    said: list[str] = []
+    rest = [value]
+    while rest:
+        each = rest.pop()
+        if type(each) is dict:
+            rest += [*each.values(), *each]
+        elif type(each) is list:
+            rest += each
+        else:
+            said.append(str(each))
+    return " ".join(said)
 
 
 def _inner(block: object, name: str) -> Message:

@@ -229,6 +229,30 @@ def test_halves_of_characters_are_no_hindrance() -> None:
     assert report.is_changed
 
 
+def test_ten_megabytes_in_one_message_are_told_apart_from_ten_in_many() -> None:
+    with pytest.raises(InvalidRequest, match="shorten"):
+        shortened([said("user", 0, 2_000_000)], 100_000)
+    messages = [*chat(100, 10_000), said("user", 100)]
+    _, report = shortened(messages, 100_000)
+    assert report.tokens_after <= 100_000
+    middle = [said("user", 0), {**called(1)[0]}, {**called(1, 2_000_000)[1]}, *chat(3)]
+    _, report = shortened(middle, 1000)
+    assert report.messages_dropped + report.results_cleared > 0
+    assert report.tokens_after <= 1000
+
+
+def test_deep_json_is_counted() -> None:
+    deep: Any = "end"
+    for _ in range(900):
+        deep = {"a": [deep]}
+    use = {"type": "tool_use", "id": "c", "name": "look", "input": deep}
+    result = {"type": "tool_result", "tool_use_id": "c", "content": [deep]}
+    messages = [said("user", 0), {"role": "assistant", "content": [use]}]
+    messages += [{"role": "user", "content": [result]}, *chat(10)]
+    left, _ = shortened(messages, 600, "anthropic")
+    assert left[-1] == messages[-1]
+
+
 def test_a_hundred_thousand_messages_are_cut() -> None:
     left, report = shortened(chat(50_000, 3), 7000)
     assert report.tokens_after <= 7000
