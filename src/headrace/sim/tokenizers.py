@@ -18,7 +18,7 @@ _RATIO_SPAN: Final = 0.9
 _PIECES: Final = re.compile(
     r"(?P<plain>[A-Za-z]+)|(?P<digits>[0-9]{1,3})|(?P<marked>[A-Za-z\u00c0-\u024f]+)"
     r"|(?P<cyrillic>[\u0400-\u052f]+)|(?P<east>[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af])"
-    r"|(?P<other>[^\W\d_]+)|(?P<sign>[^\w\s]|_)|(?P<indent>\n\s*)"
+    r"|(?P<other>[^\W\d_]+)|(?P<sign>(?P<same>[^\w\s]|_)(?P=same){0,3})|(?P<indent>\n\s*)"
 )
 _LETTERS: Final[Mapping[str, int]] = {"plain": 8, "marked": 5, "cyrillic": 5, "other": 4}
 """Letters of a word that make a token."""
@@ -31,7 +31,7 @@ def counter_of(model: str) -> Callable[[str], int]:
 
 @lru_cache(maxsize=16)
 def _own(model: str) -> Callable[[str], int]:
-    names = sorted(_PIECES.groupindex)
+    names = sorted({*_PIECES.groupindex} - {"same"})
     drawn = seeded_bytes(len(names), MARK.encode(), model.encode("utf-8", "replace"))
     ratios = {
         name: _RATIO_LEAST + _RATIO_SPAN * byte / 255

@@ -5,17 +5,16 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from headrace.prompt.counting.content import Content, Shares, bytes_estimate, content_shares
+from headrace.prompt.counting.content import Content, Shares, length_estimate, read_traits
 from headrace.prompt.counting.count import Count
 from headrace.prompt.counting.document import Parts, read_document
 from headrace.prompt.counting.families import Family, Model, Vocabulary, model_of
 from headrace.prompt.counting.memo import CHARS_MIN, Memo, Reading, memo_key
-from headrace.prompt.counting.ratios import Ratios
+from headrace.prompt.counting.ratios import Features, Ratios
 from headrace.prompt.counting.tool_schemas import openai_tools, tools_json
 from headrace.prompt.counting.vocabulary import encoder
 
 MEMO_BYTES: Final = 8 << 20
-_NO_SHARES: Final[Shares] = ()
 # A file or a sound whose tokens nobody knows from outside, and how far that is off.
 _UNREAD_TOKENS: Final = 1600
 _UNREAD_ERROR: Final = 0.5
@@ -30,14 +29,12 @@ class Sum(msgspec.Struct, frozen=True):
     """What a request comes to before any ratio.
 
     Attributes:
-        base_tokens: tokens of the vocabulary, by kind of text.
-        messages: how many.
+        features: its texts and messages.
         fixed_tokens: those of images, files and what is said around tools.
         is_certain: whether all of that is known rather than assumed.
     """
 
-    base_tokens: tuple[float, ...]
-    messages: int
+    features: Features
     fixed_tokens: float
     is_certain: bool
 
@@ -74,12 +71,12 @@ class ModelCounter:
         if self._family.is_exact and (encode := self._encode) is not None:
             if len(text) < CHARS_MIN:
                 return encode(text)
-            return int(self._read(text, needs_shares=False)[0])
+            return int(self._read(text, needs_traits=False)[0])
         if not text:
             return 0
-        base, shares = self._read(text, needs_shares=True)
-        ratio = sum(map(float.__mul__, shares, self._ratios.values))
-        return max(1, round(base * ratio))
+        features = Features()
+        self._add(features, text)
+        return max(1, round(self._ratios.predict(features)))
 
     def count_text(self, text: str) -> Count:
         """The same, and how sure that is."""
@@ -87,9 +84,9 @@ class ModelCounter:
 
     def roughly(self, text: str) -> int:
         """How many tokens a text has by its length and kind: some microseconds at any length."""
-        shares = content_shares(text)
-        ratio = sum(map(float.__mul__, shares, self._ratios.values))
-        return round(bytes_estimate(text, shares) * ratio)
+        features, traits = Features(), read_traits(text)
+        features.add(length_estimate(traits), traits)
+        return round(self._ratios.predict(features))
 
     def count_document(self, document: Mapping[str, Any]) -> Count:
         """How many input tokens a request comes to, in either dialect."""
@@ -108,28 +105,28 @@ class ModelCounter:
         if self.is_exact:
             return self._count_exactly(parts)
         summed = self.sum_up(parts)
-        said = self._ratios.predict(summed.base_tokens, summed.messages)
+        said = self._ratios.predict(summed.features)
         tokens = max(0, round(said + summed.fixed_tokens))
         error = self.error_p95
         return Count(tokens, False, error if summed.is_certain else max(error, _UNREAD_ERROR))
 
     def sum_up(self, parts: Parts) -> Sum:
         """What an estimate is made of."""
-        totals = [0.0] * len(Content)
+        features = Features(parts.messages)
         texts, fixed = parts.texts, float(self._fixed(parts))
         if parts.tools and self._family.is_openai:
             tools = openai_tools(parts.tools, self._family.function_tokens)
             texts, fixed = [*texts, *tools.texts], fixed + tools.tokens
         elif parts.tools:
             fixed += self._family.tools_tokens
-            self._add(totals, self._read(tools_json(parts.tools), shares=_JSON))
+            self._add(features, tools_json(parts.tools), _JSON)
         for text in texts:
             if text:
-                self._add(totals, self._read(text, needs_shares=True))
+                self._add(features, text)
         if parts.messages:
             fixed += self._family.reply_tokens
         is_certain = not parts.unread and all(image.is_known for image in parts.images)
-        return Sum(tuple(totals), parts.messages, fixed, is_certain)
+        return Sum(features, fixed, is_certain)
 
     def _count_exactly(self, parts: Parts) -> Count:
         family, tokens = self._family, self._fixed(parts)
@@ -150,31 +147,31 @@ class ModelCounter:
     def _fixed(self, parts: Parts) -> int:
         return sum(map(self._image, parts.images)) + parts.unread * _UNREAD_TOKENS
 
-    def _add(self, totals: list[float], reading: Reading) -> None:
-        base, shares = reading
-        for kind, share in enumerate(shares):
-            if share:
-                totals[kind] += base * share
+    def _add(self, features: Features, text: str, shares: Shares | None = None) -> None:
+        """Add a text, of the kinds that are known where they are."""
+        base_tokens, traits = self._read(text, needs_traits=True)
+        assert traits is not None  # noqa: S101  # they were asked for
+        features.add(base_tokens, traits if shares is None else traits._replace(shares=shares))
 
-    def _read(
-        self, text: str, *, needs_shares: bool = False, shares: Shares = _NO_SHARES
-    ) -> Reading:
-        """Tokens of the vocabulary, and their kinds where those are wanted."""
+    def _read(self, text: str, *, needs_traits: bool) -> Reading:
+        """Tokens of the vocabulary, and the text's traits where those are wanted."""
         is_kept = len(text) >= CHARS_MIN
         key = memo_key(text, self._family.vocabulary) if is_kept else b""
         found = self._memo.get(key) if is_kept else None
-        if found is not None and (shares or found[1] or not needs_shares):
-            return found[0], shares or found[1]
-        kinds = shares or (content_shares(text) if needs_shares else _NO_SHARES)
-        tokens = found[0] if found is not None else self._base(text, kinds)
+        if found is not None and (found[1] is not None or not needs_traits):
+            return found
+        encode = self._encode
+        traits = read_traits(text) if needs_traits or encode is None else None
+        if found is not None:
+            tokens = found[0]
+        elif encode is not None:
+            tokens = float(encode(text))
+        else:
+            assert traits is not None  # noqa: S101  # read above, where nothing encodes
+            tokens = length_estimate(traits)
         if is_kept:
-            self._memo.put(key, (tokens, _NO_SHARES if shares else kinds))
-        return tokens, kinds
-
-    def _base(self, text: str, kinds: Shares) -> float:
-        if self._encode is not None:
-            return float(self._encode(text))
-        return bytes_estimate(text, kinds or content_shares(text))
+            self._memo.put(key, (tokens, traits))
+        return tokens, traits
 
 
 class Counters:
@@ -238,7 +235,7 @@ class Counters:
         said = told_tokens - summed.fixed_tokens
         if not summed.is_certain or said <= 0:
             return False
-        self.ratios(counter.family).learn(summed.base_tokens, summed.messages, said)
+        self.ratios(counter.family).learn(summed.features, said)
         return True
 
     def errors(self) -> Mapping[str, float]:

@@ -4,15 +4,15 @@ import hashlib
 import threading
 from typing import Final
 
-from headrace.prompt.counting.content import Shares
+from headrace.prompt.counting.content import Traits
 
 # What is shorter is counted sooner than it is looked up.
 CHARS_MIN: Final = 96
-# A dict's slot, a digest, a tuple with a float; shares are mostly shared ones.
-_ENTRY_BYTES: Final = 240
+# A dict's slot, a digest, and two tuples with numbers in them; shares are mostly shared ones.
+_ENTRY_BYTES: Final = 400
 
-Reading = tuple[float, Shares]
-"""Tokens in some vocabulary, and what kinds of text they are of."""
+Reading = tuple[float, Traits | None]
+"""Tokens in some vocabulary, and what else is known of a text, where that was asked for."""
 
 
 class Memo:
