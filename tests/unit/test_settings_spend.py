@@ -7,7 +7,7 @@ import pytest
 
 from headrace.errors import SettingsInvalid
 from headrace.identity.budget_terms import terms_of, zones_of
-from headrace.settings import Settings, parse_settings
+from headrace.settings import Settings, notices, parse_settings
 
 PROVIDERS = {"p": {"dialect": "openai", "base_url": "http://127.0.0.1:1/v1"}}
 KEYS = [
@@ -90,6 +90,12 @@ def test_without_keys_everybody_is_one() -> None:
         ("anonymous", "default"),
         (None, "default"),
     ]
+
+
+def test_a_budget_for_an_intent_is_told_to_have_no_effect() -> None:
+    assert notices(settings({"day_usd": 1}, {"day_usd": 1, "intent": "sql"})) == (
+        "budgets[1], which is for an intent, has no effect in this version.",
+    )
 
 
 def test_days_begin_where_the_nearest_setting_says() -> None:

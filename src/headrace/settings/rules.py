@@ -118,6 +118,8 @@ def notices(settings: Settings) -> tuple[str, ...]:
     for name, model in settings.models.items():
         idle.extend(_idle_of_model(name, model))
     idle.extend(idle_of_tiers(settings.tiers))
+    intended = (at for at, each in enumerate(settings.budgets) if each.intent is not None)
+    idle.extend(f"budgets[{at}], which is for an intent," for at in intended)
     return tuple(f"{what} has no effect in this version." for what in idle)
 
 
