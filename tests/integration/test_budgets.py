@@ -158,6 +158,20 @@ def test_the_books_say_what_answers_said(tmp_path: Path, sim: ThreadedSim) -> No
         assert book(gateway, "models", "sim/dear")["calls"] == 3
 
 
+def test_what_is_wanted_has_a_budget(tmp_path: Path, sim: ThreadedSim) -> None:
+    rule = {"intent": "numbers", "words": ["question"]}
+    intents = {"auto": {"default": "dear", "rules": [rule]}}
+    budgets = ({"intent": "numbers", "day_usd": 1}, {"intent": "other", "day_usd": 0})
+    with gateway_with(tmp_path, sim, *budgets, intents=intents) as gateway:
+        assert asked(gateway, "auto").status == 200
+        assert book(gateway, "intents", "numbers")["calls"] == 1
+        gateway.write_settings(settings(sim, {"intent": "numbers", "day_usd": 0}, intents=intents))
+        assert gateway.reload()["event"] == "reloaded"
+        refused = asked(gateway, "auto", 1)
+        assert (refused.status, refused.error["code"]) == (429, "budget_exceeded")
+        assert asked(gateway, "dear", 2).status == 200  # nobody asks what it wants
+
+
 def test_the_command_line_shows_what_is_spent(tmp_path: Path, sim: ThreadedSim) -> None:
     with gateway_with(tmp_path, sim, {"tenant": "acme", "month_usd": 0}) as gateway:
         asked(gateway, key=OPERATOR)

@@ -94,7 +94,7 @@ def test_without_keys_everybody_is_one() -> None:
 
 def test_a_budget_for_an_intent_is_told_to_have_no_effect() -> None:
     assert notices(settings({"day_usd": 1}, {"day_usd": 1, "intent": "sql"})) == (
-        "budgets[1], which is for an intent, has no effect in this version.",
+        "budgets[1], for an intent where there are no intents, has no effect in this version.",
     )
 
 

@@ -118,8 +118,9 @@ def notices(settings: Settings) -> tuple[str, ...]:
     for name, model in settings.models.items():
         idle.extend(_idle_of_model(name, model))
     idle.extend(idle_of_tiers(settings.tiers))
-    intended = (at for at, each in enumerate(settings.budgets) if each.intent is not None)
-    idle.extend(f"budgets[{at}], which is for an intent," for at in intended)
+    if not settings.intents:
+        aimed = (at for at, each in enumerate(settings.budgets) if each.intent is not None)
+        idle.extend(f"budgets[{at}], for an intent where there are no intents," for at in aimed)
     return tuple(f"{what} has no effect in this version." for what in idle)
 
 
