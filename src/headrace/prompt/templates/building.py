@@ -28,7 +28,7 @@ from headrace.prompt.templates.problems import Problem, Unusable, invalid, neare
 from headrace.prompt.templates.rendering import Press
 from headrace.prompt.templates.schema import RESERVED, Shape
 from headrace.prompt.templates.shelf import Shelf
-from headrace.prompt.templates.template import Template
+from headrace.prompt.templates.template import Template, sign_of
 
 _DIGEST_BYTES: Final = 16
 
@@ -133,7 +133,7 @@ class _Building:
 
     def _piece_text(self, piece: Piece) -> str:
         if piece.kind == "role":
-            return f"{self._press.mark}{piece.role}\x00"
+            return self._press.mark + sign_of(piece.role)
         if piece.kind != "statement" or piece.tokens[0].text != "include":
             return piece.text
         key = _key(self._included(piece.tokens[1].text))
@@ -149,6 +149,7 @@ class _Building:
         for each in visited.values():
             digest.update(each.digest)
         return Template(
+            _key(parsed),
             parsed.source.name,
             parsed.source.version,
             parsed.source.path,

@@ -1,6 +1,7 @@
 """Whether variables are what a template wants, and plain data throughout. Pure."""
 
 from collections.abc import Mapping, Sequence
+from sys import intern
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +15,7 @@ from headrace.prompt.templates.schema import Kind, Shape
 _PROBLEMS_TOLD_MAX: Final = 10
 _PATH_CHARS_MAX: Final = 120
 _ANY: Final = Shape("any")
+_TEXT: Final = frozenset((str,))
 _EMPTY: Final[Mapping[Kind, Any]] = {"array": (), "object": {}}
 _TYPES: Final[Mapping[Kind, tuple[type, ...]]] = {
     "string": (str,),
@@ -24,16 +26,8 @@ _TYPES: Final[Mapping[Kind, tuple[type, ...]]] = {
 }
 
 
-class Checked(msgspec.Struct, frozen=True, gc=False):
-    """Variables that can be rendered.
-
-    Attributes:
-        values: by name, those left out by the caller included.
-        chars: how long their texts are together.
-    """
-
-    values: dict[str, Any]
-    chars: int
+Checked = tuple[dict[str, Any], int]
+"""Variables that can be rendered, those left out included, and how long their texts are."""
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -57,15 +51,13 @@ class Wanted(msgspec.Struct, frozen=True):
                 names each of them, and `param` the first.
         """
         texts = self.texts
-        if texts and len(given) == len(texts) and type(given) is dict:
-            chars = 0
-            for each in texts:
-                value = given.get(each)
-                if type(value) is not str or not value.isascii():
-                    break
-                chars += len(value)
-            else:
-                return Checked(given, chars)
+        # All at once, without a loop of our own: most templates take texts and nothing else.
+        if texts and type(given) is dict and (tuple(given) == texts or given.keys() == {*texts}):
+            values = given.values()
+            if _TEXT.issuperset(map(type, values)):
+                joined = "".join(values)
+                if joined.isascii():
+                    return given, len(joined)
         return _Check(name, self.shape).run(given, self.defaults)
 
     def check_defaults(self) -> None:
@@ -85,7 +77,8 @@ def wanted(shape: Shape, defaults: Mapping[str, Any]) -> Wanted:
     fields = shape.fields
     plain = all(each.kind == "string" and not each.is_optional for each in fields.values())
     is_plain = plain and not defaults and not shape.is_open
-    return Wanted(shape, defaults, tuple(fields) if is_plain else ())
+    # Interned, as names in a program's text are: then to compare them is to compare addresses.
+    return Wanted(shape, defaults, tuple(map(intern, fields)) if is_plain else ())
 
 
 class _Check:
@@ -117,7 +110,7 @@ class _Check:
                 self._more(name, value, values)
         if self._wrong:
             raise self._refusal()
-        return Checked(values, self._chars)
+        return values, self._chars
 
     def _more(self, name: object, value: Any, values: dict[str, Any]) -> None:
         if isinstance(name, str) and self._shape.is_open and name.isidentifier():

@@ -92,14 +92,14 @@ class Press:
                 for them.
         """
         name = template.key
-        checked = template.wanted.check(name, given)
+        values, chars = template.wanted.check(name, given)
         try:
-            if template.is_counted or checked.chars > UNCOUNTED_CHARS_MAX:
+            if template.is_counted or chars > UNCOUNTED_CHARS_MAX:
                 self._compile_counted(name)
                 self._budget.left = OUTPUT_CHARS_MAX
-                text = self._counted.render_template(name, **checked.values)
+                text = self._counted.render_template(name, **values)
             else:
-                text = self._plain.render_template(name, **checked.values)
+                text = self._plain.render_template(name, **values)
         except self._error as error:
             raise _failed(template, error) from None
         except Unusable as unusable:

@@ -1,13 +1,12 @@
 """One version of a template, ready to be rendered, and what comes out of it."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from headrace.errors import InvalidRequest
 from headrace.prompt.templates.check import Wanted
-from headrace.prompt.templates.names import key_of
 from headrace.prompt.templates.words import ROLES
 
 
@@ -15,6 +14,7 @@ class Template(msgspec.Struct, frozen=True):
     """One version.
 
     Attributes:
+        key: name and number.
         name: what it is called.
         version: its number; 0 for one without.
         path: its file, below the directory of templates.
@@ -29,6 +29,7 @@ class Template(msgspec.Struct, frozen=True):
         digest: of the file and of all that it includes.
     """
 
+    key: str
     name: str
     version: int
     path: str
@@ -42,13 +43,8 @@ class Template(msgspec.Struct, frozen=True):
     includes: tuple[str, ...]
     digest: bytes
 
-    @property
-    def key(self) -> str:
-        """Name and number."""
-        return key_of(self.name, self.version)
 
-
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """Whose words, and the words. The role `history` stands for the conversation so far."""
 
     role: str
@@ -99,30 +95,38 @@ class RenderedTemplate(msgspec.Struct, frozen=True):
         return self.text
 
 
+def sign_of(role: str) -> str:
+    """The one character that stands for a role after a mark."""
+    return _SIGNS[role]
+
+
 def parts_of(text: str, mark: str, name: str) -> tuple[Message, ...]:
     """Take what was rendered apart at its marks.
 
     Args:
         text: what was rendered.
-        mark: what begins a mark, which nothing else can hold.
+        mark: what begins a mark, which nothing else can hold; a sign of the role follows.
         name: what was rendered, for messages.
 
     Raises:
         InvalidRequest: nothing came out.
     """
-    first, *rest = text.split(mark)
+    pieces = text.split(mark)
     parts: list[Message] = []
-    if words := first.strip():
+    has_words = False
+    if words := pieces[0].strip():
         parts.append(Message("user", words))
-    for each in rest:
-        role, _, words = each.partition("\x00")
-        words = words.strip()
+        has_words = True
+    del pieces[0]
+    for each in pieces:
+        role = _ROLE_OF_SIGN[each[0]]
         if role == "history":
             parts.append(Message(role, ""))
             role = "user"
-        if words:
-            parts.append(Message(ROLES[role], words))
-    if not any(part.content for part in parts):
+        if words := each[1:].strip():
+            parts.append(Message(role, words))
+            has_words = True
+    if not has_words:
         raise nothing_came_out(name)
     return tuple(parts)
 
@@ -132,3 +136,9 @@ def nothing_came_out(name: str) -> InvalidRequest:
     return InvalidRequest(
         f"Template {name} says nothing for these variables.", param="template", code="empty_prompt"
     )
+
+
+_SIGNS: Final[Mapping[str, str]] = {role: str(at) for at, role in enumerate((*ROLES, "history"))}
+_ROLE_OF_SIGN: Final[Mapping[str, str]] = {
+    sign: ROLES.get(role, role) for role, sign in _SIGNS.items()
+}
