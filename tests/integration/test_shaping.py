@@ -301,6 +301,24 @@ def test_a_prompt_that_is_too_long_all_the_same_is_not_sent_as_it_came(
         assert sent(provider)[-1]["messages"] == document["messages"]
 
 
+def test_the_deepest_prompts_are_sent_as_they_came_or_refused(
+    gateway: Gateway, provider: ScriptedProvider
+) -> None:
+    """About the depth at which reading ends, and writing ends a little before."""
+    seen = set()
+    for depth in range(900, 1010):
+        provider.answers = [sized(completion("Yes."))]
+        deep = b'"x":%s%s' % (b"[" * depth, b"]" * depth)
+        body = b'{"model":"chat/m","messages":[{"role":"user","content":"%d",%b}]}' % (depth, deep)
+        seen.add(gateway.post(OPENAI.path, body=body).status)
+    assert seen == {200, 400}
+    assert all(deepest(sent) for sent in provider.bodies)
+
+
+def deepest(body: bytes) -> bool:
+    return body.count(b"[") == body.count(b"]") > 900
+
+
 def test_marks_go_with_a_reload(tmp_path: Path, provider: ScriptedProvider) -> None:
     place = {
         "dialect": "anthropic",

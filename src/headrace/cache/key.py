@@ -53,7 +53,7 @@ def decode_document(body: bytes) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise _invalid(body, _describe_utf8(body), "encode it as UTF-8") from None
     except RecursionError:
-        raise _invalid(body, "it is nested too deeply", "send fewer levels") from None
+        raise too_deep() from None
     except msgspec.ValidationError as error:
         raise _invalid(body, _without_path(str(error)), "send one JSON object") from None
     except msgspec.DecodeError as error:
@@ -99,8 +99,13 @@ def canonical_key(
     try:
         encoded = _encode(counted)
     except RecursionError:
-        raise _invalid(b"", "it is nested too deeply", "send fewer levels") from None
+        raise too_deep() from None
     return blake2b(scope + _CANONICAL + encoded).digest()[:_KEY_BYTES]
+
+
+def too_deep() -> InvalidRequest:
+    """Why a body that is nested too deeply is not read."""
+    return _invalid(b"", "it is nested too deeply", "send fewer levels")
 
 
 def without_marks(document: dict[str, Any], marks: tuple[str, ...]) -> dict[str, Any]:

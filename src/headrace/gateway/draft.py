@@ -79,7 +79,11 @@ class Draft:
         if self._is_original:
             return self._body
         if self._last is None or self._last[0] != recipient:
-            self._last = (recipient, self._make(recipient))
+            try:
+                self._last = (recipient, self._make(recipient))
+            except RecursionError:  # nested about as deeply as can be read: it goes as it came
+                self._is_original = True
+                return self._body
         return self._last[1]
 
     @property

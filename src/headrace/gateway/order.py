@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import msgspec
 
 from headrace.cache.entry import Answer, Shape
-from headrace.cache.key import repeat_key, without_marks
+from headrace.cache.key import repeat_key, too_deep, without_marks
 from headrace.cache.semantic.candidate import Candidate
 from headrace.cache.semantic.scope import Question
 from headrace.errors import DeadlineExceeded, HeadraceError
@@ -247,8 +247,15 @@ def with_model(body: bytes, model: str) -> bytes:
 
 
 def with_fields(body: bytes, values: Mapping[str, Any]) -> bytes:
-    """The same body with other values for some fields; every other one keeps its very bytes."""
-    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    """The same body with other values for some fields; every other one keeps its very bytes.
+
+    Raises:
+        InvalidRequest: it is nested about as deeply as can be read.
+    """
+    try:
+        fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except RecursionError:
+        raise too_deep() from None
     fields.update({name: msgspec.Raw(msgspec.json.encode(each)) for name, each in values.items()})
     return msgspec.json.encode(fields)
 
