@@ -25,7 +25,8 @@ from benchmarks.flow.system.knee import (
 
 LOAD: Final = 2.0
 WARM_S: Final = 3.0
-RUN_S: Final = 7.0
+# So long that what piles up without limits shows: its latency grows as long as overload lasts.
+RUN_S: Final = 20.0
 ABREAST: Final = 2
 FIXED: Final = "fixed 10"
 OFF: Final = "limits off"
@@ -38,10 +39,8 @@ WAYS: Final = (
 DEADLINES: Final = {"deadline 2.5 s": SLO_S, "no deadline": 0.0}
 GOALS: Final[Goals] = {
     **{(f"answers of fixed 10's, {name}", "gradient"): Goal(least=1.3) for name in DEADLINES},
-    **{
-        (f"variance of latency of limits off's, {name}", "gradient"): Goal(most=0.1)
-        for name in DEADLINES
-    },
+    # With deadlines limits off answers next to nobody: there is nothing to compare with.
+    ("variance of latency of limits off's, no deadline", "gradient"): Goal(most=0.1),
 }
 
 

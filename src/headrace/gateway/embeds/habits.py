@@ -7,7 +7,7 @@ from headrace.flow.batch.sizing import DurationFit
 
 # The latency goal: what merging may add for a caller, by waiting and because a call with more
 # inputs takes longer. The median is about half of it.
-ADDED_S_MAX: Final = 0.011
+ADDED_S_MAX: Final = 0.010
 # However dear inputs seem to be: otherwise a first guess would never be put right.
 ITEMS_MIN: Final = 4
 # What a call is taken to last before any is known, in seconds.
