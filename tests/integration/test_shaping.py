@@ -319,6 +319,24 @@ def deepest(body: bytes) -> bool:
     return body.count(b"[") == body.count(b"]") > 900
 
 
+@pytest.mark.parametrize("status", ["500 No", "429 No"])
+def test_a_fallback_that_is_too_small_is_asked_with_what_there_is(
+    tmp_path: Path, provider: ScriptedProvider, status: str
+) -> None:
+    """Large enough for the first one; what failed is not the prompt, so that is not refused."""
+    long = [{"role": "user", "content": "of water and of mills " * 2000}]
+    settings = windowed(provider.url, models={"both": {"targets": ["large/m", "small/m"]}})
+    with Gateway(tmp_path, settings) as gateway:
+        provider.answers = [sized(b"{}", status=status), sized(completion("Yes."))]
+        response = gateway.post(OPENAI.path, OPENAI.document("both", messages=long))
+        assert (response.status, response.headers["x-headrace-provider"]) == (200, "small")
+        provider.answers = [b"", sized(completion("Yes."))]  # hung up
+        provider.closes = True
+        document = OPENAI.document("both", messages=long, seed=1)
+        assert gateway.post(OPENAI.path, document).status == 200
+        gateway.wait_until_quiet()
+
+
 def test_marks_go_with_a_reload(tmp_path: Path, provider: ScriptedProvider) -> None:
     place = {
         "dialect": "anthropic",

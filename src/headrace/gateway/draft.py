@@ -18,14 +18,19 @@ class Recipient(msgspec.Struct, frozen=True):
         provider: its name in the settings.
         model: as the provider calls it.
         tenant: whose request it is.
-        is_last: whether nobody else is asked where this prompt is too long for the model.
+        refuses: whether a prompt that cannot be made to fit is refused; else it goes as it is.
     """
 
     dialect: DialectName
     provider: str
     model: str
     tenant: str
-    is_last: bool
+    refuses: bool
+
+    @property
+    def target(self) -> tuple[str, str]:
+        """Who is asked: provider and model."""
+        return self.provider, self.model
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -59,14 +64,14 @@ class Draft:
         said: what was done for the target that was asked last.
     """
 
-    __slots__ = ("_body", "_each", "_is_original", "_last", "_once", "_shared", "said")
+    __slots__ = ("_body", "_each", "_is_original", "_made", "_once", "_shared", "said")
 
     def __init__(self, body: bytes, once: Sequence[Step], each: Sequence[Step]) -> None:
         self._body = body
         self._once = once
         self._each = each
         self._shared: tuple[Document, Document, tuple[Said, ...]] | None = None
-        self._last: tuple[Recipient, bytes] | None = None
+        self._made: dict[tuple[str, str], bytes] = {}  # as many as an order has targets
         self._is_original = False
         self.said: tuple[Said, ...] = ()
 
@@ -78,27 +83,27 @@ class Draft:
         """
         if self._is_original:
             return self._body
-        if self._last is None or self._last[0] != recipient:
+        made = self._made.get(recipient.target)
+        if made is None:
             try:
-                self._last = (recipient, self._make(recipient))
+                made = self._made[recipient.target] = self._make(recipient)
             except RecursionError:  # nested about as deeply as can be read: it goes as it came
                 self._is_original = True
                 return self._body
-        return self._last[1]
+        return made
 
     @property
-    def sent(self) -> bytes:
-        """What was made last."""
-        return self._body if self._last is None or self._is_original else self._last[1]
+    def is_fresh(self) -> bool:
+        """Whether nothing was made yet."""
+        return not self._made
 
-    @property
-    def is_changed(self) -> bool:
-        """Whether something else was made of it than what came."""
-        return self.sent != self._body
+    def sent(self, provider: str, model: str) -> bytes:
+        """What was made for a target."""
+        return self._body if self._is_original else self._made.get((provider, model), self._body)
 
-    def gives_way(self) -> bool:
+    def gives_way(self, provider: str, model: str) -> bool:
         """A provider refused it: what came is sent from now on; says whether that is another."""
-        if not self.is_changed:
+        if self.sent(provider, model) == self._body:
             return False
         self._is_original = True
         return True

@@ -121,13 +121,20 @@ class Order(msgspec.Struct, eq=False):
     @property
     def sent(self) -> bytes:
         """Its body as it was sent, where tokens are counted; empty otherwise."""
-        return self.draft.sent if self.draft is not None and self.counted else self.counted
+        if self.draft is None or not self.counted:
+            return self.counted
+        return self.draft.sent(*self.target)
 
     @property
     def way(self) -> Lane:
         """The way to its provider, once it is routed."""
         assert self.lane is not None, "asked before it was routed"  # noqa: S101
         return self.lane
+
+    @property
+    def target(self) -> tuple[str, str]:
+        """Who is asked now: provider and model, once it is routed."""
+        return self.way.endpoint.name, self.model
 
     def take_aim(self, aim: Aim) -> None:
         """Turn to the model that it is aimed at, in place of the one it names.
@@ -188,13 +195,12 @@ class Order(msgspec.Struct, eq=False):
         """The body for a target, but for the model's name.
 
         Raises:
-            InvalidRequest: it cannot be made to fit the model's window.
+            InvalidRequest: it cannot be made to fit the first one that is asked; the others are
+                asked with it as it is, for what has failed then is another's fault.
         """
-        is_last = not any("too_long" in target.after for target in self.targets[1:])
-        endpoint = lane.endpoint
-        return draft.body(
-            Recipient(self.call.dialect.name, endpoint.name, model, self.call.tenant, is_last)
-        )
+        refuses = draft.is_fresh and not any("too_long" in each.after for each in self.targets[1:])
+        call, provider = self.call, lane.endpoint.name
+        return draft.body(Recipient(call.dialect.name, provider, model, call.tenant, refuses))
 
     def note(self, target: Target, failure: Failure) -> None:
         """A target has failed, or could not be asked, which is noted once."""

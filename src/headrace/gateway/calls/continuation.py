@@ -81,7 +81,7 @@ class ContinuedFlight(Flight):
 
     def on_head(self, status: int, headers: RawHeaders) -> None:
         if self.order.draft is not None:
-            self._asked = self.order.draft.sent
+            self._asked = self.order.draft.sent(self.provider, self.model)
         super().on_head(status, headers)
         if self.is_stream and is_encoded(self.headers):
             self._asked = b""

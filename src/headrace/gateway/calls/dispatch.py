@@ -172,7 +172,11 @@ class Dispatch(Course):
             return False
         failure, order = failure_of_refusal(body), self._order
         # What came is no shorter than what was made of it.
-        if failure != "too_long" and order.draft is not None and order.draft.gives_way():
+        if (
+            failure != "too_long"
+            and order.draft is not None
+            and order.draft.gives_way(*order.target)
+        ):
             order.request = worded(order, order.way, order.model)
             return self._asks_otherwise(_REFUSED)
         if not self._leads_on(failure):
@@ -191,7 +195,9 @@ class Dispatch(Course):
         if status != _REFUSED:
             return False
         draft = self._order.draft
-        return (draft is not None and draft.is_changed) or self._leads_on("too_long")
+        return (
+            draft is not None and draft.sent(*self._order.target) != self._order.body
+        ) or self._leads_on("too_long")
 
     def _asks_otherwise(self, status: int) -> bool:
         """What was refused is the key, or what was made of the prompt, and not the call: it goes by

@@ -55,7 +55,7 @@ class Fitting:
                 recall=self._recall(recipient),
             )
         except InvalidRequest:
-            if recipient.is_last:
+            if recipient.refuses:
                 raise
             return document, None  # the provider refuses it, and the next one is asked
         self._note(document, recipient, report)

@@ -23,6 +23,9 @@ SHAPED_AT_ONCE_BYTES_MAX: Final = 2048
 BRIEF_BYTES_MAX: Final = 128 * 1024
 # About two seconds; larger prompts are not compressed, for a processor that is busy for longer.
 COMPRESSED_BYTES_MAX: Final = 1024 * 1024
+# Beyond this, what waits for a thread is not compressed, but fitted and marked: most of a second.
+BRIEF_WAITING_BYTES_MAX: Final = 1024 * 1024
+LONG_WAITING_BYTES_MAX: Final = 4 * 1024 * 1024
 _CHATS: Final = frozenset((Operation.CHAT, Operation.MESSAGES))
 
 Resume = Callable[[Order, HeadraceError | None], None]
@@ -61,8 +64,8 @@ class Shaping:
         self._counts = counts
         self._spawn = spawn
         self._on_bug = on_bug
-        self._brief = ThreadPoolExecutor(1, "headrace-shaping")
-        self._long = ThreadPoolExecutor(1, "headrace-shaping-long")
+        self._brief = _Line("headrace-shaping", BRIEF_WAITING_BYTES_MAX)
+        self._long = _Line("headrace-shaping-long", LONG_WAITING_BYTES_MAX)
 
     def shape(self, order: Order, resume: Resume) -> bool:
         """Make ready what is sent for an order.
@@ -79,10 +82,15 @@ class Shaping:
         """
         if order.call.grammar.operation not in _CHATS:
             return True
-        once = self.steps.once if len(order.body) <= COMPRESSED_BYTES_MAX else ()
-        order.draft = Draft(order.body, once, self.steps.each)
-        if len(order.body) > SHAPED_AT_ONCE_BYTES_MAX:
-            self._spawn(self._shape_aside(order, resume))
+        size = len(order.body)
+        line = self._brief if size <= BRIEF_BYTES_MAX else self._long
+        is_compressed = (
+            size <= COMPRESSED_BYTES_MAX and line.waiting_bytes <= line.waiting_bytes_max
+        )
+        order.draft = Draft(order.body, self.steps.once if is_compressed else (), self.steps.each)
+        if size > SHAPED_AT_ONCE_BYTES_MAX:
+            line.waiting_bytes += size
+            self._spawn(self._shape_aside(order, line, size, resume))
             return False
         _make(order)
         self._tell(order)
@@ -90,17 +98,19 @@ class Shaping:
 
     def close(self) -> None:
         """Drop what waits for its turn."""
-        for threads in (self._brief, self._long):
-            threads.shutdown(wait=False, cancel_futures=True)
+        for line in (self._brief, self._long):
+            line.thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _shape_aside(self, order: Order, resume: Resume) -> None:
+    async def _shape_aside(self, order: Order, line: "_Line", size: int, resume: Resume) -> None:
         loop = asyncio.get_running_loop()
 
         def on_bug(bug: BaseException) -> None:
             loop.call_soon_threadsafe(self._on_bug, bug)
 
-        threads = self._brief if len(order.body) <= BRIEF_BYTES_MAX else self._long
-        outcome = await loop.run_in_executor(threads, attempt, _make_wanted, order, on_bug)
+        try:
+            outcome = await loop.run_in_executor(line.thread, attempt, _make_wanted, order, on_bug)
+        finally:
+            line.waiting_bytes -= size
         if isinstance(outcome, HeadraceError):
             resume(order, outcome)
         else:
@@ -114,6 +124,15 @@ class Shaping:
             if said.text:
                 order.remark(said.step, said.text)
         order.watch.passed("shape")
+
+
+class _Line:
+    """A thread and what waits for it."""
+
+    def __init__(self, name: str, waiting_bytes_max: int) -> None:
+        self.thread = ThreadPoolExecutor(1, name)
+        self.waiting_bytes = 0
+        self.waiting_bytes_max = waiting_bytes_max
 
 
 def _make(order: Order) -> None:
