@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from headrace.errors import HeadraceError, InvalidRequest
+from headrace.gateway.tasks import OnBug, attempt
 from headrace.model import DialectName
 
 Document = dict[str, Any]
@@ -59,15 +61,20 @@ class Draft:
         body: what came; JSON.
         once: steps whose outcome is the same for every target.
         each: steps that depend on the target; they come after the others.
+        on_bug: told of an exception that no one expected, by whatever thread; then what came is
+            sent.
 
     Attributes:
         said: what was done for the target that was asked last.
     """
 
-    __slots__ = ("_body", "_each", "_is_original", "_made", "_once", "_shared", "said")
+    __slots__ = ("_body", "_each", "_is_original", "_made", "_on_bug", "_once", "_shared", "said")
 
-    def __init__(self, body: bytes, once: Sequence[Step], each: Sequence[Step]) -> None:
+    def __init__(
+        self, body: bytes, once: Sequence[Step], each: Sequence[Step], on_bug: OnBug
+    ) -> None:
         self._body = body
+        self._on_bug = on_bug
         self._once = once
         self._each = each
         self._shared: tuple[Document, Document, tuple[Said, ...]] | None = None
@@ -85,11 +92,13 @@ class Draft:
             return self._body
         made = self._made.get(recipient.target)
         if made is None:
-            try:
-                made = self._made[recipient.target] = self._make(recipient)
-            except RecursionError:  # nested about as deeply as can be read: it goes as it came
+            outcome = attempt(self._make, recipient, self._on_bug)
+            if isinstance(outcome, InvalidRequest):
+                raise outcome
+            if isinstance(outcome, HeadraceError):  # a bug of ours is no reason to ask nobody
                 self._is_original = True
                 return self._body
+            made = self._made[recipient.target] = outcome
         return made
 
     @property
@@ -109,10 +118,14 @@ class Draft:
         return True
 
     def _make(self, recipient: Recipient) -> bytes:
-        came, document, said = self._shared or self._share(recipient)
-        document, more = _taken_through(document, recipient, self._each)
+        try:
+            came, document, said = self._shared or self._share(recipient)
+            document, more = _taken_through(document, recipient, self._each)
+            made = self._body if document is came else msgspec.json.encode(document)
+        except RecursionError:  # nested about as deeply as can be read
+            return self._body
         self.said = said + more
-        return self._body if document is came else msgspec.json.encode(document)
+        return made
 
     def _share(self, recipient: Recipient) -> tuple[Document, Document, tuple[Said, ...]]:
         came: Document = msgspec.json.decode(self._body)

@@ -64,6 +64,7 @@ class Shaping:
         self._counts = counts
         self._spawn = spawn
         self._on_bug = on_bug
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._brief = _Line("headrace-shaping", BRIEF_WAITING_BYTES_MAX)
         self._long = _Line("headrace-shaping-long", LONG_WAITING_BYTES_MAX)
 
@@ -82,12 +83,15 @@ class Shaping:
         """
         if order.call.grammar.operation not in _CHATS:
             return True
+        self._loop = asyncio.get_running_loop()
         size = len(order.body)
         line = self._brief if size <= BRIEF_BYTES_MAX else self._long
         is_compressed = (
             size <= COMPRESSED_BYTES_MAX and line.waiting_bytes <= line.waiting_bytes_max
         )
-        order.draft = Draft(order.body, self.steps.once if is_compressed else (), self.steps.each)
+        order.draft = Draft(
+            order.body, self.steps.once if is_compressed else (), self.steps.each, self._told_by_any
+        )
         if size > SHAPED_AT_ONCE_BYTES_MAX:
             line.waiting_bytes += size
             self._spawn(self._shape_aside(order, line, size, resume))
@@ -103,12 +107,10 @@ class Shaping:
 
     async def _shape_aside(self, order: Order, line: "_Line", size: int, resume: Resume) -> None:
         loop = asyncio.get_running_loop()
-
-        def on_bug(bug: BaseException) -> None:
-            loop.call_soon_threadsafe(self._on_bug, bug)
-
         try:
-            outcome = await loop.run_in_executor(line.thread, attempt, _make_wanted, order, on_bug)
+            outcome = await loop.run_in_executor(
+                line.thread, attempt, _make_wanted, order, self._told_by_any
+            )
         finally:
             line.waiting_bytes -= size
         if isinstance(outcome, HeadraceError):
@@ -116,6 +118,11 @@ class Shaping:
         else:
             self._tell(order)
             resume(order, None)
+
+    def _told_by_any(self, bug: BaseException) -> None:
+        """By whatever thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._on_bug, bug)
 
     def _tell(self, order: Order) -> None:
         assert order.draft is not None  # noqa: S101  # made just now
