@@ -13,7 +13,7 @@ import tiktoken
 from tiktoken_ext import openai_public
 
 from headrace.prompt.counting.families import Vocabulary
-from headrace.prompt.counting.vocabulary import encoder, without_lone_surrogates
+from headrace.prompt.counting.vocabulary import encoder, pieces, without_lone_surrogates
 
 STRINGS = 3000
 SEED = 20_260_101
@@ -129,3 +129,31 @@ def test_long_runs_take_no_longer_than_others(text: str) -> None:
     count = encoder("o200k_base")
     assert count is not None
     assert 0 < count(text) < len(text)
+
+
+@pytest.mark.parametrize("vocabulary", VOCABULARIES)
+@pytest.mark.parametrize("chars", [20, 40, 100])
+def test_pieces_add_up_to_the_whole(vocabulary: Vocabulary, chars: int) -> None:
+    """Where there are seams; a cut elsewhere may add a token."""
+    count, dice = encoder(vocabulary), random.Random(SEED)
+    assert count is not None
+    for _ in range(200):
+        words = dice.choices([*PIECES, " of the water", " mills and", " a b", "x y z"], k=40)
+        text = " and so on ".join(words)
+        parts = list(pieces(text, chars))
+        assert "".join(parts) == text
+        assert sum(map(count, parts)) == count(text)
+
+
+def test_a_text_without_seams_is_parted_all_the_same() -> None:
+    parts = list(pieces("0f" * 5000, 100))
+    assert "".join(parts) == "0f" * 5000
+    assert max(map(len, parts)) == 800
+
+
+def test_long_texts_are_counted_in_pieces() -> None:
+    count = encoder("o200k_base")
+    assert count is not None
+    text = "of water and of mills, " * 10_000
+    assert count(text) == len(reference("o200k_base").encode_ordinary(text))
+    assert count(text + "\ud800") == count(text + "\ufffd")
