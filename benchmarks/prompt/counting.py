@@ -33,6 +33,8 @@ LENGTHS: Final[Mapping[int, float]] = {150: 25.0, 2250: 300.0}
 
 ERROR_BAR: Final = 0.10
 TOKENIZERS: Final = 5
+# Those below were looked at while the estimate was made.
+FRESH: Final = 5
 LESSONS: Final = 600
 TRIALS: Final = 300
 CHARS: Final = (3.0, 4.0)
@@ -102,10 +104,15 @@ def p95(ranked: Sequence[float]) -> float:
     return ranked[int(0.95 * (len(ranked) - 1))]
 
 
-def estimates(found: Texts) -> Table:
-    """How far estimates of Claude's tokens are off before and after learning."""
+def estimates(found: Texts, first: int) -> Table:
+    """How far estimates of Claude's tokens are off before and after learning.
+
+    Args:
+        found: texts, half to learn from and half to estimate.
+        first: number of the first of the hidden tokenizers.
+    """
     table = Table("tokenizer", "before: p95", "after: median", "p95 (bar: 10 %)", "told p95")
-    for number in range(TOKENIZERS):
+    for number in range(first, first + TOKENIZERS):
         model, rng = f"claude-own-tokenizer-{number}", random.Random(number)
         counters = Counters()
         trials = [asked(rng, found, 1, model) for _ in range(TRIALS)]
@@ -150,9 +157,12 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9)
-    rounds = parser.parse_args().rounds
+    parser.add_argument(
+        "--first", type=int, default=FRESH, help="first of the hidden tokenizers; 0 to 4: tuned on"
+    )
+    asked_for = parser.parse_args()
     console, found = Console(), texts()
-    console.print(times(rounds), estimates(found), lengths(found))
+    console.print(times(asked_for.rounds), estimates(found, asked_for.first), lengths(found))
 
 
 if __name__ == "__main__":
