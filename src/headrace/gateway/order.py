@@ -71,6 +71,7 @@ class Order(msgspec.Struct, eq=False):
         relay: the call it leads.
         trial: what its answer is to be compared with.
         stale: a stored answer whose time is over, given where the provider fails.
+        asked: the model that the caller named, where it was aimed at another one.
         aimed: where it was sent for more than the name of its model, if it was.
         purpose: why the cache itself asks, where no caller does.
         counted: its body, or what was sent in its place, kept where tokens are counted.
@@ -108,6 +109,7 @@ class Order(msgspec.Struct, eq=False):
     relay: Relay | None = None
     trial: Trial | None = None
     stale: Answer | None = None
+    asked: str = ""
     aimed: Aimed | None = None
     purpose: str = ""
     counted: bytes = b""
@@ -158,6 +160,7 @@ class Order(msgspec.Struct, eq=False):
         changes = dict(aimed.changes)
         if aimed.model != model:
             changes["model"] = aimed.model
+            self.asked = model
             self.view = msgspec.structs.replace(self.view, model=aimed.model)
         if changes:
             self.document = {**document, **changes}
@@ -166,6 +169,7 @@ class Order(msgspec.Struct, eq=False):
     def turn_to(self, model: str) -> None:
         """Ask for another model than the caller did; the same body may lead elsewhere later."""
         self.digest = repeat_key(self.call.repeat_scope, model.encode() + b"\n" + self.body)
+        self.asked = ""  # what was asked for has no part in it any more
         self.view = msgspec.structs.replace(self.view, model=model)
         self.document = {**self.document, "model": model}
         self.body = with_model(self.body, model)

@@ -48,7 +48,8 @@ class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True):
         name: what messages call it; by default what it is for.
         key: name of a key; `*`: each key has such a budget of its own.
         tenant: name of a tenant; `*`: each tenant has one of its own.
-        model: a model, as callers name it or as `provider/model`.
+        model: a model, as callers name it, as the provider does, or as `provider/model`; every call
+            that may go there counts.
         intent: an intent.
         day_usd: what may be spent in a day, in US dollars; 0 is nothing at all.
         month_usd: what may be spent in a month.

@@ -1,5 +1,6 @@
 """Which calls are booked, on whom and when, and what is not asked for want of money."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,9 @@ from tests.unit.gateway.test_relay import Flow, Reader
 
 from headrace.errors import BudgetExceeded
 from headrace.gateway.reader import Place
+from headrace.gateway.spend.size import size_of
 from headrace.model import Usage
+from headrace.settings import parse_settings
 from headrace.settings.spend import BudgetSettings, SpendSettings
 
 CALL_USD = 0.01  # 900 and 100 tokens at 10 dollars a million
@@ -163,6 +166,122 @@ def test_errands_are_held_booked_and_refused() -> None:
         ):
             _ = 1 / 0
         assert held_usd(still) == 0
+
+    run(test)
+
+
+PRICE = {"input": 10, "output": 10}
+
+
+def adopt_models(still: StillEngine, *budgets: dict[str, Any], balance: str | None = None) -> None:
+    """Several targets of one model, tiers and an experiment, and these budgets."""
+    targets = {"targets": ["p/a", "p/b"], "price": PRICE}
+    document = {
+        "providers": {"p": {"dialect": "openai", "base_url": "http://127.0.0.1:1/v1"}},
+        "models": {
+            "m": targets | ({"balance": balance} if balance else {}),
+            "tried": {"targets": ["p/tried"], "price": PRICE},
+            "cheap": {"targets": ["p/cheap"], "price": PRICE},
+            "strong": {"targets": ["p/strong"], "price": PRICE},
+        },
+        "tiers": {
+            "auto": {"cheap_share": 0.5, "cheap": {"model": "cheap"}, "strong": {"model": "strong"}}
+        },
+        "experiments": {
+            "trial": {
+                "model": "tried",
+                "arms": [{"name": each, "model": each, "weight": 1} for each in ("cheap", "m")],
+            }
+        },
+        "budgets": budgets,
+    }
+    still.engine.reload(parse_settings(json.dumps(document), {}, "test.yaml"))
+    pool = still.engine.pipeline.plan.lanes["p"].endpoint.pool
+    pool.send = still._send  # type: ignore[method-assign]
+
+
+def refused(still: StillEngine, model: str, text: str = "Hello?") -> bool:
+    order = still.order(text, model)
+    still.engine.pipeline.handle_all([order])
+    assert isinstance(order.error, BudgetExceeded | None)
+    return order.error is not None
+
+
+@pytest.mark.parametrize("name", ["auto", "tried"])
+def test_a_budget_for_what_the_caller_names_holds_whoever_is_chosen(name: str) -> None:
+    async def test(still: StillEngine) -> None:
+        adopt_models(still, {"model": name, "day_usd": 0})
+        assert refused(still, name)
+        assert not refused(still, "cheap")
+        assert not refused(still, "strong")
+        await still.answer()
+
+    run(test)
+
+
+def test_what_is_chosen_pays_as_well() -> None:
+    async def test(still: StillEngine) -> None:
+        adopt_models(still, *({"model": each, "day_usd": 0} for each in ("cheap", "strong")))
+        assert refused(still, "auto")
+
+    run(test)
+
+
+def test_a_soft_budget_for_what_the_caller_names_moves_on() -> None:
+    async def test(still: StillEngine) -> None:
+        adopt_models(still, {"model": "auto", "day_usd": 0, "cheaper": "m"})
+        assert not refused(still, "auto")
+        ((request, _),) = still.sent
+        assert b'"model":"a"' in request
+        await still.answer()
+
+    run(test)
+
+
+@pytest.mark.parametrize("balance", [None, "weighted"])
+@pytest.mark.parametrize("name", ["p/a", "p/b", "a", "b", "m"])
+def test_a_budget_for_a_target_holds_wherever_it_stands(name: str, balance: str | None) -> None:
+    async def test(still: StillEngine) -> None:
+        adopt_models(still, {"model": name, "day_usd": 0}, balance=balance)
+        assert all(refused(still, "m", f"Question {number}?") for number in range(20))
+        assert not refused(still, "cheap")
+        await still.answer()
+
+    run(test)
+
+
+def test_a_soft_budget_for_one_target_may_lead_to_the_next() -> None:
+    async def test(still: StillEngine) -> None:
+        adopt_models(still, {"model": "p/a", "day_usd": 0, "cheaper": "p/b"})
+        assert not refused(still, "m")
+        ((request, _),) = still.sent
+        assert b'"model":"b"' in request
+        await still.answer()
+
+    run(test)
+
+
+def test_usage_is_learnt_of_who_has_answered() -> None:
+    async def test(still: StillEngine) -> None:
+        adopt_models(still, {"day_usd": 1})
+        spending = still.engine.treasury.spending
+        assert spending is not None
+        size, outlooks = size_of(b"{}", 1, has_output=True), spending._outlooks
+        asked, answered = (outlooks.of("p", each).forecast(size) for each in ("a", "b"))
+        order = still.order("Hello?")
+        still.engine.pipeline.handle_all([order])
+        order.model = "b"  # as it is when the first has failed
+        await still.answer()
+        assert outlooks.of("p", "a").forecast(size) == asked
+        assert outlooks.of("p", "b").forecast(size) != answered
+
+    run(test)
+
+
+def test_a_budget_is_not_passed_by_text_without_spaces() -> None:
+    async def test(still: StillEngine) -> None:
+        adopt_models(still, {"day_usd": 0.5})
+        assert refused(still, "m", "ab+/" * 250_000)
 
     run(test)
 

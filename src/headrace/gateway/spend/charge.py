@@ -4,7 +4,8 @@ from typing import Final
 
 from headrace.cache.entry import Answer
 from headrace.gateway.flight import Flight
-from headrace.gateway.spend.outlook import Forecast, Outlook
+from headrace.gateway.spend.outlook import Outlook, Outlooks
+from headrace.gateway.spend.size import Size
 from headrace.identity.purse import Reservation
 from headrace.model import Price, Usage
 from headrace.observe.handles import Counter
@@ -19,28 +20,26 @@ class Charge:
 
     Args:
         reservation: what is held for it.
-        forecast: what it was thought to use.
-        outlook: learns what it did use.
+        size: of the request.
+        outlooks: that of who answers learns what it did use.
         beyond: counts what it cost beyond what was held, in US dollars.
     """
 
-    __slots__ = ("_beyond", "_forecast", "_outlook", "_reservation")
+    __slots__ = ("_beyond", "_outlooks", "_reservation", "_size")
 
     def __init__(
-        self, reservation: Reservation, forecast: Forecast, outlook: Outlook, beyond: Counter
+        self, reservation: Reservation, size: Size, outlooks: Outlooks, beyond: Counter
     ) -> None:
         self._reservation = reservation
-        self._forecast = forecast
-        self._outlook = outlook
+        self._size = size
+        self._outlooks = outlooks
         self._beyond = beyond
 
     def answered(self, flight: Flight, answer: Answer) -> None:
         """The whole of the answer is there."""
         order, usage, cost_usd = flight.order, answer.usage, answer.cost_usd
         if usage is not None:
-            self._outlook.learn(
-                self._forecast, order.view.choices, usage.input_tokens, usage.output_tokens
-            )
+            self._outlook(flight).learn(self._size, usage.input_tokens, usage.output_tokens)
         elif answer.status >= _ERRORS:
             usage, cost_usd = Usage(), 0.0
         else:
@@ -67,9 +66,13 @@ class Charge:
         booked_as = f"{flight.order.way.endpoint.name}/{flight.order.model}"
         reservation.settle(cost_usd, usage.input_tokens, usage.output_tokens, booked_as)
 
+    def _outlook(self, flight: Flight) -> Outlook:
+        """Of who has answered, or was asked last."""
+        return self._outlooks.of(flight.order.way.endpoint.name, flight.order.model)
+
     def _seen(self, flight: Flight) -> Usage:
         """What was used, as far as can be seen."""
-        forecast, order = self._forecast, flight.order
+        order, forecast = flight.order, self._outlook(flight).forecast(self._size)
         operation, body = order.call.grammar.operation, flight.body
         if not flight.is_stream:  # it may well have been worked on
             told = flight.delivered is not None and body

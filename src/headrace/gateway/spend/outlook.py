@@ -8,7 +8,7 @@ calls of the model nearly ever used: their mean and twice their mean deviation.
 from collections import OrderedDict
 from typing import Final, NamedTuple
 
-from headrace.gateway.gates.quota_needs import measured, output_asked
+from headrace.gateway.spend.size import Size
 
 # Text has a token for every four bytes or so, JSON around it fewer; some tokenizers make half as
 # many again, and other scripts than Latin have a token for every two or three bytes.
@@ -18,10 +18,8 @@ _TOKENS_PER_BYTE_MAX: Final = 1.0
 # Another text of the same size may well have a quarter more tokens.
 _INPUT_MARGIN: Final = 1.25
 _FALL: Final = 0.02
-# A picture or a file, whatever its size: of Anthropic's and OpenAI's largest.
-_INLINE_TOKENS: Final = 1600
-# Anthropic's word for it; what only looks like it makes the guess a little higher.
-_AN_HOUR: Final = b'"1h"'
+# A picture, whatever its size: of Anthropic's and OpenAI's largest.
+_PICTURE_TOKENS: Final = 1600
 
 # Before anything is known of a model.
 _OUTPUT_TOKENS: Final = 1000.0
@@ -39,15 +37,11 @@ class Forecast(NamedTuple):
         input_tokens: at most, probably.
         output_tokens: at most, probably.
         usual_tokens: of output, on average.
-        text_bytes: how much of its body is text.
-        keeps_long: whether the provider may be asked to keep the prompt for an hour.
     """
 
     input_tokens: float
     output_tokens: float
     usual_tokens: float
-    text_bytes: int
-    keeps_long: bool = False
 
 
 class Outlook:
@@ -61,36 +55,29 @@ class Outlook:
         self._deviation = 0.0
         self._seen = 0
 
-    def forecast(self, body: bytes, choices: int, *, has_output: bool) -> Forecast:
-        """The most that a call will probably use.
-
-        Args:
-            body: its JSON.
-            choices: how many answers are asked for.
-            has_output: whether tokens are produced; not so for embeddings.
-        """
-        text_bytes, inline = measured(body)
-        input_tokens = text_bytes * self._tokens_per_byte + inline * _INLINE_TOKENS
-        if not has_output:
-            return Forecast(input_tokens, 0.0, 0.0, text_bytes)
-        asked = output_asked(body, choices)
+    def forecast(self, size: Size) -> Forecast:
+        """The most that a call will probably use."""
+        input_tokens = size.text_bytes * self._tokens_per_byte + size.pictures * _PICTURE_TOKENS
+        if not size.has_output:
+            return Forecast(input_tokens, 0.0, 0.0)
         probable = self._output + _DEVIATIONS * self._deviation
-        output_tokens = probable * choices if asked is None else asked
-        usual_tokens = min(self._output * choices, output_tokens)
-        keeps_long = _AN_HOUR in body
-        return Forecast(input_tokens, output_tokens, usual_tokens, text_bytes, keeps_long)
+        asked = size.output_tokens
+        output_tokens = probable * size.choices if asked is None else asked
+        return Forecast(
+            input_tokens, output_tokens, min(self._output * size.choices, output_tokens)
+        )
 
-    def learn(self, forecast: Forecast, choices: int, input_tokens: int, output: int) -> None:
+    def learn(self, size: Size, input_tokens: int, output: int) -> None:
         """Take in what a call really used."""
-        if forecast.text_bytes and input_tokens:
-            ratio = input_tokens / forecast.text_bytes * _INPUT_MARGIN
+        if size.text_bytes and input_tokens:
+            ratio = input_tokens / size.text_bytes * _INPUT_MARGIN
             ratio = max(_TOKENS_PER_BYTE_MIN, min(ratio, _TOKENS_PER_BYTE_MAX))
             is_lower = ratio < self._tokens_per_byte
             self._tokens_per_byte += (_FALL if is_lower else 1.0) * (ratio - self._tokens_per_byte)
-        if forecast.output_tokens:
+        if size.has_output:
             self._seen += 1
             weight = max(_OUTPUT_WEIGHT, 1 / (self._seen + 1))
-            apart = output / max(1, choices) - self._output
+            apart = output / max(1, size.choices) - self._output
             self._output += weight * apart
             self._deviation += weight * (abs(apart) - self._deviation)
 

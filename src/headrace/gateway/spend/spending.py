@@ -1,6 +1,6 @@
 """Calls within budgets: who pays, how much is held, and what is said where there is no room."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from math import ceil
 from typing import Final
@@ -13,12 +13,14 @@ from headrace.gateway.order import Order
 from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.spend.charge import Charge
 from headrace.gateway.spend.outlook import Forecast, Outlooks
+from headrace.gateway.spend.size import Size, size_of
 from headrace.identity.budget_terms import terms_of, zone_of, zones_of
 from headrace.identity.budgets import Payer, Shortage, State
 from headrace.identity.purse import Purse
 from headrace.identity.tallies import TallyTable
 from headrace.model import Price, Usage
 from headrace.observe.metrics import Metrics
+from headrace.routing.directory import Target
 from headrace.settings import Settings
 from headrace.store.voice import Say
 
@@ -101,16 +103,15 @@ class Spending:
         if self._is_background(order) and self.purse.strictest(payer)[0] is not State.OK:
             raise _background()
         has_output = order.call.grammar.operation is not Operation.EMBEDDINGS
-        outlook = self._outlooks.of(order.way.endpoint.name, order.model)
         body, draft = order.body, order.draft
         if draft is not None:  # what is really sent
             body = order.drafted(draft, order.way, order.model)
-        forecast = outlook.forecast(body, order.view.choices, has_output=has_output)
+        size = size_of(body, order.view.choices, has_output=has_output)
         booked_as = f"{order.way.endpoint.name}/{order.model}"
-        taken = self.purse.reserve(payer, booked_as, self._most_usd(order, payer, forecast))
+        taken = self.purse.reserve(payer, booked_as, self._most_usd(order, payer, size))
         if isinstance(taken, Shortage):
             raise self._refused(taken)
-        order.charge = Charge(taken, forecast, outlook, self._metrics.spend_beyond_usd)
+        order.charge = Charge(taken, size, self._outlooks, self._metrics.spend_beyond_usd)
         return True
 
     def joins(self, order: Order, flight: Flight) -> bool:
@@ -139,10 +140,14 @@ class Spending:
             BudgetExceeded: a budget has no room for it.
         """
         name = lane.endpoint.name
-        forecast = self._outlooks.of(name, model).forecast(body, 1, has_output=has_output)
+        size = size_of(body, 1, has_output=has_output)
         payer = Payer("", CACHE, frozenset((model, f"{name}/{model}")))
         price = self._plan().price(lane, model)
-        taken = self.purse.reserve(payer, f"{name}/{model}", _most(price, forecast))
+        taken = self.purse.reserve(
+            payer,
+            f"{name}/{model}",
+            _most(price, self._outlooks.of(name, model).forecast(size), size),
+        )
         if isinstance(taken, Shortage):
             raise self._refused(taken)
 
@@ -163,19 +168,18 @@ class Spending:
         return bool(order.purpose) and not (isinstance(flight, Flight) and flight.followers)
 
     def _payer(self, order: Order) -> Payer:
-        call, provider = order.call, order.way.endpoint.name
-        models = frozenset((order.view.model, order.model, f"{provider}/{order.model}"))
+        call, models = order.call, _names(order.view.model, order.targets, order.asked)
         return Payer(CACHE if order.purpose else call.key, call.tenant, models, order.intent)
 
     def _cheaper(self, order: Order, model: str) -> str:
         """The model that a soft budget would have in place of another, where it can be asked."""
         call = order.call
         plan = self._plan()
-        target = plan.directory.resolve(model, call.dialect.name)[0]
-        names = frozenset((model, target.model, f"{target.provider}/{target.model}"))
-        payer = Payer(call.key, call.tenant, names, order.intent)
+        targets = plan.directory.resolve(model, call.dialect.name)
+        asked = order.asked if model == order.view.model else ""  # what it is moved on to is not
+        payer = Payer(call.key, call.tenant, _names(model, targets, asked), order.intent)
         cheaper = self.purse.cheaper(payer)
-        if not cheaper or cheaper in names:
+        if not cheaper or cheaper in _names(model, targets[:1]):
             return model
         try:
             plan.directory.resolve(cheaper, call.dialect.name)
@@ -183,14 +187,15 @@ class Spending:
             return model
         return cheaper
 
-    def _most_usd(self, order: Order, payer: Payer, forecast: Forecast) -> float:
+    def _most_usd(self, order: Order, payer: Payer, size: Size) -> float:
         """The most that a call will probably cost, whichever of its targets is asked."""
         most_usd = 0.0
         for target in order.targets:
             price = self._plan().price(order.lane_of(target), target.model)
             if price is None:
                 self._miss_price(f"{target.provider}/{target.model}", payer)
-            most_usd = max(most_usd, _most(price, forecast))
+            forecast = self._outlooks.of(target.provider, target.model).forecast(size)
+            most_usd = max(most_usd, _most(price, forecast, size))
         return most_usd
 
     def _miss_price(self, model: str, payer: Payer) -> None:
@@ -224,13 +229,22 @@ class Spending:
         )
 
 
-def _most(price: Price | None, forecast: Forecast) -> float:
+def _names(model: str, targets: Iterable[Target], asked: str = "") -> frozenset[str]:
+    """What budgets may call the model of a call: all that it may go to, for who will answer is
+    settled after it is admitted."""
+    names = {model, asked} - {""}
+    for target in targets:
+        names.update((target.model, f"{target.provider}/{target.model}"))
+    return frozenset(names)
+
+
+def _most(price: Price | None, forecast: Forecast, size: Size) -> float:
     """What a call costs at most, in US dollars, whatever the provider keeps of its prompt."""
     if price is None:
         return 0.0
     tokens, output = ceil(forecast.input_tokens), ceil(forecast.output_tokens)
     kept = Usage(tokens, output, cache_write_tokens=tokens)
-    kept_long = Usage(tokens, output, cache_write_1h_tokens=tokens if forecast.keeps_long else 0)
+    kept_long = Usage(tokens, output, cache_write_1h_tokens=tokens if size.keeps_long else 0)
     return max(map(price.cost_usd, (Usage(tokens, output), kept, kept_long)))
 
 
