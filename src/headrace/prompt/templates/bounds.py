@@ -11,7 +11,7 @@ DEPTH_MAX: Final = 6
 
 # Instructions of one rendering: some 30,000 turns of a loop, a few milliseconds.
 FUEL: Final = 100_000
-# Characters of one rendering.
+# Characters of one rendering, and of all that its filters make on the way.
 OUTPUT_CHARS_MAX: Final = 16 * 1024 * 1024
 # Values longer than this together are rendered where what comes out is counted.
 UNCOUNTED_CHARS_MAX: Final = 64 * 1024
@@ -20,8 +20,13 @@ LOOP_TEXT_CHARS_MAX: Final = 4096
 # Loops within loops, and files that one template includes, counted each time.
 LOOPS_DEEP_MAX: Final = 4
 INCLUDES_MAX: Final = 64
-# A number that repeats a text.
+# A number that multiplies, and what it may make of a text.
 FACTOR_MAX: Final = 1000
+REPEATED_CHARS_MAX: Final = 10_000
+# minijinja reads chains of operators, filters and `elif` by recursion, which it does not bound:
+# 10,000 of them are more than a thread's stack holds, and the process would be gone.
+TOKENS_MAX: Final = 500
+ELIFS_MAX: Final = 200
 
 # Levels of a value, as of the schema that describes it.
 VALUE_DEPTH_MAX: Final = 16

@@ -8,11 +8,12 @@ from hashlib import blake2b
 from typing import Final
 
 from headrace.errors import InvalidRequest
+from headrace.prompt.templates.bounds import OUTPUT_CHARS_MAX, UNCOUNTED_CHARS_MAX
 from headrace.prompt.templates.check import Wanted, wanted
 from headrace.prompt.templates.files import LABELS, Found
 from headrace.prompt.templates.front import read_yaml
 from headrace.prompt.templates.guard import Walk
-from headrace.prompt.templates.lexer import Piece, without_own_lines
+from headrace.prompt.templates.lexer import Piece, with_numbers_checked, without_own_lines
 from headrace.prompt.templates.names import (
     LATEST,
     PRODUCTION,
@@ -134,6 +135,8 @@ class _Building:
     def _piece_text(self, piece: Piece) -> str:
         if piece.kind == "role":
             return self._press.mark + sign_of(piece.role)
+        if any(each.text == "*" and each.kind == "operator" for each in piece.tokens):
+            return with_numbers_checked(piece)
         if piece.kind != "statement" or piece.tokens[0].text != "include":
             return piece.text
         key = _key(self._included(piece.tokens[1].text))
@@ -158,7 +161,7 @@ class _Building:
             parsed.config,
             needs,
             parsed.body,
-            is_counted=walk.has_loops or not _are_short(needs.shape.fields.values()),
+            uncounted_chars_max=_uncounted_chars_max(walk, needs.shape.fields.values()),
             has_roles=any(piece.role for each in visited.values() for piece in each.pieces),
             includes=tuple(visited)[1:],
             digest=digest.digest(),
@@ -235,9 +238,11 @@ def _key(parsed: Parsed) -> str:
     return key_of(parsed.source.name, parsed.source.version)
 
 
-def _are_short(shapes: Iterable[Shape]) -> bool:
-    """Whether values of all these are printed as what they are, and are not long by nature."""
-    return all(each.is_scalar for each in shapes)
+def _uncounted_chars_max(walk: Walk, shapes: Iterable[Shape]) -> int:
+    """Of values that are printed as what they are: so long that they stay within the bound."""
+    if walk.may_grow or not all(each.is_scalar for each in shapes):
+        return -1
+    return min(UNCOUNTED_CHARS_MAX, OUTPUT_CHARS_MAX // max(1, walk.named))
 
 
 def _line_of(parsed: Parsed, name: str) -> int:

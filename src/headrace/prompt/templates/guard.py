@@ -6,7 +6,8 @@ words that are known to be harmless are let through, and no method is called. Tu
 bounded by fuel and what comes out of loops is counted (`rendering.py`); what else could grow
 without bound is refused here:
 - `set` builds on variables, not on what another `set` put together: nothing doubles twenty times;
-- a number that repeats a text is written out, and small;
+- a number that multiplies is written out, and small, and texts that are repeated are written out
+  too: anything else that is multiplied has to be a number when it is rendered;
 - loops are few within each other, and text within loops is short.
 """
 
@@ -15,16 +16,19 @@ from typing import Final
 
 from headrace.prompt.templates import words
 from headrace.prompt.templates.bounds import (
+    ELIFS_MAX,
     FACTOR_MAX,
     INCLUDES_MAX,
     LOOP_TEXT_CHARS_MAX,
     LOOPS_DEEP_MAX,
+    REPEATED_CHARS_MAX,
 )
 from headrace.prompt.templates.lexer import Piece, Token
 from headrace.prompt.templates.parsed import Parsed
 from headrace.prompt.templates.problems import Problem, Unusable, nearest
 
 _GROWING: Final = frozenset("~+*[{(")
+_BRANCHES: Final = frozenset(("if", "elif", "endif"))
 
 Find = Callable[[str], Parsed]
 """The file that an `include` names; raises `Unusable` where it names none."""
@@ -39,7 +43,8 @@ class Walk:
     Attributes:
         problems: what is not let through, and where.
         bound: names that the bodies give values to.
-        has_loops: whether there is any.
+        may_grow: whether what comes out may be longer than what goes in, each time it is named.
+        named: how often a name is printed.
     """
 
     def __init__(self, find: Find) -> None:
@@ -47,12 +52,14 @@ class Walk:
         self._loops = 0
         self._loop_chars = 0
         self._includes = 0
+        self._elifs: list[int] = []  # of each `if` that is open
         self._built: set[str] = set()  # names whose values were put together
         self._way: list[str] = []
         self.problems: set[Problem] = set()
         self.bound: set[str] = set()
         self.visited: list[Parsed] = []
-        self.has_loops = False
+        self.may_grow = False
+        self.named = 0
 
     def go(self, parsed: Parsed) -> None:
         """Walk through one file; what is wrong is noted in `problems`."""
@@ -74,6 +81,7 @@ class Walk:
             self._statement(piece.tokens)
         elif piece.kind == "output":
             check_expression(piece.tokens)
+            self._note_growth(piece.tokens)
         elif self._loops:
             self._loop_chars += len(piece.text)
             if self._loop_chars > LOOP_TEXT_CHARS_MAX:
@@ -90,7 +98,10 @@ class Walk:
             self._include(rest)
             return
         check_expression(rest)
-        if word == "set":
+        self._note_growth(rest)
+        if word in _BRANCHES:
+            self._branch(word)
+        elif word == "set":
             if not any(each.text == "=" and each.kind == "operator" for each in rest):
                 raise Unusable("{% set %} takes a value here: {% set name = ... %}")
             self._bind(rest, "=")
@@ -100,6 +111,25 @@ class Walk:
             self._enter_loop(rest)
         elif word == "endfor":
             self._loops -= 1
+
+    def _note_growth(self, tokens: Sequence[Token]) -> None:
+        for each in tokens:
+            if each.kind == "name":
+                self.named += 1
+                self.may_grow |= each.text in words.GROWING_FILTERS
+            elif each.kind == "operator" and each.text == "*":
+                self.may_grow = True
+
+    def _branch(self, word: str) -> None:
+        if word == "if":
+            self._elifs.append(0)
+        elif self._elifs:
+            if word == "endif":
+                self._elifs.pop()
+                return
+            self._elifs[-1] += 1
+            if sum(self._elifs) > ELIFS_MAX:
+                raise Unusable(f"above {ELIFS_MAX} elif within one if; look it up in an object")
 
     def _include(self, tokens: Sequence[Token]) -> None:
         if len(tokens) != 1 or tokens[0].kind != "string":
@@ -111,7 +141,7 @@ class Walk:
 
     def _enter_loop(self, tokens: Sequence[Token]) -> None:
         self._loops += 1
-        self.has_loops = True
+        self.may_grow = True
         if self._loops > LOOPS_DEEP_MAX:
             raise Unusable(f"above {LOOPS_DEEP_MAX} loops within each other")
         if tokens and tokens[-1].text == "recursive" and tokens[-1].kind == "name":
@@ -139,6 +169,7 @@ class Walk:
             )
         if grows or built:
             self._built |= names
+            self.may_grow = True
         self.bound |= names
 
 
@@ -187,10 +218,27 @@ def _check_operator(
             if _is_value(before) and after is not None and after.kind == "string":
                 _check_attribute(after.text)
         case "*":
-            if not (_is_small(before) or _is_small(after)):
-                raise Unusable(f"* takes a number of at most {FACTOR_MAX}, written out")
+            _check_product(tokens, at, before, after)
         case "**":
             raise Unusable("** is not let through")
+
+
+def _check_product(
+    tokens: Sequence[Token], at: int, before: Token | None, after: Token | None
+) -> None:
+    if after is None or not _is_small(after):
+        raise Unusable(f"* takes a number of at most {FACTOR_MAX}, written out: x * 100")
+    if at + 2 < len(tokens) and tokens[at + 2].text == "|" and tokens[at + 2].kind == "operator":
+        raise Unusable("a filter of a number that multiplies is not let through; use brackets")
+    if before is not None and before.kind == "string":
+        if len(before.text) * float(after.text.replace("_", "")) > REPEATED_CHARS_MAX:
+            raise Unusable(f"a text is repeated to at most {REPEATED_CHARS_MAX} characters")
+    elif before is None or not (before.kind == "number" or _is_value(before)):
+        raise Unusable("* takes something before it: x * 100")
+    elif at > 1 and before.kind == "number" and tokens[at - 2].text == ".":
+        raise Unusable("a part of a list is written x[0]")
+    elif at > 2 and tokens[at - 2].text == "*" and tokens[at - 3].kind == "string":
+        raise Unusable("a text is repeated once")
 
 
 def _check_call(tokens: Sequence[Token], at: int, before: Token | None) -> None:

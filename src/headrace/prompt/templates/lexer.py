@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from headrace.prompt.templates.bounds import TOKENS_MAX
 from headrace.prompt.templates.problems import Unusable, nearest
 from headrace.prompt.templates.words import ROLES
 
@@ -52,6 +53,10 @@ _TOKEN: Final = re.compile(
     | (?P<operator>\*\*|//|==|!=|<=|>=|[-+*/%.,:~=|<>()\[\]{}])""",
     re.VERBOSE | re.DOTALL,
 )
+NUMBER_FILTER: Final = "_number"
+"""A filter that lets numbers through, and nothing else; no template can name it."""
+
+_MULTIPLIED: Final = frozenset(("name", "operator"))
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 _HANDLEBARS: Final = re.compile(r"\{\{[-~]?\s*(?:[#/^@&!]|else\s*\}\})")
 _PARTIAL: Final = re.compile(r"\{\{>\s*([\w/@-]+)\s*\}\}")
@@ -119,6 +124,26 @@ def without_own_lines(pieces: Sequence[Piece]) -> list[Piece]:
         piece if text == piece.text else msgspec.structs.replace(piece, text=text)
         for piece, text in zip(pieces, texts, strict=True)
     ]
+
+
+def with_numbers_checked(piece: Piece) -> str:
+    """The text of a tag, in which what is multiplied goes through a filter that takes numbers.
+
+    Texts and lists would be repeated. Texts that are written out are left, since they are bounded.
+    """
+    text = piece.text
+    parts: list[str] = []
+    done, at, last = 0, 3 if text[2] in "-+" else 2, None
+    for _ in range(2 * len(piece.tokens)):  # blanks may stand between any two
+        found = _TOKEN.match(text, at)
+        if found is None:
+            break
+        if found["operator"] == "*" and last is not None and last.lastgroup in _MULTIPLIED:
+            parts += text[done : last.end()], f"|{NUMBER_FILTER}"
+            done = last.end()
+        last = found if found.lastgroup else last
+        at = found.end()
+    return "".join(parts) + text[done:]
 
 
 def _may_stand_alone(piece: Piece) -> bool:
@@ -204,6 +229,8 @@ def _tokens(body: str, at: int, close: str, line: int) -> tuple[tuple[Token, ...
             raise Unusable(f"{body[at]!r} cannot stand between {_OPENS[close]} and {close}", line)
         at = found.end()
         kind = found.lastgroup
+        if len(tokens) >= TOKENS_MAX:
+            raise Unusable(f"above {TOKENS_MAX} words and signs in one tag; make more of it", line)
         if kind == "string":
             tokens.append(Token("string", _ESCAPE.sub(r"\1", found[0][1:-1])))
         elif kind == "operator":

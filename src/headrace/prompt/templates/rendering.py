@@ -1,14 +1,12 @@
 """minijinja, set up so that templates can do nothing but write text, and only so much of it."""
 
 import secrets
-import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from headrace.errors import InvalidRequest, SettingsInvalid
-from headrace.prompt.templates.bounds import FUEL, OUTPUT_CHARS_MAX, UNCOUNTED_CHARS_MAX
+from headrace.prompt.templates.bounds import FUEL
+from headrace.prompt.templates.filters import Budget, Filters
 from headrace.prompt.templates.problems import Unusable
 from headrace.prompt.templates.template import (
     Message,
@@ -29,18 +27,6 @@ _FILTERS: Final = (
 # What filters raise that are given what they do not take.
 _WRONG_ARGUMENTS: Final = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
 _NUMBER_CHARS: Final = 32
-_INDENT_MAX: Final = 100
-
-
-class _Budget(threading.local):
-    """Characters that the rendering under way in this thread may still write."""
-
-    left = 0
-
-    def spend(self, chars: int) -> None:
-        self.left -= chars
-        if self.left < 0:
-            raise Unusable(f"it writes above {OUTPUT_CHARS_MAX} characters")
 
 
 class Press:
@@ -55,9 +41,10 @@ class Press:
 
     def __init__(self, mark: str) -> None:
         self.mark = mark
-        self._budget = _Budget()
-        self._plain = _environment()
-        self._counted = _environment(self._count)
+        self._budget = Budget()
+        filters = Filters(self._budget)
+        self._plain = _environment(filters)
+        self._counted = _environment(filters, self._count)
         self._error: type[TemplateError] = _minijinja().TemplateError
         self._sources: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._in_counted: set[str] = set()
@@ -94,9 +81,9 @@ class Press:
         name = template.key
         values, chars = template.wanted.check(name, given)
         try:
-            if template.is_counted or chars > UNCOUNTED_CHARS_MAX:
+            if chars > template.uncounted_chars_max:
                 self._compile_counted(name)
-                self._budget.left = OUTPUT_CHARS_MAX
+                self._budget.begin()
                 text = self._counted.render_template(name, **values)
             else:
                 text = self._plain.render_template(name, **values)
@@ -127,9 +114,9 @@ class Press:
     def _count(self, value: Any) -> Any:
         """What is printed where it is counted."""
         if type(value) is str:
-            self._budget.spend(len(value))
+            self._budget.write(len(value))
         elif type(value) in (int, float, bool):
-            self._budget.spend(_NUMBER_CHARS)
+            self._budget.write(_NUMBER_CHARS)
         elif value is None:
             return ""
         elif isinstance(value, dict | list | tuple):
@@ -142,7 +129,7 @@ def new_mark() -> str:
     return f"\x00{secrets.token_hex(12)}:"
 
 
-def _environment(finalizer: Any = None) -> "Environment":
+def _environment(filters: Filters, finalizer: Any = None) -> "Environment":
     environment: Environment = _minijinja().Environment(
         fuel=FUEL,
         undefined_behavior="strict",
@@ -155,11 +142,8 @@ def _environment(finalizer: Any = None) -> "Environment":
         environment.remove_global(name)
     for name in _FILTERS:
         environment.remove_filter(name)
-    environment.add_filter("indent", _indent)
-    environment.add_filter("join", _join)
-    environment.add_filter("replace", _replace)
-    environment.add_filter("tojson", _tojson)
-    environment.add_filter("truncate", _truncate)
+    for name, made in filters.by_name().items():
+        environment.add_filter(name, made)
     return environment
 
 
@@ -175,54 +159,6 @@ def _minijinja() -> Any:
 
 def _never(_name: str) -> bool:
     return False  # prompts are not HTML
-
-
-# Filters that could make much of little, each in a form that has a bound.
-
-
-def _join(values: Iterable[Any], between: str = "", attribute: str | None = None) -> str:
-    if isinstance(values, str):
-        values = list(values)
-    texts = [_printed(each if attribute is None else each[attribute]) for each in values]
-    if len(between) * len(texts) > OUTPUT_CHARS_MAX:
-        raise Unusable(f"join makes above {OUTPUT_CHARS_MAX} characters")
-    return between.join(texts)
-
-
-def _printed(value: Any) -> str:
-    if isinstance(value, dict | list | tuple):
-        raise Unusable("join takes texts and numbers; write x|map(attribute='name')|join(', ')")
-    return value if isinstance(value, str) else "" if value is None else str(value)
-
-
-def _replace(text: str, old: str, new: str) -> str:
-    text, old, new = str(text), str(old), str(new)
-    if len(text) + (text.count(old) * len(new) if new else 0) > OUTPUT_CHARS_MAX:
-        raise Unusable(f"replace makes above {OUTPUT_CHARS_MAX} characters")
-    return text.replace(old, new)
-
-
-def _indent(text: str, width: int = 4, first: bool = False, blank: bool = False) -> str:
-    if not 0 <= width <= _INDENT_MAX:
-        raise Unusable(f"indent takes 0 to {_INDENT_MAX}")
-    lines = text.split("\n")
-    pad = " " * width
-    if len(lines) * width > OUTPUT_CHARS_MAX:
-        raise Unusable(f"indent makes above {OUTPUT_CHARS_MAX} characters")
-    padded = [pad + line if line or blank else line for line in lines]
-    return "\n".join(padded if first else [lines[0], *padded[1:]])
-
-
-def _tojson(value: Any, indent: int = 0) -> str:
-    encoded = msgspec.json.encode(value)
-    return msgspec.json.format(encoded, indent=min(indent, 8) or 0).decode()
-
-
-def _truncate(text: str, length: int = 255, killwords: bool = False, end: str = "...") -> str:
-    if len(text) <= length:
-        return text
-    cut = text[: max(0, length - len(end))]
-    return (cut if killwords else cut.rpartition(" ")[0] or cut) + end
 
 
 def _failed(template: Template, error: "TemplateError") -> InvalidRequest:

@@ -23,7 +23,8 @@ class Template(msgspec.Struct, frozen=True):
         config: request fields that hold where the caller does not say.
         wanted: what its variables have to be.
         body: what follows the front matter.
-        is_counted: whether what comes out is always counted: it loops, or prints what may be long.
+        uncounted_chars_max: values of so many characters cannot make it write too much, so what
+            comes out is not counted; -1: it always is.
         has_roles: whether its body says whose words they are.
         includes: keys of the files that go into it.
         digest: of the file and of all that it includes.
@@ -38,7 +39,7 @@ class Template(msgspec.Struct, frozen=True):
     config: Mapping[str, Any]
     wanted: Wanted
     body: str
-    is_counted: bool
+    uncounted_chars_max: int
     has_roles: bool
     includes: tuple[str, ...]
     digest: bytes

@@ -27,6 +27,9 @@ TESTS: Final = frozenset(
     )
 )
 FUNCTIONS: Final = frozenset(("range",))
+GROWING_FILTERS: Final = frozenset(("indent", "join", "map", "replace", "sum", "tojson"))
+"""Filters whose results may be longer than what they are given."""
+
 ATTRIBUTE_FILTERS: Final = frozenset(("groupby", "rejectattr", "selectattr"))
 """Filters whose first argument is the name of an attribute."""
 

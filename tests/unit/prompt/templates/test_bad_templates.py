@@ -59,7 +59,15 @@ def test_a_loop_ends(tmp_path: Path, body: str) -> None:
         ("{% set a = [x, x] %}{% for b in [a, a] %}{{ b }}{% endfor %}", "put together"),
         ("{{ 'x' * 1000000000 }}", "at most 1000"),
         ("{{ 'x' * n }}", "at most 1000"),
+        ("{{ 'x' * 100 * 100 }}", "repeated once"),
+        ("{{ 'xxxxxxxxxxxxxxxxxxxx' * 1000 }}", "at most 10000"),
+        ("{{ 100 * x }}", "x * 100"),
+        ("{{ x * 100|tojson }}", "brackets"),
+        ("{{ x.0 * 3 }}", "x[0]"),
         ("{{ 2 ** 99 }}", "**"),
+        ("{{ a" + " + a" * 250 + " }}", "words and signs in one tag"),
+        ("{% if a %}" + "{% elif a %}" * 201 + "{% endif %}", "elif"),
+        (("{% if a %}" + "{% elif a %}" * 15) * 14 + "{% endif %}" * 14, "elif"),
         ("{% for a in x %}" * 5 + "{% endfor %}" * 5, "loops within"),
         ("{% for a in x %}" + "word " * 1000 + "{% endfor %}", "within loops"),
         ("{% if x %}", "end of block"),
@@ -105,6 +113,41 @@ def test_what_comes_out_is_bounded(tmp_path: Path, body: str) -> None:
     given = {name: "a" * 70_000 for name in ("x", "y") if name in body}
     with pytest.raises(InvalidRequest, match=str(OUTPUT_CHARS_MAX)):
         registry.render("long", variables=given)
+
+
+@pytest.mark.parametrize("body", ["{{ x }}" * 30_000, "{% include 'many' %}" * 10])
+def test_short_values_that_are_written_often_are_counted(tmp_path: Path, body: str) -> None:
+    typed = front("x: string")
+    registry = registry_of(tmp_path, long=typed + body, many=typed + "{{ x }}" * 3_000)
+    with pytest.raises(InvalidRequest, match=str(OUTPUT_CHARS_MAX)):
+        registry.render("long", x="a" * 1000)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{{ x" + "|tojson" * 40 + " }}",
+        "{% set a = x|tojson %}" + "{% set a = a|tojson %}" * 40 + "{{ a }}",
+        "{{ x|replace('a', x)|length }}" * 1000,
+    ],
+)
+def test_what_filters_make_on_the_way_is_bounded(tmp_path: Path, body: str) -> None:
+    registry = registry_of(tmp_path, long=front("x: string") + body)
+    with pytest.raises(InvalidRequest, match=f"makes above {OUTPUT_CHARS_MAX}"):
+        registry.render("long", x='a"' * 500)
+
+
+@pytest.mark.parametrize("factor", ["x * 1000 * 1000", "(x ~ x) * 1000", "[x][0] * 9", "y * 9"])
+def test_texts_and_lists_are_not_multiplied(tmp_path: Path, factor: str) -> None:
+    registry = registry_of(tmp_path, long="{{ " + factor + " }}{{ x }}{{ y|length }}")
+    with pytest.raises(InvalidRequest, match="takes numbers"):
+        registry.render("long", x="a", y=[1])
+
+
+def test_numbers_are_multiplied_and_texts_that_are_written_out(tmp_path: Path) -> None:
+    body = "{{- x * 100 * 2 }} {{ (x+1)*3 }} {{ '-' * 4 }} {{ y.a[0] * 2 + y.b * 3 }} {{ 7 * 7 -}}"
+    registry = registry_of(tmp_path, sums=body)
+    assert registry.render("sums", x=2, y={"a": [1], "b": 5}).text == "400 9 ---- 17 49"
 
 
 def test_a_list_is_not_printed_as_python_prints_it(tmp_path: Path) -> None:
