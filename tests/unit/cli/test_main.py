@@ -271,3 +271,14 @@ def test_ctrl_c_at_the_prompt_exits_130_quietly() -> None:
     os.close(follower)
     assert b"Traceback" not in shown
     os.close(leader)
+
+
+def test_the_package_runs_as_the_command() -> None:
+    told = subprocess.run(
+        (sys.executable, "-m", "headrace", "--version"),
+        env=KEPT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert told.stdout == f"headrace {__version__}\n"
