@@ -72,5 +72,9 @@ def test_what_cannot_be_used_is_told(tmp_path: Path) -> None:
         done = run(*arguments)
         assert done.returncode == 1
         assert why in done.stderr
+    lines.write_text("ship\tone\npay\ttwo\nunknown\tthree\n")
+    few = run("train", lines)
+    assert (few.returncode, few.stdout) == (1, "")
+    assert "found 1 of pay, 1 of ship" in few.stderr
     lines.write_text("ship\tone\n")
     assert "expected lines of 2 to 512 intents, found 1" in run("train", lines).stderr

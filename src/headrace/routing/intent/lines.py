@@ -1,5 +1,6 @@
 """Labelled lines: what a model learns from, as JSON lines or as `intent<TAB>text`. Pure."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,7 +12,9 @@ from headrace.routing.intent.weights import INTENTS_MAX, UNKNOWN
 from headrace.settings.values import intent_problem
 
 LINES_MAX: Final = 1_000_000
-_FEW: Final = 5
+_SHOWN: Final = 5
+# A line of each for each of the five parts that are tried on.
+LINES_OF_INTENT_MIN: Final = 5
 
 
 class _Line(msgspec.Struct):
@@ -71,11 +74,18 @@ def check_trainable(examples: Sequence[Example]) -> None:
     """Refuse what nothing can be learnt from.
 
     Raises:
-        SettingsInvalid: there are fewer than two intents, or too many.
+        SettingsInvalid: there are fewer than two intents, too many, or too few lines of them.
     """
     names = {each.intent for each in examples} - {UNKNOWN}
     if not 2 <= len(names) <= INTENTS_MAX:
         raise SettingsInvalid(f"expected lines of 2 to {INTENTS_MAX} intents, found {len(names)}")
+    counts = Counter(each.intent for each in examples)
+    if sum(counts[name] >= LINES_OF_INTENT_MIN for name in names) < 2:
+        found = ", ".join(f"{counts[name]} of {name}" for name in sorted(names)[:_SHOWN])
+        raise SettingsInvalid(
+            f"these lines are too few to learn from: at least {LINES_OF_INTENT_MIN} lines of each "
+            f"of at least two intents are needed, some forty of each to be of use; found {found}"
+        )
 
 
 def _read(line: bytes, number: int) -> Example:
@@ -105,7 +115,7 @@ def _remarks(examples: Sequence[Example]) -> tuple[str, ...]:
     remarks = [
         f"{name} has {count} line{'s' if count > 1 else ''}: too few to learn from, or to be tried"
         for name, count in sorted(counts.items())
-        if count < _FEW and name != UNKNOWN
+        if count < LINES_OF_INTENT_MIN and name != UNKNOWN
     ]
     if counts and UNKNOWN not in counts:
         remarks.append(

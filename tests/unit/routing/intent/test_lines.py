@@ -4,7 +4,8 @@ import pytest
 
 from headrace.errors import SettingsInvalid
 from headrace.routing.intent.lines import check_trainable, read_lines
-from headrace.routing.intent.training import Example
+from headrace.routing.intent.training import Example, TrainRules
+from headrace.routing.intent.trial import fit
 
 
 def test_both_shapes_are_read() -> None:
@@ -48,6 +49,22 @@ def test_what_is_wrong_is_told_with_its_line(data: bytes, why: str) -> None:
 
 def test_unknown_may_be_anything() -> None:
     assert read_lines(b"unknown\t???\n").examples == (Example("???", "unknown"),)
+
+
+@pytest.mark.parametrize("lines", [{"a": 1, "b": 1}, {"a": 100, "b": 4, "unknown": 50}])
+def test_few_lines_are_nothing_to_learn(lines: dict[str, int]) -> None:
+    data = "".join(
+        f"{name}\ttext {at}{name}\n" for name, number in lines.items() for at in range(number)
+    )
+    with pytest.raises(SettingsInvalid, match="at least 5 lines of each of at least two intents"):
+        check_trainable(read_lines(data.encode()).examples)
+
+
+def test_five_lines_of_two_intents_are_enough() -> None:
+    data = "".join(f"{name}\ttext {at} of {name}\n" for name in "ab" for at in range(5))
+    examples = read_lines(data.encode()).examples
+    check_trainable(examples)
+    assert fit(examples, TrainRules(seed=1)).weights.names == ("a", "b")
 
 
 @pytest.mark.parametrize("data", [b"", b"a\tone\na\ttwo\n", b"unknown\tone\na\ttwo\n"])
