@@ -32,6 +32,7 @@ class WindowBudget(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         tokens: what messages, system text and tools may come to together.
         tokens_max: what is still sent where nothing more may be left out; `None`: `tokens`.
+        room: what a refusal tells as the limit; `None`: `tokens_max`.
         step_share: by what part of `tokens` the cut moves at a time.
         recent_share: the part of `tokens` at the end whose results of tools are not cleared.
         keep_first: how many messages at the beginning stay, system text not counted.
@@ -41,6 +42,7 @@ class WindowBudget(msgspec.Struct, frozen=True, kw_only=True):
 
     tokens: int
     tokens_max: int | None = None
+    room: int | None = None
     step_share: float = 0.25
     recent_share: float = 0.25
     keep_first: int = 1
@@ -228,7 +230,8 @@ class _Fitting:
         notes = self._budget.tokens - ledger.room
         tokens = ledger.room + ledger.excess - ledger.saved(cut) + notes
         if tokens > tokens_max:
-            raise too_long(self._dialect, tokens, tokens_max)
+            room = self._budget.room
+            raise too_long(self._dialect, tokens, tokens_max if room is None else room)
         return cut
 
     def _note(self, left_out: Ranges, recall: Recall | None) -> tuple[str, bool]:

@@ -4,19 +4,19 @@ from headrace.errors import InvalidRequest
 from headrace.model import DialectName
 
 
-def too_long(dialect: DialectName, tokens: int, tokens_max: int) -> InvalidRequest:
+def too_long(dialect: DialectName, tokens: int, room: int) -> InvalidRequest:
     """The error for a prompt of which nothing more may be left out.
 
     Args:
         dialect: whose words it is told in.
         tokens: of what has to stay.
-        tokens_max: what there is room for.
+        room: what there is room for, in tokens.
     """
     if dialect == "anthropic":
-        told = f"prompt is too long: {tokens} tokens > {tokens_max} maximum."
+        told = f"prompt is too long: {tokens} tokens > {room} maximum."
     else:
         told = (
-            f"This model's maximum context length leaves {tokens_max} tokens for the prompt. "
+            f"This model's maximum context length leaves {room} tokens for the prompt. "
             f"However, your messages resulted in {tokens} tokens."
         )
     advice = (

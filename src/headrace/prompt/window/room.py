@@ -37,6 +37,7 @@ def budget_for(
     return WindowBudget(
         tokens=int(room * (1 - min(margin, 0.5))),
         tokens_max=int(room * (1 + count_error)),
+        room=room,
         step_share=rules.step_share,
         recent_share=rules.recent_share,
         keep_first=rules.keep_first,

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from tests.support.conversations import Message
+from tests.support.prompts import count_pieces
 
 from headrace import fit
 from headrace.dialects.anthropic import AnthropicDialect
@@ -278,3 +279,13 @@ def test_fit_tells_what_is_wrong() -> None:
         fit(chat(1), model="nobody-knows")
     with pytest.raises(InvalidRequest, match="role"):
         fit([{"content": "no role"}], 10)
+
+
+@pytest.mark.parametrize("dialect", ["openai", "anthropic"])
+def test_a_refusal_tells_the_room_and_not_what_would_still_be_sent(dialect: DialectName) -> None:
+    budget = WindowBudget(tokens=80, tokens_max=126, room=100)
+    document = {"messages": [{"role": "user", "content": "word " * 2000}]}
+    with pytest.raises(InvalidRequest) as refused:
+        fit_document(document, dialect=dialect, budget=budget, count=count_pieces)
+    assert "100 " in refused.value.message
+    assert "126" not in refused.value.message

@@ -47,6 +47,7 @@ def test_counts_that_are_off_leave_more_free() -> None:
     assert sure.tokens == int(95_904 * 0.99)
     assert unsure.tokens == int(95_904 * 0.75)
     assert sure.tokens_max == 95_904
+    assert unsure.room == 95_904  # which is what a refusal tells
     assert unsure.tokens_max == int(95_904 * 1.25)  # nothing is refused that may fit
 
 
