@@ -20,6 +20,8 @@ Value = str | int | float | bool | None
 PERIOD_S = 10.0
 _SAID_PER_PERIOD_MAX = 6
 _TOPICS_MAX = 256
+# Every other detail of these is news: who mends one mistake has to be told of the next.
+_TOLD_BY_DETAIL = frozenset(("templates_refused",))
 _RANKS: Mapping[str, int] = {"info": 0, "warning": 1, "error": 2}
 _COLOURS: Mapping[str, str] = {"info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[31m"}
 _RESET = "\x1b[0m"
@@ -44,11 +46,13 @@ class Repetition:
 
     def __init__(self, period_s: float = PERIOD_S) -> None:
         self._period_s = period_s
-        self._topics: dict[tuple[str, str], _Topic] = {}
+        self._topics: dict[tuple[str, str, str], _Topic] = {}
 
-    def admit(self, event: str, about: str, level: Level, now_s: float) -> int | None:
+    def admit(
+        self, event: str, about: str, level: Level, now_s: float, *, detail: str = ""
+    ) -> int | None:
         """How often the event was left out before, if it is said now; None if it is not."""
-        key = (event, about)
+        key = (event, about, detail)
         topic = self._topics.get(key)
         if topic is None or now_s - topic.since_s >= self._period_s:
             self._remember(key, _Topic(level, now_s))
@@ -73,9 +77,13 @@ class Repetition:
         ]
         for key, _ in over:
             del self._topics[key]
-        return [(*key, topic.level, topic.left_out) for key, topic in over if topic.left_out]
+        return [
+            (event, about, topic.level, topic.left_out)
+            for (event, about, _), topic in over
+            if topic.left_out
+        ]
 
-    def _remember(self, key: tuple[str, str], topic: _Topic) -> None:
+    def _remember(self, key: tuple[str, str, str], topic: _Topic) -> None:
         self._topics.pop(key, None)
         if len(self._topics) >= _TOPICS_MAX:
             del self._topics[next(iter(self._topics))]
@@ -125,7 +133,10 @@ class EventLog:
         """
         if _RANKS[level] < self._rank:
             return
-        left_out = self._repetition.admit(event, about, level, self._clock.monotonic_s())
+        detail = str(fields.get("detail")) if event in _TOLD_BY_DETAIL else ""
+        left_out = self._repetition.admit(
+            event, about, level, self._clock.monotonic_s(), detail=detail
+        )
         if left_out is not None:
             self._write(level, event, about, left_out, fields)
 

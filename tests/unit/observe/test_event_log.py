@@ -165,3 +165,12 @@ def test_every_problem_of_a_file_is_told_on_one_line() -> None:
     refused, bug = bench.lines()
     assert refused["detail"] == "; ".join(problems)
     assert len(bug["detail"]) == 4096
+
+
+def test_another_mistake_in_templates_is_told_at_once() -> None:
+    bench = Bench()
+    for detail in ("one", "one", "two"):
+        bench.log.say("error", "templates_refused", about="prompts", detail=detail)
+    bench.clock.advance(60)
+    told = [(line["about"], line.get("detail"), line.get("left_out")) for line in bench.lines()]
+    assert told == [("prompts", "one", None), ("prompts", "two", None), ("prompts", None, 1)]
