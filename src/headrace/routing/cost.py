@@ -47,7 +47,13 @@ def cost(
 
     Returns:
         `None` where no price is known, for the model or for batches of it.
+
+    Raises:
+        TypeError: `usage` is no `Usage`.
     """
+    if not isinstance(usage, Usage):
+        wanted = "headrace.Usage(input_tokens=..., output_tokens=...)"
+        raise TypeError(f"expected {wanted}, not {type(usage).__name__}")
     if provider is None:
         provider, model = _home(model)
     price = _table().find(provider, "", model, None if at is None else _second(at))

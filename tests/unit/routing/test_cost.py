@@ -54,3 +54,8 @@ def test_prices_of_another_day() -> None:
     night = datetime(2026, 3, 12, 23, 59, 59, tzinfo=UTC)
     assert cost(long, model="claude-opus-4-6", at=night) == before
     assert cost(long, model="claude-opus-4-6", at=datetime(2026, 3, 13)) == after  # noqa: DTZ001
+
+
+def test_what_is_no_usage_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"expected headrace\.Usage\(.*\), not dict"):
+        cost({"input_tokens": 5}, model="gpt-4o")  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from headrace.prompt.compress.document import compress_document
 from headrace.prompt.compress.pipeline import Shorten
 from headrace.prompt.compress.report import CompressReport
 from headrace.prompt.compress.rules import CompressRules, Level
-from headrace.prompt.counting.counters import Counters
+from headrace.prompt.counting.counters import Counters, check_messages_given
 
 
 class Compressed(msgspec.Struct, frozen=True):
@@ -74,8 +74,10 @@ def compress(
         What to send, a report, and the messages as they came.
 
     Raises:
+        TypeError: these are no messages.
         ValueError: `level` or `keep_share` is none that there is.
     """
+    check_messages_given(messages, "a list of messages, such as [{'role': 'user', 'content': ...}]")
     if level not in ("safe", "lossy"):
         raise ValueError(f"level is safe or lossy, not {level!r}")
     if not 0 < keep_share <= 1:

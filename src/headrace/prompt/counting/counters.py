@@ -243,6 +243,23 @@ class Counters:
         return {name: ratios.error_p95 for name, ratios in self._ratios.items() if ratios.seen}
 
 
+def check_messages_given(messages: object, what: str) -> None:
+    """Refuse what programs give in place of messages.
+
+    Args:
+        messages: a list of mappings, if all is well.
+        what: what else they may be, in the words of the error.
+
+    Raises:
+        TypeError: it is none of that.
+    """
+    if isinstance(messages, str | bytes) or not isinstance(messages, Sequence):
+        raise TypeError(f"expected {what}, not {type(messages).__name__}")
+    for at, each in enumerate(messages):
+        if not isinstance(each, Mapping):
+            raise TypeError(f"messages[{at}]: expected a mapping, not {type(each).__name__}")
+
+
 def as_document(
     said: str | Sequence[Mapping[str, Any]] | Mapping[str, Any], tools: Sequence[Any] | None
 ) -> Mapping[str, Any]:

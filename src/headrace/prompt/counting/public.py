@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from headrace.prompt.counting.count import Count
-from headrace.prompt.counting.counters import Counters, as_document
+from headrace.prompt.counting.counters import Counters, as_document, check_messages_given
 
 
 @lru_cache(maxsize=1)
@@ -34,10 +34,15 @@ def count_tokens(
 
     Returns:
         The tokens, whether they are exact, and else how far off 95 of 100 estimates are.
+
+    Raises:
+        TypeError: it is none of these.
     """
     counter = _counters().of(model)
     if isinstance(text_or_messages, str):
         if tools is None:
             return counter.count_text(text_or_messages)
         text_or_messages = [{"role": "user", "content": text_or_messages}]
+    if not isinstance(text_or_messages, Mapping):
+        check_messages_given(text_or_messages, "a text, a list of messages or a request")
     return counter.count_document(as_document(text_or_messages, tools))

@@ -11,6 +11,7 @@ from tests.support.prompts import count_pieces
 
 from headrace.prompt.compress.document import compress_document
 from headrace.prompt.compress.pipeline import TEXT_CHARS_MAX, Job, compress_text
+from headrace.prompt.compress.public import compress
 from headrace.prompt.compress.rules import CompressRules
 from headrace.prompt.compress.stale import CLEARED
 
@@ -145,3 +146,14 @@ def test_what_is_no_message_is_sent_on(message: Any, dialect: Any) -> None:
         found, report = compress_document(document, dialect=dialect, rules=LOSSY, count=count)
         assert found is document
         assert report.changed == 0
+
+
+@pytest.mark.parametrize("messages", ["hi there", b"hi", None, 5, {"role": "user", "content": "a"}])
+def test_what_is_no_list_is_refused(messages: Any) -> None:
+    with pytest.raises(TypeError, match="expected a list of messages, such as"):
+        compress(messages)
+
+
+def test_what_is_no_message_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"messages\[0\]: expected a mapping, not int"):
+        compress([1, 2])  # type: ignore[list-item]

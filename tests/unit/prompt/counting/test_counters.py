@@ -300,3 +300,14 @@ def test_without_the_package_everything_is_an_estimate(monkeypatch: pytest.Monke
 def test_a_request_is_read_once_for_several_counts() -> None:
     parts = read_document({"messages": COOKBOOK, "system": "Be brief."})
     assert (parts.messages, parts.names, parts.is_plain) == (7, 4, True)
+
+
+@pytest.mark.parametrize("said", [None, 5, b"text", {"a set"}, iter(()), object()])
+def test_what_cannot_be_counted_is_refused(said: Any) -> None:
+    with pytest.raises(TypeError, match="expected a text, a list of messages or a request, not"):
+        count_tokens(said, model="gpt-4o")
+
+
+def test_messages_that_are_none_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"messages\[1\]: expected a mapping, not str"):
+        count_tokens([{"role": "user", "content": "a"}, "b"], model="gpt-4o")  # type: ignore[list-item]
