@@ -34,7 +34,7 @@ def complaint(*budgets: dict[str, Any], **more: Any) -> str:
         ({}, "budgets[0]: expected day_usd, month_usd or both"),
         ({"day_usd": -1}, "budgets[0].day_usd: expected at least 0"),
         ({"day_usd": 1e12}, "budgets[0].day_usd: expected at most 100000000"),
-        ({"day_usd": 1, "status": 500}, "budgets[0].status: expected one of 402, 429"),
+        ({"day_usd": 1, "status": 500}, "budgets[0].status: expected one of 402, 429, found '500'"),
         ({"day_usd": 1, "key": "onee"}, "unknown key 'onee'; did you mean one?"),
         ({"day_usd": 1, "tenant": "who"}, "unknown tenant 'who'; there are acme, zenith"),
         ({"day_usd": 1, "time_zone": "Mars/Olympus"}, "expected a time zone"),

@@ -22,6 +22,8 @@ Check = Callable[[str], str | None]
 _NULLS: Final = frozenset(("", "~", "null", "Null", "NULL"))
 # What does not look like the name of a setting may be a credential in the wrong place.
 _SETTING_NAME: Final = re.compile(r"[A-Za-z_-]{1,32}")
+# A number and its unit, too short to be one.
+_AMOUNT: Final = re.compile(r"[0-9]{1,6}[a-z]{0,2}")
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -201,7 +203,7 @@ class Reader:
             return "nothing"
         # The source is shown, never what the environment holds.
         source = references.unmask(node.value)
-        is_word = _SETTING_NAME.fullmatch(source) is not None
+        is_word = any(each.fullmatch(source) for each in (_SETTING_NAME, _AMOUNT))
         hides = holds_secret(kind) or (isinstance(kind, inspect.LiteralType) and not is_word)
         return "a text" if hides else shown(source)
 
