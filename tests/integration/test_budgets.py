@@ -181,6 +181,18 @@ def test_the_command_line_shows_what_is_spent(tmp_path: Path, sim: ThreadedSim) 
         assert shown.returncode == 0, shown.stderr
         assert re.search(r"key operator +\$0\.\d{4}", shown.stdout)
         assert re.search(r"tenant=acme +hard +month +\$0\.00", shown.stdout)
+        narrow = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            env={**environment, "COLUMNS": "20"},
+            timeout=60,
+        )
+        assert narrow.stdout == shown.stdout
+        raw = subprocess.run(
+            (*command, "--json"), capture_output=True, text=True, env=environment, timeout=60
+        )
+        assert json.loads(raw.stdout)["budgets"][0]["name"] == "tenant=acme"
         environment["HEADRACE_ADMIN_KEY"] = APP
         refused = subprocess.run(
             command, capture_output=True, text=True, env=environment, timeout=60

@@ -8,12 +8,16 @@ from rich.table import Table
 
 _KINDS: Final = ("keys", "tenants", "models", "intents")
 _COLUMNS: Final = ("today", "yesterday", "this_month", "last_month")
+# Wide enough for every name: what reads a pipe wants whole lines.
+_PIPE_WIDTH: Final = 4096
 _STYLES: Mapping[str, str] = {"ok": "green", "soft": "yellow", "hard": "bold red"}
 
 
 def show(told: Mapping[str, Any]) -> None:
     """Print what `/admin/spend` tells."""
     console = Console()
+    if not console.is_terminal:
+        console.width = _PIPE_WIDTH
     console.print(books_table(told))
     if told["budgets"]:
         console.print(budgets_table(told["budgets"]))
