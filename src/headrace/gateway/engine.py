@@ -206,6 +206,7 @@ class Engine:
             SettingsInvalid: they cannot be used; the old ones stay.
         """
         # First, for what is refused changes nothing.
+        self.treasury.check(settings)
         templates = self.templates.read(settings.templates)
         plan = self._plan(settings)
         steps = self._shaping.steps = self._workshop.steps(settings)

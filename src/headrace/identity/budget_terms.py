@@ -10,6 +10,9 @@ from headrace.settings import Settings
 from headrace.settings.spend import owners
 
 _UTC = "UTC"
+_EACH = "*"
+# No name holds it.
+_PARTED = "\n"
 
 
 def zone_of(name: str) -> tzinfo:
@@ -29,6 +32,7 @@ def terms_of(settings: Settings) -> Iterator[Terms]:
     tenants = dict(keys)
     spend = settings.spend
     for budget in settings.budgets:
+        is_each = _EACH in (budget.key, budget.tenant)
         for name, key, tenant in owners(budget, keys):
             whose = tenant or tenants.get(key or "", "")
             zone = budget.time_zone or spend.time_zones.get(whose, spend.time_zone)
@@ -44,4 +48,6 @@ def terms_of(settings: Settings) -> Iterator[Terms]:
                 cheaper=budget.cheaper or "",
                 status=int(budget.status),
                 zone=zone_of(zone),
+                # Names of tenants and keys may hold what they are joined with for messages.
+                row=_PARTED.join((budget.shown_name, key or "", tenant or "")) if is_each else "",
             )

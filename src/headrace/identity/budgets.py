@@ -39,7 +39,7 @@ class Terms(msgspec.Struct, frozen=True):
     """One budget, as the settings say it.
 
     Attributes:
-        name: what messages call it; no two have the same.
+        name: what messages call it.
         key: the key it is for; `None`, here and below, for every one.
         tenant: the tenant it is for.
         model: the model it is for.
@@ -50,6 +50,7 @@ class Terms(msgspec.Struct, frozen=True):
         cheaper: the model that is asked then; empty where that is somebody else's decision.
         status: of the answer, where it is used up.
         zone: where its days and months begin.
+        row: where it is counted, if not under its name.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Terms(msgspec.Struct, frozen=True):
     cheaper: str = ""
     status: int = 429
     zone: tzinfo = UTC
+    row: str = ""
 
     def applies_to(self, payer: Payer) -> bool:
         """Whether a call counts."""

@@ -13,13 +13,15 @@ from itertools import product
 from math import inf
 from typing import Final, NamedTuple
 
+from headrace.errors import SettingsInvalid
 from headrace.identity.budgets import Budget, Payer, Shortage, State, Terms
 from headrace.identity.periods import Calendar, Period
 from headrace.identity.tallies import NANO, Sums, Tally, TallyTable, nano
 
 # Combinations of names that budgets are remembered for; names of models may be made up.
 _FOUND_MAX: Final = 1024
-# Rows that models and intents may have in the books; the rest is counted as one.
+# Rows that models and intents may have in the books, those of settings not counted; the rest is
+# counted as one.
 _NAMES_MAX: Final = 256
 _OTHER: Final = "other"
 # No name holds it.
@@ -83,6 +85,8 @@ class Reservation:
         input_tokens: int = 0,
         output_tokens: int = 0,
         booked_as: str = "",
+        *,
+        has_answered: bool = True,
     ) -> None:
         """Give back what was reserved, and book what it cost, once.
 
@@ -91,12 +95,14 @@ class Reservation:
             input_tokens: what it used.
             output_tokens: the same.
             booked_as: the model that has answered, where it may be another than was asked first.
+            has_answered: whether that is a model for sure, and no name that somebody made up.
         """
         parts, self._parts = self._parts, ()
         if not parts:
             return
         cost, tokens = nano(cost_usd), (input_tokens, output_tokens)
-        answered = self._purse.model_row(booked_as) if booked_as else None
+        row = self._purse.model_row
+        answered = row(booked_as, has_answered=has_answered) if booked_as else None
         with self._purse.lock:
             for part in parts:
                 tally, period, number = part
@@ -134,22 +140,30 @@ class Purse:
         self._found: dict[Payer, tuple[Budget, ...]] = {}
         self._calendars: dict[str, Calendar] = {}
         self._elsewhere = Calendar()
-        self._known: dict[str, set[str]] = {"model": set(), "intent": set()}
+        self._models: frozenset[str] = frozenset()
+        self._rows_read = 0
+        self._rows_of = dict.fromkeys(DIMENSIONS, 0)
 
-    def adopt(self, terms: Iterable[Terms], zones: Mapping[str, tzinfo], zone: tzinfo) -> None:
+    def adopt(
+        self,
+        terms: Iterable[Terms],
+        zones: Mapping[str, tzinfo],
+        zone: tzinfo,
+        models: frozenset[str] = frozenset(),
+    ) -> None:
         """Go by other budgets; what was spent still counts.
 
         Args:
             terms: the budgets.
             zones: where the days and months of tenants begin, by tenant.
             zone: where they do for all others.
+            models: have rows in the books in any case.
+
+        Raises:
+            SettingsInvalid: there is no room for a budget; the old ones stay.
         """
-        budgets = []
-        for each in terms:
-            tally = self._table.tally(f"budget{_PARTED}{each.name}")
-            if tally is not None:  # else there are thousands of them
-                budgets.append(Budget(each, tally))
-        self.budgets = tuple(budgets)
+        self.budgets = claimed(self._table, terms)
+        self._models = models
         self._calendars = {tenant: Calendar(each) for tenant, each in zones.items()}
         self._elsewhere = Calendar(zone)
         self._found.clear()
@@ -229,34 +243,64 @@ class Purse:
                 entries.append(Entry(dimension, name, tenant, *sums))
         return entries
 
-    def model_row(self, name: str) -> Tally | None:
-        """Where the books count the calls of a model; all have the same days and months."""
-        return self._table.tally(f"model{_PARTED}{self._bounded('model', name)}")
+    def model_row(self, name: str, *, has_answered: bool = False) -> Tally | None:
+        """Where the books count the calls of a model; all have the same days and months.
+
+        Args:
+            name: the model.
+            has_answered: it gets a row of its own if it has none; so a name that a caller made up
+                never does.
+        """
+        return self._named_row("model", name, makes=has_answered or name in self._models)
 
     def _rows(self, payer: Payer) -> list[tuple[Tally, Calendar]]:
         """Where the books count a call besides; what is a tenant's, in its own calendar."""
-        tenant = payer.tenant
-        own, general = self._calendars.get(tenant, self._elsewhere), self._elsewhere
+        tenant, spare = payer.tenant, self._table.spare
+        own = self._calendars.get(tenant, self._elsewhere)
         named = (
-            ("key", payer.key and f"{payer.key}{_PARTED}{tenant}", own),
-            ("tenant", tenant and f"{tenant}{_PARTED}{tenant}", own),
-            ("intent", self._bounded("intent", payer.intent), general),
+            (payer.key and spare(f"key{_PARTED}{payer.key}{_PARTED}{tenant}"), own),
+            (tenant and spare(f"tenant{_PARTED}{tenant}{_PARTED}{tenant}"), own),
+            (payer.intent and self._named_row("intent", payer.intent, makes=True), self._elsewhere),
         )
-        rows = []
-        for dimension, name, calendar in named:
-            tally = self._table.tally(f"{dimension}{_PARTED}{name}") if name else None
-            if tally is not None:
-                rows.append((tally, calendar))
-        return rows
+        return [(tally, calendar) for tally, calendar in named if tally]
 
-    def _bounded(self, dimension: str, name: str) -> str:
-        """A name that callers may have made up, or what stands for one too many."""
-        known = self._known[dimension]
-        if name and name not in known:
-            if len(known) >= _NAMES_MAX:
-                return _OTHER
-            known.add(name)
-        return name
+    def _named_row(self, dimension: str, name: str, *, makes: bool) -> Tally | None:
+        """The row of a name, or of what stands for one too many."""
+        row = f"{dimension}{_PARTED}{name}"
+        tally = self._table.find(row)
+        if tally is None and makes and (name in self._models or self._has_room(dimension)):
+            tally = self._table.spare(row)
+        return self._table.spare(f"{dimension}{_PARTED}{_OTHER}") if tally is None else tally
+
+    def _has_room(self, dimension: str) -> bool:
+        """Whether another name gets a row; those that other processes have made count."""
+        if self._rows_read < len(self._table):
+            names = self._table.names()
+            for row in names[self._rows_read :]:
+                of, _, name = row.partition(_PARTED)
+                if of in self._rows_of and name != _OTHER and name not in self._models:
+                    self._rows_of[of] += 1
+            self._rows_read = len(names)
+        return self._rows_of[dimension] < _NAMES_MAX
+
+
+def claimed(table: TallyTable, terms: Iterable[Terms]) -> tuple[Budget, ...]:
+    """Budgets, each with its row.
+
+    Raises:
+        SettingsInvalid: there is no room for one.
+    """
+    budgets = []
+    for each in terms:
+        tally = table.tally(f"budget{_PARTED}{each.row or each.name}")
+        if tally is None:
+            raise SettingsInvalid(
+                f"budgets: there is no room to count '{each.name}': {len(table)} budgets, keys, "
+                "tenants, models and intents are counted. Those of settings before these count "
+                "too until the gateway is started again."
+            )
+        budgets.append(Budget(each, tally))
+    return tuple(budgets)
 
 
 def _reset_s(shortage: Shortage) -> float:

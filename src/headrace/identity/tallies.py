@@ -22,6 +22,8 @@ ROWS_MAX: Final = 4096
 NANO: Final = 1_000_000_000
 
 _CELL_BYTES: Final = 8
+# A quarter of the rows.
+_KEPT_PART: Final = 4
 _NAME_CELLS: Final = 32
 _NAME_BYTES_MAX: Final = _NAME_CELLS * _CELL_BYTES - 1
 _MARK_BYTES: Final = 8
@@ -155,20 +157,40 @@ class TallyTable:
         """How many cells a table has."""
         return 1 + rows_max * (_NAME_CELLS + places * _PART_CELLS)
 
+    def __len__(self) -> int:
+        """How many rows there are, whoever has made them."""
+        return int(self._cells[0])
+
     def names(self) -> list[str]:
         """Of all rows that there are, whoever has made them."""
         if self._cells[0] > len(self._tallies):
             self._read_names()
         return list(self._tallies)
 
-    def tally(self, name: str) -> Tally | None:
-        """The row of a name, made where there is none; None where there is no room for one."""
+    def find(self, name: str) -> Tally | None:
+        """The row of a name, where there is one, whoever has made it."""
+        name = _shortened(name)
+        if name not in self._tallies and self._cells[0] > len(self._tallies):
+            self._read_names()
+        return self._tallies.get(name)
+
+    def spare(self, name: str) -> Tally | None:
+        """As `tally`, for what can be done without: some of the last rows are kept for the rest."""
+        return self.tally(name, rows_kept=self._rows_max // _KEPT_PART)
+
+    def tally(self, name: str, *, rows_kept: int = 0) -> Tally | None:
+        """The row of a name, made where there is none; None where there is no room for one.
+
+        Args:
+            name: what is counted.
+            rows_kept: so many have to be free for other names after it is made.
+        """
         name = _shortened(name)
         tally = self._tallies.get(name)
         if tally is None:
             with self.lock:
                 self._read_names()
-                if name not in self._tallies and self._cells[0] < self._rows_max:
+                if name not in self._tallies and self._cells[0] < self._rows_max - rows_kept:
                     self._write_name(name)
                     self._read_names()
             tally = self._tallies.get(name)

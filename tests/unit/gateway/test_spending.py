@@ -9,9 +9,10 @@ import pytest
 from tests.support.engine import StillEngine, run
 from tests.unit.gateway.test_relay import Flow, Reader
 
-from headrace.errors import BudgetExceeded
+from headrace.errors import BudgetExceeded, SettingsInvalid
 from headrace.gateway.reader import Place
 from headrace.gateway.spend.size import size_of
+from headrace.identity.tallies import ROWS_MAX
 from headrace.model import Usage
 from headrace.settings import parse_settings
 from headrace.settings.spend import BudgetSettings, SpendSettings
@@ -282,6 +283,36 @@ def test_a_budget_is_not_passed_by_text_without_spaces() -> None:
     async def test(still: StillEngine) -> None:
         adopt_models(still, {"day_usd": 0.5})
         assert refused(still, "m", "ab+/" * 250_000)
+
+    run(test)
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_only_models_that_answer_are_in_the_books(status: int) -> None:
+    async def test(still: StillEngine) -> None:
+        adopt(still)
+        still.engine.pipeline.handle_all([still.order("Hello?", "p/of-no-settings")])
+        assert set(model_rows(still)) == {"other"}
+        await still.answer(status)
+        assert ("p/of-no-settings" in model_rows(still)) == (status == 200)
+
+    run(test)
+
+
+def model_rows(still: StillEngine) -> list[str]:
+    return [each["name"] for each in still.engine.treasury.told()["models"]]
+
+
+def test_settings_with_more_budgets_than_can_be_counted_change_nothing() -> None:
+    async def test(still: StillEngine) -> None:
+        adopt(still, BudgetSettings(name="first", day_usd=0))
+        before, plan = still.engine.settings, still.engine.pipeline.plan
+        names = (f"budget {number}" for number in range(ROWS_MAX))
+        with pytest.raises(SettingsInvalid, match="no room to count 'budget 40"):
+            adopt(still, *(BudgetSettings(name=each, day_usd=1) for each in names))
+        assert still.engine.settings is before
+        assert still.engine.pipeline.plan is plan
+        assert refused(still, "m")
 
     run(test)
 

@@ -1,15 +1,19 @@
 """Budgets: who they apply to, when they are soft or hard, and what is said of a shortage."""
 
+import json
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from headrace.clock import ManualClock
+from headrace.errors import SettingsInvalid
+from headrace.identity.budget_terms import terms_of
 from headrace.identity.budgets import Payer, Shortage, State, Terms
 from headrace.identity.periods import Period
 from headrace.identity.purse import Purse, Reservation
 from headrace.identity.tallies import TallyTable
+from headrace.settings import parse_settings
 
 NOON_S = datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp()
 HOUR_S = 3600
@@ -159,7 +163,7 @@ def test_the_strictest_of_those_that_apply_counts() -> None:
 def test_the_books_are_kept_in_all_four_ways() -> None:
     made = purse()
     for payer in (ACME, ACME._replace(key="job"), ACME._replace(tenant="zenith", intent="")):
-        taken(made, 0.5, payer).settle(0.25, 100, 10)
+        taken(made, 0.5, payer).settle(0.25, 100, 10, "openai/gpt-5")
     told = {
         (each.dimension, each.name): (each.day.spent, each.day.calls, each.day.input_tokens)
         for each in made.books()
@@ -176,7 +180,7 @@ def test_names_that_callers_make_up_do_not_fill_the_books() -> None:
     for number in range(400):
         reservation = made.reserve(ACME, f"made-up-{number}", 0.001)
         assert isinstance(reservation, Reservation)
-        reservation.settle(0.001)
+        reservation.settle(0.001, booked_as=f"made-up-{number}")
     models = {each.name: each.day.calls for each in made.books() if each.dimension == "model"}
     assert len(models) == 257
     assert models["other"] == 144
@@ -184,11 +188,95 @@ def test_names_that_callers_make_up_do_not_fill_the_books() -> None:
 
 def test_a_table_that_is_full_counts_what_it_can() -> None:
     made = Purse(table(rows=2), ManualClock().wall_s)
-    made.adopt([Terms("first", day_usd=1.0), Terms("second", day_usd=1.0)], {}, UTC)
+    budgets = [Terms("first", day_usd=1.0), Terms("second", day_usd=1.0)]
+    made.adopt(budgets, {}, UTC)
+    with pytest.raises(SettingsInvalid, match="no room to count 'third'"):
+        made.adopt([*budgets, Terms("third", day_usd=0.0)], {}, UTC)
     reservation = made.reserve(ACME, "m", 0.5)
     assert isinstance(reservation, Reservation)
     reservation.settle(0.5)
     assert (len(made.budgets), made.books()) == (2, [])
+
+
+WORKERS = 16
+
+
+def workers(models: frozenset[str] = frozenset()) -> list[Purse]:
+    """Of each worker of a machine, those that share a table as large as a gateway's."""
+    cells = memoryview(bytearray(TallyTable.cells_for(WORKERS) * 8)).cast("q")
+    made = [Purse(TallyTable(cells, WORKERS, own), lambda: NOON_S) for own in range(WORKERS)]
+    for each in made:
+        each.adopt([], {}, UTC, models)
+    return made
+
+
+def made_up(made: Purse, beginning: str, count: int = 300, *, answers: bool = True) -> None:
+    for number in range(count):
+        name = f"p/{beginning}-{number}"
+        reservation = made.reserve(ACME, name, 0.0)
+        assert isinstance(reservation, Reservation)
+        reservation.settle(0.0, booked_as=name, has_answered=answers)
+
+
+def model_rows(made: Purse) -> set[str]:
+    return {each.name for each in made.books() if each.dimension == "model"}
+
+
+def test_a_name_that_never_answered_has_no_row() -> None:
+    made, *_ = workers()
+    made_up(made, "refused", answers=False)
+    assert model_rows(made) == {"other"}
+
+
+def test_workers_make_no_more_rows_together_than_one_by_itself() -> None:
+    made = workers()
+    for number, each in enumerate(made):
+        made_up(each, f"worker-{number}")
+    assert len(model_rows(made[0])) == 257
+    # Whoever comes after a worker that died finds what there is.
+    successor = Purse(TallyTable(made[0]._table._cells, WORKERS, 3), lambda: NOON_S)
+    successor.adopt([], {}, UTC)
+    made_up(successor, "later")
+    made_up(successor, "worker-0", 256)
+    assert len(model_rows(successor)) == 257
+
+
+def test_models_of_the_settings_have_rows_in_any_case() -> None:
+    made, *_ = workers(frozenset(("p/named",)))
+    made_up(made, "made-up")
+    taken = made.reserve(ACME, "p/named", 0.5)
+    assert isinstance(taken, Reservation)
+    assert "p/named" in model_rows(made)
+
+
+def test_rows_are_kept_back_for_budgets() -> None:
+    made = Purse(table(rows=40), lambda: NOON_S)
+    for number in range(100):
+        reservation = made.reserve(Payer(f"key-{number}", "t"), "m", 0.0)
+        assert isinstance(reservation, Reservation)
+        reservation.settle(0.0)
+    made.adopt([Terms(str(number), day_usd=0.0) for number in range(10)], {}, UTC)
+    assert isinstance(made.reserve(ACME, "m", 1.0), Shortage)
+    with pytest.raises(SettingsInvalid):
+        made.adopt([Terms("one more", day_usd=0.0)], {}, UTC)
+    assert len(made.budgets) == 10
+
+
+def test_keys_and_tenants_whose_names_run_together_have_budgets_of_their_own() -> None:
+    document = {
+        "providers": {"p": {"dialect": "openai", "base_url": "http://127.0.0.1:1/v1"}},
+        "keys": [
+            {"key": "one-and-only-1", "name": "c", "tenant": "a/b"},
+            {"key": "one-and-only-2", "name": "b/c", "tenant": "a"},
+        ],
+        "budgets": [{"key": "*", "day_usd": 1}],
+    }
+    terms = list(terms_of(parse_settings(json.dumps(document), {}, "test.yaml")))
+    assert len({each.name for each in terms}) == 1
+    made = purse(*terms)
+    taken(made, 1.0, Payer("c", "a/b")).settle(1.0)
+    assert short(made, 0.5, Payer("c", "a/b")).spent_usd == 1.0
+    taken(made, 1.0, Payer("b/c", "a"))
 
 
 def test_new_terms_find_what_was_spent_by_the_budgets_name() -> None:

@@ -13,12 +13,13 @@ from headrace.server.shared_spend import SharedSpend
 WORKERS = 4
 TRIES = 400
 LIMIT_USD = 1.0
+MODELS = frozenset(f"m{number}" for number in range(40))
 CALL_USD = 0.003
 
 
 def purse(spend: SharedSpend, worker: int) -> Purse:
     made = Purse(spend.table(worker), lambda: 1e9)
-    made.adopt([Terms("all", day_usd=LIMIT_USD)], {}, UTC)
+    made.adopt([Terms("all", day_usd=LIMIT_USD)], {}, UTC, MODELS)
     return made
 
 
@@ -52,7 +53,7 @@ def test_together_they_take_what_there_is_and_no_more() -> None:
     held = (tenant.day.spent + tenant.day.reserved) / 1e9  # that of worker 0 counts as spent now
     assert LIMIT_USD - CALL_USD < held <= LIMIT_USD
     models = [each for each in reader.books() if each.dimension == "model"]
-    assert sorted(each.name for each in models) == sorted({f"m{n}" for n in range(40)})
+    assert sorted(each.name for each in models) == sorted(MODELS)
     assert sum(each.day.spent + each.day.reserved for each in models) / 1e9 == held
 
 

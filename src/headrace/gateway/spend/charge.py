@@ -10,6 +10,7 @@ from headrace.identity.purse import Reservation
 from headrace.model import Price, Usage
 from headrace.observe.handles import Counter
 
+_OK: Final = 200
 _ERRORS: Final = 400
 # OpenAI's rule of thumb, for answers that do not say how many tokens they are.
 _BYTES_PER_TOKEN: Final = 4
@@ -64,7 +65,13 @@ class Charge:
         if cost_usd > reservation.usd:
             self._beyond.increment(cost_usd - reservation.usd)
         booked_as = f"{flight.order.way.endpoint.name}/{flight.order.model}"
-        reservation.settle(cost_usd, usage.input_tokens, usage.output_tokens, booked_as)
+        reservation.settle(
+            cost_usd,
+            usage.input_tokens,
+            usage.output_tokens,
+            booked_as,
+            has_answered=flight.status == _OK,
+        )
 
     def _outlook(self, flight: Flight) -> Outlook:
         """Of who has answered, or was asked last."""

@@ -63,9 +63,15 @@ class Spending:
         self._outlooks = Outlooks()
 
     def adopt(self, settings: Settings) -> None:
-        """Go by other settings; what was spent still counts."""
+        """Go by other settings; what was spent still counts.
+
+        Raises:
+            SettingsInvalid: there is no room for a budget.
+        """
         spend = settings.spend
-        self.purse.adopt(terms_of(settings), zones_of(settings), zone_of(spend.time_zone))
+        zone = zone_of(spend.time_zone)
+        models = frozenset(targets_of(settings))
+        self.purse.adopt(terms_of(settings), zones_of(settings), zone, models)
         self.refuses_unpriced = spend.unpriced == "refuse"
 
     def aim(self, order: Order) -> None:
@@ -141,7 +147,8 @@ class Spending:
         """
         name = lane.endpoint.name
         size = size_of(body, 1, has_output=has_output)
-        payer = Payer("", CACHE, frozenset((model, f"{name}/{model}")))
+        booked_as = f"{name}/{model}"
+        payer = Payer("", CACHE, frozenset((model, booked_as)))
         price = self._plan().price(lane, model)
         taken = self.purse.reserve(
             payer,
@@ -153,7 +160,7 @@ class Spending:
 
         def spent(cost_usd: float, usage: Usage | None) -> None:
             used = usage or Usage()
-            taken.settle(cost_usd, used.input_tokens, used.output_tokens)
+            taken.settle(cost_usd, used.input_tokens, used.output_tokens, booked_as)
 
         try:
             yield spent
@@ -227,6 +234,12 @@ class Spending:
             status=terms.status,
             retry_after_s=shortage.reset_s,
         )
+
+
+def targets_of(settings: Settings) -> Iterable[str]:
+    """What the settings name as `PROVIDER/MODEL` to be asked, each once."""
+    models = settings.models.values()
+    return dict.fromkeys(target.target for model in models for target in model.targets)
 
 
 def _names(model: str, targets: Iterable[Target], asked: str = "") -> frozenset[str]:

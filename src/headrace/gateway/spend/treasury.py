@@ -1,16 +1,17 @@
 """Spending as an engine has it: made when it is wanted, told to the console, shown in metrics."""
 
 import mmap
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from headrace.clock import Clock
 from headrace.gateway.plan import Plan
-from headrace.gateway.spend.spending import Spending
+from headrace.gateway.spend.spending import Spending, targets_of
+from headrace.identity.budget_terms import terms_of
 from headrace.identity.budgets import Budget
 from headrace.identity.periods import Period
-from headrace.identity.purse import Entry
+from headrace.identity.purse import Entry, claimed
 from headrace.identity.tallies import NANO, Sums, TallyTable
 from headrace.observe.families import BUDGETS_MAX
 from headrace.observe.metrics import Metrics
@@ -58,14 +59,28 @@ class Treasury:
         """What admits calls and books them, where that is wanted."""
         return self._spending if self._is_on else None
 
+    def check(self, settings: Settings) -> None:
+        """Whether these settings could be gone by; takes the rows of their budgets.
+
+        Raises:
+            SettingsInvalid: there is no room for a budget.
+        """
+        if settings.budgets:
+            claimed(self._rows(), terms_of(settings))
+
     def adopt(self, settings: Settings) -> Spending | None:
-        """Go by these settings; gives what admits calls and books them, where that is wanted."""
+        """Go by these settings; gives what admits calls and books them, where that is wanted.
+
+        Raises:
+            SettingsInvalid: there is no room for a budget.
+        """
         self._is_on = settings.spend.enabled or bool(settings.budgets)
         if not self._is_on:
             return None
         if self._spending is None:
-            table = _own_table() if self._table is None else self._table
-            self._spending = Spending(table, self._plan, self._clock, self._metrics, self._say)
+            self._spending = Spending(
+                self._rows(), self._plan, self._clock, self._metrics, self._say
+            )
         self._spending.adopt(settings)
         self._tell_unpriced(settings)
         return self._spending
@@ -102,10 +117,16 @@ class Treasury:
                 share = shares.get((number, period.word), 0.0)
                 gauge.set_at(gauge.at(number, period.word), share)
 
+    def _rows(self) -> TallyTable:
+        """Where all is counted; memory is taken for it when it is wanted."""
+        if self._table is None:
+            self._table = _own_table()
+        return self._table
+
     def _tell_unpriced(self, settings: Settings) -> None:
         """Say of which models of the settings the price is not known."""
         plan = self._plan()
-        for target in _targets(settings):
+        for target in targets_of(settings):
             provider, _, model = target.partition("/")
             if plan.price(plan.lanes[provider], model) is None:
                 what = "are refused" if settings.spend.unpriced == "refuse" else "count nothing"
@@ -120,11 +141,6 @@ class Treasury:
 def _own_table() -> TallyTable:
     memory = mmap.mmap(-1, TallyTable.cells_for(1) * _CELL_BYTES)
     return TallyTable(memoryview(memory).cast("q"))
-
-
-def _targets(settings: Settings) -> Iterable[str]:
-    models = settings.models.values()
-    return dict.fromkeys(target.target for model in models for target in model.targets)
 
 
 def _entry_told(entry: Entry) -> dict[str, Any]:
