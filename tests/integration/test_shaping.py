@@ -226,6 +226,7 @@ def test_what_was_left_out_is_summed_up_for_the_turns_that_follow(
             "base_url": writer.url + "/v1",
         }
         settings["prompt"]["window"] |= {"summarizer": "writer/w", "summary_tokens": 100}
+        settings["spend"] = {"enabled": True}
         with Gateway(tmp_path, settings) as gateway:
 
             def turn(number: int) -> Response:
@@ -239,9 +240,12 @@ def test_what_was_left_out_is_summed_up_for_the_turns_that_follow(
             counted = 'headrace_cache_calls_total{for="summary"}'
             eventually(lambda: gateway.metrics().get(counted))
             second = turn(1)
+            booked = gateway.get("/admin/spend").json()
+        by_cache = [each for each in booked["keys"] if each["name"] == "(cache)"]
+        assert [(each["tenant"], each["today"]["calls"]) for each in by_cache] == [("default", 1)]
         assert second.headers["x-headrace-fitted"].endswith(", summary")
         plea = json.loads(writer.bodies[0])
-    assert plea["model"] == "w"
+    assert (plea["model"], plea["max_tokens"]) == ("w", 100)
     assert "mills" in plea["messages"][0]["content"]
     before, after = (body["messages"][0]["content"] for body in sent(provider))
     assert "They spoke of mills." in after

@@ -171,6 +171,26 @@ def test_errands_are_held_booked_and_refused() -> None:
     run(test)
 
 
+def test_errands_for_a_tenant_are_within_its_budgets() -> None:
+    async def test(still: StillEngine) -> None:
+        adopt(still, BudgetSettings(tenant="t", day_usd=0.02))
+        spending = still.engine.treasury.spending
+        assert spending is not None
+        lane, asked = still.engine.pipeline.plan.lanes["p"], b'{"max_tokens": 100}'
+        with spending.errand(lane, "m", asked, has_output=True, tenant="t") as spent:
+            spent(0.0195, Usage(10, 5))
+        assert rows(still, "tenants")["t"]["usd"] == rows(still, "keys")["(cache)"]["usd"] == 0.0195
+        with (
+            pytest.raises(BudgetExceeded),
+            spending.errand(lane, "m", asked, has_output=True, tenant="t"),
+        ):
+            raise AssertionError("there was no room for it")
+        with spending.errand(lane, "m", asked, has_output=True, tenant="u") as spent:
+            spent(0.01, None)
+
+    run(test)
+
+
 PRICE = {"input": 10, "output": 10}
 
 

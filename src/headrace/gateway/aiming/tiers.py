@@ -1,12 +1,13 @@
 """Tiers: a name that callers use, answered by a cheap, a standard or a strong model."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from headrace.cache.entry import Answer
 from headrace.dialects.base import Operation
+from headrace.dialects.openai_bound import output_bound
 from headrace.gateway.aiming.asked import Asked
 from headrace.gateway.reader import Remarks
 from headrace.model import DialectName, Price
@@ -24,9 +25,6 @@ from headrace.routing.tiers import (
     TierTerms,
 )
 from headrace.settings.tiers import TierModelSettings, TiersSettings
-
-# OpenAI's models that reason take no `max_tokens`.
-_REASONING: Final = ("o1", "o3", "o4", "gpt-5")
 
 
 class TierModel(msgspec.Struct, frozen=True):
@@ -89,8 +87,7 @@ class TierShot(msgspec.Struct, frozen=True):
         limit = self.chosen.output_tokens_max
         if limit is None:
             return {}
-        is_reasoning = self.chosen.name.startswith(_REASONING)
-        return {"max_completion_tokens" if is_reasoning else "max_tokens": limit}
+        return output_bound(self.chosen.name, limit)
 
     def answered(self, answer: Answer) -> None:
         """Estimate what the choice saved: the same tokens at the other model's price."""

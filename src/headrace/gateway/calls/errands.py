@@ -7,6 +7,7 @@ import msgspec
 
 from headrace.clock import Clock
 from headrace.dialects.base import Operation
+from headrace.dialects.openai_bound import output_bound
 from headrace.errors import UpstreamBroken
 from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.spend.spending import Spending
@@ -57,7 +58,12 @@ class Errands:
         return await self._ask(lane, model, Operation.EMBEDDINGS, body, "embed")
 
     async def complete(
-        self, target: str, prompt: str, purpose: str, tokens_max: int = _VERDICT_TOKENS_MAX
+        self,
+        target: str,
+        prompt: str,
+        purpose: str,
+        tokens_max: int | None = None,
+        tenant: str = "",
     ) -> str:
         """What a model says to a prompt.
 
@@ -65,7 +71,9 @@ class Errands:
             target: `PROVIDER/MODEL`.
             prompt: what it is told.
             purpose: what the call is booked as.
-            tokens_max: most tokens of what it says, where its API insists on a bound.
+            tokens_max: most tokens of what it says; by default it is bound only where its API
+                insists on it.
+            tenant: who pays, if it is for one.
 
         Raises:
             HeadraceError: as for `embed`.
@@ -78,9 +86,11 @@ class Errands:
         dialect, operation = lane.endpoint.dialect, Operation.CHAT
         if dialect.name == "anthropic":
             operation = Operation.MESSAGES
-            document["max_tokens"] = tokens_max
+            document["max_tokens"] = tokens_max or _VERDICT_TOKENS_MAX
+        elif tokens_max is not None:
+            document |= output_bound(model, tokens_max)
         body = msgspec.json.encode(document)
-        said = await self._ask(lane, model, operation, body, purpose)
+        said = await self._ask(lane, model, operation, body, purpose, tenant)
         return dialect.reply_text(operation, said)
 
     def _way(self, target: str) -> tuple[Lane, str]:
@@ -91,13 +101,19 @@ class Errands:
         return lane, model
 
     async def _ask(
-        self, lane: Lane, model: str, operation: Operation, body: bytes, purpose: str
+        self,
+        lane: Lane,
+        model: str,
+        operation: Operation,
+        body: bytes,
+        purpose: str,
+        tenant: str = "",
     ) -> bytes:
         spending = self._spending()
         if spending is None:
             return (await self._fetch(lane, model, operation, body, purpose))[0]
         has_output = operation is not Operation.EMBEDDINGS
-        with spending.errand(lane, model, body, has_output=has_output) as spent:
+        with spending.errand(lane, model, body, has_output=has_output, tenant=tenant) as spent:
             said, usage, cost_usd = await self._fetch(lane, model, operation, body, purpose)
             spent(cost_usd, usage)
         return said

@@ -7,9 +7,9 @@ going to be left out is known some turns ahead, so most are there in time.
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
-from headrace.errors import HeadraceError
+from headrace.errors import BudgetExceeded, HeadraceError
 from headrace.gateway.tasks import Spawn
 from headrace.prompt.window.fit import FitReport, Recall
 from headrace.prompt.window.summaries import SummaryShelf, Wanted, digest_of, wanted
@@ -22,11 +22,20 @@ WAITING_MAX: Final = 64
 REST_S: Final = 60.0
 
 
+class _Noted(NamedTuple):
+    """A summary that is to be written: by whom, for whom, how long at most, and of what."""
+
+    target: str
+    tenant: str
+    tokens_max: int
+    wanted: Wanted
+
+
 class Complete(Protocol):
     """Asks a model."""
 
     def __call__(
-        self, target: str, prompt: str, purpose: str, tokens_max: int
+        self, target: str, prompt: str, purpose: str, tokens_max: int, tenant: str
     ) -> Awaitable[str]: ...
 
 
@@ -49,7 +58,7 @@ class Summaries:
         self._spawn = spawn
         self._now_s = now_s
         self._shelf = SummaryShelf(bytes_max)
-        self._noted: deque[tuple[str, int, Wanted]] = deque(maxlen=WAITING_MAX)
+        self._noted: deque[_Noted] = deque(maxlen=WAITING_MAX)
         self._under_way: set[bytes] = set()
         self._rests_until_s = 0.0
 
@@ -80,21 +89,25 @@ class Summaries:
         """
         found = wanted(self._shelf, _scope(target, tenant), messages, report, tokens_max=tokens_max)
         if found is not None:
-            self._noted.append((target, tokens_max, found))
+            self._noted.append(_Noted(target, tenant, tokens_max, found))
 
     def sweep(self) -> None:
         """Begin what was noted; a few at a time."""
         while self._noted and len(self._under_way) < AT_ONCE_MAX:
-            target, tokens_max, found = self._noted.popleft()
+            noted = self._noted.popleft()
+            found = noted.wanted
             if self._now_s() < self._rests_until_s or found.digest in self._under_way:
                 continue
             if self._shelf.get(found.digest) is None:
                 self._under_way.add(found.digest)
-                self._spawn(self._write(target, tokens_max, found))
+                self._spawn(self._write(noted))
 
-    async def _write(self, target: str, tokens_max: int, found: Wanted) -> None:
+    async def _write(self, noted: _Noted) -> None:
+        target, tenant, tokens_max, found = noted
         try:
-            said = await self._complete(target, found.prompt, PURPOSE, tokens_max)
+            said = await self._complete(target, found.prompt, PURPOSE, tokens_max, tenant)
+        except BudgetExceeded:  # of this tenant; the others' are written
+            return
         except HeadraceError:  # booked with the provider; the prompts go out without
             self._rests_until_s = self._now_s() + REST_S
             return
@@ -102,6 +115,8 @@ class Summaries:
             self._under_way.discard(found.digest)
         if said.strip():
             self._shelf.put(found.digest, said.strip())
+        else:  # a model that has thought for as long as it may, say
+            self._rests_until_s = self._now_s() + REST_S
 
     def _find(self, scope: bytes, gone: list[Message]) -> str | None:
         return self._shelf.get(digest_of(scope, gone))

@@ -129,7 +129,7 @@ class Spending:
 
     @contextmanager
     def errand(
-        self, lane: Lane, model: str, body: bytes, *, has_output: bool
+        self, lane: Lane, model: str, body: bytes, *, has_output: bool, tenant: str = ""
     ) -> Iterator[Callable[[float, Usage | None], None]]:
         """Hold what a call of the cache's own may cost, until it has ended.
 
@@ -138,6 +138,7 @@ class Spending:
             model: as it is called there.
             body: the request's JSON.
             has_output: whether tokens are produced; not so for embeddings.
+            tenant: whom it is for, if it is for one.
 
         Yields:
             Is told what it did cost, in US dollars, and what it used.
@@ -148,7 +149,8 @@ class Spending:
         name = lane.endpoint.name
         size = size_of(body, 1, has_output=has_output)
         booked_as = f"{name}/{model}"
-        payer = Payer("", CACHE, frozenset((model, booked_as)))
+        names = frozenset((model, booked_as))
+        payer = Payer(CACHE, tenant, names) if tenant else Payer("", CACHE, names)
         price = self._plan().price(lane, model)
         taken = self.purse.reserve(
             payer,

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from headrace.errors import UpstreamBroken
+from headrace.errors import BudgetExceeded, UpstreamBroken
 from headrace.gateway.shaping.summaries import AT_ONCE_MAX, REST_S, Summaries
 from headrace.prompt.window.fit import FitReport
 
@@ -16,15 +16,17 @@ class Desk:
 
     def __init__(self) -> None:
         self.now_s = 0.0
-        self.asked: list[tuple[str, str, int]] = []
+        self.asked: list[tuple[str, str, int, str]] = []
         self.running: list[asyncio.Task[None]] = []
         self.says: str | Exception = "they counted"
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.summaries = Summaries(self._complete, self._spawn, lambda: self.now_s, 1 << 20)
 
-    async def _complete(self, target: str, prompt: str, purpose: str, tokens_max: int) -> str:
-        self.asked.append((target, purpose, tokens_max))
+    async def _complete(
+        self, target: str, prompt: str, purpose: str, tokens_max: int, tenant: str
+    ) -> str:
+        self.asked.append((target, purpose, tokens_max, tenant))
         await self.may_answer.wait()
         if isinstance(self.says, Exception):
             raise self.says
@@ -56,7 +58,7 @@ def test_what_is_noted_is_written_and_found() -> None:
         desk.note()
         assert desk.asked == []  # not on the way of the request
         await desk.done()
-        assert desk.asked == [("sum/m", "summary", 100)]
+        assert desk.asked == [("sum/m", "summary", 100, "ann")]
         assert desk.recall() == "they counted"
         assert desk.recall(tenant="bob") is None
         assert desk.recall(end=6) is None
@@ -105,6 +107,20 @@ def test_a_model_that_fails_is_left_alone_for_a_while() -> None:
     asyncio.run(run())
 
 
+def test_a_tenant_without_money_does_not_keep_others_from_theirs() -> None:
+    async def run() -> None:
+        desk = Desk()
+        desk.says = BudgetExceeded("no", status=429, retry_after_s=None)
+        desk.note()
+        await desk.done()
+        desk.says = "they counted"
+        desk.note(tenant="bob")
+        await desk.done()
+        assert (desk.recall(), desk.recall(tenant="bob")) == (None, "they counted")
+
+    asyncio.run(run())
+
+
 def test_nothing_said_is_no_summary() -> None:
     async def run() -> None:
         desk = Desk()
@@ -112,6 +128,10 @@ def test_nothing_said_is_no_summary() -> None:
         desk.note()
         await desk.done()
         assert desk.recall() is None
+        desk.note()
+        await desk.done()
+        assert len(desk.asked) == 1  # whoever says nothing is left alone too
+        desk.now_s = REST_S
         desk.summaries.resize(0)
         desk.says = "they counted"
         desk.note()
