@@ -49,11 +49,19 @@ def is_html(text: str) -> bool:
     return sum(1 for _ in tags) == _FRAGMENT_TAGS_MIN
 
 
+def _unescaped(text: str) -> str:
+    """`text` with its references as characters; as it is where a number in it is beyond reading."""
+    try:
+        return unescape(text)
+    except ValueError:
+        return text
+
+
 def to_text(text: str) -> str:
     """What a page shows, after a line that says that it was a page."""
     title = _TITLE.search(text)
     shown = _Page(text).read()
-    head = f"{HEAD} {_SPACE.sub(' ', unescape(title[1])).strip()}" if title else HEAD
+    head = f"{HEAD} {_SPACE.sub(' ', _unescaped(title[1])).strip()}" if title else HEAD
     return f"{head.strip()}\n{shown}"
 
 
@@ -79,7 +87,7 @@ class _Page:
 
     def _say(self, text: str) -> None:
         if text:
-            self._flow.append(_SPACE.sub(" ", unescape(text)))
+            self._flow.append(_SPACE.sub(" ", _unescaped(text)))
 
     def _end_flow(self) -> None:
         """Put what has flowed so far among what is done."""
@@ -120,8 +128,9 @@ class _Page:
     def _element(self, name: str, tag: str, end: int) -> int:
         """Put what an element stands for; where the reading goes on."""
         if name in _UNSEEN or name == "pre":
-            closing = self._closing(name, end)
-            if closing is None or tag.endswith("/>"):
+            # Asked in this order: the search for an end tag passes over all that is in between.
+            closing = None if tag.endswith("/>") else self._closing(name, end)
+            if closing is None:
                 return end
             if name == "pre":
                 self._put_pre(self._text[end : closing[0]])
@@ -130,7 +139,7 @@ class _Page:
             self._link(name, tag)
         elif name == "img":
             found = _ALT.search(tag)
-            self._flow.append(f" [{unescape(found[1] or found[2] or '')}] " if found else " ")
+            self._flow.append(f" [{_unescaped(found[1] or found[2] or '')}] " if found else " ")
         else:
             self._flow.append(_sign(name))
         return end
@@ -140,15 +149,15 @@ class _Page:
         if name in self._unclosed:
             return None
         found = re.compile(rf"</{name}\b", re.IGNORECASE).search(self._text, start)
-        end = self._behind(">", found.end()) if found is not None else -1
+        end = self._text.find(">", found.end()) if found is not None else -1
         if found is None or end < 0:
             self._unclosed.add(name)
             return None
-        return found.start(), end
+        return found.start(), end + 1
 
     def _put_pre(self, inside: str) -> None:
         self._end_flow()
-        code = unescape(_TAG.sub("", inside)).strip("\n")
+        code = _unescaped(_TAG.sub("", inside)).strip("\n")
         if code.strip():
             fence = "````" if "```" in code else "```"
             self._done.append(f"{fence}\n{code}\n{fence}")
@@ -158,7 +167,7 @@ class _Page:
             found = _HREF.search(tag)
             href = next(filter(None, found.groups()), "") if found else ""
             is_place = bool(href) and not href.lower().startswith(("#", "javascript:", "data:"))
-            self._hrefs.append(_SPACE.sub("%20", unescape(href).strip()) if is_place else "")
+            self._hrefs.append(_SPACE.sub("%20", _unescaped(href).strip()) if is_place else "")
             self._flow.append("[" if is_place else "")
         elif self._hrefs:
             href = self._hrefs.pop()

@@ -47,16 +47,16 @@ def _fold_blocks(lines: Sequence[str]) -> list[str]:
     while at < len(lines):
         line = lines[at]
         length = at - last.get(line, at)
-        last[line] = at
         times = _times_again(lines, at, length)
-        if times and _is_worth(lines, at, length, times):
-            for place in range(at, at + times * length):
-                last[lines[place]] = place
+        # A run that is not worth it is passed as well, or all of it is looked at once per line.
+        end = at + max(times * length, 1)
+        for place in range(at, end):
+            last[lines[place]] = place
+        if times and _is_worth(lines[at - length : at], times):
             kept.append(_again(length, times))
-            at += times * length
         else:
-            kept.append(line)
-            at += 1
+            kept += lines[at:end]
+        at = end
     return kept
 
 
@@ -71,8 +71,11 @@ def _times_again(lines: Sequence[str], at: int, length: int) -> int:
     return times
 
 
-def _is_worth(lines: Sequence[str], at: int, length: int, times: int) -> bool:
-    return sum(map(len, lines[at - length : at])) * times > len(_again(length, times))
+def _is_worth(block: Sequence[str], times: int) -> bool:
+    """Whether a block is longer than the words in its place; blank lines are not for folding."""
+    if not any(map(str.strip, block)):
+        return False
+    return sum(map(len, block)) * times > len(_again(len(block), times))
 
 
 def _again(length: int, times: int) -> str:

@@ -33,12 +33,19 @@ class _NotRowsError(ValueError):
 
 
 def fold(value: Any) -> str | None:
-    """A parsed JSON value as text with tables in it; `None` where it has no rows of equal shape."""
-    tables: list[list[Row]] = []
+    """A parsed JSON value as text with tables in it; `None` where it has no rows of equal shape.
+
+    What nests deeper than the interpreter's stack is taken for a value without rows.
+    """
     try:
-        outside = _taken_out(value, tables, depth=0)
-    except _NotRowsError:
+        return _folded(value)
+    except (_NotRowsError, RecursionError):
         return None
+
+
+def _folded(value: Any) -> str | None:
+    tables: list[list[Row]] = []
+    outside = _taken_out(value, tables, depth=0)
     if not tables:
         return None
     lines = [] if isinstance(outside, _Place) else [write(outside)]
@@ -56,11 +63,9 @@ def unfold(text: str) -> Any:
     head = None if _HEAD.fullmatch(lines[0]) else parse(lines.pop(0))
     try:
         tables = _read_tables(lines)
+        return tables.get("@rows1") if head is None else _put_back(head[0], tables)
     except (_NotRowsError, RecursionError):
         return None
-    if head is None:
-        return tables.get("@rows1")
-    return _put_back(head[0], tables)
 
 
 def plain(value: Any) -> Any:

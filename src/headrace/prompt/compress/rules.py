@@ -22,7 +22,7 @@ CountText = Callable[[str], int]
 """Tokens of a text, as the model will count them."""
 
 SAVED_SHARE_MAX: Final[Mapping[Stage, float]] = {
-    "whitespace": 0.5,
+    "whitespace": 1.0,
     "phrases": 0.2,
     "duplicates": 0.9,
     "json": 0.9,
@@ -33,7 +33,10 @@ SAVED_SHARE_MAX: Final[Mapping[Stage, float]] = {
     "sentences": 0.95,
     "model": 0.9,
 }
-"""A stage that would save a larger share of a text has misread it, and is taken back."""
+"""A stage that would save a larger share of a text has misread it, and is taken back.
+
+White space may be nearly all of a text: that every word stays is looked at word by word.
+"""
 
 _EXACT_WORDS: Final = frozenset(
     ("cat", "diff", "edit", "editor", "file", "files", "notebook", "patch", "read", "replace",

@@ -4,11 +4,13 @@ A stage that looks at a text more than once for each of its letters would take h
 """
 
 import json
+import time
 from typing import Any
 
 import pytest
 from tests.support.prompts import count_pieces
 
+from headrace.prompt.compress import logs
 from headrace.prompt.compress.document import compress_document
 from headrace.prompt.compress.pipeline import TEXT_CHARS_MAX, Job, compress_text
 from headrace.prompt.compress.public import compress
@@ -50,6 +52,78 @@ def test_no_text_takes_more_than_linear_time(piece: str) -> None:
     outcome = compress_text(text, job())
     assert outcome.after <= outcome.before
     assert compress_text(outcome.text, job()).text == outcome.text
+
+
+LOG_HEAD = "12:00:01 INFO x\n" * 8
+SURROUNDINGS = (
+    (LOG_HEAD, ""),
+    (LOG_HEAD, "\nthe end"),
+    ("<html>", ""),
+    ("<html>", "</svg></script></pre></a>-->"),
+    ("Some words of prose to begin with, and so on.\n\n", "\n\nand to end with"),
+)
+OFTEN = (
+    "<svg/>", "<script/>", "<pre/>", "<a/>", "<pre></pre>", "&#1", "\nx\n", "\n \n", "\n\n\nx",
+)  # fmt: skip
+"""Pieces that are so small a part of the work that it takes many of them to tell in it."""
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("around", SURROUNDINGS, ids=lambda each: ascii(each[0][:9] + each[1][:9]))
+@pytest.mark.parametrize(
+    ("piece", "times"),
+    [*((piece, TIMES // 2) for piece in EVIL), *((piece, TIMES * 4) for piece in OFTEN)],
+    ids=ascii,
+)
+def test_nothing_around_a_text_makes_it_take_more(
+    piece: str, times: int, around: tuple[str, str]
+) -> None:
+    """Sixteen times the text takes sixteen times the work, not 256 times: what a machine that is
+    busy adds has room in between.
+    """
+    before, after = around
+    large = _work_s(before + piece * times + after)
+    assert large < WORK_S_SEEN or large < 64 * _work_s(before + piece * (times // 16) + after)
+
+
+WORK_S_SEEN = 0.2
+"""Less work than this is done before anything but the size of a text tells in it."""
+
+
+def _work_s(text: str) -> float:
+    start = time.thread_time()
+    outcome = compress_text(text, job())
+    worked = time.thread_time() - start
+    assert outcome.after <= outcome.before
+    return worked
+
+
+def test_runs_of_blank_lines_are_no_blocks_and_are_looked_at_once() -> None:
+    """White space takes them out, though they are nearly all of the text; folding passes them."""
+    text = LOG_HEAD + "\n" * 16_000 + "the end"
+    assert logs.fold(text).count("\n") > 16_000
+    shorter = compress_text(text, job(CompressRules())).text
+    assert shorter.endswith("\n\nthe end")
+    assert len(shorter) < len(LOG_HEAD) + 20
+
+
+def test_a_number_beyond_reading_stays_in_the_page() -> None:
+    page = f"<html><body><p>a &amp; b</p>&#{'1' * 4400}; &amp;<p>end</p></body></html>"
+    shorter = compress_text(page, job(CompressRules())).text
+    assert shorter.startswith("[HTML as text]\na & b")
+    assert f"&#{'1' * 4400};" in shorter
+
+
+@pytest.mark.parametrize("depth", range(300, 1000, 50))
+def test_rows_beside_deep_json_are_sent_on(depth: int) -> None:
+    rows = [{"name": f"number {n}", "city": "Ghent"} for n in range(9)]
+    deep = "[" * depth + "]" * depth
+    value = f'{{"items": {json.dumps(rows)}, "deep": {deep}}}'
+    lines = "\n".join(f'{{"n": {n}, "deep": {deep}}}' for n in range(4))
+    for text in (value, lines):
+        outcome = compress_text(text, job(CompressRules()))
+        assert outcome.after <= outcome.before
+        assert deep in outcome.text
 
 
 @pytest.mark.timeout(60)
