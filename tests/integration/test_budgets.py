@@ -159,8 +159,11 @@ def test_the_books_say_what_answers_said(tmp_path: Path, sim: ThreadedSim) -> No
 
 
 def test_what_is_wanted_has_a_budget(tmp_path: Path, sim: ThreadedSim) -> None:
-    rule = {"intent": "numbers", "words": ["question"]}
-    intents = {"auto": {"default": "dear", "rules": [rule]}}
+    rules = [
+        {"intent": name, "words": [word]}
+        for name, word in (("numbers", "question"), ("other", "nobody says this"))
+    ]
+    intents = {"auto": {"default": "dear", "rules": rules}}
     budgets = ({"intent": "numbers", "day_usd": 1}, {"intent": "other", "day_usd": 0})
     with gateway_with(tmp_path, sim, *budgets, intents=intents) as gateway:
         assert asked(gateway, "auto").status == 200

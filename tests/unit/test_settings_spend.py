@@ -1,10 +1,12 @@
 """Budgets in the settings: whom they stand for, and what cannot be meant."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from headrace.cli.notes import notes
 from headrace.errors import SettingsInvalid
 from headrace.identity.budget_terms import terms_of, zones_of
 from headrace.settings import Settings, notices, parse_settings
@@ -114,3 +116,51 @@ def test_days_begin_where_the_nearest_setting_says() -> None:
         "America/Lima",
         "Asia/Tokyo",
     ]
+
+
+RULED = {
+    "auto": {
+        "default": "p/m",
+        "rules": [{"intent": "order_status", "words": ["parcel"]}],
+        "routes": {"order_status": "p/n", "unknown": "p/m"},
+    }
+}
+
+
+def test_an_intent_that_nothing_tells_is_refused() -> None:
+    typo = {"day_usd": 0, "intent": "order_statsu"}
+    told = complaint(typo, intents=RULED)
+    assert "budgets[0].intent: unknown intent 'order_statsu'; did you mean order_status?" in told
+    for intent in ("order_status", "unknown"):
+        assert not notices(settings({**typo, "intent": intent}, intents=RULED))
+
+
+def test_an_intent_that_only_weights_may_tell_is_noted(tmp_path: Path) -> None:
+    weights = tmp_path / "intents.npz"
+    weights.write_bytes(b"")
+    auto = {"auto": {**RULED["auto"], "weights": str(weights)}}
+    (note,) = notices(settings({"day_usd": 0, "intent": "order_statsu"}, intents=auto))
+    assert note.startswith("budgets[0] is for the intent 'order_statsu', which no rule or route")
+    assert not notices(settings({"day_usd": 0, "intent": "order_status"}, intents=auto))
+
+
+@pytest.mark.parametrize(
+    ("model", "is_noted"),
+    [
+        ("mine", False),
+        ("p/large", False),
+        ("large", False),
+        ("gpt-4o-mini", False),
+        ("p/gpt-4o-mini", False),
+        ("minee", True),
+        ("gpt-4o-mni", True),
+        ("q/large", True),
+        ("p/lrge", True),
+    ],
+)
+def test_a_model_that_nobody_knows_is_noted(model: str, is_noted: bool) -> None:
+    models = {"mine": {"targets": ["p/large"]}}
+    found = list(notes(settings({"day_usd": 1, "model": model}, models=models)))
+    assert [each.startswith(f"budgets[0].model, {model!r}, is neither") for each in found] == [
+        True
+    ] * is_noted

@@ -29,7 +29,8 @@ def check(
     code is 1. Variables that the file reads must be set, as for serve.
     """
     from headrace.app import check_files
-    from headrace.settings import check_listen, load_settings, notices
+    from headrace.cli.notes import notes
+    from headrace.settings import check_listen, load_settings
 
     try:
         settings = load_settings(file, for_serving=True)
@@ -45,7 +46,7 @@ def check(
     typer.echo("ok")
     for line in summary(settings):
         typer.echo(line)
-    for notice in notices(settings):
+    for notice in notes(settings):
         typer.echo(f"note: {notice}")
 
 

@@ -51,7 +51,8 @@ def serve(
     It is ready when GET /readyz answers 200. SIGTERM finishes what runs,
     SIGHUP reloads the file.
     """
-    from headrace.settings import check_listen, from_environment, load_settings, notices
+    from headrace.cli.notes import notes
+    from headrace.settings import check_listen, from_environment, load_settings
 
     def load() -> "Settings":
         settings = from_environment(os.environ) if config is None else load_settings(config)
@@ -60,7 +61,7 @@ def serve(
         return settings
 
     settings = load()
-    for notice in notices(settings):
+    for notice in notes(settings):
         typer.echo(f"headrace: {notice}", err=True)
 
     from headrace import app

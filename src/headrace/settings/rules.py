@@ -20,10 +20,12 @@ from headrace.settings.schema import (
     StoreSettings,
     WarmSettings,
 )
-from headrace.settings.spend_rules import check_budgets
+from headrace.settings.spend_rules import check_budgets, doubtful_intents
+from headrace.settings.target_rules import check_target
 from headrace.settings.targets import ModelSettings, PriceSettings, TargetSettings, TierSettings
 from headrace.settings.tier_rules import apply_tier_rules, idle_of_tiers
 from headrace.settings.values import LOCAL_EMBEDDER
+from headrace.settings.window_rules import apply_window_rules, idle_of_window, window_notices
 
 # Who callers are while no keys are set.
 _TENANT_OF_ALL: Final = "default"
@@ -55,13 +57,9 @@ def apply_rules(reader: Reader) -> None:
                 str(name),
             ):
                 _report(reader, path, file_problem(name))
-            case (
-                ("cache", "semantic", "embedder" | "judge" | "verifier")
-                | ("prompt", "window", "summarizer"),
-                str(target),
-            ):
+            case ("cache", "semantic", "embedder" | "judge" | "verifier"), str(target):
                 if "/" in target and not target.startswith(LOCAL_EMBEDDER):
-                    _check_target(reader, path, target)
+                    check_target(reader, path, target)
             case ("cache", "semantic"), SemanticSettings() as semantic:
                 _check_semantic(reader, path, semantic)
             case ("cache",), CacheSettings() as cache:
@@ -72,6 +70,7 @@ def apply_rules(reader: Reader) -> None:
     apply_tier_rules(reader)
     check_budgets(reader)
     apply_intent_rules(reader)
+    apply_window_rules(reader)
 
 
 def apply_serving_rules(reader: Reader) -> None:
@@ -107,7 +106,7 @@ def check_listen(settings: Settings) -> None:
 
 
 def notices(settings: Settings) -> tuple[str, ...]:
-    """What is set, and accepted, but has no effect in this version; a sentence each."""
+    """What is set, and accepted, but has no effect, or hardly the one meant; a sentence each."""
     cache, idle = settings.cache, []
     if settings.store.url != StoreSettings().url and not cache.durable:
         idle.append("store.url")
@@ -121,7 +120,12 @@ def notices(settings: Settings) -> tuple[str, ...]:
     if not settings.intents:
         aimed = (at for at, each in enumerate(settings.budgets) if each.intent is not None)
         idle.extend(f"budgets[{at}], for an intent where there are no intents," for at in aimed)
-    return tuple(f"{what} has no effect in this version." for what in idle)
+    idle.extend(idle_of_window(settings.prompt.window))
+    return (
+        *(f"{what} has no effect in this version." for what in idle),
+        *window_notices(settings.prompt.window),
+        *doubtful_intents(settings),
+    )
 
 
 def _idle_of_model(name: str, model: ModelSettings) -> list[str]:
@@ -136,20 +140,9 @@ def _idle_of_model(name: str, model: ModelSettings) -> list[str]:
 
 def _check_model_target(reader: Reader, path: Path, target: TargetSettings) -> None:
     written = (*path, "target")
-    _check_target(reader, written if written in reader.places else path, target.target)
+    check_target(reader, written if written in reader.places else path, target.target)
     if path[-1] == 0 and target.on is not None:
         reader.complain((*path, "on"), "the first target is asked first, whatever happens")
-
-
-def _check_target(reader: Reader, path: Path, target: str) -> None:
-    name = target.partition("/")[0]
-    # Providers that could not be read count: their own problem is reported already.
-    known = [str(place[1]) for place in reader.places if place[:1] == ("providers",) and place[1:]]
-    if name in known:
-        return
-    near = get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else "it must be one of those under providers"
-    reader.complain(path, f"unknown provider {shown(name)}; {hint}")
 
 
 def _check_api_keys(reader: Reader, path: Path, provider: ProviderSettings) -> None:

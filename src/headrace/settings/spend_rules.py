@@ -1,17 +1,19 @@
 """What budgets demand of one another, and of keys and models."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Final
 
 from headrace.settings.document import shown
+from headrace.settings.intents import IntentRuleSettings, IntentsSettings
 from headrace.settings.reader import Path, Reader
-from headrace.settings.schema import KeySettings
+from headrace.settings.schema import KeySettings, Settings
 from headrace.settings.spend import BudgetSettings
 
 _EACH: Final = "*"
 # Who callers are while no keys are set.
 _KEY_OF_ALL, _TENANT_OF_ALL = "anonymous", "default"
+_UNKNOWN: Final = "unknown"
 
 
 def check_budgets(reader: Reader) -> None:
@@ -21,6 +23,7 @@ def check_budgets(reader: Reader) -> None:
     names = {key.shown_name for key in usable} or {_KEY_OF_ALL}
     tenants = {key.tenant for key in usable} or {_TENANT_OF_ALL}
     models = {path[1] for path in reader.places if path[:1] == ("models",) and path[1:]}
+    intents = _intents(reader)
     first: dict[str, int] = {}
     for path, found in list(reader.found.items()):
         match path, found.value:
@@ -28,6 +31,8 @@ def check_budgets(reader: Reader) -> None:
                 _check_amounts(reader, path, budget)
                 _check_name(reader, (*path, "key"), budget.key, names, "key")
                 _check_name(reader, (*path, "tenant"), budget.tenant, tenants, "tenant")
+                if intents:
+                    _check_name(reader, (*path, "intent"), budget.intent, intents, "intent")
                 _check_cheaper(reader, path, budget, {str(name) for name in models})
                 same = first.setdefault(budget.shown_name, at)
                 if same != at:
@@ -36,6 +41,37 @@ def check_budgets(reader: Reader) -> None:
                 _check_name(reader, path, tenant, tenants, "tenant")
             case _:
                 pass
+
+
+def doubtful_intents(settings: Settings) -> Iterator[str]:
+    """Budgets for intents that only weights could tell; a sentence each."""
+    if all(each.weights is None for each in settings.intents.values()):
+        return  # what is not told then is refused, or has no effect
+    told = {_UNKNOWN}
+    for each in settings.intents.values():
+        told.update(each.routes, (rule.intent for rule in each.rules))
+    for at, budget in enumerate(settings.budgets):
+        if budget.intent is not None and budget.intent not in told:
+            yield (
+                f"budgets[{at}] is for the intent {shown(budget.intent)}, which no rule or route "
+                "names: it counts something only if the weights tell that intent."
+            )
+
+
+def _intents(reader: Reader) -> set[str]:
+    """The intents that are told; none where nobody can know, and where nothing tells any."""
+    told: set[str] = set()
+    for path, found in reader.found.items():
+        match path, found.value:
+            case ("intents", str()), IntentsSettings() as intents:
+                if intents.weights is not None:
+                    return set()
+                told.update((_UNKNOWN, *intents.routes))
+            case ("intents", str(), "rules", int()), IntentRuleSettings() as rule:
+                told.add(rule.intent)
+            case _:
+                pass
+    return told
 
 
 def _is_key(path: Path) -> bool:
