@@ -168,7 +168,9 @@ class _Walk:
         is_exact = self._rules.is_exact(name or self._calls.name(call))
         if is_exact or is_stale:
             self._look_at(content)
-        found = content if is_exact or is_stale else self.content(content, "result")
+        if is_exact:
+            return content
+        found = content if is_stale else self.content(content, "result")
         text = result_text(found)
         if text is None or len(text) < _REPEAT_CHARS_MIN:
             return found

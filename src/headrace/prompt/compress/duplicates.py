@@ -1,7 +1,7 @@
 """Paragraphs and lines of prose that say again what stands above, word for word.
 
-Two are the same when they differ in case, spacing and punctuation at most: numbers, names and
-negations are words, so none is lost. A mark stands where something was left out.
+Two are the same when they differ in case, spacing and the stops behind words at most: numbers,
+names, negations and signs are words, so none is lost. A mark stands where something was left out.
 """
 
 import re
@@ -15,7 +15,7 @@ LINE_WORDS_MIN: Final = 8
 _BEGINNING_CHARS: Final = 48
 _BEGINNING_LETTERS: Final = 16
 
-_WORD: Final = re.compile(r"[\w%$€£+#/=<>*-]+")
+_WORD_STOPS: Final = ".,;:"
 _ITEM: Final = re.compile(r"\s*(?:[-*•]|\d+[.)])\s")
 _STOPS: Final = (".", "!", "?", ":", ";")
 _CODE_ENDS: Final = ("{", "}", ";", "=", "|")
@@ -74,7 +74,8 @@ def _is_code(line: str) -> bool:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(_WORD.findall(text.lower()))
+    stripped = (word.rstrip(_WORD_STOPS) for word in text.lower().split())
+    return tuple(filter(None, stripped))
 
 
 def _split_paragraphs(text: str) -> list[str]:

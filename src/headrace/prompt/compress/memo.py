@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from hashlib import blake2b
+from sys import getsizeof
 from threading import Lock
 from typing import Final
 
@@ -9,6 +10,7 @@ from headrace.prompt.compress.pipeline import Job, Outcome, compress_text
 
 # A digest, an outcome and their places; measured with texts of no length.
 _ENTRY_BYTES: Final = 400
+_EFFECT_BYTES: Final = 112
 _CHARS_MIN: Final = 256
 """Shorter texts are compressed faster than they are looked up."""
 
@@ -73,4 +75,4 @@ def _key(text: str, job: Job) -> bytes:
 
 
 def _bytes_of(outcome: Outcome) -> int:
-    return _ENTRY_BYTES + 2 * len(outcome.text)
+    return _ENTRY_BYTES + getsizeof(outcome.text) + _EFFECT_BYTES * len(outcome.effects)

@@ -5,7 +5,7 @@ text that they leave as it is, so compressing it again gives it back: if they do
 the text stays as it was.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -44,7 +44,7 @@ Shorten = Callable[[str, float], str]
 """A model that leaves words out: text, share to keep, and the text without them."""
 
 Effect = tuple[Stage, int, bool]
-"""What a stage did to a text: which one, tokens saved, and whether it was taken back."""
+"""What a stage did to a text: which one, tokens saved in all, and whether it was taken back."""
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -72,7 +72,7 @@ class Outcome(msgspec.Struct, frozen=True):
         text: as it is sent; the very same object where nothing changed.
         before: its tokens as it came.
         after: its tokens now.
-        effects: what each stage did.
+        effects: what each stage did, in one row where it was kept and one where it was not.
     """
 
     text: str
@@ -110,8 +110,16 @@ def compress_text(text: str, job: Job) -> Outcome:
         return unchanged
     if done.text == text or not done.text.strip() or done.tokens >= before:
         reverted = tuple(each for each in done.effects if each[2])
-        return Outcome(text, before, before, reverted)
-    return Outcome(done.text, before, done.tokens, tuple(effects))
+        return Outcome(text, before, before, _summed(reverted))
+    return Outcome(done.text, before, done.tokens, _summed(effects))
+
+
+def _summed(effects: Iterable[Effect]) -> tuple[Effect, ...]:
+    """No more rows than there are stages, however many stretches a text has."""
+    sums: dict[tuple[Stage, bool], int] = {}
+    for stage, saved, is_reverted in effects:
+        sums[stage, is_reverted] = sums.get((stage, is_reverted), 0) + saved
+    return tuple((stage, saved, is_reverted) for (stage, is_reverted), saved in sums.items())
 
 
 class _Round(msgspec.Struct):

@@ -17,7 +17,8 @@ class StageCount(msgspec.Struct, frozen=True):
         stage: which one.
         texts: texts that it made smaller.
         tokens_saved: by how much.
-        reverted: times that it was taken back: nothing saved, too much saved, or a check failed.
+        reverted: texts in which it was taken back: nothing saved, too much saved, or a check
+            failed.
     """
 
     stage: Stage

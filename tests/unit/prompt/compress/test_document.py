@@ -1,6 +1,7 @@
 """Whole requests: whose words are touched, what tools returned, and what is told of it."""
 
 import json
+from sys import getsizeof
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from headrace import compress
 from headrace.prompt.compress.compressor import Compressor, rules_of
 from headrace.prompt.compress.document import compress_document
 from headrace.prompt.compress.memo import Memo
+from headrace.prompt.compress.pipeline import Job
 from headrace.prompt.compress.rules import CompressRules, CountText
 from headrace.prompt.compress.stale import CLEARED, FIRST_STEP_CHARS
 from headrace.settings.prompt import CompressSettings, PromptSettings, WindowSettings
@@ -144,9 +146,9 @@ def test_a_result_that_came_before_is_told_by_a_pointer() -> None:
     )
     assert messages[3]["content"] == WIDE * 20
     assert messages[5]["content"] == '[same as above: search({"q":"x"})]'
-    assert messages[7]["content"] == '[same as above: read_file({"path":"a"})]'
-    assert next(s for s in report.stages if s.stage == "repeats").texts == 2
-    assert report.changed == 3
+    assert messages[7]["content"] == WIDE * 20, "edits quote what tools for editors return"
+    assert next(s for s in report.stages if s.stage == "repeats").texts == 1
+    assert report.changed == 2
     messages, _ = openai(result(1, ROWS), result(2, ROWS), repeats=False)
     assert messages[0]["content"] == messages[1]["content"]
 
@@ -253,6 +255,21 @@ def test_the_memo_gives_the_same_and_stays_within_its_bound() -> None:
             dialect="openai", rules=CompressRules(), count=count, memo=memo,
         )  # fmt: skip
     assert memo.bytes_held <= 20_000
+
+
+def test_the_memo_counts_all_that_it_holds() -> None:
+    """A text of a thousand stretches in which stages were taken back, and letters of four bytes."""
+    stretches = "A line with padding.   \n\n```\ncode\n```\n" * 1000
+    job = Job("result", CompressRules(), lambda _: 7)
+    memo = Memo(1 << 20)
+    effects = memo.outcome(stretches, job).effects
+    assert effects == (("whitespace", 0, True),)
+    assert memo.bytes_held > getsizeof("") + sum(map(getsizeof, (effects, *effects)))
+    wide = "\U0001f600 stands here.   \n\n\n\n" * 100
+    held = memo.bytes_held
+    made = memo.outcome(wide, Job("result", CompressRules(), len))
+    assert made.text != wide
+    assert memo.bytes_held - held > getsizeof(made.text)
 
 
 def test_settings_become_rules() -> None:

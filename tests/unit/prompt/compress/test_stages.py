@@ -226,6 +226,20 @@ def test_numbers_and_negations_make_a_difference() -> None:
     assert duplicates.without_lines(text) == "\n".join([*text.split("\n")[:3], "[as above]"])
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    ["≥≤", "≥≠", "✅❌", "¥₹", "~≈", "!?", ("5", ".5"), ("(a)", "[a]"), ('"x"', "x")],
+)
+def test_signs_make_a_difference(one: str, other: str) -> None:
+    line = "- the size of the second part of it is {} than that."
+    text = "\n".join([line.format(one), line.format(other)])
+    assert duplicates.without_lines(text) == text
+    paragraphs = text.replace("\n", "\n\n").replace("- the", "So it is said that the")
+    assert duplicates.without_paragraphs(paragraphs) == paragraphs
+    stops = "\n".join([line.format(one), line.format(one).replace("that.", "that:")])
+    assert duplicates.without_lines(stops).endswith("\n[as above]")
+
+
 def test_sentences_that_answer_the_question_are_kept() -> None:
     filler = "The weather of this place is said to be mild all the year round. " * 12
     answer = "The password of the router is reset by holding the button for ten seconds."
