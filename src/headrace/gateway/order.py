@@ -35,8 +35,9 @@ class Trial(msgspec.Struct, frozen=True):
 
 
 class Charged(Protocol):
-    """What a call may cost; told once how it ended."""
+    """What a call may cost; told once how it ended, and before of calls that were given up."""
 
+    def lost(self, booked_as: str, input_tokens: int, usd: float) -> None: ...
     def answered(self, flight: Any, answer: Answer) -> None: ...
     def ended(self, flight: Any) -> None: ...
 

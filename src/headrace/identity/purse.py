@@ -98,19 +98,20 @@ class Reservation:
             has_answered: whether that is a model for sure, and no name that somebody made up.
         """
         parts, self._parts = self._parts, ()
-        if not parts:
-            return
-        cost, tokens = nano(cost_usd), (input_tokens, output_tokens)
-        row = self._purse.model_row
-        answered = row(booked_as, has_answered=has_answered) if booked_as else None
-        with self._purse.lock:
-            for part in parts:
-                tally, period, number = part
-                tally.release(period, number, self._amount)
-                if answered is not None and part in self._model:
-                    tally = answered
-                    tally.reserve(period, number, 0)
-                tally.book(period, number, cost, tokens)
+        if parts:
+            row = self._purse.model_row(booked_as, has_answered=has_answered) if booked_as else None
+            self._book(parts, self._amount, nano(cost_usd), (input_tokens, output_tokens), row)
+
+    def add(self, cost_usd: float, input_tokens: int, booked_as: str) -> None:
+        """Book another call for the same, that nothing was held for; what is held stays so.
+
+        Args:
+            cost_usd: what it cost, in US dollars.
+            input_tokens: what it used.
+            booked_as: the model that was asked.
+        """
+        row = self._purse.model_row(booked_as)
+        self._book(self._parts, 0, nano(cost_usd), (input_tokens, 0), row)
 
     def give_back(self) -> None:
         """Nothing was asked, so nothing is booked."""
@@ -118,6 +119,23 @@ class Reservation:
         with self._purse.lock:
             for tally, period, number in parts:
                 tally.release(period, number, self._amount)
+
+    def _book(
+        self,
+        parts: tuple[Part, ...],
+        held: int,
+        cost: int,
+        tokens: tuple[int, int],
+        answered: Tally | None,
+    ) -> None:
+        with self._purse.lock:
+            for part in parts:
+                tally, period, number = part
+                tally.release(period, number, held)
+                if answered is not None and part in self._model:
+                    tally = answered
+                    tally.reserve(period, number, 0)
+                tally.book(period, number, cost, tokens)
 
 
 class Purse:

@@ -125,6 +125,24 @@ def test_what_was_reserved_before_midnight_is_spent_there() -> None:
     assert (entry.month.spent, entry.month_before.spent) == (0, 8 * 10**8)
 
 
+def test_what_is_added_is_booked_beside_what_is_held() -> None:
+    made = purse(Terms("day", day_usd=1.0))
+    for name in ("openai/gpt-5", "other/gpt-5"):
+        taken(made, 0.1).settle(0.1, booked_as=name)
+    call = taken(made, 0.5)
+    call.add(0.2, 7, "openai/gpt-5")
+    assert (short(made, 0.5).spent_usd, short(made, 0.5).reserved_usd) == (0.4, 0.5)
+    call.settle(0.3, 10, 5, "other/gpt-5")
+    call.add(9.0, 7, "openai/gpt-5")  # it has ended
+    told = {each.name: each.day for each in made.books() if each.day.calls}
+    sums = {
+        name: (day.spent // 10**8, day.input_tokens, day.calls)
+        for name, day in told.items()
+        if name not in ("app", "chat")
+    }
+    assert sums == {"openai/gpt-5": (3, 7, 2), "other/gpt-5": (4, 10, 2), "acme": (7, 17, 4)}
+
+
 def test_a_clock_that_is_put_back_does_not_open_a_budget() -> None:
     clock = ManualClock(NOON_S)
     made = purse(Terms("day", day_usd=1.0), clock=clock)

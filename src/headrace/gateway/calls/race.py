@@ -191,7 +191,7 @@ class Race:
         self._call.cancel()
         if rival is not None:
             rival.cancel()
-            self._book(rival.lane, rival.target.model)
+            self._book(self._second, rival.lane, rival.target.model)
             self._count("cancelled")
 
     # What the two calls say.
@@ -293,14 +293,14 @@ class Race:
             self._second.leave(DRAIN)
             self._observe(rival, now_s)
             rival.cancel()
-            self._book(rival.lane, rival.target.model)
+            self._book(self._second, rival.lane, rival.target.model)
             self._count("lost")
             self._runner.goes_on(self._call)
         else:
             self._first.leave(DRAIN)
             self._observe(None, now_s)
             self._call.cancel()
-            self._book(order.way, order.model)
+            self._book(self._first, order.way, order.model)
             self._runner.forget()
             self._hand_over(rival)
         leg.leave(self._flight)
@@ -350,11 +350,15 @@ class Race:
         self._hedges.ended(outcome)
         self._order.way.meter.hedged(outcome)
 
-    def _book(self, lane: Lane, model: str) -> None:
+    def _book(self, leg: Leg, lane: Lane, model: str) -> None:
         """What a cancelled call may have cost: what it was asked is known, and no more."""
+        if leg.flow is None:  # it never went out
+            return
         order = self._order
         usage = Usage(len(order.body) // _BYTES_PER_TOKEN)
         price = order.plan.price(lane, model) if order.plan else None
         usd = price.cost_usd(usage) if price else 0.0
         self._hedges.spent(usage.input_tokens, usd)
         lane.meter.hedge_spent(usage.input_tokens, usd)
+        if order.charge is not None:
+            order.charge.lost(f"{lane.endpoint.name}/{model}", usage.input_tokens, usd)

@@ -26,7 +26,7 @@ class Charge:
         beyond: counts what it cost beyond what was held, in US dollars.
     """
 
-    __slots__ = ("_beyond", "_outlooks", "_reservation", "_size")
+    __slots__ = ("_beyond", "_lost_usd", "_outlooks", "_reservation", "_size")
 
     def __init__(
         self, reservation: Reservation, size: Size, outlooks: Outlooks, beyond: Counter
@@ -35,6 +35,12 @@ class Charge:
         self._size = size
         self._outlooks = outlooks
         self._beyond = beyond
+        self._lost_usd = 0.0
+
+    def lost(self, booked_as: str, input_tokens: int, usd: float) -> None:
+        """A second call for the same, or the first one, was given up for the other."""
+        self._lost_usd += usd
+        self._reservation.add(usd, input_tokens, booked_as)
 
     def answered(self, flight: Flight, answer: Answer) -> None:
         """The whole of the answer is there."""
@@ -62,8 +68,9 @@ class Charge:
 
     def _settle(self, flight: Flight, usage: Usage, cost_usd: float) -> None:
         reservation = self._reservation
-        if cost_usd > reservation.usd:
-            self._beyond.increment(cost_usd - reservation.usd)
+        beyond_usd = cost_usd + self._lost_usd - reservation.usd
+        if beyond_usd > 0:
+            self._beyond.increment(beyond_usd)
         booked_as = f"{flight.order.way.endpoint.name}/{flight.order.model}"
         reservation.settle(
             cost_usd,
