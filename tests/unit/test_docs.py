@@ -15,7 +15,7 @@ from headrace import errors
 from headrace.cli.main import app
 from headrace.observe.access_log import AccessLine
 from headrace.observe.families import FAMILIES, Label
-from headrace.server.heads import MODEL_PREFIX, PLACES
+from headrace.server.heads import ADMIN_PLACES, MODEL_PREFIX, PLACES
 from headrace.settings import Secret, Settings, parse_settings
 from headrace.upstream.faults import FaultKind, UpstreamFault
 
@@ -198,7 +198,7 @@ def test_every_provider_of_the_environment_is_told() -> None:
 def test_every_route_is_told() -> None:
     rows = table_rows(read("docs/http.md"), "route")
     told = {codes(route)[0] for route, *_ in rows}
-    assert told == {*PLACES, MODEL_PREFIX + "{id}", "/admin/status"}
+    assert told == {*PLACES, MODEL_PREFIX + "{id}", *ADMIN_PLACES}
 
 
 def test_every_route_is_told_with_its_methods() -> None:

@@ -80,6 +80,7 @@ PLACES: Mapping[str, Place] = {
 }
 MODEL_PREFIX = "/v1/models/"
 ADMIN_PREFIX = "/admin/"
+ADMIN_PLACES = tuple(ADMIN_PREFIX + name for name in ("status", "cache", "flow", "spend"))
 _MODEL = Place(Route.MODELS, _READ)
 _ADMIN = Place(Route.ADMIN, _ANY, needs_admin=True)
 _NOWHERE = Place(Route.OTHER, _ANY, needs_key=False)
@@ -396,4 +397,4 @@ def _number(name: bytes, value: bytes) -> float:
     )
 
 
-_ROUTES_TOLD = f"there are {', '.join(PLACES)} and {ADMIN_PREFIX}status."
+_ROUTES_TOLD = f"there are {', '.join((*PLACES, *ADMIN_PLACES))}."

@@ -1,13 +1,17 @@
 """Heads read: where they lead, who asks, and what the caller says about the cache."""
 
+from typing import Any, cast
+
 import pytest
 
+from headrace.console.app import make_console
 from headrace.dialects.anthropic import AnthropicDialect
 from headrace.dialects.openai import OpenAIDialect
 from headrace.errors import InvalidRequest
 from headrace.gateway.call import Hints
 from headrace.identity.keys import KeyRing
 from headrace.server.heads import (
+    PLACES,
     Desk,
     RawHead,
     RequestHead,
@@ -227,3 +231,11 @@ def test_a_header_of_the_other_dialect_changes_no_route():
     assert other.dialect.name == "anthropic"
     listed = read((b"anthropic-version", b"1"), method=b"GET", target=b"/v1/models")
     assert listed.dialect.name == "anthropic"
+
+
+def test_where_there_is_nothing_every_route_is_told():
+    refusal = read(target=b"/nowhere", method=b"GET").error
+    assert refusal is not None
+    console = make_console(dict, *(cast("Any", None) for _ in range(3)))
+    for path in {*PLACES, *(route.path for route in console.routes)}:  # type: ignore[attr-defined]
+        assert path in refusal.message
