@@ -92,7 +92,7 @@ class StillEngine:
         told: dict[str, Any] = self.engine.desk.told()["prefetch"]
         return told
 
-    def count(self, family: str, *labels: str) -> float:
+    def count(self, family: str, *labels: str | int) -> float:
         """A counter as `/metrics` would tell it."""
         self.engine.refresh_gauges()
         counter = getattr(self.metrics, family)

@@ -115,8 +115,8 @@ class Landing:
     def _settle(self, flight: Flight) -> None:
         """Nobody joins any more; the answer is booked and, where it may be, stored."""
         order, answer = flight.order, flight.delivered
-        if answer is None:
-            return
+        if answer is None or flight.is_consoled:
+            return  # what readers were given cost nothing, and is known already
         self._flights.land(order.flight_key, flight)
         if order.charge is not None:
             charge, order.charge = order.charge, None

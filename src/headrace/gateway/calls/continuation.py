@@ -393,4 +393,5 @@ def _order(order: Order, targets: tuple[Target, ...], splice: Splice) -> Order:
         relay=None,
         stale=None,
         lease=b"",
+        aimed=None,  # what becomes of the whole is booked once
     )

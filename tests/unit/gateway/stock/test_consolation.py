@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from tests.support.engine import StillEngine, run
+from tests.support.engine import CALL_USD, TTL_S, StillEngine, run
 from tests.support.replies import delta
 from tests.unit.gateway.test_relay import EVENTS, JSON, Flow, Reader
 
@@ -20,8 +20,20 @@ TEXT = "Please ask again."
 
 def settings() -> Any:
     lane = {"dialect": "openai", "base_url": "http://127.0.0.1:1/v1", "retry": {"tries_max": 1}}
-    model = {"targets": ["p/m"], "fallback_text": TEXT, "continue_streams": True}
-    whole = {"providers": {"p": lane}, "models": {"m": model}}
+    price = {"input": 10, "output": 10}
+    model = {
+        "targets": ["p/m"],
+        "price": price,
+        "fallback_text": TEXT,
+        "continue_streams": True,
+    }
+    arms = [{"name": "one", "model": "m", "weight": 1}, {"name": "no", "model": "m", "weight": 0}]
+    whole = {
+        "providers": {"p": lane},
+        "models": {"m": model, "tried": {"targets": ["p/t"]}},
+        "experiments": {"e": {"model": "tried", "arms": arms}},
+        "cache": {"ttl_s": TTL_S, "stale_if_error_s": 1000},
+    }
     return parse_settings(json.dumps(whole), {}, "test.yaml")
 
 
@@ -38,9 +50,11 @@ def run_with_text(test: Test) -> StillEngine:
     return run(whole)
 
 
-def asked(still: StillEngine, text: str = "?", *, stream: bool = False, **fields: Any) -> Reader:
+def asked(
+    still: StillEngine, text: str = "?", *, stream: bool = False, model: str = "m", **fields: Any
+) -> Reader:
     """Who asks, and what it is told from now on."""
-    order = still.order(text)
+    order = still.order(text, model)
     if stream:
         document = json.loads(order.body)
         order = Order(
@@ -142,6 +156,57 @@ def test_a_status_that_is_passed_on_elsewhere_is_the_end_for_the_cache() -> None
     run_with_text(test)
 
 
+def arm(still: StillEngine) -> tuple[int, int, float]:
+    """Calls, errors and dollars of the arm that everything is asked in."""
+    told = still.engine.pipeline.plan.aim.told()["experiments"]["e"]["arms"]["one"]  # type: ignore[union-attr]
+    return told["calls"], told["errors"], told["spent_usd"]
+
+
+def provider(still: StillEngine) -> tuple[float, float, float]:
+    """Answers with 2xx, answers with 5xx, and dollars."""
+    slot = still.metrics.slot("p")
+    good, bad = (still.count("upstream_requests", slot, each) for each in ("2xx", "5xx"))
+    return good, bad, still.count("spent_usd", slot)
+
+
+@pytest.mark.parametrize("status", [500, 200])
+def test_an_old_answer_is_not_paid_for_again(status: int) -> None:
+    async def test(still: StillEngine) -> None:
+        assert await still.ask("?", "tried") == "miss"
+        assert (arm(still), provider(still)) == ((1, 0, CALL_USD), (1, 0, CALL_USD))
+        still.clock.advance(TTL_S + 1)
+        reader = asked(still, model="tried")
+        sink = still.sent.pop()[1]
+        sink.on_attempt(Flow())
+        sink.on_head(status, JSON)
+        sink.on_body(b"{")
+        sink.on_end()
+        await asyncio.sleep(0)
+        assert reader.said == ["placed", "answer"]
+        assert b"Water." in reader.got[0]
+        assert arm(still) == (2, 1, CALL_USD)
+        assert provider(still) == (1, status == 500, CALL_USD)
+        # It is as old as it was.
+        assert await still.ask("?", "tried") == "miss"
+
+    still = run_with_text(test)
+    assert still.count("cache_stale", "if-error") == 1
+
+
+def test_a_text_is_no_answer_of_the_providers() -> None:
+    async def test(still: StillEngine) -> None:
+        reader = asked(still, model="tried")
+        sink = still.sent.pop()[1]
+        sink.on_attempt(Flow())
+        sink.on_head(500, JSON)
+        sink.on_end()
+        await asyncio.sleep(0)
+        assert reader.said == ["placed", "answer"]
+        assert (arm(still), provider(still)) == ((1, 1, 0.0), (0, 1, 0.0))
+
+    run_with_text(test)
+
+
 def begun(still: StillEngine, place: int = 0) -> Any:
     """A stream that has begun to come."""
     sink = still.sent[place][1]
@@ -178,6 +243,24 @@ def test_faults_that_no_stream_goes_on_after(kind: Any) -> None:
         reader = asked(still, stream=True)
         begun(still).on_fault(UpstreamFault(kind, "p", received=True))
         assert (len(still.sent), reader.said[-1]) == (1, f"fail upstream_{kind}")
+
+    run_with_text(test)
+
+
+@pytest.mark.parametrize("ends_well", [True, False])
+def test_a_stream_that_goes_on_is_one_call_of_its_arm(ends_well: bool) -> None:
+    async def test(still: StillEngine) -> None:
+        reader = asked(still, stream=True, model="tried")
+        begun(still).on_fault(UpstreamFault("cut", "p", received=True))
+        rest = begun(still, 1)
+        if ends_well:
+            rest.on_body(delta("", "stop"))
+            rest.on_end()
+        else:
+            rest.on_fault(UpstreamFault("cut", "p", received=True))
+        await asyncio.sleep(0)
+        assert reader.said[-1] == ("end" if ends_well else "fail upstream_cut")
+        assert arm(still)[:2] == (1, not ends_well)
 
     run_with_text(test)
 
