@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from headrace.cache.key import repeat_key
+from headrace.cache.key import repeat_key, too_deep
 from headrace.dialects.base import Operation
 from headrace.errors import HeadraceError, InvalidRequest
 from headrace.gateway.order import Order
@@ -58,11 +58,15 @@ class Templating:
             raise InvalidRequest("Embeddings are made of `input`, without a template.", param=FIELD)
         ask = read_ask(header, order.document)
         shelf = self.registry.shelf
-        rendered = shelf.press.render(shelf.find(ask.reference), ask.variables)
-        order.document = expanded(order.document, rendered, call.dialect.name)
+        try:
+            rendered = shelf.press.render(shelf.find(ask.reference), ask.variables)
+            document = expanded(order.document, rendered, call.dialect.name)
+            body = msgspec.json.encode(document)
+        except RecursionError:
+            raise too_deep() from None
         if not order.digest:
             order.digest = repeat_key(call.repeat_scope, order.body)
-        order.body = msgspec.json.encode(order.document)
+        order.document, order.body = document, body
         if call.bare is not None:
             order.call = call.bare
         self._count(rendered.name)

@@ -84,7 +84,9 @@ class Rebuilt:
             if can_join and last is not None and self._is_plain(following):
                 self.messages.pop()
                 return joined(last, said, following)
-            return following if said is None else joined({}, said, following)
+            if said is None or not _can_hold(following):
+                return following
+            return joined({}, said, following)
         if following["role"] == "assistant":
             if not can_join or last is None:
                 self.messages.append({"role": "user", "content": text})
@@ -149,6 +151,12 @@ def clear(message: Message, scale: Scale) -> tuple[Message, int, int]:
 def _saving(content: object, scale: Scale) -> int:
     saving = scale.content(content) - scale.text(MARKER)
     return saving if saving >= _SAVING_MIN else 0
+
+
+def _can_hold(message: Message) -> bool:
+    """Whether a text can be put into it; of all else a provider is the judge."""
+    content = message.get("content")
+    return content is None or type(content) in (str, list)
 
 
 def _holds_results(message: Message) -> bool:

@@ -162,7 +162,7 @@ def _read_message(message: Mapping[str, Any], turns: _Turns) -> None:
         kind = part.get("type")
         if kind == "tool_result":
             turns.tool_errors += part.get("is_error") is True or _tells_error(part.get("content"))
-        elif kind in _NOT_TEXT:
+        elif isinstance(kind, str) and kind in _NOT_TEXT:
             turns.is_other |= not turns.has_last
         elif isinstance(text := part.get("text"), str):
             texts.append(_cut(text))

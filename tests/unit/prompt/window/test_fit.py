@@ -172,6 +172,17 @@ def test_the_end_of_a_broken_conversation_is_the_callers() -> None:
     assert left[-1] == called(1)[0]  # the provider will tell
 
 
+@pytest.mark.parametrize("content", [True, False, 5, 0, 0.5, {"text": "word"}])
+def test_what_is_no_content_stays_as_it_is(content: Any) -> None:
+    messages = [*chat(10), {"role": "user", "content": content}]
+    left, report = shortened(messages, 100)
+    assert report.messages_dropped
+    assert left[-1] == messages[-1]  # the provider will tell
+    left, report = shortened([messages[-1], *messages], 150)
+    assert report.messages_dropped
+    assert (left[0], left[-1]) == (messages[-1], messages[-1])
+
+
 def test_names_keep_users_apart() -> None:
     messages = [{**each, "name": "ann"} if each["role"] == "user" else each for each in chat(20)]
     messages[0] = {**messages[0], "name": "bob"}

@@ -22,6 +22,12 @@ def user(content: Any) -> dict[str, Any]:
     return {"role": "user", "content": content}
 
 
+@pytest.mark.parametrize("kind", [[], {}, None, 5, [{}]])
+def test_a_part_may_be_of_any_kind(kind: Any) -> None:
+    parts = [{"type": kind}, {"type": kind, "text": "prove it"}]
+    assert read(user(parts)).features.hard_words == 0.25
+
+
 def test_hard_words_are_counted_once_each_and_whole() -> None:
     assert read(user("Prove it. PROVE it! Why? What is the root cause?")).features.hard_words == 1.0
     assert read(user("prove prove prove")).features.hard_words == 0.25
