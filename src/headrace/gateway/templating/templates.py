@@ -4,13 +4,27 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from headrace.gateway.tasks import Spawn
 from headrace.gateway.templating.expansion import Templating
 from headrace.gateway.templating.watch import watch_templates
 from headrace.observe.metrics import Metrics
-from headrace.prompt.templates.registry import TemplateRegistry
+from headrace.prompt.templates.registry import Found, TemplateRegistry
 from headrace.settings.templates import TemplateSettings
 from headrace.store.voice import Say
+
+
+class Fresh(msgspec.Struct, frozen=True):
+    """Templates that were read and checked, and are not in force yet.
+
+    Attributes:
+        registry: whose they are; `None` where settings name none.
+        found: what there is to be taken up in it; `None` where it is as it should be.
+    """
+
+    registry: TemplateRegistry | None = None
+    found: Found | None = None
 
 
 class Templates:
@@ -38,27 +52,28 @@ class Templates:
         self._say = say
         self._on_change: Callable[[], None] | None = None
         self._watching: asyncio.Task[None] | None = None
-        self.templating = self._of(self.read(settings))
+        self.templating = self._of(self.read(settings).registry)
 
-    def read(self, settings: TemplateSettings) -> TemplateRegistry | None:
-        """The templates that settings name, as their files are now.
+    def read(self, settings: TemplateSettings) -> Fresh:
+        """The templates that settings name, as their files are now, for `adopt`.
 
         Raises:
             SettingsInvalid: a file cannot be used; what is in force stays so.
         """
         if settings.path is None:
-            return None
+            return Fresh()
         if settings.path != self._settings.path or self._on_change is None:
-            return TemplateRegistry(settings.path)
+            return Fresh(TemplateRegistry(settings.path))
         assert self.templating is not None  # noqa: S101  # it is there since there is a path
-        self.templating.registry.reload()
-        return self.templating.registry
+        registry = self.templating.registry
+        return Fresh(registry, registry.look())
 
-    def adopt(
-        self, settings: TemplateSettings, registry: TemplateRegistry | None
-    ) -> Templating | None:
+    def adopt(self, settings: TemplateSettings, fresh: Fresh) -> Templating | None:
         """Go by what `read` gave from the next request on."""
         self._settings = settings
+        registry = fresh.registry
+        if registry is not None:
+            registry.take(fresh.found)
         if self.templating is None or self.templating.registry is not registry:
             self.templating = self._of(registry)
         if self._on_change is not None:

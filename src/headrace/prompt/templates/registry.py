@@ -35,6 +35,18 @@ class TemplateInfo(msgspec.Struct, frozen=True):
     variables: Mapping[str, str]
 
 
+class Found(msgspec.Struct, frozen=True):
+    """Files that were read and checked, and are not in force yet.
+
+    Attributes:
+        shelf: the set that they make.
+        stamp: tells them from others.
+    """
+
+    shelf: Shelf
+    stamp: bytes
+
+
 class TemplateRegistry:
     """The templates of a directory, checked and compiled. Any thread may use it.
 
@@ -121,15 +133,29 @@ class TemplateRegistry:
             SettingsInvalid: a file cannot be used, or a number stands for another text than
                 before; the old set stays.
         """
+        found = self.look()
+        self.take(found)
+        return found is not None
+
+    def look(self) -> Found | None:
+        """What `reload` would take up; `None` where nothing has changed.
+
+        Raises:
+            SettingsInvalid: as `reload` says.
+        """
         now = stamp(self.path)
         if now == self._stamp:
-            return False
+            return None
         new = self._read()
         problems = changed(self._shelf, new)
         if problems:
             raise invalid(problems)
-        self._shelf, self._stamp = new, now
-        return True
+        return Found(new, now)
+
+    def take(self, found: Found | None) -> None:
+        """Take up what `look` found."""
+        if found is not None:
+            self._shelf, self._stamp = found.shelf, found.stamp
 
     def _read(self) -> Shelf:
         found = read_directory(self.path)

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.support.engine import StillEngine, run, settings_of
 from tests.support.templates import front, write_prompts
@@ -284,6 +285,27 @@ def test_what_is_wrong_with_a_request(
     both(test, prompts)
 
 
+@pytest.mark.parametrize("name", ["z", "messages"])
+def test_what_is_nested_too_deeply_is_refused(prompts: Path, name: str) -> None:
+    """About as deeply as can be read: somewhere in between it can be read, and not be written."""
+
+    async def test(asker: Asker) -> None:
+        codes = []
+        for depth in range(900, 1010):
+            value = b"[" * depth + b"1" + b"]" * depth
+            if name == "messages":
+                value = b'[{"role":"user","content":%b}]' % value
+            body = b'{"variables":{"question":"Why?"},"%b":%b}' % (name.encode(), value)
+            order = asker.order(body, "ask", joins=False)
+            asker.still.engine.pipeline.handle_all([order])
+            codes.append(None if order.error is None else order.error.code)
+        deep = codes.index("invalid_json")
+        assert codes[:deep] == [None] * deep
+        assert set(codes[deep:]) == {"invalid_json"}
+
+    both(test, prompts)
+
+
 def test_embeddings_take_no_template(prompts: Path) -> None:
     async def test(asker: Asker) -> None:
         order = asker.order({"model": "m", "input": "a"}, "ask", operation=Operation.EMBEDDINGS)
@@ -332,6 +354,24 @@ def test_a_broken_file_refuses_the_reload(prompts: Path) -> None:
         with pytest.raises(HeadraceError):
             asker.handle(asker.order(WHY, "ask@3"))
         assert asker.sent(WHY, "ask") == SENT
+
+    both(test, prompts)
+
+
+def test_settings_that_are_refused_leave_templates_as_they_are(prompts: Path) -> None:
+    async def test(asker: Asker) -> None:
+        engine = asker.still.engine
+        engine.templates.start(lambda: None)
+        write_prompts(prompts, {"ask/labels.yaml": "production: 2\n"})
+        complexity = msgspec.structs.replace(
+            engine.settings.complexity, weights=str(prompts / "no")
+        )
+        with pytest.raises(SettingsInvalid, match=r"complexity\.weights"):
+            engine.reload(msgspec.structs.replace(engine.settings, complexity=complexity))
+        assert asker.sent(WHY, "ask") == SENT
+        engine.reload(engine.settings)
+        asker.still.pool = engine.pipeline.plan.lanes["p"].endpoint.pool
+        assert asker.sent(WHY, "ask")["messages"][0]["content"] == "Be long."
 
     both(test, prompts)
 
