@@ -347,7 +347,7 @@ class Pipeline:
             if self._flights.find(order.flight_key) is not None:
                 reader.fail(asked_elsewhere())
             else:
-                order.watch = Stopwatch(self.now_s, self.now_s())
+                order.watch, order.remarks = Stopwatch(self.now_s, self.now_s()), ()  # told
                 flight = order.relay = Flight(order, self.landing)
                 order.purge_seq = self._answers.purge_seq
                 self._flights.start(order.flight_key, flight)

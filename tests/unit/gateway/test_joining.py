@@ -1,11 +1,13 @@
 """Who may join a call under way: not whoever wants a younger answer than may come of it."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
+from tests.support.engine import TTL_S, StillEngine, run
 from tests.unit.cache.test_tiers import Meter, Shelf
 from tests.unit.gateway.stock.test_answers import House, housed
 from tests.unit.gateway.test_relay import Reader
@@ -16,7 +18,9 @@ from headrace.cache.tiers import TierStack
 from headrace.dialects.base import Operation
 from headrace.gateway.call import Hints, Stopwatch, make_call
 from headrace.gateway.order import Order
+from headrace.gateway.reader import Source
 from headrace.gateway.tasks import Tasks
+from headrace.settings import parse_settings
 from headrace.upstream.h1 import Sink
 from headrace.upstream.pool import UpstreamCall
 
@@ -125,3 +129,45 @@ def test_whoever_wants_a_young_answer_joins_a_call_that_was_sent(monkeypatch: py
             assert len(callers.sent) == 1
 
     asyncio.run(test())
+
+
+class Placed(Reader):
+    """Remembers what it was told of where its answer comes from."""
+
+    def placed(self, source: Source) -> None:
+        self.source = source
+
+
+def test_who_joins_a_refresh_is_told_once() -> None:
+    """By each caller the same stages said something: what they said of others is not repeated."""
+    whole = {
+        "providers": {"p": {"dialect": "openai", "base_url": "http://127.0.0.1:1/v1"}},
+        "models": {"fast": {"targets": ["p/fast"]}, "smart": {"targets": ["p/smart"]}},
+        "tiers": {
+            "auto": {"cheap": {"model": "fast"}, "strong": {"model": "smart"}, "cheap_below": 0.3}
+        },
+        "cache": {"ttl_s": TTL_S, "stale_s": TTL_S / 2},
+    }
+
+    def asked(still: StillEngine) -> Source:
+        order, reader = still.order("hi", "auto"), Placed()
+        order.reader = reader
+        still.engine.pipeline.handle_all([order])
+        return reader.source
+
+    async def test(still: StillEngine) -> None:
+        still.engine.reload(parse_settings(json.dumps(whole), {}))
+        pool = still.engine.pipeline.plan.lanes["p"].endpoint.pool
+        pool.send = still._send  # type: ignore[method-assign]
+        asked(still)
+        await still.answer()
+        still.clock.advance(TTL_S + 1)
+        stale = asked(still)
+        assert len(still.sent) == 1  # the refresh
+        still.clock.advance(TTL_S)
+        joined = asked(still)
+        assert (stale.cache, joined.cache, len(still.sent)) == ("l1", "joined", 1)
+        assert stale.remarks == joined.remarks == (("tier", "cheap;why=score"),)
+        await still.answer()
+
+    run(test)
