@@ -10,6 +10,7 @@ import uvloop
 from headrace.clock import Clock, SystemClock
 from headrace.console.app import make_console
 from headrace.gateway.aiming.aim import read_weights
+from headrace.gateway.aiming.intents import read_classifiers
 from headrace.gateway.calls.lanes import Trust
 from headrace.observe.cells import Cells, SharedCells
 from headrace.observe.event_log import DirectEventLog
@@ -52,12 +53,13 @@ def serve(settings: Settings, load: Load) -> int:
 
 
 def check_files(settings: Settings) -> None:
-    """Try the certificates, the weights and the templates that the settings name.
+    """Try the certificates, the weights, the intents and the templates that the settings name.
 
     Raises:
         SettingsInvalid: one cannot be used.
     """
     read_weights(settings)
+    read_classifiers(settings)
     server_tls(settings.listen.tls)
     trust = Trust()
     for name, provider in settings.providers.items():

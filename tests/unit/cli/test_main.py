@@ -191,6 +191,15 @@ def test_config_check_refuses_a_certificate_that_serve_could_not_use(tmp_path: P
     assert done.stderr.startswith(f"{path}: listen.tls cannot be used: {cert} and {cert}")
 
 
+def test_config_check_reads_the_weights_of_intents(tmp_path: Path) -> None:
+    path, weights = tmp_path / "h.yaml", tmp_path / "intents.npz"
+    weights.write_bytes(b"no weights")
+    path.write_text(GOOD + f"intents: {{auto: {{default: a/m, weights: {weights}}}}}\n")
+    done = run("config", "check", path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"{path}: intents.auto: these weights cannot be used")
+
+
 def test_config_check_refuses_an_authority_that_serve_could_not_use(tmp_path: Path) -> None:
     path = tmp_path / "h.yaml"
     authority = tmp_path / "ca.pem"
