@@ -22,8 +22,10 @@ from headrace.routing.intent.weights import UNKNOWN, Weights
 
 DATA: Final = Path(__file__).parents[1] / "data" / "intents"
 _ROOT: Final = Path(__file__).parents[2]
-_PASTED: Final = ("LICENSE", "docs/flow.md", "src/headrace/gateway/order.py", "pyproject.toml")
-_PASTED_CHARS: Final = 8000
+# The one text here that nobody edits: figures of other days have to be of the same requests.
+_PASTED: Final = _ROOT / "LICENSE"
+_PASTED_CHARS: Final = 8000  # some 2,000 tokens
+_PASTED_STARTS: Final = (0, 1000, 2000, 3000)
 _SYSTEM: Final = (
     "You are a helpful assistant of a web shop. Answer politely and briefly, in the language of "
     "the user. Today is Monday. Never promise anything about delivery times."
@@ -63,6 +65,12 @@ def measure(rounds: int, say: Say) -> list[Row]:
     rows += _pasted(trained.weights, [each for each in held if each.intent != UNKNOWN])
     say("taking the time")
     return rows + _times(trained.weights, [each.text for each in held], rounds)
+
+
+def pasted_texts() -> list[str]:
+    """What callers may have pasted beside what they want: parts of the license of this project."""
+    text = _PASTED.read_text("utf-8")
+    return [text[start : start + _PASTED_CHARS] for start in _PASTED_STARTS]
 
 
 def _told(weights: Weights, held: Sequence[Example]) -> list[Row]:
@@ -113,7 +121,7 @@ def _words(text: str) -> frozenset[str]:
 
 def _pasted(weights: Weights, held: Sequence[Example]) -> list[Row]:
     """The same lines with something long beside them."""
-    pasted = [(_ROOT / name).read_text("utf-8")[:_PASTED_CHARS] for name in _PASTED]
+    pasted = pasted_texts()
     ways: dict[str, Callable[[str, str], str]] = {
         "before 8,000 characters": lambda text, long: f"{text}\n\n{long}",
         "after 8,000 characters": lambda text, long: f"{long}\n\n{text}",
@@ -135,7 +143,7 @@ def _times(weights: Weights, texts: Sequence[str], rounds: int) -> list[Row]:
         Rule(f"rule{at}", words=tuple(f"word{at}x{n}" for n in range(5)), patterns=(rf"r{at} \d+",))
         for at in range(26)
     ]
-    long = (_ROOT / "docs/flow.md").read_text("utf-8")[:8000]  # some 2,000 tokens
+    long = pasted_texts()[0]
     plain, ruled = IntentClassifier(weights), IntentClassifier(weights, rules)
     rows = []
     for name, classifier, asked in (
