@@ -25,3 +25,8 @@ def front(schema: str, more: str = "") -> str:
     """Front matter with an `input.schema`, whose lines are given without indent."""
     lines = "".join(f"    {line}\n" for line in schema.splitlines())
     return f"---\n{more}input:\n  schema:\n{lines}---\n"
+
+
+ASK = front("question: string", "model: m\nconfig: {temperature: 0.5, maxOutputTokens: 99}\n") + (
+    '{{role "system"}}\nBe brief.\n{{history}}\n{{role "user"}}\n{{ question }}\n'
+)
