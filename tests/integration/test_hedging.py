@@ -160,8 +160,6 @@ def test_another_target_answers_what_the_first_lets_wait(
         books = pair.gateway.get("/admin/spend").json()
         calls = {each["name"]: each["today"]["calls"] for each in books["models"]}
         assert calls == {"one/small": SAMPLES + 1, "two/large": 1}
-        (tenant,) = books["tenants"]
-        assert tenant["today"]["calls"] == SAMPLES + 2
         told = pair.hedges
         assert (told["estimated_input_tokens"], told["made"]) == (tokens, 1)
         assert told["estimated_usd"] == pytest.approx(spent)
@@ -321,23 +319,20 @@ def test_nobody_queues_for_a_second_call(tmp_path: Path, sim: ThreadedSim, secon
         pair.assert_ended(blocked=1, won=1)
 
 
-def test_a_second_call_that_never_went_out_costs_nothing(
-    tmp_path: Path, sim: ThreadedSim, second: ThreadedSim
-):
+def test_what_never_went_out_costs_nothing(tmp_path: Path, sim: ThreadedSim, second: ThreadedSim):
     with Pair(tmp_path, sim, second.url, two={"connections_max": 1}) as pair:
         pair.learn()
         second.script(STALL)
         with connect(pair.gateway.url) as busy:
             busy.send(encode_request(OPENAI.path, pair.document(model="two/large")))
-            eventually(lambda: second.stats().requests[OPENAI.path]["large"] == 1)
+            eventually(lambda: second.stats().requests.get(OPENAI.path))
             sim.script(Fault(kind=FaultKind.SLOW, delay_ms=SLOW_MS))
             assert_from(pair.ask(), "one", 1)
             busy.reset()
         pair.assert_ended(lost=1)
         assert second.stats().requests[OPENAI.path]["large"] == 1
-        metrics = pair.gateway.metrics()
-        for what in ("tokens", "spent_usd"):
-            assert metrics.get(f'headrace_hedge_{what}_total{{provider="two"}}', 0) == 0
+        spent = 'headrace_hedge_spent_usd_total{provider="two"}'
+        assert pair.gateway.metrics().get(spent, 0) == 0
 
 
 def test_a_target_whose_breaker_is_open_is_not_asked(tmp_path: Path, sim: ThreadedSim):
