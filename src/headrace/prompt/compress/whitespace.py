@@ -1,7 +1,12 @@
-"""White space that says nothing: ends of lines, rows of blank lines, padding, wrapped prose."""
+"""White space that says nothing: ends of lines, rows of blank lines, padding, wrapped prose.
+
+What is quoted keeps its padding and its lines; only ends of lines and blank lines go there too.
+"""
 
 import re
 from typing import Final
+
+from headrace.prompt.compress.protected import leaves_open, span_texts
 
 _PADDED: Final = re.compile(r"\S  ")
 _BLANK_LINES: Final = re.compile(r"\n{3,}+")
@@ -38,6 +43,8 @@ def _without_padding(line: str) -> str:
     body = _AFTER_STOP.sub(" ", body)
     if body.count(" ") >= _WORDS_MIN:
         body = _PADDING.sub(" ", body)
+    if leaves_open(line) or span_texts(line) != span_texts(body):
+        return line
     return line[: len(line) - len(line.lstrip(" "))] + body
 
 
@@ -45,7 +52,7 @@ def unwrap(text: str) -> str:
     """Paragraphs that were broken into lines of a width, as one line each.
 
     Only where every line but the last is long, all are indented alike and all look like prose:
-    lists, verse, columns and addresses stay as they are.
+    lists, verse, columns, addresses and quotes of several lines stay as they are.
     """
     lines: list[str] = []
     paragraph: list[str] = []
@@ -77,6 +84,6 @@ def _goes_on(paragraph: list[str], line: str) -> bool:
 
 
 def _joined(paragraph: list[str]) -> list[str]:
-    if len(paragraph) < _WRAPPED_LINES_MIN:
+    if len(paragraph) < _WRAPPED_LINES_MIN or any(map(leaves_open, paragraph)):
         return paragraph
     return [" ".join([paragraph[0], *[line.strip(" ") for line in paragraph[1:]]])]

@@ -174,6 +174,23 @@ def test_wrapped_paragraphs_become_lines() -> None:
     )
 
 
+@pytest.mark.parametrize(("opening", "closing"), ['""', "``", "“”"])
+def test_what_is_quoted_keeps_its_padding_and_its_lines(opening: str, closing: str) -> None:
+    padded = (
+        f"The error said {opening}expected  two, found  one of them{closing} and then it ended."
+    )
+    wrapped = (
+        f"He read to us what stood there: {opening}The rose is red and so it was,\n"
+        "the violet is as blue as ever it has been in all the years,\n"
+        f"and all the rest of it is forgotten{closing}, and then he was gone."
+    )
+    for text in (padded, wrapped):
+        assert whitespace.tidy(text) == text
+        bare = text.replace(opening, "").replace(closing, "")
+        assert len(whitespace.tidy(bare).split("\n")) == 1
+        assert "  " not in whitespace.tidy(bare)
+
+
 @pytest.mark.parametrize(
     "text",
     ["name    size    date\nfoo     1       x", "    x = 1  # a  b", "a\n\nb", "1.  one\n2.  two"],
@@ -192,6 +209,27 @@ def test_phrases_are_shortened_outside_of_quotes_and_code() -> None:
     assert phrases.shorten("begin order to, in order-to, IN ORDER TO") == (
         "begin order to, in order-to, IN ORDER TO"
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "They get along with it and get together with friends.", "Look it up until noon.",
+        "The majority of the users are here.", "It is on the other hand side.",
+        "She switched it off of course.", "The inside of the box and the outside of it.",
+        "In the second half of the year.", "The call fails in some cases, in many cases or most.",
+        "It was returned as a result of the call.", "At the point at which the two lines cross.",
+        "Soon at an early date in its history.", "He went to the place where it was found.",
+        "The handler in the event that is emitted.",
+        "It is done in a manner that is safe.", "They differ in the manner of payment.",
+        "It is open at all times of the day.", "For the reason that was given.",
+        "During the period of time that is known.", "Changes in the course of the river.",
+        "It depends on the condition that is named in the case that was filed.",
+        "They were in a situation in which it rose, as did the number in cases in which it fell.",
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_a_phrase_stays(text: str) -> None:
+    assert phrases.shorten(text) == text
 
 
 def test_no_phrase_changes_how_sure_or_how_many() -> None:
