@@ -57,12 +57,12 @@ PARTS = (
     Part("read the answer's facts", ("headrace.gateway.relay:Relay.conclude",)),
     Part("word the answer", ("headrace.gateway.relay:Relay.prepare",)),
     Part("deliver it", ("headrace.gateway.relay:Relay.deliver",)),
-    Part("store it", ("headrace.gateway.pipeline:Pipeline._settle",)),
+    Part("store it", ("headrace.gateway.landing:Landing._settle",)),
     Part(
         "end exchange and flight",
         (
             "headrace.gateway.relay:Relay.dismiss",
-            "headrace.gateway.pipeline:Pipeline._settle_all",
+            "headrace.gateway.landing:Landing._settle_all",
         ),
     ),
     Part(
