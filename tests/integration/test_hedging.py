@@ -331,8 +331,8 @@ def test_what_never_went_out_costs_nothing(tmp_path: Path, sim: ThreadedSim, sec
             busy.reset()
         pair.assert_ended(lost=1)
         assert second.stats().requests[OPENAI.path]["large"] == 1
-        spent = 'headrace_hedge_spent_usd_total{provider="two"}'
-        assert pair.gateway.metrics().get(spent, 0) == 0
+        tokens = 'headrace_hedge_tokens_total{provider="two"}'
+        assert pair.gateway.metrics().get(tokens, 0) == 0
 
 
 def test_a_target_whose_breaker_is_open_is_not_asked(tmp_path: Path, sim: ThreadedSim):
