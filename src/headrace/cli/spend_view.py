@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 _KINDS: Final = ("keys", "tenants", "models", "intents")
@@ -33,7 +34,7 @@ def books_table(told: Mapping[str, Any]) -> Table:
         for entry in told[kind]:
             amounts = (entry[each]["usd"] for each in _COLUMNS)
             today, month = entry["today"], entry["this_month"]
-            name = f"{kind.removesuffix('s')} {entry['name']}"
+            name = escape(f"{kind.removesuffix('s')} {entry['name']}")
             row = (*map(_dollars, amounts), f"{month['calls']:,}", _dollars(today["reserved_usd"]))
             table.add_row(name, *row)
     return table
@@ -54,7 +55,7 @@ def budgets_table(budgets: list[Mapping[str, Any]]) -> Table:
                 amounts = (found[f"{each}_usd"] for each in ("limit", "spent", "reserved", "left"))
                 state = f"[{style}]{budget['state']}[/]"
                 until = found["ends_at"][:16]
-                table.add_row(budget["name"], state, period, *map(_dollars, amounts), until)
+                table.add_row(escape(budget["name"]), state, period, *map(_dollars, amounts), until)
     return table
 
 

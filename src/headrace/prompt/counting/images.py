@@ -110,14 +110,19 @@ def claude_rule(model: str, *, is_older: bool = False) -> ImageRule:
     return tokens
 
 
+_GEMINI_SIDE_MAX = 3072
+
+
 def gemini_rule(model: str) -> ImageRule:
     """Google's rule: 258 tokens for a small image, and for each tile of a larger one."""
     del model
 
     def tokens(image: Image) -> int:
-        if max(image.width, image.height) <= 384:
+        longest = max(image.width, image.height)
+        if longest <= 384:
             return 258
-        return 258 * math.ceil(image.width / 768) * math.ceil(image.height / 768)
+        tile = 768 * max(1.0, longest / _GEMINI_SIDE_MAX)  # larger ones are scaled down
+        return 258 * math.ceil(image.width / tile) * math.ceil(image.height / tile)
 
     return tokens
 

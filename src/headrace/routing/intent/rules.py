@@ -22,6 +22,17 @@ PATTERN_CHARS_MAX: Final = 1000
 PATTERNS_MAX: Final = 256
 WORDS_MAX: Final = 10_000
 _PATTERN_BYTES_MAX: Final = 8 << 20
+_SET_BYTES_MAX: Final = 64 << 20
+# Thai and Lao, Burmese, Khmer, kana, Han: nothing stands between their words.
+_UNSPACED: Final = (
+    ("\u0e00", "\u0eff"),
+    ("\u1000", "\u109f"),
+    ("\u1780", "\u17ff"),
+    ("\u3040", "\u30ff"),
+    ("\u3400", "\u9fff"),
+    ("\uf900", "\ufaff"),
+    ("\U00020000", "\U0003ffff"),
+)
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -135,10 +146,17 @@ def _pattern_set(patterns: Sequence[str]) -> Any:
             raise SettingsInvalid(
                 f"the pattern {pattern!r} cannot be used: {_told(error)}"
             ) from error
+    options.max_mem = _SET_BYTES_MAX
     found = re2.Set.SearchSet(options)
-    for pattern in patterns:
-        found.Add(_readable(pattern))
-    found.Compile()
+    try:
+        for pattern in patterns:
+            found.Add(_readable(pattern))
+        found.Compile()
+    except re2.error as error:
+        raise SettingsInvalid(
+            f"the {len(patterns)} patterns together are too much: use fewer or shorter ones, or "
+            "words"
+        ) from error
     return found
 
 
@@ -149,8 +167,13 @@ def _told(error: Exception) -> str:
 
 def _is_whole(text: str, start: int, end: int) -> bool:
     before = text[start - 1 : start] if start else ""
-    begins = not (before.isalnum() and text[start].isalnum())
-    return begins and not (text[end - 1].isalnum() and text[end : end + 1].isalnum())
+    begins = not (_goes_on(before) and _goes_on(text[start]))
+    return begins and not (_goes_on(text[end - 1]) and _goes_on(text[end : end + 1]))
+
+
+def _goes_on(char: str) -> bool:
+    """Whether a word may go on with it: a letter or digit, of a script that parts words."""
+    return char.isalnum() and not any(first <= char <= last for first, last in _UNSPACED)
 
 
 def _readable(text: str) -> str:

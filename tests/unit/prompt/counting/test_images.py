@@ -105,4 +105,5 @@ def test_anthropic_by_its_own_examples() -> None:
 def test_others() -> None:
     assert gemini_rule("")(Image(300, 384)) == 258
     assert gemini_rule("")(Image(960, 540)) == 258 * 2
+    assert gemini_rule("")(Image(1 << 20, 1 << 20)) == 258 * 16
     assert flat_rule("")(Image()) == 1000

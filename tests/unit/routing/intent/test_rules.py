@@ -91,3 +91,25 @@ def test_words_agree_with_the_plain_way(words: list[str]) -> None:
     text = " ".join(words)
     expected = "refund" if "refund" in words or "money back" in text else None
     assert intent(Rules([REFUND]), text) == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [("退款", "我要退款吗"), ("返金", "返金してください"), ("คืนเงิน", "ขอคืนเงินครับ")],
+)
+def test_words_of_scripts_without_spaces_are_found_within_sentences(word: str, text: str) -> None:
+    rules = Rules([Rule("refund", words=(word,))])
+    assert intent(rules, text) == "refund"
+    assert intent(rules, "何か") is None
+
+
+def test_as_many_patterns_as_there_may_be_are_taken() -> None:
+    patterns = tuple(f"{number:03}" + "a" * 997 for number in range(256))
+    rules = Rules([Rule("long", patterns=patterns)])
+    assert intent(rules, patterns[200]) == "long"
+
+
+def test_patterns_that_are_too_much_together_are_refused() -> None:
+    patterns = tuple(f"(a|b)[a-z ]{{0,900}}(c|d) k{number}" for number in range(256))
+    with pytest.raises(SettingsInvalid, match=r"too much|cannot be used"):
+        Rules([Rule("large", patterns=patterns)])
