@@ -208,8 +208,9 @@ class Engine:
         # First, for what is refused changes nothing.
         self.treasury.check(settings)
         templates = self.templates.read(settings.templates)
+        steps = self._workshop.steps(settings)
         plan = self._plan(settings)
-        steps = self._shaping.steps = self._workshop.steps(settings)
+        self._shaping.steps = steps
         self.pipeline.shaping = self._shaping if steps else None
         self.settings = settings
         self.pipeline.templating = self.templates.adopt(settings.templates, templates)
