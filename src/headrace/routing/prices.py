@@ -6,7 +6,7 @@ names and rules of a provider are read when it is first asked for.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from importlib.resources import files
@@ -15,20 +15,9 @@ from typing import Any, Final
 import msgspec
 
 from headrace.clock import SystemClock
+from headrace.dialects.sellers import table_name
 from headrace.model import Price, Tier
 
-_HOME_BY_DIALECT: Mapping[str, str] = {"openai": "openai", "anthropic": "anthropic"}
-_ID_BY_NICKNAME: Mapping[str, str] = {
-    "claude": "anthropic",
-    "gemini": "google",
-    "grok": "x-ai",
-    "mistralai": "mistral",
-    "together-ai": "together",
-    "together_ai": "together",
-    "togetherai": "together",
-    "vertex": "google",
-    "xai": "x-ai",
-}
 _FOUND_MAX = 1024
 _COMPACT_DATE = re.compile(r"-(20\d{2})(0[1-9]|1[0-2])([0-2]\d|3[01])(?=$|-|:)")
 _DATE_SUFFIX = re.compile(r"[-@](?:20\d{2}-\d{2}-\d{2}|20\d{6})$")
@@ -99,7 +88,7 @@ class PriceTable:
     def knows(self, provider: str) -> bool:
         """Whether a provider has a part of its own in the table."""
         name = provider.lower()
-        return _ID_BY_NICKNAME.get(name, name) in self._encoded
+        return table_name(name, "", self._encoded) in self._encoded
 
     def find(
         self, provider: str, dialect: str, model: str, at_s: float | None = None
@@ -122,9 +111,7 @@ class PriceTable:
         return next((price for since_s, price in reversed(spans) if since_s <= at_s), spans[0][1])
 
     def _find(self, provider: str, dialect: str, model: str) -> Spans:
-        name = _ID_BY_NICKNAME.get(provider, provider)
-        if name not in self._encoded:
-            name = _HOME_BY_DIALECT.get(dialect, dialect)
+        name = table_name(provider, dialect, self._encoded)
         for candidate in _spellings(model):
             for seller in self._sellers(name):
                 model_id = self._model_id(seller, candidate)

@@ -381,7 +381,7 @@ class Service:
             exchange.error,
             (source.fallback if source else None) or UNSET,
             (source.tried if source else None) or UNSET,
-            (dict(source.remarks) if source else None) or UNSET,
+            dict(remarks) if source and (remarks := source.remarks) else UNSET,
         )
 
 

@@ -5,25 +5,15 @@ belongs in the settings.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib.resources import files
 from typing import Final
 
 import msgspec
 
-_HOME_BY_DIALECT: Final[Mapping[str, str]] = {"openai": "openai", "anthropic": "anthropic"}
-_ID_BY_NICKNAME: Final[Mapping[str, str]] = {
-    "claude": "anthropic",
-    "gemini": "google",
-    "grok": "x-ai",
-    "mistralai": "mistral",
-    "together-ai": "together",
-    "together_ai": "together",
-    "togetherai": "together",
-    "vertex": "google",
-    "xai": "x-ai",
-}
+from headrace.dialects.sellers import table_name
+
 _FOUND_MAX: Final = 1024
 # Where a name may end for a shorter one to stand for it: dates, versions and variants follow.
 _SEAM: Final = re.compile(r"[-:@](?=[^-:@]*$)")
@@ -92,10 +82,7 @@ class LimitTable:
         return self._find_cached(provider.lower(), dialect, model.lower())
 
     def _find(self, provider: str, dialect: str, model: str) -> ModelLimits | None:
-        name = _ID_BY_NICKNAME.get(provider, provider)
-        rows = self._providers.get(name) or self._providers.get(
-            _HOME_BY_DIALECT.get(dialect, dialect), {}
-        )
+        rows = self._providers.get(table_name(provider, dialect, self._providers), {})
         row = next((rows[each] for each in _spellings(model) if each in rows), None)
         return None if row is None else ModelLimits(row[0], row[1] or row[0], row[2])
 
