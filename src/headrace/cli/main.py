@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from headrace.cli import cache, config, intent, keys, route, serve, sim, spending, templates
+from headrace.cli import cache, config, intent, jobs, keys, route, serve, sim, spending, templates
 from headrace.errors import HeadraceError
 from headrace.version import __version__
 
@@ -67,6 +67,7 @@ app.command()(spending.spend)
 app.add_typer(cache.app, name="cache")
 app.add_typer(config.app, name="config")
 app.add_typer(intent.app, name="intent")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")
 app.add_typer(route.app, name="route")
 app.add_typer(templates.app, name="templates")
