@@ -12,6 +12,7 @@ from headrace.console.app import make_console
 from headrace.gateway.aiming.aim import read_weights
 from headrace.gateway.aiming.intents import read_classifiers
 from headrace.gateway.calls.lanes import Trust
+from headrace.gateway.templating.uses import check_uses
 from headrace.observe.cells import Cells, SharedCells
 from headrace.observe.event_log import DirectEventLog
 from headrace.observe.layout import Layout
@@ -65,7 +66,7 @@ def check_files(settings: Settings) -> None:
     for name, provider in settings.providers.items():
         trust.context(name, provider)
     if settings.templates.path is not None:
-        TemplateRegistry(settings.templates.path)
+        check_uses(settings, TemplateRegistry(settings.templates.path).shelf)
 
 
 def _supervise(settings: Settings, load: Load) -> int:

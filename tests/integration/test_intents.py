@@ -5,10 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.support.gateway import Gateway
-from tests.support.house import ANTHROPIC, OPENAI
+from tests.support.house import ANTHROPIC, OPENAI, Speech
+from tests.support.templates import front, write_prompts
+from tests.support.waiting import eventually
 from tests.support.wire import Response
 
+from headrace.app import check_files
+from headrace.errors import SettingsInvalid
+from headrace.settings import parse_settings
 from headrace.sim.options import SimOptions
 from headrace.sim.thread import ThreadedSim, running
 
@@ -124,6 +130,76 @@ def test_a_reload_decides_anew(tmp_path: Path, sim: ThreadedSim) -> None:
         gateway.write_settings(settings(sim, routes={"code": "small"}))
         assert gateway.reload()["event"] == "reloaded"
         assert told(ask(gateway, "some Python")) == ("s", "code;confidence=1.00")
+
+
+REFUND = front("question: string\ntone: string", "model: nobody\nconfig: {temperature: 0.1}\n") + (
+    '{{role "system"}}\nBe {{ tone }}.\n{{role "user"}}\nA refund: {{ question }}\n'
+)
+
+
+def templated(sim: ThreadedSim, tmp_path: Path, **template: Any) -> dict[str, Any]:
+    prompts = write_prompts(tmp_path / "prompts", {"refund/1.prompt": REFUND})
+    use = {"name": "refund", "turn": "question", "variables": {"tone": "kind"}, **template}
+    routes = {"refund": {"model": "small", "template": use}}
+    return {**settings(sim, routes=routes), "templates": {"path": str(prompts), "poll_s": 0.05}}
+
+
+@pytest.mark.parametrize("speech", [OPENAI, ANTHROPIC], ids=lambda each: each.name)
+def test_an_intent_may_put_words_into_a_template(
+    tmp_path: Path, sim: ThreadedSim, speech: Speech
+) -> None:
+    before = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "Hi."}]
+    said = {**speech.document("auto"), "temperature": 0.5}
+    said["messages"] = [*before, {"role": "user", "content": "refund of 12"}]
+    plain = {**said, "model": "small"}
+    words = {"role": "user", "content": "A refund: refund of 12"}
+    if speech is ANTHROPIC:
+        plain |= {"system": "Be kind.", "messages": [*before, words]}
+    else:
+        plain["messages"] = [{"role": "system", "content": "Be kind."}, *before, words]
+    with Gateway(tmp_path / "gateway", templated(sim, tmp_path)) as gateway:
+        first = gateway.post(speech.path, said)
+        assert (first.status, told(first)[0]) == (200, "s"), first
+        assert first.headers["x-headrace-template"] == "refund@1"
+        assert gateway.post(speech.path, said).cache == "l1"
+        # What is stored is of the words that were sent.
+        found = gateway.post(speech.path, plain)
+        assert (found.cache, found.body) == ("l1", first.body)
+        own = {"model": "auto", "temperature": 0.5, "max_tokens": 50}
+        given = {"variables": {"question": "refund of 3", "tone": "short"}}
+        named = {**own, "template": {"name": "refund", **given}}
+        response = gateway.post(speech.path, named)
+        assert response.headers["x-headrace-template"] == "refund@1"
+        silent = gateway.post(speech.path, {**own, "messages": before[:1]})
+        assert "x-headrace-template" not in silent.headers
+        assert gateway.status()["templates"]["rendered"] == {"refund@1": 2}
+
+
+def test_templates_of_intents_follow_their_files(tmp_path: Path, sim: ThreadedSim) -> None:
+    with Gateway(tmp_path / "gateway", templated(sim, tmp_path)) as gateway:
+        assert ask(gateway, "money back").headers["x-headrace-template"] == "refund@1"
+        prompts = tmp_path / "prompts"
+        write_prompts(prompts, {"refund/2.prompt": REFUND.replace("tone", "tune")})
+        refused = eventually(
+            lambda: [line for line in gateway.events() if line["event"] == "templates_refused"]
+        )
+        assert "intents.auto.routes.refund.template" in refused[0]["detail"]
+        assert ask(gateway, "money back").cache == "l1"
+        write_prompts(prompts, {"refund/2.prompt": REFUND.replace("A refund", "Money")})
+        assert eventually(lambda: ask(gateway, "money back").cache == "miss")
+        assert ask(gateway, "Money back!").headers["x-headrace-template"] == "refund@2"
+        gateway.write_settings(templated(sim, tmp_path, name="refnud"))
+        assert "did you mean refund?" in str(gateway.reload())
+        assert ask(gateway, "money  back").headers["x-headrace-template"] == "refund@2"
+
+
+def test_a_template_that_is_not_there_keeps_from_starting(tmp_path: Path, sim: ThreadedSim) -> None:
+    wanted = parse_settings(yaml.safe_dump(templated(sim, tmp_path, variables={})), {})
+    with pytest.raises(SettingsInvalid, match=r"refund\.template: .*`tone` is missing"):
+        check_files(wanted)
+    wanted = parse_settings(yaml.safe_dump(templated(sim, tmp_path, name="refund@2")), {})
+    with pytest.raises(SettingsInvalid, match=r"refund\.template: .*no version 2"):
+        check_files(wanted)
 
 
 def test_strange_texts_are_unknown(tmp_path: Path, sim: ThreadedSim) -> None:

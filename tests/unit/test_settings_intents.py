@@ -50,6 +50,16 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
         ({"routes": {"refund": {"priority": "highest"}}}, "expected one of batch, high"),
         ({"routes": {"refund": {"ttl_s": -1}}}, "expected at least 0"),
         ({"routes": {"refund": {"modle": "fast"}}}, "unknown key 'modle'; did you mean model"),
+        ({"routes": {"refund": {"template": "ask"}}}, "templates.path names their directory"),
+        ({"routes": {"refund": {"template": {"name": "a", "turn": "a-b"}}}}, "variable is called"),
+        (
+            {
+                "routes": {
+                    "refund": {"template": {"name": "a", "turn": "q", "variables": {"q": ""}}}
+                }
+            },
+            "stands there already, by turn",
+        ),
         ({"routes": {f"intent{n}": "fast" for n in range(65)}}, "at most 64 routes"),
     ],
 )

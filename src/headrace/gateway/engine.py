@@ -207,13 +207,13 @@ class Engine:
         """
         # First, for what is refused changes nothing.
         self.treasury.check(settings)
-        templates = self.templates.read(settings.templates)
+        templates = self.templates.read(settings)
         steps = self._workshop.steps(settings)
         plan = self._plan(settings)
         self._shaping.steps = steps
         self.pipeline.shaping = self._shaping if steps else None
         self.settings = settings
-        self.pipeline.templating = self.templates.adopt(settings.templates, templates)
+        self.pipeline.templating = self.templates.adopt(settings, templates)
         self.catalogue = Catalogue(plan, self._clock, self._tasks.spawn)
         self.stock.adopt(settings)
         self.pipeline.adopt(plan)
@@ -323,7 +323,7 @@ class Engine:
 
     def _make_templates(self) -> Templates:
         spawn = self._tasks.spawn
-        templates = Templates(self.settings.templates, self.metrics, spawn, self._say)
+        templates = Templates(self.settings, self.metrics, spawn, self._say)
         self.pipeline.templating = templates.templating
         return templates
 

@@ -1,6 +1,6 @@
 """The one place where the order of the stages is written.
 
-    authenticate -> validate (template) -> route -> look up -> join -> seek
+    authenticate -> validate (template) -> route (aim, template) -> look up -> join -> seek
         -> shape -> admit -> prepare -> send -> relay -> settle
 
 `repeat` is the fast path: a body that was seen before is answered by its digest, before any JSON
@@ -194,9 +194,8 @@ class Pipeline:
         uncounted = call.grammar.uncounted
         if plan.ignored:
             uncounted |= plan.ignored
-        document = counted_document(order)
         scope = call.scope + lane.scope
-        order.key = key = canonical_key(scope, document, uncounted, target.model)
+        order.key = key = canonical_key(scope, counted_document(order), uncounted, target.model)
         order.shape = shape = shape_of(view)
         order.flight_key = key + _SHAPE_SUFFIX[shape]
         if not order.digest:
@@ -215,6 +214,8 @@ class Pipeline:
         """Turn to the model to ask, where that is not simply the one that was named."""
         if plan.aim is not None:
             order.take_aim(plan.aim)
+            if self.templating is not None:
+                self.templating.put_into(order)
         if self.spending is not None:
             self.spending.aim(order)
         order.watch.passed("aim")

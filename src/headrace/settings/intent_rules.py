@@ -9,6 +9,7 @@ from headrace.settings.intents import (
     IntentRouteSettings,
     IntentRuleSettings,
     IntentsSettings,
+    IntentTemplateSettings,
 )
 from headrace.settings.reader import Path, Reader
 
@@ -31,6 +32,8 @@ def apply_intent_rules(reader: Reader) -> None:
             case ("intents", str(), "routes", str()), IntentRouteSettings(model=str(model)):
                 written = (*path, "model")
                 _check_model(reader, written if written in reader.places else path, model)
+            case ("intents", str(), "routes", str(), "template"), IntentTemplateSettings() as use:
+                _check_template(reader, path, use)
             case ("intents", str(), "rules", int()), IntentRuleSettings(words=(), patterns=()):
                 reader.complain(path, "expected words or patterns, found neither")
             case _:
@@ -64,6 +67,15 @@ def _check_model(reader: Reader, path: Path, model: str) -> None:
     near = get_close_matches(model, known, n=1)
     hint = f"did you mean {near[0]}?" if near else "it must be one of models, or provider/model"
     reader.complain(path, f"unknown model {shown(model)}; {hint}")
+
+
+def _check_template(reader: Reader, path: Path, use: IntentTemplateSettings) -> None:
+    folder = reader.found.get(("templates", "path"))
+    if ("templates", "path") not in reader.places or (folder is not None and folder.value is None):
+        reader.complain(path, "there are no templates: templates.path names their directory")
+    if use.turn is not None and use.turn in use.variables:
+        message = "what the user said last stands there already, by turn"
+        reader.complain((*path, "variables", use.turn), message)
 
 
 def _names(reader: Reader, room: str) -> set[str]:

@@ -9,6 +9,7 @@ from headrace.settings import values
 from headrace.settings.bounded import Duration, Filled, ModelName
 
 IntentName = Annotated[str, Meta(extra={"check": values.intent_problem})]
+VariableName = Annotated[str, Meta(extra={"check": values.variable_problem})]
 
 # As many as have series of their own in the metrics.
 ROUTES_MAX = 64
@@ -28,6 +29,23 @@ class IntentRuleSettings(msgspec.Struct, frozen=True, kw_only=True):
     patterns: tuple[Filled, ...] = ()
 
 
+class IntentTemplateSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The template that requests of one intent are put into.
+
+    Attributes:
+        name: which one: `name`, `name@label` or `name@3`.
+        turn: the variable that takes what the user said last, which the template then says in its
+            place; `None`: the conversation goes on behind the template as it is.
+        variables: what the others hold.
+    """
+
+    shorthand: ClassVar[str] = "name"
+
+    name: Filled
+    turn: VariableName | None = None
+    variables: dict[VariableName, str] = {}
+
+
 class IntentRouteSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How requests of one intent are served; what is not set stays as it is.
 
@@ -36,6 +54,7 @@ class IntentRouteSettings(msgspec.Struct, frozen=True, kw_only=True):
         priority: whose turn comes first, where the caller says nothing.
         cache: whether answers are looked up and stored.
         ttl_s: how long answers are fresh, where the caller says nothing.
+        template: what requests are put into that name no template themselves.
     """
 
     shorthand: ClassVar[str] = "model"
@@ -44,6 +63,7 @@ class IntentRouteSettings(msgspec.Struct, frozen=True, kw_only=True):
     priority: Literal["high", "normal", "low", "batch"] | None = None
     cache: bool = True
     ttl_s: Duration | None = None
+    template: IntentTemplateSettings | None = None
 
 
 class IntentsSettings(msgspec.Struct, frozen=True, kw_only=True):

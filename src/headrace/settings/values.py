@@ -157,6 +157,13 @@ def intent_problem(text: str) -> str | None:
     return "an intent's name is made of at most 64 ASCII letters, digits, `.`, `_` and `-`"
 
 
+def variable_problem(text: str) -> str | None:
+    """What keeps `text` from being the name of a template's variable."""
+    if text.isidentifier():
+        return None
+    return "a variable is called by letters, digits and _, and does not begin with a digit"
+
+
 def target_problem(text: str) -> str | None:
     """What keeps `text` from being a target."""
     provider, slash, model = text.partition("/")

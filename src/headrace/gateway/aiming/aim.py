@@ -92,6 +92,7 @@ class Aim:
             remarks=wanted.remarks + aimed.remarks,
             intent=wanted.intent,
             terms=wanted.terms,
+            template=wanted.template,
         )
 
     def _beyond(self, asked: Asked, model: str) -> Aimed | None:

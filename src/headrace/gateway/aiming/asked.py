@@ -12,6 +12,7 @@ from headrace.cache.key import without_marks
 from headrace.flow.scheduler import Priority
 from headrace.gateway.call import Call
 from headrace.gateway.reader import Remarks
+from headrace.prompt.templates.names import Reference
 
 _SESSION_BYTES: Final = 16
 
@@ -58,6 +59,20 @@ class Terms(msgspec.Struct, frozen=True):
         )
 
 
+class TemplateUse(msgspec.Struct, frozen=True):
+    """The template that a request is put into for what it wants.
+
+    Attributes:
+        reference: which one.
+        turn: the variable that takes what the user said last; empty: it stays in its place.
+        variables: what the others hold.
+    """
+
+    reference: Reference
+    turn: str = ""
+    variables: Mapping[str, str] = {}
+
+
 class Aimed(msgspec.Struct, frozen=True):
     """Where a request goes.
 
@@ -68,6 +83,7 @@ class Aimed(msgspec.Struct, frozen=True):
         books: told how the call goes.
         intent: what the request wants, where that was asked; `unknown` where nobody knows.
         terms: how it is served for that.
+        template: what it is put into for that, where its caller names none.
     """
 
     model: str
@@ -76,6 +92,7 @@ class Aimed(msgspec.Struct, frozen=True):
     books: tuple[Book, ...] = ()
     intent: str = ""
     terms: Terms | None = None
+    template: TemplateUse | None = None
 
 
 class Session(msgspec.Struct, frozen=True):

@@ -8,11 +8,12 @@ import msgspec
 
 from headrace.errors import HeadraceError, SettingsInvalid
 from headrace.flow.scheduler import Priority
-from headrace.gateway.aiming.asked import Asked, Terms
+from headrace.gateway.aiming.asked import Asked, TemplateUse, Terms
 from headrace.gateway.aiming.asked_text import asked_text
 from headrace.gateway.reader import Remarks
 from headrace.model import DialectName
 from headrace.observe.aim_metrics import AimMetrics
+from headrace.prompt.templates.names import parse_reference
 from headrace.routing.directory import Directory, Target
 from headrace.settings import Settings
 from headrace.settings.intents import IntentRouteSettings, IntentsSettings
@@ -36,11 +37,13 @@ class IntentRoute(msgspec.Struct, frozen=True):
         number: of the route among those of all names, from 1.
         model: who answers, by dialect; a dialect that reaches it not is not there.
         terms: how they are served.
+        template: what they are put into.
     """
 
     number: int
     model: Mapping[DialectName, str]
     terms: Terms | None = None
+    template: TemplateUse | None = None
 
 
 class IntentShot(msgspec.Struct, frozen=True):
@@ -53,6 +56,7 @@ class IntentShot(msgspec.Struct, frozen=True):
     model: str | None
     intent: str
     terms: Terms | None
+    template: TemplateUse | None
     remarks: Remarks
 
 
@@ -88,7 +92,8 @@ class IntentDesk:
             self._metrics.intent_told(route.number, is_known=intent.is_known)
         told = f"{intent.name};confidence={intent.confidence:.2f}"
         model = route.model.get(asked.call.dialect.name)
-        return IntentShot(model, intent.name, route.terms, (("intent", told),))
+        remarks = (("intent", told),)
+        return IntentShot(model, intent.name, route.terms, route.template, remarks)
 
     def told(self) -> dict[str, Any]:
         """How often each was told in this worker, and where it leads, as plain data."""
@@ -144,7 +149,7 @@ def make_desks(
             model = default.model
             if route.model is not None:
                 model = {**model, **_reached(route.model, settings, directory)}
-            routes[intent] = IntentRoute(number, model, _terms(route))
+            routes[intent] = IntentRoute(number, model, _terms(route), template_use(route))
         desks[name] = IntentDesk(classifiers[name], default, routes, metrics)
     return desks
 
@@ -191,6 +196,18 @@ def _terms(route: IntentRouteSettings) -> Terms | None:
     priority = None if route.priority is None else Priority[route.priority.upper()]
     terms = Terms(priority, route.cache, route.ttl_s)
     return None if terms == Terms() else terms
+
+
+def template_use(route: IntentRouteSettings) -> TemplateUse | None:
+    """The template that a route puts requests into.
+
+    Raises:
+        InvalidRequest: it is called as no template can be.
+    """
+    use = route.template
+    if use is None:
+        return None
+    return TemplateUse(parse_reference(use.name), use.turn or "", use.variables)
 
 
 def _reached(model: str, settings: Settings, directory: Directory) -> dict[DialectName, str]:

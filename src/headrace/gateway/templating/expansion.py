@@ -3,7 +3,9 @@
 Keys, prices, routes: everything that follows goes by what the template made of the request.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
 
 import msgspec
 
@@ -13,12 +15,14 @@ from headrace.errors import HeadraceError, InvalidRequest
 from headrace.gateway.order import Order
 from headrace.observe.metrics import Metrics
 from headrace.prompt.templates.document import FIELD, expanded, read_ask
-from headrace.prompt.templates.names import parse_reference
+from headrace.prompt.templates.names import Reference, parse_reference
 from headrace.prompt.templates.registry import TemplateRegistry
+from headrace.prompt.templates.turn import Turn, last_turn
 
 # Templates whose renderings are counted by name; those beyond count together.
 COUNTED_MAX = 1000
 OTHER = "other"
+_REMARK: Final = "template"
 
 
 class Templating:
@@ -44,23 +48,54 @@ class Templating:
         header = order.call.template
         if not header and FIELD not in order.document:
             return
+        with self._counted():
+            if order.call.grammar.operation is Operation.EMBEDDINGS:
+                raise InvalidRequest(
+                    "Embeddings are made of `input`, without a template.", param=FIELD
+                )
+            ask = read_ask(header, order.document)
+            self._expand(order, ask.reference, ask.variables, None)
+
+    def put_into(self, order: Order) -> None:
+        """Put a request into the template of what it wants, but for one that named its own.
+
+        So is one left alone in which no user said anything that the template could say.
+
+        Raises:
+            NotFound: as `expand`.
+            InvalidRequest: as `expand`.
+        """
+        use = None if order.aimed is None else order.aimed.template
+        if use is None or any(name == _REMARK for name, _ in order.remarks):
+            return
+        variables, turn = use.variables, None
+        if use.turn:
+            turn = last_turn(order.document)
+            if turn is None:
+                return
+            variables = {**variables, use.turn: turn.text}
+        with self._counted():
+            self._expand(order, use.reference, variables, turn)
+        call = order.call
+        order.view = call.dialect.read_request(call.grammar.operation, order.document)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
         try:
-            self._expand(order, header)
+            yield
         except HeadraceError as error:
             outcome = "unknown" if error.status == 404 else "refused"
             self._outcomes.add(self._outcomes.at(outcome))
             raise
         self._outcomes.add(self._outcomes.at("rendered"))
 
-    def _expand(self, order: Order, header: str) -> None:
-        call = order.call
-        if call.grammar.operation is Operation.EMBEDDINGS:
-            raise InvalidRequest("Embeddings are made of `input`, without a template.", param=FIELD)
-        ask = read_ask(header, order.document)
-        shelf = self.registry.shelf
+    def _expand(
+        self, order: Order, reference: Reference, variables: Mapping[str, Any], turn: Turn | None
+    ) -> None:
+        call, shelf = order.call, self.registry.shelf
         try:
-            rendered = shelf.press.render(shelf.find(ask.reference), ask.variables)
-            document = expanded(order.document, rendered, call.dialect.name)
+            rendered = shelf.press.render(shelf.find(reference), variables)
+            document = expanded(order.document, rendered, call.dialect.name, turn)
             body = msgspec.json.encode(document)
         except RecursionError:
             raise too_deep() from None
@@ -70,7 +105,7 @@ class Templating:
         if call.bare is not None:
             order.call = call.bare
         self._count(rendered.name)
-        order.remark("template", rendered.name)
+        order.remark(_REMARK, rendered.name)
 
     def _count(self, name: str) -> None:
         counts = self.rendered

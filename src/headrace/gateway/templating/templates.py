@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from headrace.gateway.tasks import Spawn
 from headrace.gateway.templating.expansion import Templating
+from headrace.gateway.templating.uses import check_uses
 from headrace.gateway.templating.watch import watch_templates
 from headrace.observe.metrics import Metrics
 from headrace.prompt.templates.registry import Found, TemplateRegistry
-from headrace.settings.templates import TemplateSettings
+from headrace.settings import Settings
 from headrace.store.voice import Say
 
 
@@ -31,7 +33,7 @@ class Templates:
     """Owns the templates in force. Belongs to one event loop.
 
     Args:
-        settings: where they are.
+        settings: where they are, and which of them they use themselves.
         metrics: counts.
         spawn: starts the watching of files.
         say: told what becomes of files that change.
@@ -40,12 +42,10 @@ class Templates:
         templating: expands requests; `None` where there are no templates.
 
     Raises:
-        SettingsInvalid: a file cannot be used.
+        SettingsInvalid: a file cannot be used, or is not what the settings use it as.
     """
 
-    def __init__(
-        self, settings: TemplateSettings, metrics: Metrics, spawn: Spawn, say: Say
-    ) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, spawn: Spawn, say: Say) -> None:
         self._settings = settings
         self._metrics = metrics
         self._spawn = spawn
@@ -54,21 +54,26 @@ class Templates:
         self._watching: asyncio.Task[None] | None = None
         self.templating = self._of(self.read(settings).registry)
 
-    def read(self, settings: TemplateSettings) -> Fresh:
+    def read(self, settings: Settings) -> Fresh:
         """The templates that settings name, as their files are now, for `adopt`.
 
         Raises:
-            SettingsInvalid: a file cannot be used; what is in force stays so.
+            SettingsInvalid: a file cannot be used, or is not what the settings use it as; what is
+                in force stays so.
         """
-        if settings.path is None:
+        path, found = settings.templates.path, None
+        if path is None:
             return Fresh()
-        if settings.path != self._settings.path or self._on_change is None:
-            return Fresh(TemplateRegistry(settings.path))
-        assert self.templating is not None  # noqa: S101  # it is there since there is a path
-        registry = self.templating.registry
-        return Fresh(registry, registry.look())
+        if path != self._settings.templates.path or self._on_change is None:
+            registry = TemplateRegistry(path)
+        else:
+            assert self.templating is not None  # noqa: S101  # it is there since there is a path
+            registry = self.templating.registry
+            found = registry.look()
+        check_uses(settings, registry.shelf if found is None else found.shelf)
+        return Fresh(registry, found)
 
-    def adopt(self, settings: TemplateSettings, fresh: Fresh) -> Templating | None:
+    def adopt(self, settings: Settings, fresh: Fresh) -> Templating | None:
         """Go by what `read` gave from the next request on."""
         self._settings = settings
         registry = fresh.registry
@@ -90,10 +95,10 @@ class Templates:
         if self._watching is not None:
             self._watching.cancel()
             self._watching = None
-        poll_s = self._settings.poll_s
+        poll_s, check = self._settings.templates.poll_s, partial(check_uses, self._settings)
         if self.templating is not None and poll_s:
             self._watching = self._spawn(
-                watch_templates(self.templating.registry, poll_s, on_change, self._say)
+                watch_templates(self.templating.registry, poll_s, check, on_change, self._say)
             )
 
     def told(self) -> dict[str, Any]:

@@ -11,10 +11,13 @@ from headrace.prompt.templates.config import fields_for
 from headrace.prompt.templates.names import Reference, is_label, parse_reference
 from headrace.prompt.templates.problems import nearest
 from headrace.prompt.templates.template import RenderedTemplate
+from headrace.prompt.templates.turn import Turn, in_place
+from headrace.prompt.templates.words import SYSTEM_ROLES
 
 FIELD: Final = "template"
 VARIABLES: Final = "variables"
 _KEYS: Final = ("name", "label", "version", VARIABLES)
+_LENGTHS: Final = ("max_tokens", "max_completion_tokens")
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -53,11 +56,20 @@ def read_ask(header: str, document: Mapping[str, Any]) -> Ask:
 
 
 def expanded(
-    document: Mapping[str, Any], rendered: RenderedTemplate, dialect: DialectName
+    document: Mapping[str, Any],
+    rendered: RenderedTemplate,
+    dialect: DialectName,
+    turn: Turn | None = None,
 ) -> dict[str, Any]:
     """The request that a document with a template stands for.
 
     What the caller says of model and parameters goes before what the template says.
+
+    Args:
+        document: the request.
+        rendered: what the template says.
+        dialect: the caller's.
+        turn: what of the conversation the template stands for; `None`: it is added to it.
 
     Raises:
         InvalidRequest: `messages` or `system` are not what the dialect makes of them.
@@ -68,14 +80,19 @@ def expanded(
         history = []
     if not isinstance(history, list):
         raise InvalidRequest("`messages` is a list.", param="messages", code="invalid_value")
+    is_limited = any(request.get(name) is not None for name in _LENGTHS)
     for name, value in fields_for(dialect, rendered.config).items():
-        if request.get(name) is None:
+        if request.get(name) is None and not (is_limited and name in _LENGTHS):
             request[name] = value
     if rendered.model and request.get("model") is None:
         request["model"] = rendered.model
     if dialect == "anthropic":
         _add_system(request, rendered)
-    request["messages"] = _messages(rendered, history, keeps_system=dialect == "openai")
+    keeps_system = dialect == "openai"
+    if turn is None:
+        request["messages"] = _messages(rendered, history, keeps_system=keeps_system)
+    else:
+        request["messages"] = in_place(turn, rendered.parts, keeps_system=keeps_system)
     return request
 
 
@@ -117,14 +134,14 @@ def _messages(
         if part.role == "history":
             messages += () if is_placed else history
             is_placed = True
-        elif keeps_system or part.role not in _SYSTEM_ROLES:
+        elif keeps_system or part.role not in SYSTEM_ROLES:
             messages.append({"role": part.role, "content": part.content})
     return messages if is_placed else [*messages, *history]
 
 
 def _add_system(request: dict[str, Any], rendered: RenderedTemplate) -> None:
     """Put the template's system text where Anthropic has it, before the caller's own."""
-    words = "\n\n".join([each.content for each in rendered.parts if each.role in _SYSTEM_ROLES])
+    words = "\n\n".join([each.content for each in rendered.parts if each.role in SYSTEM_ROLES])
     if not words:
         return
     own = request.get("system")
@@ -143,6 +160,3 @@ def _add_system(request: dict[str, Any], rendered: RenderedTemplate) -> None:
 def _wrong(message: str) -> InvalidRequest:
     told = message[0].upper() + message[1:]
     return InvalidRequest(f"{told}.", param=FIELD, code="invalid_value")
-
-
-_SYSTEM_ROLES: Final = ("system", "developer")

@@ -51,3 +51,6 @@ ROLES: Final[Mapping[str, str]] = {
     "assistant": "assistant",
 }
 """Roles in bodies, and what messages call them."""
+
+SYSTEM_ROLES: Final = ("system", "developer")
+"""Roles whose words Anthropic's API takes beside the messages."""

@@ -78,7 +78,9 @@ def test_files_are_watched(prompts: Path) -> None:
 
     async def whole() -> None:
         tasks = Tasks(bugs.append)
-        tasks.spawn(watch_templates(registry, 0.005, lambda: changes.append("new"), say))
+        tasks.spawn(
+            watch_templates(registry, 0.005, lambda _: None, lambda: changes.append("new"), say)
+        )
         write_prompts(prompts, {"ask/labels.yaml": "production: 2\n"})
         assert await said.get() == ("info", "templates_loaded")
         assert registry.render("ask", question="x").name == "ask@2"

@@ -67,6 +67,15 @@ class Asker:
         return sent
 
 
+def test_one_limit_of_the_answer_and_not_two(prompts: Path) -> None:
+    async def test(asker: Asker) -> None:
+        sent = asker.sent({**WHY, "max_completion_tokens": 5}, "ask")
+        assert sent["max_completion_tokens"] == 5
+        assert "max_tokens" not in sent
+
+    both(test, prompts)
+
+
 def both(test: Any, prompts: Path) -> StillEngine:
     async def whole(still: StillEngine) -> None:
         await test(Asker(still))
