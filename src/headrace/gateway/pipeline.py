@@ -4,9 +4,8 @@
         -> shape -> admit -> prepare -> send -> relay -> settle
 
 `repeat` is the fast path: a body that was seen before is answered by its digest, before any JSON
-is parsed and without a task. `handle` is the whole way. Looking up is done in memory, at once;
-seeking, in the tiers below it and then by meaning, takes time, and is done once for all who wait.
-Authentication needs the head only: it is done where that is read, and told in the `Call`.
+is parsed and without a task. `handle` is the whole way. Looking up is done in memory; seeking, in
+the tiers below and by meaning, takes time, once for all who wait. The `Call` says who asks.
 """
 
 import asyncio
