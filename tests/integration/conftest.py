@@ -2,13 +2,17 @@
 PostgreSQL server."""
 
 import asyncio
+import os
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 import uvloop
 from tests.support.adapter import Loop
 from tests.support.house import House
-from tests.support.postgres import PostgresServer, find_binaries
+from tests.support.postgres import URL_VARIABLE, Databases, PostgresServer, find_binaries
+from tests.support.stores import Place
 
 from headrace.sim.options import SimOptions
 from headrace.sim.thread import ThreadedSim, running
@@ -86,3 +90,23 @@ def own_url(server: PostgresServer) -> Iterator[str]:
         if not server.is_running:
             server.start()
         server.thaw()
+
+
+@pytest.fixture(scope="session")
+def databases(request: pytest.FixtureRequest) -> Databases:
+    """Makes databases, on the server that the environment names or else on one of our own."""
+    if url := os.environ.get(URL_VARIABLE):
+        return Databases(url)
+    server: PostgresServer = request.getfixturevalue("own_server")
+    return server.databases
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Where an empty store is, of each kind."""
+    with ExitStack() as stack:
+        url = "sqlite"
+        if request.param == "postgresql":
+            found: Databases = request.getfixturevalue("databases")
+            url = stack.enter_context(found.fresh())
+        yield Place(url, tmp_path)

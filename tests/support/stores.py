@@ -12,8 +12,12 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from headrace.clock import Clock, SystemClock
 from headrace.store.bounds import StoreBounds
 from headrace.store.open import open_store
+from headrace.store.records.bounds import RecordBounds
+from headrace.store.records.open import open_records
+from headrace.store.records.records import Records
 from headrace.store.rows import ROW_OVERHEAD_BYTES, AnswerRow
 from headrace.store.store import Store
 
@@ -25,6 +29,7 @@ NOW_S: Final = 1_700_000_000.0
 BATCH: Final = 10
 # A busy machine is slow, and no test is about time unless it says so.
 PATIENT: Final = StoreBounds(read_limit_s=30.0, write_limit_s=30.0)
+UNHURRIED: Final = RecordBounds(read_limit_s=30.0, write_limit_s=30.0)
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -53,6 +58,19 @@ class Place(msgspec.Struct, frozen=True):
             yield store
         finally:
             await store.close(30.0)
+
+    @asynccontextmanager
+    async def records(
+        self, bounds: RecordBounds = UNHURRIED, clock: Clock | None = None, say: Any = None
+    ) -> AsyncIterator[Records]:
+        """Records of what must survive, closed in the end."""
+        records = open_records(
+            self.url, self.folder, clock=clock or SystemClock(), bounds=bounds, say=say
+        )
+        try:
+            yield records
+        finally:
+            await records.close(30.0)
 
     def use(self, use: Callable[[Store], Awaitable[Result]], **how: Any) -> Result:
         """Open a store on a loop of its own, use it and close it."""

@@ -62,12 +62,13 @@ class Ban(NamedTuple):
 
 _CLOCK_REASON = "time is a dependency: take a headrace.clock.Clock"
 _TASK_REASON = "a task without an owner is lost with its error: use the spawn you were handed"
+_TASK_HOMES = ("headrace.gateway.tasks", "headrace.store.records.waits")
 _CLOCK_HOMES = ("headrace.clock", "headrace.sim*", "headrace.cli*")
 
 BANS: Final = (
-    Ban("asyncio.create_task", ("headrace.gateway.tasks",), _TASK_REASON),
-    Ban("asyncio.ensure_future", ("headrace.gateway.tasks",), _TASK_REASON),
-    Ban("*.create_task", ("headrace.gateway.tasks",), _TASK_REASON),
+    Ban("asyncio.create_task", _TASK_HOMES, _TASK_REASON),
+    Ban("asyncio.ensure_future", _TASK_HOMES, _TASK_REASON),
+    Ban("*.create_task", _TASK_HOMES, _TASK_REASON),
     *(
         Ban(f"time.{name}", _CLOCK_HOMES, _CLOCK_REASON)
         for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter")

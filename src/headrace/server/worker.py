@@ -42,7 +42,9 @@ from headrace.server.shared_rates import SharedRates
 from headrace.server.shared_spend import SharedSpend
 from headrace.server.stage_watch import StageWatch, make_stage_watch
 from headrace.settings import Settings
+from headrace.settings.places import data_dir
 from headrace.settings.schema import WarmSettings
+from headrace.store.records.open import open_records
 from headrace.version import __version__
 
 # A loop that is this late is worth a line in the log.
@@ -129,16 +131,10 @@ class Worker:
         self._metrics = metrics = post.metrics(clock)
         self._sampler = ProcessSampler(metrics)
         self._logs: Logs = open_logs(settings.log, metrics, clock)
-        self._engine = Engine(
-            settings,
-            clock=clock,
-            metrics=metrics,
-            on_bug=self._tell_bug,
-            on_unreachable=self._tell_unreachable,
-            on_tier=self._tell_tier,
-            say=self._logs.events.say,
-            tallies=post.tallies,
+        self._records = open_records(
+            settings.store.url.reveal(), data_dir(settings), clock=clock, say=self._logs.events.say
         )
+        self._engine = self._make_engine(settings)
         self._books = self._make_books(settings)
         self._callers = Callers.of(settings, clock, post.rates, post.index)
         self._service = Service(
@@ -195,6 +191,7 @@ class Worker:
             self._lag.stop()
             await self._engine.close()
             self._books.balance()
+            await self._records.close()
             self._logs.close("stopped", pid=os.getpid())
 
     def status(self) -> dict[str, Any]:
@@ -219,6 +216,18 @@ class Worker:
                 {"name": lane.endpoint.name, **_lane_told(lane)} for lane in engine.retired
             ],
         }
+
+    def _make_engine(self, settings: Settings) -> Engine:
+        return Engine(
+            settings,
+            clock=self._clock,
+            metrics=self._metrics,
+            on_bug=self._tell_bug,
+            on_unreachable=self._tell_unreachable,
+            on_tier=self._tell_tier,
+            say=self._logs.events.say,
+            tallies=self._post.tallies,
+        )
 
     def _handlers(self, make_console: MakeConsole) -> Mapping[Route, Handler]:
         engine = self._engine

@@ -39,7 +39,7 @@ class AnswerStore:
     """
 
     def __init__(
-        self, readers: Crew, writer: Crew, database: Database, bounds: StoreBounds
+        self, readers: Crew[Link], writer: Crew[Link], database: Database, bounds: StoreBounds
     ) -> None:
         self._readers = readers
         self._writer = writer

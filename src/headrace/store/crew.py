@@ -10,22 +10,28 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from headrace.store.database import Link
 from headrace.store.faults import StoreBusy, StoreClosed, StoreFault, StoreTimeout
 from headrace.store.voice import Voice, post
 
+
+class Closable(Protocol):
+    """What a thread has of its own; its connection, for one."""
+
+    def close(self) -> None: ...
+
+
+Link = TypeVar("Link", bound=Closable)
 Result = TypeVar("Result")
-Work = Callable[[Link], Result]
 
 
-class _Job(Generic[Result]):
+class _Job(Generic[Link, Result]):
     """Some work, and the future on the loop that waits for it."""
 
     __slots__ = ("future", "loop", "work")
 
-    def __init__(self, work: Work[Result], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, work: Callable[[Link], Result], loop: asyncio.AbstractEventLoop) -> None:
         self.work = work
         self.loop = loop
         self.future: asyncio.Future[Result] = loop.create_future()
@@ -52,7 +58,7 @@ class _Job(Generic[Result]):
         """Nobody waits any more."""
 
 
-class Crew:
+class Crew(Generic[Link]):
     """A fixed number of threads, each with a link of its own, and a bounded queue.
 
     Belongs to the loop that uses it first. Threads start with the first work, so it may be made
@@ -80,15 +86,17 @@ class Crew:
         self._ended = asyncio.Event()
         # A turn for each piece of work that waits, and None for each thread that shall end.
         self._turns: SimpleQueue[bool | None] = SimpleQueue()
-        self._urgent: deque[_Job[object]] = deque()
-        self._ordinary: deque[_Job[object]] = deque()
+        self._urgent: deque[_Job[Link, object]] = deque()
+        self._ordinary: deque[_Job[Link, object]] = deque()
 
     @property
     def waiting(self) -> int:
         """How much work waits or runs."""
         return self._waiting
 
-    def submit(self, work: Work[Result], *, urgent: bool = False) -> asyncio.Future[Result]:
+    def submit(
+        self, work: Callable[[Link], Result], *, urgent: bool = False
+    ) -> asyncio.Future[Result]:
         """Have a thread do some work. Cancelling the future takes it back, if it has not begun.
 
         Args:
@@ -111,7 +119,9 @@ class Crew:
         self._turns.put(True)
         return job.future
 
-    async def run(self, work: Work[Result], limit_s: float, *, urgent: bool = False) -> Result:
+    async def run(
+        self, work: Callable[[Link], Result], limit_s: float, *, urgent: bool = False
+    ) -> Result:
         """Have a thread do some work, and wait for it no longer than the limit.
 
         Raises:
@@ -162,13 +172,13 @@ class Crew:
             link.close()
             post(loop, partial(self._thread_ended, loop))
 
-    def _next(self) -> "_Job[object]":
+    def _next(self) -> "_Job[Link, object]":
         try:
             return self._urgent.popleft()
         except IndexError:
             return self._ordinary.popleft()
 
-    def _do(self, job: "_Job[object]", link: Link) -> None:
+    def _do(self, job: "_Job[Link, object]", link: Link) -> None:
         # What a mistake of ours leaves behind: the thread dies with its traceback, nobody waits.
         bug = StoreFault("The store met an error of its own; see its traceback")
         then: Callable[[], None] = partial(job.fail, bug)

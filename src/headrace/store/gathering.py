@@ -47,7 +47,7 @@ class Gathering:
         limit_s: how long a read may take in all.
     """
 
-    def __init__(self, readers: Crew, find: Find, limit_s: float) -> None:
+    def __init__(self, readers: Crew[Link], find: Find, limit_s: float) -> None:
         self._readers = readers
         self._find = find
         self._limit_s = limit_s

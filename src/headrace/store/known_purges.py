@@ -15,6 +15,7 @@ from sqlalchemy.dialects.sqlite.dml import Insert as SqliteInsert
 from headrace.store.answer_table import scope_digest
 from headrace.store.bounds import StoreBounds
 from headrace.store.crew import Crew
+from headrace.store.database import Link
 from headrace.store.schema import KNOWN_PURGES as K
 
 # Stands among the scopes for the last number of all; no scope begins like this.
@@ -36,7 +37,9 @@ class KnownPurges:
         bounds: how long.
     """
 
-    def __init__(self, readers: Crew, writer: Crew, dialect: str, bounds: StoreBounds) -> None:
+    def __init__(
+        self, readers: Crew[Link], writer: Crew[Link], dialect: str, bounds: StoreBounds
+    ) -> None:
         self._readers = readers
         self._writer = writer
         self._note = _note(dialect)

@@ -10,6 +10,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from headrace.store.bounds import StoreBounds
 from headrace.store.crew import Crew
+from headrace.store.database import Link
 from headrace.store.rows import KEY_BYTES_MAX
 from headrace.store.schema import LEASES as L
 
@@ -45,7 +46,7 @@ class LeaseTable:
         bounds: how long.
     """
 
-    def __init__(self, writer: Crew, dialect: str, bounds: StoreBounds) -> None:
+    def __init__(self, writer: Crew[Link], dialect: str, bounds: StoreBounds) -> None:
         self._writer = writer
         self._bounds = bounds
         self._take = _take(dialect)

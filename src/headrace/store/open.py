@@ -50,7 +50,8 @@ def _open(url: str, data_dir: Path, bounds: StoreBounds, voice: Voice) -> "Store
     from headrace.store.store import Store
 
     if url == "sqlite":
-        from headrace.store.sqlite import SqliteDatabase, version_problem
+        from headrace.store.sqlite import SqliteDatabase
+        from headrace.store.sqlite_ways import version_problem
 
         if problem := version_problem():
             raise SettingsInvalid(f"store.url: {problem}")

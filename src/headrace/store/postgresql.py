@@ -4,39 +4,20 @@ import threading
 from typing import Any, Final
 
 import psycopg
-from psycopg import errors
 from sqlalchemy import URL, Connection, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from headrace.store.database import DRIVER_ERRORS, PURGE_CHANNEL, wait_readable
-from headrace.store.faults import (
-    StoreBusy,
-    StoreFault,
-    StoreFull,
-    StoreLost,
-    StoreTimeout,
-)
+from headrace.store.faults import StoreFault, StoreLost
 from headrace.store.migrations import migrate
+from headrace.store.postgres_faults import fault_of, first_line, is_elsewhere
 
 # What processes that migrate at once take turns by: "headrace", in ASCII.
 _MIGRATION_LOCK: Final = 0x6865616472616365
 _MIGRATION_WAIT_MS: Final = 60_000
 # A connection whose other end is gone without a word is found out in about this many seconds.
 _SILENCE_S: Final = 10
-
-_BUSY: Final = (
-    errors.LockNotAvailable,
-    errors.DeadlockDetected,
-    errors.SerializationFailure,
-    errors.TooManyConnections,
-)
-_GONE: Final = (
-    errors.UndefinedTable,
-    # After a failover: this server has become one that may only be read.
-    errors.ReadOnlySqlTransaction,
-    errors.IdleInTransactionSessionTimeout,
-)
 
 
 class PostgresDatabase:
@@ -89,19 +70,10 @@ class PostgresDatabase:
     def fault_of(self, error: Exception, generation: int) -> StoreFault:
         """What an error means."""
         cause = error.orig if isinstance(error, DBAPIError) else error
-        why = f"The store {self.name} failed: {_first_line(cause)}"
-        if isinstance(cause, _GONE):
+        fault = fault_of(cause, self.name)
+        if is_elsewhere(cause):
             self._renew(generation)
-            return StoreLost(why)
-        if isinstance(cause, errors.QueryCanceled):
-            return StoreTimeout(why)
-        if isinstance(cause, _BUSY):
-            return StoreBusy(why)
-        if isinstance(cause, errors.DiskFull):
-            return StoreFull(why)
-        if isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
-            return StoreLost(why)
-        return StoreFault(why)
+        return fault
 
     def tidy(self, connection: Connection) -> None:
         """The server's own upkeep does it all."""
@@ -122,7 +94,7 @@ class PostgresDatabase:
             for _ in driver.notifies(timeout=0):
                 pass
         except (psycopg.Error, OSError, ValueError) as error:
-            raise StoreLost(f"The store {self.name} failed: {_first_line(error)}") from error
+            raise StoreLost(f"The store {self.name} failed: {first_line(error)}") from error
 
     def _prepare(self, connection: Any, _record: object) -> None:
         timeout = f"{self._timeout_ms}ms"
@@ -170,10 +142,3 @@ def _connect_args(url: URL, connect_timeout_s: float) -> dict[str, object]:
         "tcp_user_timeout": _SILENCE_S * 1000,
     }
     return {name: value for name, value in ours.items() if name not in url.query}
-
-
-def _first_line(cause: object) -> str:
-    """What went wrong without its details, which may show what was stored."""
-    if isinstance(cause, psycopg.Error) and cause.diag.message_primary:
-        return cause.diag.message_primary
-    return str(cause).partition("\n")[0]

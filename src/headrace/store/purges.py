@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from headrace.store.bounds import StoreBounds
 from headrace.store.crew import Crew
-from headrace.store.database import PURGE_CHANNEL
+from headrace.store.database import PURGE_CHANNEL, Link
 from headrace.store.rows import Purge, Purges
 from headrace.store.schema import PURGE_COUNT as C
 from headrace.store.schema import PURGES as P
@@ -56,7 +56,9 @@ class PurgeLog:
         bounds: how long.
     """
 
-    def __init__(self, readers: Crew, writer: Crew, dialect: str, bounds: StoreBounds) -> None:
+    def __init__(
+        self, readers: Crew[Link], writer: Crew[Link], dialect: str, bounds: StoreBounds
+    ) -> None:
         self._readers = readers
         self._writer = writer
         self._notifies = dialect == "postgresql"

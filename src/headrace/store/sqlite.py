@@ -1,12 +1,8 @@
 """SQLite: one file that several processes share, in write-ahead mode."""
 
-import errno
-import fcntl
-import os
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,14 +11,17 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from headrace.store.database import DRIVER_ERRORS, wait_readable
-from headrace.store.faults import (
-    StoreBusy,
-    StoreCorrupt,
-    StoreFault,
-    StoreFull,
-    StoreLost,
-)
+from headrace.store.faults import StoreCorrupt, StoreFault, StoreLost
 from headrace.store.migrations import migrate
+from headrace.store.sqlite_ways import (
+    error_code,
+    exclusive,
+    fault_of,
+    inode_of,
+    is_damage,
+    is_elsewhere,
+    make_private,
+)
 from headrace.store.voice import Voice
 
 # Pages are read into the cache of the process: above it are the kernel's own.
@@ -46,17 +45,6 @@ _PRAGMAS: Final = (
     f"cache_size = -{_CACHE_KIB}",
     f"journal_size_limit = {_LOG_BYTES_MAX}",
 )
-_DAMAGED: Final = frozenset(
-    {
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-        sqlite3.SQLITE_IOERR_SHORT_READ,
-        sqlite3.SQLITE_IOERR_CORRUPTFS,
-    }
-)
-# The first that can return what it has deleted.
-_VERSION_MIN: Final = (3, 35, 0)
-_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 _ASIDE: Final = ".damaged"
 # The log and its index go first: a new file must never find the log of an old one.
 _PARTS: Final = ("-wal", "-shm", "")
@@ -95,7 +83,7 @@ class SqliteDatabase:
         with self._lock:
             generation = self.generation
             try:
-                with self._exclusive():
+                with exclusive(self._path):
                     self._make_ready()
                     return (self._writes if writes else self._reads).connect()
             except DRIVER_ERRORS as error:
@@ -104,22 +92,13 @@ class SqliteDatabase:
     def fault_of(self, error: Exception, generation: int) -> StoreFault:
         """What an error means. A damaged file is moved aside at once."""
         cause = error.orig if isinstance(error, DBAPIError) else error
-        code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
         why = f"The store {self.name} failed: {cause}"
-        if code in _DAMAGED or code & 0xFF in _DAMAGED:
+        if is_damage(error_code(cause)):
             self._move_aside(generation, str(cause))
             return StoreCorrupt(why)
-        if code == sqlite3.SQLITE_READONLY_DBMOVED or _is_table_missing(cause):
+        if is_elsewhere(cause):
             self._renew(generation)
-            return StoreLost(why)
-        match code & 0xFF:
-            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-                return StoreBusy(why)
-            case sqlite3.SQLITE_FULL:
-                return StoreFull(why)
-        if isinstance(cause, OSError) and cause.errno in _NO_ROOM:
-            return StoreFull(why)
-        return StoreFault(why)
+        return fault_of(cause, why)
 
     def tidy(self, connection: Connection) -> None:
         """Give back a part of the free pages where there are many; see that the file is there.
@@ -127,7 +106,7 @@ class SqliteDatabase:
         Raises:
             StoreLost: the file is not there any more, or another one.
         """
-        if self._path_inode() != self._inode:
+        if inode_of(self._path) != self._inode:
             self._renew(self.generation)
             raise StoreLost(f"The store {self.name} was removed or replaced")
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
@@ -190,28 +169,11 @@ class SqliteDatabase:
         if self._is_ready:
             return
         # Made before SQLite makes it: answers are nobody else's business, nor is their log.
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        self._inode = self._path_inode()
+        make_private(self._path)
+        self._inode = inode_of(self._path)
         with self._writes.connect() as connection, connection.begin():
             migrate(connection, self.name)
         self._is_ready = True
-
-    @contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        """Keep other processes from opening or moving the file meanwhile."""
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
-
-    def _path_inode(self) -> int | None:
-        try:
-            return self._path.stat().st_ino
-        except OSError:
-            return None
 
     def _renew(self, generation: int) -> None:
         """Have every thread open the file anew, unless that happened meanwhile."""
@@ -227,8 +189,8 @@ class SqliteDatabase:
                 return
             self._renew(generation)
             try:
-                with self._exclusive():
-                    if self._path_inode() != self._inode:
+                with exclusive(self._path):
+                    if inode_of(self._path) != self._inode:
                         return
                     for part in _PARTS:
                         with suppress(FileNotFoundError):
@@ -238,15 +200,3 @@ class SqliteDatabase:
                 return
         aside = f"{self.name}{_ASIDE}"
         self._voice.say("error", "store_damaged", self.name, f"{why}; moved to {aside}")
-
-
-def version_problem(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> str | None:
-    """What is wrong with the SQLite that Python was built with, if anything."""
-    if version >= _VERSION_MIN:
-        return None
-    found, needed = (".".join(map(str, each)) for each in (version, _VERSION_MIN))
-    return f"Python here has SQLite {found}, and {needed} is needed; PostgreSQL works without"
-
-
-def _is_table_missing(cause: object) -> bool:
-    return isinstance(cause, sqlite3.OperationalError) and "no such table" in str(cause)

@@ -10,7 +10,7 @@ from tests.unit.test_import_cost import ROOT, costly, loaded_by
 from headrace.errors import SettingsInvalid
 from headrace.settings.places import default_data_dir
 from headrace.store.open import CACHE_FILE, open_store
-from headrace.store.sqlite import version_problem
+from headrace.store.sqlite_ways import version_problem
 
 
 def test_opening_touches_nothing(tmp_path: Path) -> None:

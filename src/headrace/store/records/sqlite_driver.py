@@ -1,0 +1,47 @@
+"""Records in SQLite: one thread writes, some read."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from headrace.store.crew import Crew
+from headrace.store.records.bounds import RecordBounds
+from headrace.store.records.queries import Query
+from headrace.store.records.records import BoundStep, Row, Values
+from headrace.store.records.sqlite_link import RecordFile, RecordLink
+from headrace.store.voice import Voice
+
+
+class SqliteRecords:
+    """One file.
+
+    Args:
+        path: of the file.
+        bounds: how long, how many.
+        voice: tells what happens.
+    """
+
+    dialect = "sqlite"
+
+    def __init__(self, path: Path, bounds: RecordBounds, voice: Voice) -> None:
+        self._bounds = bounds
+        file = RecordFile(path, bounds.write_limit_s)
+        self.name = file.name
+        reader, writer = (partial(RecordLink, file, writes=writes) for writes in (False, True))
+        self._readers = Crew("readers", bounds.readers, bounds.waiting_max, reader, voice)
+        self._writer = Crew("writer", 1, bounds.waiting_max, writer, voice)
+
+    async def ready(self, limit_s: float) -> None:
+        await self._writer.run(RecordLink.open, limit_s)
+
+    async def fetch(self, query: Query, values: Values) -> list[Row]:
+        return await self._readers.run(
+            lambda link: link.fetch(query, values), self._bounds.read_limit_s
+        )
+
+    async def write(self, steps: Sequence[BoundStep]) -> list[list[Row]]:
+        return await self._writer.run(lambda link: link.write(steps), self._bounds.write_limit_s)
+
+    async def close(self, limit_s: float) -> bool:
+        written = await self._writer.close(limit_s)
+        return await self._readers.close(limit_s) and written
