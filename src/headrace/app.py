@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import sys
+from collections.abc import Sequence
 
 import uvloop
 
@@ -21,10 +22,12 @@ from headrace.prompt.templates.registry import TemplateRegistry
 from headrace.server.descriptors import raise_descriptor_limit
 from headrace.server.embedded import EmbeddedValkey, NotShared, embed
 from headrace.server.listener import bind, server_tls
+from headrace.server.post import Post
+from headrace.server.rooms import Means, Room
 from headrace.server.shared_rates import SharedRates
 from headrace.server.shared_spend import SharedSpend
 from headrace.server.supervisor import Supervisor
-from headrace.server.worker import Load, Post, Worker
+from headrace.server.worker import Load, Worker
 from headrace.settings import Settings
 
 
@@ -126,11 +129,16 @@ def _run_worker(settings: Settings, load: Load, post: Post, sock: socket.socket)
             sock=sock,
             make_console=make_console,
             clock=SystemClock(),
+            make_rooms=_make_rooms,
         )
         await worker.run()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work())
+
+
+def _make_rooms(means: Means) -> Sequence[Room]:  # noqa: ARG001  # a line for each room
+    return []
 
 
 def _say(text: str) -> None:

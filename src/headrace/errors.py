@@ -68,11 +68,20 @@ class NotFound(HeadraceError):
 
 
 class MethodNotAllowed(HeadraceError):
-    """The route exists, but not for this method (405)."""
+    """The route exists, but not for this method (405).
+
+    Args:
+        message: as for every error.
+        allowed: the methods it takes.
+    """
 
     status = 405
     type = "invalid_request_error"
     default_code = "method_not_allowed"
+
+    def __init__(self, message: str, *, allowed: frozenset[bytes] = frozenset()) -> None:
+        super().__init__(message)
+        self.allowed = allowed
 
 
 class RequestTimeout(HeadraceError):

@@ -13,6 +13,16 @@ UPSTREAM_HEAD_MEMO_ENTRIES_MAX: Final = 256
 WRITE_BUFFER_BYTES_HIGH: Final = 256 * 1024
 WRITE_BUFFER_BYTES_LOW: Final = 64 * 1024
 
+# A client that sends a file faster than it is read is paused above the first, until the second.
+INLET_BYTES_HIGH: Final = 256 * 1024
+INLET_BYTES_LOW: Final = 64 * 1024
+
+# A file that is sent has to come at this many bytes in `listen.body_timeout_s` at the least.
+INLET_STEP_BYTES: Final = 1024 * 1024
+
+# What surrounds a file in its request: the names and values of the other parts of the form.
+FORM_BYTES_MAX: Final = 64 * 1024
+
 # Deadlines are checked this often, so every timeout is late by at most this much.
 SWEEP_INTERVAL_S: Final = 0.1
 

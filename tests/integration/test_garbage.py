@@ -16,7 +16,8 @@ from headrace.clock import SystemClock
 from headrace.console.app import make_console
 from headrace.observe.cells import Cells
 from headrace.observe.layout import Layout
-from headrace.server.worker import Post, Worker
+from headrace.server.post import Post
+from headrace.server.worker import Worker
 from headrace.settings import parse_settings
 from headrace.sim.faults import Fault, FaultKind
 from headrace.sim.options import SimOptions

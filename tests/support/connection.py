@@ -13,11 +13,13 @@ from headrace.observe.cells import Cells
 from headrace.observe.event_log import EventLog
 from headrace.observe.layout import Layout
 from headrace.observe.metrics import Metrics
+from headrace.server.asgi import App, AsgiBridge, Message
 from headrace.server.books import Books
 from headrace.server.callers import Callers
 from headrace.server.exchange import Exchange
-from headrace.server.heads import Desk, Route
+from headrace.server.heads import Desk
 from headrace.server.http import HttpConnection
+from headrace.server.places import Route
 from headrace.server.service import Service
 from headrace.settings.flow import AddressLimitSettings
 from headrace.settings.schema import KeySettings, ListenSettings
@@ -76,6 +78,10 @@ class Transport(asyncio.Transport):
         self.is_reading = True
 
 
+async def _nothing(scope: Message, receive: Any, send: Any) -> None:
+    """An application that never answers."""
+
+
 class Client:
     """One connection to a service whose `/healthz` says little and `/metrics` very much."""
 
@@ -87,11 +93,14 @@ class Client:
         keys: tuple[KeySettings, ...] = (),
         address: AddressLimitSettings | None = None,
         peer: str = "",
+        app: App | None = None,
+        file_bytes_max: int = 0,
     ) -> None:
         self.clock = ManualClock()
         layout = Layout()
         cells = Cells(layout.size)
         metrics = Metrics(layout, cells.row(), cells.slots, self.clock)
+        self.bridge = AsgiBridge(app or _nothing, asyncio.ensure_future)
         dialects = {"openai": OpenAIDialect(), "anthropic": AnthropicDialect()}
         self.waiting: list[Exchange] = []
         self.callers = Callers(self.clock)
@@ -99,13 +108,22 @@ class Client:
         ring, limited = KeyRing.from_settings(keys), self.callers.limited
         service = Service(
             bounds=bounds,
-            desk=Desk(ring, dialects, frozenset(), bounds.body_bytes_max, limited),  # type: ignore[arg-type]
+            desk=Desk(
+                ring,
+                dialects,  # type: ignore[arg-type]
+                frozenset(),
+                bounds.body_bytes_max,
+                limited,
+                file_bytes_max,
+            ),
             callers=self.callers,
             pipeline=cast(Pipeline, None),  # no request of these goes there
             handlers={
                 Route.HEALTH: lambda exchange, _: exchange.send(200, b"", b"ok"),
                 Route.METRICS: lambda exchange, _: exchange.send(200, b"", BIG),
                 Route.MODELS: lambda exchange, _: self.waiting.append(exchange),
+                Route.API: self.bridge,
+                Route.ADMIN: self.bridge,
             },
             clock=self.clock,
             metrics=metrics,

@@ -1,15 +1,16 @@
-"""The control plane as an ASGI application: what the gateway is and how it does."""
+"""The applications behind the data plane: the control plane, and the routes that rooms bring."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Match, Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headrace.console.purge import read_scope
-from headrace.errors import InvalidRequest
+from headrace.errors import HeadraceError, InvalidRequest, MethodNotAllowed, NotFound
 
 Status = Callable[[], dict[str, Any]]
 
@@ -42,15 +43,10 @@ class SpendDesk(Protocol):
         ...
 
 
-def make_console(status: Status, cache: CacheDesk, flow: FlowDesk, spend: SpendDesk) -> Starlette:
-    """The console.
-
-    Args:
-        status: tells how the worker that answers does, as plain data without secrets.
-        cache: tells of the cache, and purges it.
-        flow: tells of limits, queues and circuit breakers.
-        spend: tells of what was spent, and of budgets.
-    """
+def console_routes(
+    status: Status, cache: CacheDesk, flow: FlowDesk, spend: SpendDesk
+) -> list[BaseRoute]:
+    """The routes below `/admin`, for the same."""
 
     async def show_status(request: Request) -> Response:  # noqa: ARG001
         return JSONResponse(status())
@@ -65,29 +61,63 @@ def make_console(status: Status, cache: CacheDesk, flow: FlowDesk, spend: SpendD
         return JSONResponse(spend.told())
 
     async def purge_cache(request: Request) -> Response:
-        try:
-            scope = read_scope(request.query_params.multi_items())
-        except InvalidRequest as error:
-            return JSONResponse(_told(error), status_code=error.status)
+        scope = read_scope(request.query_params.multi_items())
         return JSONResponse(await cache.purge(scope))
 
-    return Starlette(
-        routes=[
-            Route("/admin/status", show_status, methods=["GET"]),
-            Route("/admin/cache", show_cache, methods=["GET"]),
-            Route("/admin/cache", purge_cache, methods=["DELETE"]),
-            Route("/admin/flow", show_flow, methods=["GET"]),
-            Route("/admin/spend", show_spend, methods=["GET"]),
-        ]
-    )
+    return [
+        Route("/admin/status", show_status, methods=["GET"]),
+        Route("/admin/cache", show_cache, methods=["GET"]),
+        Route("/admin/cache", purge_cache, methods=["DELETE"]),
+        Route("/admin/flow", show_flow, methods=["GET"]),
+        Route("/admin/spend", show_spend, methods=["GET"]),
+    ]
 
 
-def _told(error: InvalidRequest) -> dict[str, Any]:
-    return {
-        "error": {
-            "message": error.message,
-            "type": error.type,
-            "code": error.code,
-            "param": error.param,
-        }
-    }
+def make_console(
+    status: Status,
+    cache: CacheDesk,
+    flow: FlowDesk,
+    spend: SpendDesk,
+    rooms: Sequence[Sequence[BaseRoute]] = (),
+) -> ASGIApp:
+    """One application of the console and of the routes of all rooms.
+
+    What goes wrong in a room is raised, as an error of the tree, to whoever runs the application,
+    which tells it in the caller's dialect.
+
+    Args:
+        status: tells how the worker that answers does, as plain data without secrets.
+        cache: tells of the cache, and purges it.
+        flow: tells of limits, queues and circuit breakers.
+        spend: tells of what was spent, and of budgets.
+        rooms: the routes of each room; `request.state.principal` says who asks.
+    """
+    routes = [*console_routes(status, cache, flow, spend), *(r for room in rooms for r in room)]
+    router = Router(routes, redirect_slashes=False)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = app  # then the router raises what it cannot answer
+        try:
+            await router(scope, receive, send)
+        except HTTPException as error:
+            raise _told(error, scope, router.routes) from None
+        except ClientDisconnect:
+            return  # nobody is there to be told
+
+    return app
+
+
+def _told(error: HTTPException, scope: Scope, routes: Sequence[BaseRoute]) -> HeadraceError:
+    """What the router has against a request."""
+    method, path = scope["method"], scope["path"]
+    shown = path if len(path) <= 100 else path[:100] + "…"
+    if error.status_code == 404:
+        return NotFound(f"No route '{shown}' with {method}.", code="unknown_route")
+    if error.status_code == 405:
+        there = [each for each in routes if each.matches(scope)[0] is not Match.NONE]
+        allowed = {name for each in there if isinstance(each, Route) for name in each.methods or ()}
+        return MethodNotAllowed(
+            f"{shown} takes {', '.join(sorted(allowed))}, not {method}.",
+            allowed=frozenset(name.encode() for name in allowed),
+        )
+    return InvalidRequest(error.detail)

@@ -241,9 +241,9 @@ class Engine:
         self._lanes.refresh_gauges()
         self.treasury.refresh_gauges()
 
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Run something in the background until the engine closes."""
-        self._tasks.spawn(coroutine)
+        return self._tasks.spawn(coroutine)
 
     def _plan(self, settings: Settings) -> Plan:
         weights, classifiers = read_weights(settings), read_classifiers(settings)

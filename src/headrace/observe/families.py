@@ -51,7 +51,7 @@ class Family(msgspec.Struct, frozen=True):
 
 ROUTE = Label(
     "route",
-    ("chat", "embeddings", "messages", "models", "admin", "metrics", "health", OTHER),
+    ("chat", "embeddings", "messages", "models", "api", "admin", "metrics", "health", OTHER),
 )
 STATUS = Label(
     "status",

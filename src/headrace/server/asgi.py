@@ -1,10 +1,19 @@
-"""The bridge to an ASGI application (ASGI 3.0, HTTP), for routes where convenience beats speed."""
+"""The bridge to an ASGI application (ASGI 3.0, HTTP), for routes where convenience beats speed.
 
+Bodies are collected, but for places that take files: there they come part by part, and a client is
+read from only as fast as the application reads. Answers of one part go out whole, others as they
+come, and `send` waits while the client does not read.
+"""
+
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
+from urllib.parse import unquote
 
+from headrace.cache.entry import Headers
 from headrace.errors import HeadraceError
 from headrace.server.exchange import Exchange
+from headrace.server.inlet import Inlet
 from headrace.server.replies import header_lines
 
 Message = MutableMapping[str, Any]
@@ -12,69 +21,183 @@ App = Callable[
     [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
     Awaitable[None],
 ]
-Spawn = Callable[[Coroutine[Any, Any, None]], None]
+Spawn = Callable[[Coroutine[Any, Any, None]], object]
+
+_EVENTS = b"text/event-stream"
+# What frames an answer is the connection's business.
+_FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection", b"date"))
 
 
 class AsgiBridge:
-    """Answers exchanges with an ASGI application; the answer goes out when it is whole.
+    """Answers exchanges with an ASGI application.
+
+    An error of the tree that the application raises is told in the caller's dialect, as any other.
 
     Args:
-        app: the application.
+        app: the application; `scope["state"]` has `principal`, `tenant` and `request_id`.
         spawn: starts the task of a request.
     """
 
     def __init__(self, app: App, spawn: Spawn) -> None:
         self._app = app
         self._spawn = spawn
+        self._events: set[_Run] = set()
+        self._is_draining = False
 
     def __call__(self, exchange: Exchange, body: bytes) -> None:
-        self._spawn(_run(self._app, exchange, body))
+        self._spawn(self._run(exchange, body))
+
+    def drain(self) -> None:
+        """End event streams, which would never end by themselves; clients come again elsewhere."""
+        self._is_draining = True
+        for run in list(self._events):
+            run.end_events()
+
+    async def _run(self, exchange: Exchange, body: bytes) -> None:
+        run = _Run(exchange, body, self._began_events)
+        exchange.seated(run)
+        try:
+            await self._app(_scope(exchange), run.receive, run.send)
+        except HeadraceError as error:
+            run.fail(error)
+        except Exception:
+            run.fail(HeadraceError("The gateway failed; its log says how."))
+            raise
+        else:
+            run.returned()
+        finally:
+            self._events.discard(run)
+
+    def _began_events(self, run: "_Run") -> None:
+        self._events.add(run)
+        if self._is_draining:
+            run.end_events()
 
 
-async def _run(app: App, exchange: Exchange, body: bytes) -> None:
-    status = 500
-    lines = b""
-    parts: list[bytes] = []
-    unread = [body]
+class _Run:
+    """One request and the application that answers it. The exchange's seat."""
 
-    async def receive() -> Message:
-        if unread:
-            return {"type": "http.request", "body": unread.pop(), "more_body": False}
+    def __init__(
+        self, exchange: Exchange, body: bytes, on_events: Callable[["_Run"], None]
+    ) -> None:
+        self._exchange = exchange
+        self._inlet: Inlet | None = exchange.inlet
+        self._unread: bytes | None = body
+        self._on_events = on_events
+        self._status = 500
+        self._headers: Headers = ()
+        self._is_events = False
+        self._is_streaming = False
+        self._is_over = asyncio.Event()  # answered, or the client is gone
+        self._may_write = asyncio.Event()
+        self._may_write.set()
+
+    # What the exchange says.
+
+    def pause(self) -> None:
+        self._may_write.clear()
+
+    def resume(self) -> None:
+        self._may_write.set()
+
+    def leave(self) -> None:
+        self._is_over.set()
+        self._may_write.set()
+
+    # What the application asks for.
+
+    async def receive(self) -> Message:
+        if self._inlet is not None:
+            read = await self._inlet.read()
+            self._exchange.bytes_in = self._inlet.bytes_in
+            if read is not None:
+                part, is_more = read
+                self._inlet = self._inlet if is_more else None
+                self._unread = None
+                return {"type": "http.request", "body": part, "more_body": is_more}
+            self._inlet = None
+            self._unread = None
+        elif self._unread is not None:
+            body, self._unread = self._unread, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        await self._is_over.wait()
         return {"type": "http.disconnect"}
 
-    async def send(message: Message) -> None:
-        nonlocal status, lines
+    async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            status = message["status"]
-            lines = header_lines(
-                (name.lower(), value)
-                for name, value in message.get("headers", ())
-                if name.lower() != b"content-length"
-            )
-        elif message["type"] == "http.response.body":
-            parts.append(message.get("body", b""))
+            self._start(message)
+        elif not self._is_over.is_set():
+            self._write(message.get("body", b""), is_last=not message.get("more_body", False))
+            if not self._is_over.is_set():
+                await self._may_write.wait()
 
-    try:
-        await app(_scope(exchange), receive, send)
-    except Exception:
-        exchange.fail(HeadraceError("The console failed; the gateway's log says how."))
-        raise
-    exchange.send(status, lines, b"".join(parts))
+    # What the bridge says.
+
+    def returned(self) -> None:
+        """The application is done, and should have answered."""
+        if not self._is_over.is_set():
+            self.fail(HeadraceError("The gateway gave no whole answer."))
+
+    def fail(self, error: HeadraceError) -> None:
+        if self._is_over.is_set():
+            return
+        self._is_over.set()
+        if self._is_streaming and not self._is_events:
+            self._exchange.cut(error)
+        else:
+            self._exchange.fail(error)
+
+    def end_events(self) -> None:
+        """The last event was the last."""
+        if not self._is_over.is_set():
+            self._is_over.set()
+            self._exchange.close()
+
+    # The inside.
+
+    def _start(self, message: Message) -> None:
+        self._status = message["status"]
+        pairs = ((name.lower(), value) for name, value in message.get("headers", ()))
+        self._headers = tuple(pair for pair in pairs if pair[0] not in _FRAMING)
+        kind = dict(self._headers).get(b"content-type", b"")
+        self._is_events = kind.startswith(_EVENTS)
+
+    def _write(self, part: bytes, *, is_last: bool) -> None:
+        exchange = self._exchange
+        if is_last and not self._is_streaming:
+            self._is_over.set()
+            exchange.send(self._status, header_lines(self._headers), part)
+            return
+        if not self._is_streaming:
+            self._is_streaming = True
+            exchange.begin(self._status, self._headers)
+            if self._is_events:
+                self._on_events(self)
+        if part and not self._is_over.is_set():
+            exchange.feed(part)
+        if is_last and not self._is_over.is_set():
+            self._is_over.set()
+            exchange.close()
 
 
 def _scope(exchange: Exchange) -> Message:
-    head = exchange.head
+    head, principal = exchange.head, exchange.head.principal
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.0" if head.is_http10 else "1.1",
         "method": head.method.decode("latin-1"),
         "scheme": "http",
-        "path": head.path,
+        "path": unquote(head.path),
         "raw_path": head.path.encode("latin-1"),
         "query_string": head.query,
         "root_path": "",
         "headers": list(head.headers),
         "client": (exchange.line.peer, 0),
         "server": None,
+        "state": {
+            "principal": principal,
+            "tenant": principal.tenant if principal else None,
+            "request_id": exchange.request_id,
+        },
     }

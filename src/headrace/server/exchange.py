@@ -9,11 +9,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from headrace.cache.entry import Answer, Headers
-from headrace.errors import BudgetExceeded, DeadlineExceeded, HeadraceError, RateLimited
+from headrace.errors import (
+    BudgetExceeded,
+    DeadlineExceeded,
+    HeadraceError,
+    MethodNotAllowed,
+    RateLimited,
+)
 from headrace.gateway.call import Stopwatch
 from headrace.gateway.reader import Place, Source
 from headrace.server.callers import Admission, Caller
 from headrace.server.heads import RequestHead
+from headrace.server.inlet import Inlet
 from headrace.server.limit_lines import refusal_lines, without_limits
 from headrace.server.replies import (
     GATHERED_BYTES_MIN,
@@ -91,6 +98,7 @@ class Exchange:
         "error",
         "first_byte_s",
         "head",
+        "inlet",
         "is_stream",
         "line",
         "request_id",
@@ -114,6 +122,7 @@ class Exchange:
         self.first_byte_s = 0.0
         self.status = 0
         self.is_stream = False
+        self.inlet: Inlet | None = None  # the body, where it is read as it comes
         self.error: str | None = None
         self.admission: Admission | None = None  # where its caller is limited
         self._service = service
@@ -207,6 +216,10 @@ class Exchange:
     def end(self, answer: Answer) -> None:
         self.answer_given = answer
         self.watch.passed("relay")
+        self.close()
+
+    def close(self) -> None:
+        """End a stream, whatever of it there was."""
         if self.head.takes_trailers:
             self.line.write(b"0\r\n%b\r\n" % self._trailers())
         elif not self.head.is_http10:
@@ -232,6 +245,14 @@ class Exchange:
             self._error_lines(error),
             self.head.dialect.error_body(error, self.request_id),
         )
+
+    def cut(self, error: HeadraceError) -> None:
+        """Break a stream off, where nothing can be told within it."""
+        self.error = error.code
+        self.state = _OVER
+        self._seat = None
+        self.line.broken()
+        self._service.settled(self)
 
     def send(self, status: int, lines: bytes, body: bytes) -> None:
         """Answer with header lines, each ending in CRLF, and a whole body."""
@@ -305,8 +326,8 @@ class Exchange:
             lines += refusal_lines(error)
         elif error.retry_after_s is not None:
             lines += b"retry-after: %d\r\n" % max(1, math.ceil(error.retry_after_s))
-        if error.status == 405:
-            lines += allow_line(self.head.place.methods)
+        if isinstance(error, MethodNotAllowed):
+            lines += allow_line(error.allowed)
         return lines + self._retry_lines()
 
     def _retry_lines(self) -> bytes:
@@ -318,10 +339,7 @@ class Exchange:
     def _break(self, error: HeadraceError) -> None:
         # What came may have broken off within an event, which a blank line ends.
         self.feed(b"\n\n" + self.head.dialect.error_event(error, self.request_id))
-        self.state = _OVER
-        self._seat = None
-        self.line.broken()
-        self._service.settled(self)
+        self.cut(error)
 
     def _head_bytes(self, status: int, lines: bytes) -> bytes:
         service, head, source = self._service, self.head, self.source

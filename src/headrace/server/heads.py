@@ -4,7 +4,6 @@ Everything here depends on the head's bytes and the desk alone, so a connection 
 outcome for a head it has seen before.
 """
 
-import enum
 from collections.abc import Mapping
 
 import msgspec
@@ -25,65 +24,16 @@ from headrace.gateway.call import Call, Hints, make_call
 from headrace.gateway.headers import named_by_connection
 from headrace.gateway.templating.expansion import read_template
 from headrace.identity.keys import KeyRing, Principal, presented_key
-from headrace.limits import NUMBER_DIGITS_MAX
+from headrace.limits import FORM_BYTES_MAX, NUMBER_DIGITS_MAX
 from headrace.model import DialectName
 from headrace.server.abilities import expects_continue, takes_trailers
 from headrace.server.callers import Caller, find_caller
+from headrace.server.places import ADMIN_PLACES, NOWHERE, PLACES, Place, Route, find_place
 from headrace.server.visitors import check_visitor, cors_lines
 
 RawHeaders = list[tuple[bytes, bytes]]
 Fields = Mapping[bytes, bytes]
 
-
-class Route(enum.StrEnum):
-    """Where a request goes, as metrics name it."""
-
-    CHAT = "chat"
-    EMBEDDINGS = "embeddings"
-    MESSAGES = "messages"
-    MODELS = "models"
-    ADMIN = "admin"
-    METRICS = "metrics"
-    HEALTH = "health"
-    OTHER = "other"
-
-
-class Place(msgspec.Struct, frozen=True):
-    """What a path leads to.
-
-    Attributes:
-        operation: for the data plane, what is asked of a provider.
-        needs_key: whether the caller has to say who it is.
-        needs_admin: whether its key has to be an administrator's.
-    """
-
-    route: Route
-    methods: frozenset[bytes]
-    dialect: DialectName = "openai"
-    operation: Operation | None = None
-    needs_key: bool = True
-    needs_admin: bool = False
-
-
-_READ = frozenset((b"GET", b"HEAD"))
-_POST = frozenset((b"POST",))
-_ANY = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE"))
-
-PLACES: Mapping[str, Place] = {
-    "/v1/chat/completions": Place(Route.CHAT, _POST, operation=Operation.CHAT),
-    "/v1/embeddings": Place(Route.EMBEDDINGS, _POST, operation=Operation.EMBEDDINGS),
-    "/v1/messages": Place(Route.MESSAGES, _POST, "anthropic", Operation.MESSAGES),
-    "/v1/models": Place(Route.MODELS, _READ),
-    "/healthz": Place(Route.HEALTH, _READ, needs_key=False),
-    "/readyz": Place(Route.HEALTH, _READ, needs_key=False),
-    "/metrics": Place(Route.METRICS, _READ, needs_key=False),
-}
-MODEL_PREFIX = "/v1/models/"
-ADMIN_PREFIX = "/admin/"
-ADMIN_PLACES = tuple(ADMIN_PREFIX + name for name in ("status", "cache", "flow", "spend"))
-_MODEL = Place(Route.MODELS, _READ)
-_ADMIN = Place(Route.ADMIN, _ANY, needs_admin=True)
-_NOWHERE = Place(Route.OTHER, _ANY, needs_key=False)
 
 # Request headers that go to the provider besides those that its dialect names.
 FORWARDED = frozenset((b"traceparent", b"tracestate", b"idempotency-key"))
@@ -103,7 +53,9 @@ class RequestHead(msgspec.Struct, frozen=True):
         expects_continue: whether the client waits for leave to send its body.
         extra: header lines for every answer to this request, such as CORS.
         is_framed: whether it is certain where the request ends, and it will be read that far.
-        headers: as they came, names in lower case; kept for the console only.
+        headers: as they came, names in lower case; kept for applications only.
+        file_bytes_max: the most bytes of a body that is handed on as it comes; 0 for one that is
+            collected.
         error: why the request cannot be served, where the head already shows it.
     """
 
@@ -123,6 +75,7 @@ class RequestHead(msgspec.Struct, frozen=True):
     extra: bytes = b""
     is_framed: bool = True
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    file_bytes_max: int = 0
     error: HeadraceError | None = None
 
     @property
@@ -142,6 +95,7 @@ class Desk(msgspec.Struct, frozen=True):
 
     Attributes:
         callers: those keys that are limited, by digest.
+        file_bytes_max: the largest file that may be sent.
         by_session: whether models are chosen by session.
         has_templates: whether requests may name one.
     """
@@ -151,6 +105,7 @@ class Desk(msgspec.Struct, frozen=True):
     cors_origins: frozenset[bytes]
     body_bytes_max: int
     callers: Mapping[bytes, Caller] = {}
+    file_bytes_max: int = 0
     by_session: bool = False
     has_templates: bool = False
 
@@ -182,8 +137,9 @@ def read_head(raw: RawHead, desk: Desk, refusal: HeadraceError | None = None) ->
     call: Call | None = None
     body_bytes: int | None = 0
     is_framed = False
+    file_bytes_max = desk.file_bytes_max if place.takes_files and raw.method == b"POST" else 0
     try:
-        body_bytes = _body_bytes(raw, fields, desk.body_bytes_max)
+        body_bytes = _body_bytes(raw, fields, desk.body_bytes_max, file_bytes_max)
         _check_target(raw, fields)
         is_framed = True
         if refusal is not None:
@@ -207,14 +163,16 @@ def read_head(raw: RawHead, desk: Desk, refusal: HeadraceError | None = None) ->
         call=call,
         caller=find_caller(desk.callers, principal, is_console=place.needs_admin),
         body_bytes=body_bytes,
-        # HTTP/1.0 keeps connections by a header of its own, which nobody needs any more.
-        keep_alive=raw.keep_alive and is_framed and raw.version != "1.0",
+        # HTTP/1.0 keeps connections by a header of its own, which nobody needs any more. What
+        # follows a file is not read, since the answer may come before all of the file.
+        keep_alive=raw.keep_alive and is_framed and raw.version != "1.0" and not file_bytes_max,
         is_http10=raw.version == "1.0",
         takes_trailers=takes_trailers(raw.version, fields),
         expects_continue=expects_continue(raw.version, fields),
         extra=cors_lines(fields.get(b"origin"), desk.cors_origins),
         is_framed=is_framed,
-        headers=tuple(raw.headers) if place is _ADMIN else (),
+        headers=tuple(raw.headers) if place.is_app else (),
+        file_bytes_max=file_bytes_max,
         error=error,
     )
 
@@ -236,22 +194,12 @@ def _read_call(
 
 def unread_head(dialect: Dialect) -> RequestHead:
     """What stands for a head that could not be read; its error is told in `dialect`."""
-    return RequestHead(b"-", "-", b"", _NOWHERE, dialect)
+    return RequestHead(b"-", "-", b"", NOWHERE, dialect)
 
 
 def leads_to_health(target: bytes) -> bool:
     """Whether a request's target is one that is always looked at."""
     return find_place(_split(target)[0]).route is Route.HEALTH
-
-
-def find_place(path: str) -> Place:
-    """What a path leads to."""
-    place = PLACES.get(path)
-    if place:
-        return place
-    if path.startswith(MODEL_PREFIX):
-        return _MODEL
-    return _ADMIN if path.startswith(ADMIN_PREFIX) or path == "/admin" else _NOWHERE
 
 
 def read_hints(fields: Fields) -> Hints:
@@ -324,7 +272,9 @@ def _speaks_anthropic(place: Place, fields: Fields) -> bool:
     return b"anthropic-version" in fields
 
 
-def _body_bytes(raw: RawHead, fields: Fields, body_bytes_max: int) -> int | None:
+def _body_bytes(
+    raw: RawHead, fields: Fields, body_bytes_max: int, file_bytes_max: int
+) -> int | None:
     codings = [value for name, value in raw.headers if name == b"transfer-encoding"]
     if codings:
         # Servers that read any other coding differently are what smuggling needs (RFC 9112, 6.1).
@@ -332,9 +282,19 @@ def _body_bytes(raw: RawHead, fields: Fields, body_bytes_max: int) -> int | None
             raise InvalidRequest("The only transfer-encoding that is read here is one `chunked`.")
         return None
     length = int(fields.get(b"content-length", b"0"))
-    if length > body_bytes_max:
+    if file_bytes_max:
+        if length > file_bytes_max + FORM_BYTES_MAX:
+            raise file_too_large(file_bytes_max)
+    elif length > body_bytes_max:
         raise body_too_large(body_bytes_max)
     return length
+
+
+def file_too_large(file_bytes_max: int) -> BodyTooLarge:
+    """The refusal of a file above the bound."""
+    return BodyTooLarge(
+        f"The file is above {file_bytes_max} bytes; send less at once, or raise files.bytes_max."
+    )
 
 
 def body_too_large(body_bytes_max: int) -> BodyTooLarge:
@@ -367,13 +327,15 @@ def _authenticate(place: Place, fields: Fields, keys: KeyRing) -> Principal | No
 
 
 def _check_place(place: Place, method: bytes, path: str) -> None:
-    if place is _NOWHERE:
+    if place is NOWHERE:
         shown = path if len(path) <= 100 else path[:100] + "…"
         hint = f"did you mean /v1{path}?" if "/v1" + path in PLACES else _ROUTES_TOLD
         raise NotFound(f"No route '{shown}'; {hint}", code="unknown_route")
     if method not in place.methods:
         allowed = ", ".join(sorted(name.decode() for name in place.methods))
-        raise MethodNotAllowed(f"{path} takes {allowed}, not {method.decode('latin-1')}.")
+        raise MethodNotAllowed(
+            f"{path} takes {allowed}, not {method.decode('latin-1')}.", allowed=place.methods
+        )
 
 
 def _tags(value: bytes) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from headrace.errors import HeadraceError
 from headrace.limits import LINGER_S, WRITE_BUFFER_BYTES_HIGH, WRITE_BUFFER_BYTES_LOW
 from headrace.server.exchange import Exchange
 from headrace.server.heads import RequestHead
+from headrace.server.inlet import Inlet
 from headrace.server.reading import NEVER_S, Reading, RequestReader
 from headrace.server.replies import CONTINUE
 from headrace.server.service import Service
@@ -179,9 +180,11 @@ class HttpConnection(asyncio.Protocol):
         finally:
             self._is_serving = False
         self._read_or_pause()
-        if self._reader.wants_leave and self._exchange is None and not self._is_behind:
+        reader = self._reader
+        is_due = reader.wants_leave and (self._exchange is None or reader.leave_is_due)
+        if is_due and not self._is_behind:
             self._transport.write(CONTINUE)
-            self._reader.leave_given()
+            reader.leave_given()
 
     def _serve_pending(self) -> None:
         reader = self._reader
@@ -194,7 +197,9 @@ class HttpConnection(asyncio.Protocol):
             else:
                 self._serve(*pending)
 
-    def _serve(self, head: RequestHead, body: bytes, began_s: float) -> None:
+    def _serve(
+        self, head: RequestHead, body: bytes, began_s: float, inlet: Inlet | None = None
+    ) -> None:
         call, reader = head.call, self._reader
         digest = b"" if call is None else repeat_key(call.repeat_scope, body)
         answer = self._service.answer_repeat(self, head, len(body), digest, began_s)
@@ -214,6 +219,9 @@ class HttpConnection(asyncio.Protocol):
             self._answer_deadline_s = began_s + call.hints.deadline_s
         self._exchange = Exchange(self, self._service, head, began_s)
         self._exchange.digest = digest
+        if inlet is not None:
+            self._exchange.inlet = inlet
+            inlet.on_room = self._next
         self._service.start(self._exchange, body)
 
     def _wait_for_next(self) -> None:

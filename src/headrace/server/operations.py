@@ -11,11 +11,11 @@ from headrace.errors import HeadraceError, NotFound
 from headrace.model import DialectName
 from headrace.observe.exposition import CONTENT_TYPE
 from headrace.server.exchange import Exchange
-from headrace.server.heads import MODEL_PREFIX, Route
+from headrace.server.places import MODEL_PREFIX, Route
 from headrace.server.replies import JSON_LINE
 
 Handler = Callable[[Exchange, bytes], None]
-Spawn = Callable[[Coroutine[Any, Any, None]], None]
+Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 
 class Models(Protocol):

@@ -12,7 +12,9 @@ import httptools
 import msgspec
 
 from headrace.errors import HeadersTooLarge, HeadraceError, InvalidRequest, RequestTimeout
-from headrace.server.heads import RawHead, RequestHead, body_too_large
+from headrace.limits import FORM_BYTES_MAX, INLET_STEP_BYTES
+from headrace.server.heads import RawHead, RequestHead, body_too_large, file_too_large
+from headrace.server.inlet import Inlet
 from headrace.server.service import Service
 
 NEVER_S = float("inf")
@@ -39,11 +41,12 @@ _IDLE, _HEAD, _BODY = Reading  # finding a member of an enum costs more than com
 
 
 class Received(NamedTuple):
-    """A complete request that waits for its turn."""
+    """A request that waits for its turn: complete, or with a body that is read as it comes."""
 
     head: RequestHead
     body: bytes
     began_s: float
+    inlet: Inlet | None = None
 
 
 class RequestReader:
@@ -87,13 +90,20 @@ class RequestReader:
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._head: RequestHead | None = None
+        self._inlet: Inlet | None = None
         self._parts: list[bytes] = []
         self._body_bytes = 0
 
     @property
     def is_far_ahead(self) -> bool:
         """Whether the client has sent more than is held for it."""
-        return self._ahead_bytes > READ_AHEAD_BYTES_MAX
+        inlet = self._inlet
+        return self._ahead_bytes > READ_AHEAD_BYTES_MAX or (inlet is not None and inlet.is_full)
+
+    @property
+    def leave_is_due(self) -> bool:
+        """Whether a client that waits for leave gets it while its request is under way."""
+        return self._inlet is not None and not self.pending
 
     def feed(self, data: bytes) -> None:
         """Read on. What is wrong with it comes as an error at the end of `pending`."""
@@ -124,7 +134,10 @@ class RequestReader:
     def refuse(self, error: HeadraceError) -> None:
         """Read no more; the error has its turn after what came before."""
         self.stop()
-        self.pending.append(error)
+        if self._inlet is not None:  # its request is under way already
+            self._inlet.fail(error)
+        else:
+            self.pending.append(error)
 
     def stop(self) -> None:
         """Read no more."""
@@ -137,6 +150,8 @@ class RequestReader:
         self.stop()
         self.pending.clear()
         self._ahead_bytes = 0
+        if self._inlet is not None:
+            self._inlet.cut()
 
     def close(self) -> None:
         """Nothing will be fed any more."""
@@ -286,13 +301,17 @@ class RequestReader:
         self.deadline_s = self._now() + bounds.body_timeout_s
         if head.body_bytes is None:
             self._framing_bytes = self._trailer_bytes = self._trailers = 0
-        if head.error and (head.expects_continue or not head.is_framed):
+        if head.error and (head.expects_continue or not head.is_framed or head.file_bytes_max):
             self.stop()
             head = msgspec.structs.replace(head, keep_alive=False)
             self.pending.append(Received(head, b"", self.began_s))
-        elif head.expects_continue:
+            return
+        if head.expects_continue:
             self.wants_leave = True
             self.deadline_s = NEVER_S  # the body cannot be late before it is asked for
+        if head.file_bytes_max:
+            self._inlet = Inlet(head.file_bytes_max)
+            self.pending.append(Received(head, b"", self.began_s, self._inlet))
 
     def on_chunk_header(self) -> None:
         # As in Go's net/http: a small allowance for each chunk, and a bound on the excess of all.
@@ -303,6 +322,9 @@ class RequestReader:
             return
         if self.wants_leave:  # it does not wait after all (RFC 9110, 10.1.1)
             self.leave_given()
+        if self._inlet is not None:
+            self._take_in(self._inlet, part)
+            return
         self._body_bytes += len(part)
         bytes_max = self._service.bounds.body_bytes_max
         if self._body_bytes > bytes_max:
@@ -310,9 +332,22 @@ class RequestReader:
         elif self._head is not None and self._head.error is None:
             self._parts.append(part)
 
+    def _take_in(self, inlet: Inlet, part: bytes) -> None:
+        steps = inlet.bytes_in // INLET_STEP_BYTES
+        inlet.feed(part)
+        self._body_bytes = inlet.bytes_in
+        if inlet.bytes_in > inlet.bytes_max + FORM_BYTES_MAX:
+            self.refuse(file_too_large(inlet.bytes_max))
+        elif inlet.bytes_in // INLET_STEP_BYTES > steps:
+            self.deadline_s = self._now() + self._service.bounds.body_timeout_s
+
     def on_message_complete(self) -> None:
         head = self._head
         if self.is_deaf or head is None:
+            return
+        if self._inlet is not None:
+            self._inlet.complete()
+            self.stop()
             return
         parts = self._parts
         body = parts[0] if len(parts) == 1 else b"".join(parts)

@@ -23,11 +23,11 @@ from headrace.server.heads import (
     Desk,
     RawHead,
     RequestHead,
-    Route,
     leads_to_health,
     read_head,
     unread_head,
 )
+from headrace.server.places import Route
 from headrace.server.refused import count_refused
 from headrace.server.replies import GATHERED_BYTES_MIN, hit_head, http_date, preflight_lines
 from headrace.settings.schema import ListenSettings

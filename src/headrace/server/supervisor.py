@@ -15,8 +15,9 @@ from headrace.clock import Clock
 from headrace.errors import HeadraceError
 from headrace.observe.event_log import DirectEventLog
 from headrace.server.embedded import EmbeddedValkey
+from headrace.server.post import Post
 from headrace.server.restarts import Restarts
-from headrace.server.worker import Load, Post
+from headrace.server.worker import Load
 from headrace.settings import Settings
 
 FAILED_TO_START = 78  # EX_CONFIG

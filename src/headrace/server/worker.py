@@ -6,13 +6,12 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-
-import msgspec
 
 from headrace.clock import Clock
 from headrace.errors import HeadraceError
+from headrace.gateway.asking import Asker
 from headrace.gateway.calls.flow_desk import FlowDesk
 from headrace.gateway.engine import Engine
 from headrace.gateway.plan import Lane
@@ -20,26 +19,23 @@ from headrace.gateway.spend.treasury import Treasury
 from headrace.gateway.stock.cache_desk import CacheDesk
 from headrace.gateway.warming.warming import Warming
 from headrace.identity.keys import KeyRing
-from headrace.identity.tallies import TallyTable
 from headrace.limits import SWEEP_INTERVAL_S
-from headrace.observe.cells import Board
 from headrace.observe.event_log import Level, Value
 from headrace.observe.exposition import render
-from headrace.observe.layout import Layout
 from headrace.observe.logs import Logs, open_logs
 from headrace.observe.loop_lag import LoopLag
-from headrace.observe.metrics import Metrics
 from headrace.observe.process import ProcessReading, ProcessSampler
 from headrace.server.asgi import App, AsgiBridge
 from headrace.server.books import Books
 from headrace.server.callers import Callers
-from headrace.server.heads import Desk, Route
+from headrace.server.heads import Desk
 from headrace.server.http import HttpConnection
 from headrace.server.listener import Certificate, listen_on, server_tls
 from headrace.server.operations import Handler, Operations
+from headrace.server.places import Route
+from headrace.server.post import Post
+from headrace.server.rooms import MakeRooms, Means, Rooms, no_rooms
 from headrace.server.service import Service
-from headrace.server.shared_rates import SharedRates
-from headrace.server.shared_spend import SharedSpend
 from headrace.server.stage_watch import StageWatch, make_stage_watch
 from headrace.settings import Settings
 from headrace.settings.places import data_dir
@@ -61,36 +57,7 @@ _STATUS_MIN: Mapping[str, int] = {"debug": 0, "info": 0, "warning": 400, "error"
 
 Load = Callable[[], Settings]
 Status = Callable[[], dict[str, Any]]
-MakeConsole = Callable[[Status, CacheDesk, FlowDesk, Treasury], App]
-
-
-class Post(msgspec.Struct, frozen=True):
-    """Where a worker stands among its fellows.
-
-    Attributes:
-        index: its number, from 0.
-        board: the metrics of all workers.
-        layout: the layout of a worker's row on the board.
-        supervisor_pid: who started it; `None` for a worker on its own.
-        rates: what all of them count of callers together; `None` for a worker on its own.
-        spend: what they count of money; `None` as well.
-    """
-
-    index: int
-    board: Board
-    layout: Layout
-    supervisor_pid: int | None = None
-    rates: SharedRates | None = None
-    spend: SharedSpend | None = None
-
-    def metrics(self, clock: Clock) -> Metrics:
-        """What this worker counts."""
-        return Metrics(self.layout, self.board.row(self.index), self.board.slots, clock)
-
-    @property
-    def tallies(self) -> TallyTable | None:
-        """The same as this worker has it."""
-        return None if self.spend is None else self.spend.table(self.index)
+MakeConsole = Callable[[Status, CacheDesk, FlowDesk, Treasury, Sequence[Sequence[Any]]], App]
 
 
 class Worker:
@@ -101,8 +68,10 @@ class Worker:
         load: reads the settings again, for SIGHUP.
         post: where it stands.
         sock: bound, not yet listening.
-        make_console: makes the console's ASGI app from what tells the worker's status.
+        make_console: makes the ASGI app of the console, from what tells the worker's status, and
+            of the routes of all rooms.
         clock: the time.
+        make_rooms: makes what runs beside the data plane.
 
     Raises:
         SettingsInvalid: a file named in the settings cannot be used.
@@ -117,6 +86,7 @@ class Worker:
         sock: socket.socket,
         make_console: MakeConsole,
         clock: Clock,
+        make_rooms: MakeRooms = no_rooms,
     ) -> None:
         self._load = load
         self._post = post
@@ -135,6 +105,7 @@ class Worker:
             settings.store.url.reveal(), data_dir(settings), clock=clock, say=self._logs.events.say
         )
         self._engine = self._make_engine(settings)
+        self._rooms = Rooms(make_rooms(self._means()))
         self._books = self._make_books(settings)
         self._callers = Callers.of(settings, clock, post.rates, post.index)
         self._service = Service(
@@ -170,6 +141,7 @@ class Worker:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the supervisor starts workers with some
         self._engine.start()
         await self._engine.catch_up(CATCH_UP_S_MAX)
+        await self._rooms.start()
         server = await listen_on(
             self._sock, lambda: HttpConnection(self._service), self._certificate.context
         )
@@ -185,10 +157,12 @@ class Worker:
             await self._stopping.wait()
             server.close()
             self._warming.stop()
+            self._rooms.stop()
             await self._drain()
         finally:
             sweeper.cancel()
             self._lag.stop()
+            await self._rooms.close()
             await self._engine.close()
             self._books.balance()
             await self._records.close()
@@ -239,8 +213,22 @@ class Worker:
             tiers=lambda: engine.tiers,
         )
         desks = (engine.desk, engine.flow, engine.treasury)
-        console = AsgiBridge(make_console(self.status, *desks), engine.spawn)
-        return {**operations.handlers, Route.ADMIN: console}
+        app = make_console(self.status, *desks, self._rooms.routes)
+        self._apps = apps = AsgiBridge(app, engine.spawn)
+        return {**operations.handlers, Route.ADMIN: apps, Route.API: apps}
+
+    def _means(self) -> Means:
+        engine, clock = self._engine, self._clock
+        return Means(
+            settings=self._settings,
+            worker=self._post.index,
+            clock=clock,
+            asker=Asker(engine.pipeline, engine.dialects, clock.monotonic_s),
+            metrics=self._metrics,
+            records=self._records,
+            spawn=engine.spawn,
+            say=self._logs.events.say,
+        )
 
     def _prompts_to_warm(self, settings: Settings) -> WarmSettings | None:
         return settings.cache.warm if self._post.index == 0 else None  # one of all workers does it
@@ -252,6 +240,7 @@ class Worker:
             cors_origins=frozenset(o.encode() for o in settings.listen.cors_origins),
             body_bytes_max=settings.listen.body_bytes_max,
             callers=self._callers.limited,
+            file_bytes_max=settings.files.bytes_max,
             by_session=bool(settings.tiers or settings.experiments),
             has_templates=settings.templates.path is not None,
         )
@@ -296,6 +285,7 @@ class Worker:
     async def _drain(self) -> None:
         """Finish what runs, up to the limit; a second signal ends it at once."""
         self._service.drain()
+        self._apps.drain()
         end_s = self._clock.monotonic_s() + self._settings.listen.drain_timeout_s
         self._stopping.clear()
         while self._service.connections and self._clock.monotonic_s() < end_s:
@@ -328,6 +318,7 @@ class Worker:
             return
         self._certificate.replace(certificate)
         self._settings = settings
+        self._rooms.adopt(settings)
         self._warming.adopt(self._prompts_to_warm(settings))
         self._say_reload("info", "reloaded")
 

@@ -32,6 +32,7 @@ from headrace.settings.bounded import (
 )
 from headrace.settings.counting import CountingSettings
 from headrace.settings.cron import Cron, Every, parse_cron
+from headrace.settings.file_bounds import FileSettings
 from headrace.settings.flow import (
     ApiKeySettings,
     BatchSettings,
@@ -387,6 +388,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     prompt: PromptSettings = PromptSettings()
     templates: TemplateSettings = TemplateSettings()
     store: StoreSettings = StoreSettings()
+    files: FileSettings = FileSettings()
     keys: tuple[KeySettings, ...] = ()
     limits: LimitsSettings = LimitsSettings()
     spend: SpendSettings = SpendSettings()

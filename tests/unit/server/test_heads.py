@@ -4,22 +4,14 @@ from typing import Any, cast
 
 import pytest
 
-from headrace.console.app import make_console
+from headrace.console.app import console_routes
 from headrace.dialects.anthropic import AnthropicDialect
 from headrace.dialects.openai import OpenAIDialect
 from headrace.errors import InvalidRequest
 from headrace.gateway.call import Hints
 from headrace.identity.keys import KeyRing
-from headrace.server.heads import (
-    PLACES,
-    Desk,
-    RawHead,
-    RequestHead,
-    Route,
-    find_place,
-    read_head,
-    read_hints,
-)
+from headrace.server.heads import Desk, RawHead, RequestHead, read_head, read_hints
+from headrace.server.places import PLACES, Route, find_place
 from headrace.server.visitors import cors_lines
 from headrace.settings import KeySettings, Secret
 
@@ -82,6 +74,12 @@ def test_what_is_not_a_number_is_refused_by_name(name: bytes, value: bytes):
         ("/v1/embeddings", Route.EMBEDDINGS),
         ("/v1/models", Route.MODELS),
         ("/v1/models/a/b", Route.MODELS),
+        ("/v1/files", Route.API),
+        ("/v1/files/file_1/content", Route.API),
+        ("/v1/responses/resp_1", Route.API),
+        ("/api/create", Route.API),
+        ("/api/task/job_1", Route.API),
+        ("/api/task", Route.OTHER),
         ("/admin", Route.ADMIN),
         ("/admin/status", Route.ADMIN),
         ("/administrator", Route.OTHER),
@@ -236,6 +234,6 @@ def test_a_header_of_the_other_dialect_changes_no_route():
 def test_where_there_is_nothing_every_route_is_told():
     refusal = read(target=b"/nowhere", method=b"GET").error
     assert refusal is not None
-    console = make_console(dict, *(cast("Any", None) for _ in range(3)))
-    for path in {*PLACES, *(route.path for route in console.routes)}:  # type: ignore[attr-defined]
+    console = console_routes(dict, *(cast("Any", None) for _ in range(3)))
+    for path in {*PLACES, *(route.path for route in console)}:  # type: ignore[attr-defined]
         assert path in refusal.message

@@ -1,0 +1,84 @@
+"""Requests that nobody's connection waits for: what rooms ask in the name of a caller."""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from headrace.cache.entry import Answer
+from headrace.dialects.base import Dialect, Operation
+from headrace.flow.scheduler import Priority
+from headrace.gateway.call import Hints, Stopwatch, make_call
+from headrace.gateway.order import Order
+from headrace.gateway.pipeline import Pipeline
+from headrace.gateway.reader import Source
+from headrace.gateway.waiter import Waiter
+from headrace.identity.keys import Principal
+from headrace.model import DialectName
+
+_DIALECTS: Mapping[Operation, DialectName] = {Operation.MESSAGES: "anthropic"}
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """An answer, and where it came from.
+
+    Attributes:
+        source: who answered; its `is_free` says that no provider was asked for this one.
+    """
+
+    answer: Answer
+    source: Source
+
+
+class Asker:
+    """Puts requests through the pipeline, the way of every caller's: what is stored is given, what
+    is under way is joined, limits of providers, budgets and retries count. Belongs to one loop.
+
+    Args:
+        pipeline: who answers.
+        dialects: the grammars, by name.
+        now_s: the time, monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        dialects: Mapping[DialectName, Dialect],
+        now_s: Callable[[], float],
+    ) -> None:
+        self._pipeline = pipeline
+        self._dialects = dialects
+        self._now_s = now_s
+
+    async def ask(
+        self,
+        who: Principal,
+        operation: Operation,
+        body: bytes,
+        *,
+        priority: Priority = Priority.BATCH,
+        deadline_s: float | None = None,
+    ) -> Asked:
+        """One answer; who is cancelled while waiting gives the call up.
+
+        Args:
+            who: in whose name: tenant and key decide what is shared, and what budgets apply.
+            operation: what is asked of a provider.
+            body: the request, as a client would send it.
+            priority: whose turn comes first, where calls have to wait.
+            deadline_s: how long it may take, in seconds.
+
+        Raises:
+            HeadraceError: there is none. What a provider answers is an answer, whatever its status.
+        """
+        dialect = self._dialects[_DIALECTS.get(operation, "openai")]
+        hints = Hints(priority=priority, deadline_s=deadline_s)
+        forwarded = dialect.default_headers
+        call = make_call(dialect, operation, who.tenant, hints, forwarded, key=who.key_name)
+        waiter = Waiter()
+        order = Order(call, body, waiter, Stopwatch(self._now_s, self._now_s()))
+        self._pipeline.handle_all([order])
+        if order.error is not None:
+            raise order.error
+        answer = await waiter.outcome()
+        assert waiter.source is not None  # noqa: S101  # an answer has a source
+        return Asked(answer, waiter.source)

@@ -1,0 +1,40 @@
+"""Where a worker stands among its fellows."""
+
+import msgspec
+
+from headrace.clock import Clock
+from headrace.identity.tallies import TallyTable
+from headrace.observe.cells import Board
+from headrace.observe.layout import Layout
+from headrace.observe.metrics import Metrics
+from headrace.server.shared_rates import SharedRates
+from headrace.server.shared_spend import SharedSpend
+
+
+class Post(msgspec.Struct, frozen=True):
+    """Where a worker stands among its fellows.
+
+    Attributes:
+        index: its number, from 0.
+        board: the metrics of all workers.
+        layout: the layout of a worker's row on the board.
+        supervisor_pid: who started it; `None` for a worker on its own.
+        rates: what all of them count of callers together; `None` for a worker on its own.
+        spend: what they count of money; `None` as well.
+    """
+
+    index: int
+    board: Board
+    layout: Layout
+    supervisor_pid: int | None = None
+    rates: SharedRates | None = None
+    spend: SharedSpend | None = None
+
+    def metrics(self, clock: Clock) -> Metrics:
+        """What this worker counts."""
+        return Metrics(self.layout, self.board.row(self.index), self.board.slots, clock)
+
+    @property
+    def tallies(self) -> TallyTable | None:
+        """The same as this worker has it."""
+        return None if self.spend is None else self.spend.table(self.index)

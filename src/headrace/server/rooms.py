@@ -1,0 +1,103 @@
+"""What runs beside the data plane in a worker, and what it is given of the worker."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from headrace.clock import Clock
+from headrace.gateway.asking import Asker
+from headrace.gateway.tasks import Spawn
+from headrace.observe.metrics import Metrics
+from headrace.settings import Settings
+from headrace.store.records.records import Records
+from headrace.store.voice import Say
+
+
+class Means(msgspec.Struct, frozen=True):
+    """What a room is given of its worker.
+
+    Attributes:
+        settings: in force at the start; `Room.adopt` brings others.
+        worker: number of the worker, from 0.
+        clock: the time.
+        asker: asks providers through the pipeline.
+        metrics: counts.
+        records: what must survive.
+        spawn: starts a task, which the worker looks after and cancels at its end.
+        say: tells the operator what happens.
+    """
+
+    settings: Settings
+    worker: int
+    clock: Clock
+    asker: Asker
+    metrics: Metrics
+    records: Records
+    spawn: Spawn
+    say: Say
+
+
+class Room(Protocol):
+    """Brings routes, and may work on its own. Belongs to the worker's loop."""
+
+    @property
+    def routes(self) -> Sequence[Any]:
+        """Its routes, as the console's framework has them."""
+        ...
+
+    async def start(self) -> None:
+        """The worker is about to listen."""
+        ...
+
+    def adopt(self, settings: Settings) -> None:
+        """Go by other settings from now on."""
+        ...
+
+    def stop(self) -> None:
+        """The worker has to end: begin nothing new; requests under way are still answered."""
+        ...
+
+    async def close(self) -> None:
+        """No request is left: end what runs, while providers and stores can still be reached."""
+        ...
+
+
+MakeRooms = Callable[[Means], Sequence[Room]]
+
+
+class Rooms:
+    """All that there are, as one.
+
+    Args:
+        rooms: in the order in which they start; they close in the other one.
+    """
+
+    def __init__(self, rooms: Sequence[Room]) -> None:
+        self._rooms = rooms
+
+    @property
+    def routes(self) -> Sequence[Sequence[Any]]:
+        """The routes of each."""
+        return [room.routes for room in self._rooms]
+
+    async def start(self) -> None:
+        for room in self._rooms:
+            await room.start()
+
+    def adopt(self, settings: Settings) -> None:
+        for room in self._rooms:
+            room.adopt(settings)
+
+    def stop(self) -> None:
+        for room in self._rooms:
+            room.stop()
+
+    async def close(self) -> None:
+        for room in reversed(self._rooms):
+            await room.close()
+
+
+def no_rooms(means: Means) -> Sequence[Room]:  # noqa: ARG001
+    """Nothing beside the data plane."""
+    return ()
