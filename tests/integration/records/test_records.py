@@ -133,6 +133,22 @@ def test_writers_and_readers_at_once(place: Place) -> None:
     run(place, use)
 
 
+def test_one_that_fails_takes_no_other_with_it(place: Place) -> None:
+    async def use(records: Records) -> None:
+        await records.write(Step("t.break", {"id": 50, "word": "there"}))
+        outcomes = await asyncio.gather(
+            *(records.write(Step("t.break", {"id": n, "word": "new"})) for n in range(100)),
+            *(records.write(Step("t.rename", {"id": 50, "word": "mine"})) for _ in range(3)),
+            return_exceptions=True,
+        )
+        failed = [n for n, each in enumerate(outcomes) if isinstance(each, BaseException)]
+        assert failed == [50]
+        assert isinstance(outcomes[50], StoreFault)
+        assert len(await records.fetch("t.page", {"after": -1, "limit": 200})) == 100
+
+    run(place, use)
+
+
 def test_more_than_may_wait_are_refused(place: Place) -> None:
     async def use(records: Records) -> None:
         adds = [records.write(Step("t.add", row(number))) for number in range(1, 60)]
@@ -143,6 +159,25 @@ def test_more_than_may_wait_are_refused(place: Place) -> None:
         assert len(kept) == 59 - len(refused)
 
     run(place, use, bounds=RecordBounds(waiting_max=8, write_limit_s=30.0))
+
+
+def test_what_waits_is_written_before_it_closes(place: Place) -> None:
+    async def main() -> None:
+        async with place.records() as records:
+            tried = trying(records)
+            await tried.write(Step("t.make"))
+            tasks = [
+                asyncio.ensure_future(tried.write(Step("t.add", row(number))))
+                for number in range(1, 301)
+            ]
+            await asyncio.sleep(0)
+            assert await records.close(30.0)
+            await asyncio.gather(*tasks)
+        async with place.records() as records:
+            found = await trying(records).fetch("t.page", {"after": 0, "limit": 500})
+            assert len(found) == 300
+
+    asyncio.run(main())
 
 
 def test_a_closed_store_says_so(place: Place) -> None:

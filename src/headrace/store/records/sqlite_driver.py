@@ -6,6 +6,7 @@ from pathlib import Path
 
 from headrace.store.crew import Crew
 from headrace.store.records.bounds import RecordBounds
+from headrace.store.records.group_commit import GroupCommit
 from headrace.store.records.queries import Query
 from headrace.store.records.records import BoundStep, Row, Values
 from headrace.store.records.sqlite_link import RecordFile, RecordLink
@@ -30,6 +31,7 @@ class SqliteRecords:
         reader, writer = (partial(RecordLink, file, writes=writes) for writes in (False, True))
         self._readers = Crew("readers", bounds.readers, bounds.waiting_max, reader, voice)
         self._writer = Crew("writer", 1, bounds.waiting_max, writer, voice)
+        self._commits = GroupCommit(self._writer, bounds.waiting_max, bounds.write_limit_s)
 
     async def ready(self, limit_s: float) -> None:
         await self._writer.run(RecordLink.open, limit_s)
@@ -40,8 +42,9 @@ class SqliteRecords:
         )
 
     async def write(self, steps: Sequence[BoundStep]) -> list[list[Row]]:
-        return await self._writer.run(lambda link: link.write(steps), self._bounds.write_limit_s)
+        return await self._commits.write(steps)
 
     async def close(self, limit_s: float) -> bool:
+        await self._commits.close(limit_s)
         written = await self._writer.close(limit_s)
         return await self._readers.close(limit_s) and written

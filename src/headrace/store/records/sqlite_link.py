@@ -117,17 +117,42 @@ class RecordLink:
         """The rows of a query."""
         return self._twice(lambda connection: _run(connection, query, values))
 
-    def write(self, steps: Sequence[BoundStep]) -> list[list[Row]]:
-        """Run statements as one transaction."""
+    def write_all(
+        self, groups: Sequence[Sequence[BoundStep]]
+    ) -> list[list[list[Row]] | StoreFault]:
+        """Run groups of statements, each whole or not at all, and commit them together.
 
-        def work(connection: sqlite3.Connection) -> list[list[Row]]:
+        Returns:
+            The rows of each group's steps, or why it failed.
+
+        Raises:
+            StoreFault: nothing of all of them was written.
+        """
+
+        def work(connection: sqlite3.Connection) -> list[list[list[Row]] | StoreFault]:
             # At once: a lock that is taken later may be refused without any waiting.
             connection.execute("BEGIN IMMEDIATE")
-            rows = [_run(connection, step.query, step.values) for step in steps]
+            outcomes = [self._group(connection, steps) for steps in groups]
             connection.execute("COMMIT")
-            return rows
+            return outcomes
 
         return self._twice(work)
+
+    def _group(
+        self, connection: sqlite3.Connection, steps: Sequence[BoundStep]
+    ) -> list[list[Row]] | StoreFault:
+        connection.execute("SAVEPOINT one")
+        try:
+            rows = [_run(connection, step.query, step.values) for step in steps]
+        except _ERRORS as error:
+            fault = self._file.fault_of(error)
+            if not connection.in_transaction or isinstance(fault, StoreLost):
+                raise  # it was all undone, or will be
+            connection.execute("ROLLBACK TO one")
+            connection.execute("RELEASE one")
+            return fault
+        connection.execute("RELEASE one")
+        return rows
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
