@@ -13,6 +13,7 @@ from headrace.console.app import make_console
 from headrace.gateway.aiming.aim import read_weights
 from headrace.gateway.aiming.intents import read_classifiers
 from headrace.gateway.calls.lanes import Trust
+from headrace.gateway.shaping.shortening import check_shortener
 from headrace.gateway.templating.uses import check_uses
 from headrace.observe.cells import Cells, SharedCells
 from headrace.observe.event_log import DirectEventLog
@@ -65,6 +66,8 @@ def check_files(settings: Settings) -> None:
     read_weights(settings)
     read_classifiers(settings)
     server_tls(settings.listen.tls)
+    if settings.prompt.compress.shortener is not None:
+        check_shortener(settings.prompt.compress.shortener)
     trust = Trust()
     for name, provider in settings.providers.items():
         trust.context(name, provider)

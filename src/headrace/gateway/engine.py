@@ -234,6 +234,7 @@ class Engine:
         await self.stock.close()
         await self._tasks.close()
         self._shaping.close()
+        self._workshop.close()
 
     def refresh_gauges(self) -> None:
         """Bring the gauges that nobody pushes up to date."""
@@ -290,7 +291,7 @@ class Engine:
 
     def _make_workshop(self, clock: Clock) -> Workshop:
         complete, spawn = self.stock.errands.complete, self._tasks.spawn
-        return Workshop(clock, self.settings.listen.workers, complete, spawn)
+        return Workshop(clock, self.settings.listen.workers, complete, spawn, self._say)
 
     def _make_shaping(self, on_bug: OnBug) -> Shaping:
         steps = self._workshop.steps(self.settings)

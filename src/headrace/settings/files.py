@@ -19,6 +19,15 @@ def file_problem(name: str) -> str | None:
     return None if is_file else f"no such file, or not readable; {_BEGINS}"
 
 
+def folder_problem(name: str) -> str | None:
+    """Why there is no folder at `name`."""
+    try:
+        is_folder = Path(name).is_dir()
+    except OSError:
+        is_folder = False
+    return None if is_folder else f"no such folder, or not readable; {_BEGINS}"
+
+
 def authorities_problem(name: str) -> str | None:
     """Why the file holds no certificates to trust."""
     problem = file_problem(name)

@@ -8,6 +8,22 @@ from msgspec import Meta
 from headrace.settings.bounded import Count, Filled, Target
 
 
+class ShortenerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A model in this process that leaves words out of long prose that tools returned.
+
+    Attributes:
+        model: the folder of an LLMLingua-2 model.
+        rate: the share of tokens to keep.
+        device: where it runs, as PyTorch names it.
+        seconds_max: how long a text waits for it; then it goes out as it is.
+    """
+
+    model: Filled
+    rate: Annotated[float, Meta(ge=0.1, le=0.9)] = 0.5
+    device: Filled = "cpu"
+    seconds_max: Annotated[float, Meta(gt=0, le=60)] = 2.0
+
+
 class CompressSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What is left out of prompts before they are sent.
 
@@ -18,6 +34,7 @@ class CompressSettings(msgspec.Struct, frozen=True, kw_only=True):
         stale: whether `lossy` clears results of calls that were made again, in big steps.
         keep_share: how much of a long prose result `lossy` keeps.
         memory_mb: room for texts that were compressed before, in MiB; per worker.
+        shortener: a model that leaves words out, for `lossy`; `None`: there is none.
     """
 
     level: Literal["off", "safe", "lossy"] = "off"
@@ -26,6 +43,7 @@ class CompressSettings(msgspec.Struct, frozen=True, kw_only=True):
     stale: bool = True
     keep_share: Annotated[float, Meta(ge=0.1, le=0.9)] = 0.5
     memory_mb: Annotated[int, Meta(ge=0, le=65536)] = 16
+    shortener: ShortenerSettings | None = None
 
 
 class WindowLimits(msgspec.Struct, frozen=True, kw_only=True):

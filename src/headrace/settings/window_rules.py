@@ -1,14 +1,15 @@
-"""What settings of windows demand of each other: what leaves no room for a prompt is refused."""
+"""What settings of prompts demand of each other: what leaves no room for one is refused."""
 
 from collections.abc import Iterator
 
-from headrace.settings.prompt import WindowLimits, WindowSettings
+from headrace.settings.files import folder_problem
+from headrace.settings.prompt import CompressSettings, WindowLimits, WindowSettings
 from headrace.settings.reader import Path, Reader
 from headrace.settings.target_rules import check_target
 
 
 def apply_window_rules(reader: Reader) -> None:
-    """Report windows of nobody, and those in which nothing fits, as far as they were read."""
+    """Report windows of nobody, those in which nothing fits, and models that do nothing."""
     for path, found in list(reader.found.items()):
         match path, found.value:
             case ("prompt", "window", "summarizer"), str(target):
@@ -17,6 +18,8 @@ def apply_window_rules(reader: Reader) -> None:
                 check_target(reader, path, target)
             case ("prompt", "window"), WindowSettings() as window:
                 _check_window(reader, path, window)
+            case ("prompt", "compress"), CompressSettings() as compress:
+                _check_shortener(reader, (*path, "shortener"), compress)
             case _:
                 pass
 
@@ -41,6 +44,16 @@ def _check_window(reader: Reader, path: Path, window: WindowSettings) -> None:
         if window.summarizer is not None and window.summary_tokens >= room:
             message = f"expected less than the room for a prompt ({room}, by {name})"
             reader.complain((*path, "summary_tokens"), message)
+
+
+def _check_shortener(reader: Reader, path: Path, compress: CompressSettings) -> None:
+    if compress.shortener is None:
+        return
+    problem = folder_problem(compress.shortener.model)
+    if problem is not None:
+        reader.complain((*path, "model"), problem)
+    if compress.level != "lossy":
+        reader.complain(path, "it leaves words out, which only the level lossy does")
 
 
 def idle_of_window(window: WindowSettings) -> Iterator[str]:

@@ -19,6 +19,10 @@ from headrace.gateway.tasks import OnBug, Spawn, attempt
 
 # About a millisecond of compressing.
 SHAPED_AT_ONCE_BYTES_MAX: Final = 2048
+# Where a step waits for a model: less than what that is asked about, for the loop never waits.
+SHAPED_AT_ONCE_UNAIDED_BYTES_MAX: Final = 1024
+# Threads that wait for a model, so that prompts which need none of it find a free one.
+PATIENT_THREADS: Final = 4
 # About a quarter of a second; whoever takes longer does not hold up those who take less.
 BRIEF_BYTES_MAX: Final = 128 * 1024
 # About two seconds; larger prompts are not compressed, for a processor that is busy for longer.
@@ -66,6 +70,7 @@ class Shaping:
         self._on_bug = on_bug
         self._loop: asyncio.AbstractEventLoop | None = None
         self._brief = _Line("headrace-shaping", BRIEF_WAITING_BYTES_MAX)
+        self._patient = _Line("headrace-shaping-patient", BRIEF_WAITING_BYTES_MAX, PATIENT_THREADS)
         self._long = _Line("headrace-shaping-long", LONG_WAITING_BYTES_MAX)
 
     def shape(self, order: Order, resume: Resume) -> bool:
@@ -84,15 +89,17 @@ class Shaping:
         if order.call.grammar.operation not in _CHATS:
             return True
         self._loop = asyncio.get_running_loop()
-        size = len(order.body)
-        line = self._brief if size <= BRIEF_BYTES_MAX else self._long
+        size, steps = len(order.body), self.steps
+        brief = self._patient if steps.waits else self._brief
+        line = brief if size <= BRIEF_BYTES_MAX else self._long
         is_compressed = (
             size <= COMPRESSED_BYTES_MAX and line.waiting_bytes <= line.waiting_bytes_max
         )
         order.draft = Draft(
-            order.body, self.steps.once if is_compressed else (), self.steps.each, self._told_by_any
+            order.body, steps.once if is_compressed else (), steps.each, self._told_by_any
         )
-        if size > SHAPED_AT_ONCE_BYTES_MAX:
+        at_once = SHAPED_AT_ONCE_UNAIDED_BYTES_MAX if steps.waits else SHAPED_AT_ONCE_BYTES_MAX
+        if size > at_once:
             line.waiting_bytes += size
             self._spawn(self._shape_aside(order, line, size, resume))
             return False
@@ -102,7 +109,7 @@ class Shaping:
 
     def close(self) -> None:
         """Drop what waits for its turn."""
-        for line in (self._brief, self._long):
+        for line in (self._brief, self._patient, self._long):
             line.thread.shutdown(wait=False, cancel_futures=True)
 
     async def _shape_aside(self, order: Order, line: "_Line", size: int, resume: Resume) -> None:
@@ -134,10 +141,10 @@ class Shaping:
 
 
 class _Line:
-    """A thread and what waits for it."""
+    """Threads and what waits for them."""
 
-    def __init__(self, name: str, waiting_bytes_max: int) -> None:
-        self.thread = ThreadPoolExecutor(1, name)
+    def __init__(self, name: str, waiting_bytes_max: int, threads: int = 1) -> None:
+        self.thread = ThreadPoolExecutor(threads, name)
         self.waiting_bytes = 0
         self.waiting_bytes_max = waiting_bytes_max
 

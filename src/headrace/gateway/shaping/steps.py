@@ -10,9 +10,13 @@ from headrace.clock import Clock
 from headrace.gateway.draft import Step
 from headrace.gateway.tasks import Spawn
 from headrace.settings import Settings
+from headrace.settings.prompt import ShortenerSettings
+from headrace.store.voice import Say
 
 if TYPE_CHECKING:
+    from headrace.gateway.shaping.shortening import Shortening
     from headrace.gateway.shaping.summaries import Complete, Summaries
+    from headrace.prompt.compress.pipeline import Shorten
     from headrace.prompt.counting.counters import Counters
     from headrace.prompt.marks.habits import Habits
 
@@ -25,10 +29,12 @@ class Steps(msgspec.Struct, frozen=True):
     Attributes:
         once: steps whose outcome is the same for every target.
         each: steps that depend on the target; they come after the others.
+        waits: whether one of them may wait for a model.
     """
 
     once: Sequence[Step] = ()
     each: Sequence[Step] = ()
+    waits: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.once or self.each)
@@ -42,22 +48,38 @@ class Workshop:
         workers: how many processes see a part of the calls each.
         complete: asks a model for a summary.
         spawn: starts a task.
+        say: told what is wrong with a model in this process.
     """
 
-    def __init__(self, clock: Clock, workers: int, complete: "Complete", spawn: Spawn) -> None:
+    def __init__(
+        self, clock: Clock, workers: int, complete: "Complete", spawn: Spawn, say: Say
+    ) -> None:
         self._now_s = clock.monotonic_s
         self._workers = workers
         self._complete = complete
         self._spawn = spawn
+        self._say = say
         self._summaries: Summaries | None = None
+        self._shortening: Shortening | None = None
 
     def sweep(self) -> None:
         """Do what steps left to be done; ten times a second."""
         if self._summaries is not None:
             self._summaries.sweep()
+        if self._shortening is not None:
+            self._shortening.sweep()
+
+    def close(self) -> None:
+        """Let go of what runs beside the loop."""
+        if self._shortening is not None:
+            self._shortening.close()
 
     def steps(self, settings: Settings) -> Steps:
-        """What the settings ask for."""
+        """What the settings ask for.
+
+        Raises:
+            SettingsInvalid: a model in this process cannot be had.
+        """
         prompt = settings.prompt
         once = [] if prompt.compress.level == "off" else [self._compressing(settings)]
         each: list[Step] = []
@@ -65,7 +87,7 @@ class Workshop:
             each.append(self._fitting(settings))
         if prompt.marks.enabled:
             each.append(self._marking(settings))
-        return Steps(once, each)
+        return Steps(once, each, waits=prompt.compress.shortener is not None)
 
     def _compressing(self, settings: Settings) -> Step:
         from headrace.gateway.shaping.compressing import Compressing
@@ -76,7 +98,21 @@ class Workshop:
         counter = self._counters.of(_COUNTED_AS)
         bytes_max = settings.prompt.compress.memory_mb << 20
         rules = rules_of(settings.prompt) or CompressRules()
-        return Compressing(Compressor(rules, counter.tokens_of, memory_bytes=bytes_max))
+        shorten = self._shortener(settings.prompt.compress.shortener)
+        return Compressing(
+            Compressor(rules, counter.tokens_of, memory_bytes=bytes_max, shorten=shorten)
+        )
+
+    def _shortener(self, wanted: ShortenerSettings | None) -> "Shorten | None":
+        """The model that leaves words out; one that is loaded stays while its settings do."""
+        from headrace.gateway.shaping.shortening import Shortening
+
+        kept = self._shortening
+        if kept is None or kept.settings != wanted:
+            # One that steps in force still hold goes with them.
+            kept = None if wanted is None else Shortening(wanted, self._say)
+        self._shortening = kept
+        return None if kept is None else kept.shorten
 
     def _fitting(self, settings: Settings) -> Step:
         from headrace.gateway.shaping.fitting import Fitting

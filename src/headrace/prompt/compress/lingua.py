@@ -9,25 +9,38 @@ from threading import Lock
 from typing import Any, Final
 
 from headrace.errors import NotRunning
+from headrace.prompt.counting.vocabulary import without_lone_surrogates
 
 MODEL: Final = "microsoft/llmlingua-2-xlm-roberta-large-meetingbank"
-_KEPT: Final = ("\n", ".", "!", "?", ",", "not", "no", "never", "without")
+FAMILIES: Final = ("xlm-roberta-large", "bert-base-multilingual-cased")
+"""llmlingua tells by these, in a model's name or path, how its tokens make words."""
+
+_NEGATIONS: Final = ("not", "no", "never", "without", "nor", "none", "nothing", "cannot")
+_KEPT: Final = ("\n", ".", "!", "?", ",", *_NEGATIONS, *(each.title() for each in _NEGATIONS))
 
 
 class LinguaShortener:
     """Gives texts without the words that LLMLingua-2 thinks can be spared. Pass it as `shorten`.
 
     Line ends, stops, negations and digits are kept. One text at a time, whichever thread asks.
+    What the model cannot read, or leaves nothing of, comes back as it is.
 
     Args:
-        model: a name on Hugging Face's hub, or a folder that holds the model.
+        model: a name on Hugging Face's hub, or a folder that holds the model; one of `FAMILIES`
+            has to be in it.
         device: where it runs, as PyTorch names it.
 
     Raises:
         NotRunning: llmlingua is not installed.
+        ValueError: it cannot work with a model that is called so.
     """
 
     def __init__(self, model: str = MODEL, *, device: str = "cpu") -> None:
+        if not any(family in model for family in FAMILIES):
+            raise ValueError(
+                f"llmlingua tells how words are made by the name: {' or '.join(FAMILIES)} has to "
+                "be in the model's name, or in the path of its folder"
+            )
         try:
             from llmlingua import PromptCompressor
         except ImportError as missing:
@@ -42,6 +55,8 @@ class LinguaShortener:
 
     def __call__(self, text: str, keep_share: float) -> str:
         """`text` with about `keep_share` of its tokens."""
+        if not text.strip() or without_lone_surrogates(text) != text:
+            return text
         with self._one_at_a_time:
             found = self._model.compress_prompt_llmlingua2(
                 [text],
@@ -50,4 +65,4 @@ class LinguaShortener:
                 force_reserve_digit=True,
                 drop_consecutive=True,
             )
-        return str(found["compressed_prompt"])
+        return str(found["compressed_prompt"]) or text

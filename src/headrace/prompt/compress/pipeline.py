@@ -255,7 +255,8 @@ def _selected(text: str, job: Job) -> str:
 def _shortened(text: str, job: Job) -> str:
     if job.shorten is None or text.startswith(SHORTENED) or len(text) < sentences.CHARS_MIN:
         return text
-    return SHORTENED + job.shorten(text, job.rules.keep_share)
+    shorter = job.shorten(text, job.rules.keep_share)
+    return text if shorter == text else SHORTENED + shorter
 
 
 SHORTENED: Final = "[words left out]\n"
