@@ -8,6 +8,7 @@ import msgspec
 from headrace.clock import Clock
 from headrace.gateway.asking import Asker
 from headrace.gateway.tasks import Spawn
+from headrace.ids import Ids
 from headrace.observe.metrics import Metrics
 from headrace.settings import Settings
 from headrace.store.records.records import Records
@@ -21,6 +22,7 @@ class Means(msgspec.Struct, frozen=True):
         settings: in force at the start; `Room.adopt` brings others.
         worker: number of the worker, from 0.
         clock: the time.
+        ids: names what is kept.
         asker: asks providers through the pipeline.
         metrics: counts.
         records: what must survive.
@@ -31,6 +33,7 @@ class Means(msgspec.Struct, frozen=True):
     settings: Settings
     worker: int
     clock: Clock
+    ids: Ids
     asker: Asker
     metrics: Metrics
     records: Records

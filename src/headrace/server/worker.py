@@ -19,6 +19,7 @@ from headrace.gateway.spend.treasury import Treasury
 from headrace.gateway.stock.cache_desk import CacheDesk
 from headrace.gateway.warming.warming import Warming
 from headrace.identity.keys import KeyRing
+from headrace.ids import Ids
 from headrace.limits import SWEEP_INTERVAL_S
 from headrace.observe.event_log import Level, Value
 from headrace.observe.exposition import render
@@ -223,6 +224,7 @@ class Worker:
             settings=self._settings,
             worker=self._post.index,
             clock=clock,
+            ids=Ids(clock.wall_s),
             asker=Asker(engine.pipeline, engine.dialects, clock.monotonic_s),
             metrics=self._metrics,
             records=self._records,
