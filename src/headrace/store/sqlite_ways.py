@@ -5,7 +5,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -82,8 +82,13 @@ def exclusive(path: Path) -> Iterator[None]:
 
 
 def make_private(path: Path) -> None:
-    """Make a file that nobody else may read, before SQLite makes one that others may."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    """Make a file that nobody else may read, before SQLite makes one that others may.
+
+    One that is there is not opened: closing it would let go of all locks that this process has on
+    it (fcntl(2)), and another process would then take away the log that is in use.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def inode_of(path: Path) -> int | None:
