@@ -100,6 +100,17 @@ def make_call(
     )
 
 
+def spoken_over(call: Call, grammar: str) -> Call:
+    """The call of a request in another grammar: no body of it is a repeat of one in the call's own.
+
+    Args:
+        call: what it becomes.
+        grammar: what it was.
+    """
+    scope = scope_digest(call.repeat_scope, b"grammar", grammar.encode())
+    return msgspec.structs.replace(call, repeat_scope=scope)
+
+
 class Stopwatch:
     """Times the stages of one request.
 

@@ -142,6 +142,10 @@ class Source:
         """What stages said besides: of this request, and then of the call that it waits for."""
         return self._remarks + self._call.remarks if self._call else self._remarks
 
+    def remark(self, name: str, value: str) -> None:
+        """Tell this reader alone, by the header `x-headrace-NAME`."""
+        self._remarks += ((name, value),)
+
     @property
     def is_free(self) -> bool:
         """Whether somebody else pays for the answer, or has paid."""

@@ -51,7 +51,10 @@ class Family(msgspec.Struct, frozen=True):
 
 ROUTE = Label(
     "route",
-    ("chat", "embeddings", "messages", "models", "api", "admin", "metrics", "health", OTHER),
+    (
+        *("chat", "embeddings", "messages", "responses", "models", "api", "admin", "metrics"),
+        *("health", OTHER),
+    ),
 )
 STATUS = Label(
     "status",

@@ -20,7 +20,7 @@ from headrace.errors import (
     NotFound,
 )
 from headrace.flow.scheduler import Priority
-from headrace.gateway.call import Call, Hints, make_call
+from headrace.gateway.call import Call, Hints, make_call, spoken_over
 from headrace.gateway.headers import named_by_connection
 from headrace.gateway.templating.expansion import read_template
 from headrace.identity.keys import KeyRing, Principal, presented_key
@@ -151,6 +151,8 @@ def read_head(raw: RawHead, desk: Desk, refusal: HeadraceError | None = None) ->
             _check_place(place, raw.method, path)
         if place.operation and principal:
             call = _read_call(place.operation, principal, raw, fields, dialect, desk)
+            if place.is_spoken_over:
+                call = spoken_over(call, place.route.value)
     except HeadraceError as refused:
         error = refused
     return RequestHead(

@@ -16,6 +16,7 @@ class Route(enum.StrEnum):
     CHAT = "chat"
     EMBEDDINGS = "embeddings"
     MESSAGES = "messages"
+    RESPONSES = "responses"
     MODELS = "models"
     API = "api"
     ADMIN = "admin"
@@ -31,6 +32,7 @@ class Place(msgspec.Struct, frozen=True):
         operation: for the data plane, what is asked of a provider.
         needs_key: whether the caller has to say who it is.
         needs_admin: whether its key has to be an administrator's.
+        is_spoken_over: whether its requests become others, of the operation, before they are asked.
         takes_files: whether a body that is posted is handed on as it comes, within a bound of
             its own, instead of being collected.
     """
@@ -42,6 +44,7 @@ class Place(msgspec.Struct, frozen=True):
     needs_key: bool = True
     needs_admin: bool = False
     takes_files: bool = False
+    is_spoken_over: bool = False
 
     @property
     def is_app(self) -> bool:
@@ -63,6 +66,7 @@ PLACES: Final[Mapping[str, Place]] = {
     "/v1/chat/completions": Place(Route.CHAT, _POST, operation=Operation.CHAT),
     "/v1/embeddings": Place(Route.EMBEDDINGS, _POST, operation=Operation.EMBEDDINGS),
     "/v1/messages": Place(Route.MESSAGES, _POST, "anthropic", Operation.MESSAGES),
+    "/v1/responses": Place(Route.RESPONSES, _POST, operation=Operation.CHAT, is_spoken_over=True),
     "/v1/models": _MODEL,
     "/v1/files": Place(_API.route, _API.methods, takes_files=True),
     "/v1/batches": _API,

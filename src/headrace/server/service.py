@@ -223,7 +223,7 @@ class Service:
             self._check(exchange.head)
             if exchange.head.caller is not None:
                 exchange.admission = exchange.head.caller.enter(body)
-            if exchange.head.call is not None:
+            if exchange.head.call is not None and not exchange.head.place.is_spoken_over:
                 self._gather(exchange, body)
             elif exchange.head.method == b"OPTIONS":
                 self._answer_options(exchange)

@@ -35,6 +35,7 @@ from headrace.server.listener import Certificate, listen_on, server_tls
 from headrace.server.operations import Handler, Operations
 from headrace.server.places import Route
 from headrace.server.post import Post
+from headrace.server.responses import Responses
 from headrace.server.rooms import MakeRooms, Means, Rooms, no_rooms
 from headrace.server.service import Service
 from headrace.server.stage_watch import StageWatch, make_stage_watch
@@ -216,7 +217,20 @@ class Worker:
         desks = (engine.desk, engine.flow, engine.treasury)
         app = make_console(self.status, *desks, self._rooms.routes)
         self._apps = apps = AsgiBridge(app, engine.spawn)
-        return {**operations.handlers, Route.ADMIN: apps, Route.API: apps}
+        responses = Responses(
+            engine.pipeline,
+            None,
+            make_id=Ids(self._clock.wall_s).new,
+            clock=self._clock,
+            spawn=engine.spawn,
+            on_bug=self._tell_bug,
+        )
+        handlers: dict[Route, Handler] = {
+            Route.ADMIN: apps,
+            Route.API: apps,
+            Route.RESPONSES: responses,
+        }
+        return {**operations.handlers, **handlers}
 
     def _means(self) -> Means:
         engine, clock = self._engine, self._clock

@@ -1,0 +1,1 @@
+"""OpenAI's Responses API, spoken over chat completions. Pure."""

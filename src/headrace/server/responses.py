@@ -1,0 +1,177 @@
+"""`POST /v1/responses`: a request of the Responses API goes through the pipeline as a chat.
+
+What is cached, joined, limited and booked is the chat; a response is made of its answer for each
+caller anew, with an id of its own.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
+
+from headrace.cache.key import decode_document, repeat_key, scope_digest
+from headrace.clock import Clock
+from headrace.dialects.responses.items import Item
+from headrace.dialects.responses.output import Heading, MakeId
+from headrace.dialects.responses.request import Asked, chat_body, read_request
+from headrace.errors import HeadraceError, InvalidRequest
+from headrace.gateway.order import Order
+from headrace.gateway.pipeline import Pipeline
+from headrace.gateway.tasks import Spawn, attempt
+from headrace.identity.keys import Principal
+from headrace.server.exchange import Exchange, State
+from headrace.server.response_reader import ResponseReader
+
+
+class Thread(Protocol):
+    """A conversation as it was when a request came."""
+
+    @property
+    def items(self) -> Sequence[Item]:
+        """What was said, the oldest first."""
+        ...
+
+
+class Keeper(Protocol):
+    """Who knows what was said before, and keeps what is said now."""
+
+    def keeps(self, asked: Asked) -> bool:
+        """Whether the response to a request is kept."""
+        ...
+
+    async def recall(self, who: Principal, asked: Asked) -> Thread:
+        """What a request goes on from.
+
+        Raises:
+            HeadraceError: there is no such thing, it is too much, or it cannot be had now.
+        """
+        ...
+
+    async def keep(
+        self, who: Principal, thread: Thread | None, asked: Asked, response: dict[str, Any]
+    ) -> bool:
+        """Keep a response; whether it is kept.
+
+        Raises:
+            HeadraceError: it cannot be, and the settings want it so.
+        """
+        ...
+
+
+class Responses:
+    """Takes requests to the pipeline and gives responses back. Belongs to one event loop.
+
+    Args:
+        pipeline: who answers.
+        keeper: keeps responses; `None` where nothing is kept.
+        make_id: makes ids.
+        clock: the time.
+        spawn: starts the task of a request that has to wait for the store.
+        on_bug: told of an exception that no one expected.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        keeper: Keeper | None,
+        *,
+        make_id: MakeId,
+        clock: Clock,
+        spawn: Spawn,
+        on_bug: Callable[[BaseException], None],
+    ) -> None:
+        self._pipeline = pipeline
+        self._keeper = keeper
+        self._make_id = make_id
+        self._clock = clock
+        self._spawn = spawn
+        self._on_bug = on_bug
+
+    def __call__(self, exchange: Exchange, body: bytes) -> None:
+        exchange.watch.passed("authenticate")
+        asked = read_request(decode_document(body))
+        if not (asked.previous_id or asked.conversation_id):
+            self._ask(exchange, asked, None)
+        elif self._keeper is None:
+            raise _nothing_kept(asked)
+        else:
+            self._start(exchange, self._go_on(exchange, asked, self._keeper))
+
+    async def _go_on(self, exchange: Exchange, asked: Asked, keeper: Keeper) -> None:
+        """Ask once it is known what was said before."""
+        who = exchange.head.principal
+        assert who is not None  # noqa: S101  # nobody comes this far without a key
+        try:
+            thread = await keeper.recall(who, asked)
+        except HeadraceError as error:
+            exchange.fail(error.with_traceback(None))
+            return
+        if exchange.state is not State.WAITING:  # the client did not
+            return
+        failed = attempt(lambda known: self._ask(exchange, asked, known), thread, self._on_bug)
+        if failed is not None:
+            exchange.fail(failed)
+
+    def _ask(self, exchange: Exchange, asked: Asked, thread: Thread | None) -> None:
+        call = exchange.head.call
+        assert call is not None  # noqa: S101  # the place has an operation
+        body = chat_body(asked, thread.items if thread is not None else ())
+        heading = Heading(
+            id=self._make_id("resp"),
+            created_s=int(self._clock.wall_s()),
+            model=asked.model,
+            told=asked.told,
+            previous_id=asked.previous_id,
+            conversation_id=asked.conversation_id,
+            stores=self._keeper is not None and self._keeper.keeps(asked),
+        )
+        reader = ResponseReader(
+            exchange,
+            heading,
+            self._make_id,
+            streams=asked.streams,
+            wall_s=self._clock.wall_s,
+            finish=self._finisher(exchange, asked, thread) if heading.stores else None,
+        )
+        # No body of a client leads to a chat here, even if it is the same: its digest is another.
+        digest = repeat_key(scope_digest(call.repeat_scope, b"chat"), body)
+        order = Order(call, body, reader, exchange.watch, digest)
+        self._pipeline.handle_all([order])
+        if order.error is not None:
+            raise order.error
+
+    def _finisher(
+        self, exchange: Exchange, asked: Asked, thread: Thread | None
+    ) -> Callable[[dict[str, Any], Callable[[bool | HeadraceError], None]], None]:
+        """Keeps a response before its end is told."""
+        keeper, who = self._keeper, exchange.head.principal
+        assert keeper is not None and who is not None  # noqa: S101, PT018
+
+        async def keep(
+            response: dict[str, Any], tell: Callable[[bool | HeadraceError], None]
+        ) -> None:
+            try:
+                outcome: bool | HeadraceError = await keeper.keep(who, thread, asked, response)
+            except HeadraceError as error:
+                outcome = error.with_traceback(None)
+            tell(outcome)
+
+        return lambda response, tell: self._start(exchange, keep(response, tell))
+
+    def _start(self, exchange: Exchange, work: Coroutine[Any, Any, None]) -> None:
+        """Whoever waits is told where a bug ended the work."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and task.exception() is not None:
+                exchange.fail(HeadraceError("The gateway failed; its log says how."))
+
+        self._spawn(work).add_done_callback(ended)
+
+
+def _nothing_kept(asked: Asked) -> InvalidRequest:
+    param = "previous_response_id" if asked.previous_id else "conversation"
+    return InvalidRequest(
+        f"`{param}`: this gateway keeps no conversations; send the whole of it as `input`, or set "
+        "conversations.enabled.",
+        param=param,
+        code="conversations_off",
+    )
