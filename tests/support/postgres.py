@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -71,10 +71,12 @@ class PostgresServer:
 
     Args:
         binaries: where `initdb` and `postgres` are.
+        settings: of the server, in place of what it would be started with.
     """
 
-    def __init__(self, binaries: Path) -> None:
+    def __init__(self, binaries: Path, settings: Mapping[str, str] = {}) -> None:
         self._binaries = binaries
+        self._settings = {**_SETTINGS, **settings}
         self._folder = Path(tempfile.mkdtemp(prefix="headrace-pg-"))
         self._user = _server_user()
         self._process: subprocess.Popen[bytes] | None = None
@@ -82,14 +84,7 @@ class PostgresServer:
         self.databases = Databases(self.url)
         if self._user is not None:
             os.chown(self._folder, self._user.pw_uid, self._user.pw_gid)
-        options = ("-U", "headrace", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
-        done = subprocess.run(
-            [self._binaries / "initdb", "-D", self._data, *options],
-            capture_output=True,
-            timeout=120,
-            **self._as_user(),
-        )
-        assert done.returncode == 0, done.stderr.decode()
+        self._make_data()
 
     @property
     def is_running(self) -> bool:
@@ -97,7 +92,8 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
-        options = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        settings = self._settings.items()
+        options = [part for name, value in settings for part in ("-c", f"{name}={value}")]
         with (self._folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [self._binaries / "postgres", "-D", self._data, "-k", self._folder, *options],
@@ -133,9 +129,33 @@ class PostgresServer:
             self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    def ask(self, statement: str) -> Any:
+        """The first column of the first row that a statement gives, if any, in no transaction."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            row = cursor.fetchone() if cursor.description else None
+        return None if row is None else row[0]
+
+    @property
+    def folder(self) -> Path:
+        """Where its socket is."""
+        return self._folder
+
     @property
     def _data(self) -> Path:
         return self._folder / "data"
+
+    def _make_data(self) -> None:
+        self._run("initdb", "-U", "headrace", "-A", "trust", "-E", "UTF8", "--no-locale")
+
+    def _run(self, program: str, *options: str) -> None:
+        done = subprocess.run(
+            [self._binaries / program, "-D", self._data, "--no-sync", *options],
+            capture_output=True,
+            timeout=120,
+            **self._as_user(),
+        )
+        assert done.returncode == 0, done.stderr.decode()
 
     def _as_user(self) -> dict[str, Any]:
         folder = {"cwd": self._folder, "env": {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}}
