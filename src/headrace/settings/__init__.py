@@ -11,10 +11,10 @@ from headrace.settings.schema import (
     ProviderSettings,
     SemanticSettings,
     Settings,
-    StoreSettings,
     TlsSettings,
 )
 from headrace.settings.source import SettingsSource, read_settings
+from headrace.settings.store import StoreSettings
 from headrace.settings.targets import ModelSettings
 from headrace.settings.values import Origin, Secret
 

@@ -17,10 +17,10 @@ from headrace.settings.schema import (
     ReuseSettings,
     SemanticSettings,
     Settings,
-    StoreSettings,
     WarmSettings,
 )
 from headrace.settings.spend_rules import check_budgets, doubtful_intents
+from headrace.settings.store import StoreSettings, replicas_problem
 from headrace.settings.target_rules import check_target
 from headrace.settings.targets import ModelSettings, PriceSettings, TargetSettings, TierSettings
 from headrace.settings.tier_rules import apply_tier_rules, idle_of_tiers
@@ -71,6 +71,9 @@ def apply_rules(reader: Reader) -> None:
     check_budgets(reader)
     apply_intent_rules(reader)
     apply_window_rules(reader)
+    store = reader.found.get(("store",))
+    if store is not None:
+        _report(reader, ("store", "replicas"), replicas_problem(store.value))
 
 
 def apply_serving_rules(reader: Reader) -> None:

@@ -51,10 +51,11 @@ from headrace.settings.log import LogSettings
 from headrace.settings.prompt import PromptSettings
 from headrace.settings.spend import BudgetSettings, SpendSettings
 from headrace.settings.stages import StageSettings
+from headrace.settings.store import StoreSettings
 from headrace.settings.targets import HealthSettings, ModelSettings, OutlierSettings
 from headrace.settings.templates import TemplateSettings
 from headrace.settings.tiers import ComplexitySettings, Experiments, Tiers
-from headrace.settings.values import Origin, Secret
+from headrace.settings.values import Origin
 
 
 class TlsSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -316,13 +317,6 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
     adaptive: AdaptiveSettings = AdaptiveSettings()
     semantic: SemanticSettings = SemanticSettings()
     warm: WarmSettings | None = None
-
-
-class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where what must survive is kept; URLs may hold a password and so do not print."""
-
-    url: FilledSecret = Secret("sqlite")
-    replicas: tuple[FilledSecret, ...] = ()
 
 
 class KeySettings(msgspec.Struct, frozen=True, kw_only=True):
