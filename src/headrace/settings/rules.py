@@ -71,9 +71,7 @@ def apply_rules(reader: Reader) -> None:
     check_budgets(reader)
     apply_intent_rules(reader)
     apply_window_rules(reader)
-    store = reader.found.get(("store",))
-    if store is not None:
-        _report(reader, ("store", "replicas"), replicas_problem(store.value))
+    _check_store(reader)
 
 
 def apply_serving_rules(reader: Reader) -> None:
@@ -222,6 +220,12 @@ def _check_warm(reader: Reader, path: Path, warm: WarmSettings) -> None:
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(tenants)}"
         why = f"no key is of this tenant, so nobody would profit; {hint}"
     reader.complain((*path, "tenant"), why)
+
+
+def _check_store(reader: Reader) -> None:
+    store = reader.found.get(("store",))
+    if store is not None:
+        _report(reader, ("store", "replicas"), replicas_problem(store.value))
 
 
 def _check_keys(reader: Reader) -> None:
