@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from headrace.store.replicas.roster import ReplicaBounds, Roster, Sighting
-from headrace.store.replicas.sessions import Session, SessionTable, read_lsn, read_token
+from headrace.store.records.roster import ReplicaBounds, Roster, Sighting
+from headrace.store.records.sessions import Session, SessionTable, read_lsn, read_token
 
 BOUNDS = ReplicaBounds(lag_s_max=8.0)
 CLUSTER = 7

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from headrace.store.records.roster import ReplicaBounds
+
 
 class RecordBounds(msgspec.Struct, frozen=True, kw_only=True):
     """Every bound of the records.
@@ -13,6 +15,8 @@ class RecordBounds(msgspec.Struct, frozen=True, kw_only=True):
         migration_limit_s: how long making tables may take.
         readers: threads that read from SQLite; writing has one.
         pool_size: connections to PostgreSQL.
+        slow_s: queries that take longer are told in the log; 0 tells of none.
+        replicas: when standbys are asked.
         waiting_max: reads, and writes, that may wait or run; more are refused at once.
     """
 
@@ -22,4 +26,6 @@ class RecordBounds(msgspec.Struct, frozen=True, kw_only=True):
     migration_limit_s: float = 600.0
     readers: int = 2
     pool_size: int = 5
+    slow_s: float = 0.2
+    replicas: ReplicaBounds = ReplicaBounds()
     waiting_max: int = 1024

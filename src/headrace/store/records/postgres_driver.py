@@ -2,14 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, sql
-from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import dict_row
-from psycopg.types.json import set_json_loads
-from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
+from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from headrace.clock import Clock
 from headrace.store.faults import (
@@ -21,19 +18,21 @@ from headrace.store.faults import (
 )
 from headrace.store.postgres_faults import fault_of, first_line
 from headrace.store.records.bounds import RecordBounds
+from headrace.store.records.postgres_links import PostgresLinks, RowConnection, RowPool
 from headrace.store.records.queries import Copy, Query
 from headrace.store.records.records import BoundStep, Row, Values
+from headrace.store.records.roster import Sighting, Standing
+from headrace.store.records.sessions import Session
+from headrace.store.records.standby import Standby, position_of, sighting_of
+from headrace.store.records.standby_reads import ReplicaReads
 from headrace.store.records.steps import migration
 from headrace.store.records.waits import Waits
+from headrace.store.voice import Voice
 
 Result = TypeVar("Result")
-RowConnection = AsyncConnection[Row]
 
 # A server that could not be opened is not asked again for so long.
 _REST_S: Final = 0.5
-# A connection whose other end is gone without a word is found out in about this many seconds.
-_SILENCE_S: Final = 10
-_IDLE_S_MAX: Final = 300.0
 
 
 class PostgresRecords:
@@ -43,46 +42,113 @@ class PostgresRecords:
         url: `postgresql://...`; what its query says of the connection goes before what we say.
         bounds: how long, how many.
         clock: the time.
+        voice: tells what happens.
+        replicas: URLs of its standbys.
+
+    Raises:
+        psycopg.ProgrammingError: a URL cannot be read.
     """
 
     dialect = "postgresql"
 
-    def __init__(self, url: str, bounds: RecordBounds, clock: Clock) -> None:
-        given = conninfo_to_dict(url)
-        host = given.get("host") or "localhost"
-        self.name = f"{host}:{given.get('port') or 5432}/{given.get('dbname') or ''}"
-        self._url = url
+    def __init__(
+        self,
+        url: str,
+        bounds: RecordBounds,
+        clock: Clock,
+        voice: Voice,
+        replicas: Sequence[str] = (),
+    ) -> None:
+        self._links = PostgresLinks(url, bounds, bounds.write_limit_s)
+        self.name = self._links.name
         self._bounds = bounds
         self._clock = clock
-        self._options = {
-            name: value for name, value in _options(bounds).items() if name not in given
-        }
-        self._pool: AsyncConnectionPool[RowConnection] | None = None
+        self._pool: RowPool | None = None
         self._opening: asyncio.Task[None] | None = None
         self._refused: tuple[float, StoreFault] | None = None
         self._waits = Waits(self.name, bounds.waiting_max)
+        self._standbys = self._make_standbys(replicas, voice) if replicas else None
         self._is_ready = False
 
     async def ready(self, limit_s: float) -> None:
         await self._waits.run(self._open(), limit_s)
 
-    async def fetch(self, query: Query, values: Values) -> list[Row]:
+    async def fetch(
+        self, query: Query, values: Values, session: Session | None = None
+    ) -> list[Row]:
+        if session is not None and self._standbys is not None:
+            rows = await self._from_standby(query, values, session.position, self._standbys)
+            if rows is not None:
+                return rows
+
         async def work(connection: RowConnection) -> list[Row]:
             return await _rows(await connection.execute(query.text, values))
 
         return await self._waits.run(self._do(work), self._bounds.read_limit_s)
 
-    async def write(self, steps: Sequence[BoundStep]) -> list[list[Row]]:
+    async def write(
+        self, steps: Sequence[BoundStep], session: Session | None = None
+    ) -> list[list[Row]]:
         async def work(connection: RowConnection) -> list[list[Row]]:
-            return await _transact(connection, steps)
+            rows = await _transact(connection, steps)
+            if session is not None and self._standbys is not None:
+                session.wrote(await position_of(connection))
+            return rows
 
         return await self._waits.run(self._do(work), self._bounds.write_limit_s)
 
+    def standings(self) -> list[Standing]:
+        """How standbys stand."""
+        return [] if self._standbys is None else self._standbys.standings()
+
+    def pool_use(self) -> tuple[int, int, int]:
+        """Connections there may be, those in use, and how many wait for one."""
+        stats = {} if self._pool is None else self._pool.get_stats()
+        used = stats.get("pool_size", 0) - stats.get("pool_available", 0)
+        return self._bounds.pool_size, used, stats.get("requests_waiting", 0)
+
     async def close(self, limit_s: float) -> bool:
+        if self._standbys is not None:
+            await self._standbys.close(limit_s)
         is_done = await self._waits.close(limit_s)
         if self._pool is not None:
             await self._pool.close(limit_s)
         return is_done
+
+    def _make_standbys(self, urls: Sequence[str], voice: Voice) -> ReplicaReads:
+        bounds = self._bounds.replicas
+        all_links = [PostgresLinks(url, self._bounds, bounds.answer_s_max) for url in urls]
+        return ReplicaReads(
+            [
+                Standby(links, bounds.answer_s_max, Waits(links.name, self._bounds.waiting_max))
+                for links in all_links
+            ],
+            bounds,
+            look_at_primary=self._look,
+            clock=self._clock,
+            waits=Waits(self.name, 2 * len(urls) + 1),
+            tell=voice.say,
+        )
+
+    async def _from_standby(
+        self, query: Query, values: Values, position: int, standbys: ReplicaReads
+    ) -> list[Row] | None:
+        standbys.start()
+        try:
+            return await standbys.fetch(query.text, values, position)
+        except psycopg.Error as error:
+            raise fault_of(error, self.name) from error
+
+    async def _look(self) -> Sighting | None:
+        """Where this server is, as far as it can be asked."""
+        if not self._is_ready:
+            return None
+        try:
+            return await self._waits.run(
+                self._attempt(sighting_of), self._bounds.replicas.answer_s_max
+            )
+        except StoreFault:
+            return None
 
     async def _do(self, work: Callable[[RowConnection], Awaitable[Result]]) -> Result:
         """Do some work on a connection; once more on another where the first one was lost."""
@@ -105,7 +171,7 @@ class PostgresRecords:
                     fault = fault_of(error, self.name)
                     if isinstance(fault, StoreLost):
                         await connection.close()  # the pool makes another
-                        self._is_ready = False  # tables may be gone, or this be another server
+                        self._lost()
                     raise fault from error
         except TooManyRequests as error:
             raise StoreBusy(f"Too many wait for a connection to the store {self.name}") from error
@@ -115,6 +181,12 @@ class PostgresRecords:
             raise StoreClosed("The store is closed.") from error
         except psycopg.Error as error:
             raise fault_of(error, self.name) from error
+
+    def _lost(self) -> None:
+        """Tables may be gone, or another server be the primary."""
+        self._is_ready = False
+        if self._standbys is not None:
+            self._standbys.primary_changed()
 
     async def _open(self) -> None:
         """Make the tables and the pool, once; all who come meanwhile wait for the same."""
@@ -139,50 +211,19 @@ class PostgresRecords:
             self._refused = self._clock.monotonic_s() + _REST_S, fault
             raise fault from error
         if self._pool is None:
-            self._pool = self._make_pool()
+            self._pool = self._links.pool()
             await self._pool.open(wait=False)
+        else:
+            await self._pool.drain()  # those that are left may lead to the server before
         self._is_ready = True
-
-    def _make_pool(self) -> "AsyncConnectionPool[RowConnection]":
-        return AsyncConnectionPool(
-            self._url,
-            connection_class=cast("type[RowConnection]", AsyncConnection),
-            kwargs={
-                **self._options,
-                "autocommit": True,
-                "row_factory": dict_row,
-                "prepare_threshold": 0,
-            },
-            min_size=1,
-            max_size=self._bounds.pool_size,
-            max_waiting=self._bounds.waiting_max,
-            timeout=self._bounds.write_limit_s,
-            max_idle=_IDLE_S_MAX,
-            reconnect_timeout=_SILENCE_S,
-            configure=self._prepare,
-            name=f"headrace {self.name}",
-            open=False,
-        )
+        if self._standbys is not None:
+            self._standbys.primary_changed()
 
     def _unreachable(self, error: Exception) -> StoreFault:
         return StoreFault(f"The store {self.name} cannot be opened: {first_line(error)}")
 
-    async def _prepare(self, connection: RowConnection) -> None:
-        timeout = f"{max(1, round(self._bounds.write_limit_s * 1000))}ms"
-        await connection.execute(
-            "SELECT set_config('statement_timeout', %(t)s, false),"
-            " set_config('lock_timeout', %(t)s, false),"
-            # A process that is frozen in a transaction must not hold up all the others.
-            " set_config('idle_in_transaction_session_timeout', %(t)s, false)",
-            {"t": timeout},
-        )
-        set_json_loads(_text, connection)
-
     async def _migrate(self) -> None:
-        connection = await AsyncConnection.connect(
-            self._url, autocommit=True, **cast("Any", self._options)
-        )
-        async with connection:
+        async with await self._links.connect() as connection:
             await migrate(connection, self.name)
 
 
@@ -248,19 +289,3 @@ async def _copy(connection: RowConnection, into: Copy, rows: Sequence[Values]) -
 
 async def _rows(cursor: "psycopg.AsyncCursor[Row]") -> list[Row]:
     return await cursor.fetchall() if cursor.description else []
-
-
-def _text(data: str | bytes) -> str:
-    """JSON is handed on as text, as SQLite does."""
-    return data if isinstance(data, str) else bytes(data).decode()
-
-
-def _options(bounds: RecordBounds) -> dict[str, object]:
-    return {
-        "connect_timeout": max(2, round(bounds.connect_limit_s)),
-        "application_name": "headrace",
-        "keepalives_idle": _SILENCE_S // 2,
-        "keepalives_interval": 1,
-        "keepalives_count": _SILENCE_S // 2,
-        "tcp_user_timeout": _SILENCE_S * 1000,
-    }

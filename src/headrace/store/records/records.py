@@ -6,6 +6,8 @@ from typing import Any, Protocol
 import msgspec
 
 from headrace.store.records.queries import Queries, Query
+from headrace.store.records.query_watch import QueryWatch
+from headrace.store.records.sessions import Session, SessionTable
 
 Values = Mapping[str, object]
 Row = dict[str, Any]
@@ -40,8 +42,10 @@ class RecordDriver(Protocol):
     @property
     def dialect(self) -> str: ...
     async def ready(self, limit_s: float) -> None: ...
-    async def fetch(self, query: Query, values: Values) -> list[Row]: ...
-    async def write(self, steps: Sequence[BoundStep]) -> list[list[Row]]: ...
+    async def fetch(self, query: Query, values: Values, session: Session | None) -> list[Row]: ...
+    async def write(
+        self, steps: Sequence[BoundStep], session: Session | None
+    ) -> list[list[Row]]: ...
     async def close(self, limit_s: float) -> bool: ...
 
 
@@ -55,11 +59,21 @@ class Records:
     Args:
         driver: of the database.
         queries: in its grammar.
+        watch: is told of every query; None where nobody wants to know.
+        sessions: how far tenants have written, for standbys; None for a table of its own.
     """
 
-    def __init__(self, driver: RecordDriver, queries: Queries) -> None:
+    def __init__(
+        self,
+        driver: RecordDriver,
+        queries: Queries,
+        watch: QueryWatch | None = None,
+        sessions: SessionTable | None = None,
+    ) -> None:
         self._driver = driver
         self._queries = queries
+        self._watch = watch
+        self._sessions = SessionTable() if sessions is None else sessions
 
     @property
     def name(self) -> str:
@@ -78,27 +92,51 @@ class Records:
         """
         await self._driver.ready(limit_s)
 
-    async def fetch(self, query: str, values: Values = _NOTHING) -> list[Row]:
+    def session(self, tenant: str, token: str | None = None) -> Session:
+        """What has to be handed on with reads and writes for a tenant to see what it wrote.
+
+        Args:
+            tenant: its name.
+            token: `Session.token` of another machine, where a client brings one.
+        """
+        return self._sessions.session(tenant, token)
+
+    async def fetch(
+        self, query: str, values: Values = _NOTHING, session: Session | None = None
+    ) -> list[Row]:
         """The rows of a query.
 
         Args:
             query: its name, such as `keys.find`.
             values: what is bound.
+            session: a standby may answer that has what it wrote; None asks the primary.
         """
-        return await self._driver.fetch(self._queries[query], values)
+        rows = self._driver.fetch(self._queries[query], values, session)
+        if self._watch is None:
+            return await rows
+        with self._watch.of(query) as look:
+            found = await rows
+            look.rows = len(found)
+        return found
 
-    async def write(self, *steps: Step) -> list[list[Row]]:
+    async def write(self, *steps: Step, session: Session | None = None) -> list[list[Row]]:
         """Run statements as one transaction.
 
         Args:
             steps: in order.
+            session: is as far as this, once it is done.
 
         Returns:
             The rows that each step returned.
         """
-        return await self._driver.write(
-            [BoundStep(self._queries[step.query], step.values) for step in steps]
-        )
+        bound = [BoundStep(self._queries[step.query], step.values) for step in steps]
+        rows = self._driver.write(bound, session)
+        if self._watch is None:
+            return await rows
+        with self._watch.of(*(step.query for step in steps)) as look:
+            found = await rows
+            look.rows = sum(map(len, found))
+        return found
 
     async def close(self, limit_s: float = 5.0) -> bool:
         """Do what waits, and let go of threads and connections.

@@ -9,6 +9,7 @@ from headrace.store.records.bounds import RecordBounds
 from headrace.store.records.group_commit import GroupCommit
 from headrace.store.records.queries import Query
 from headrace.store.records.records import BoundStep, Row, Values
+from headrace.store.records.sessions import Session
 from headrace.store.records.sqlite_link import RecordFile, RecordLink
 from headrace.store.voice import Voice
 
@@ -36,12 +37,21 @@ class SqliteRecords:
     async def ready(self, limit_s: float) -> None:
         await self._writer.run(RecordLink.open, limit_s)
 
-    async def fetch(self, query: Query, values: Values) -> list[Row]:
+    async def fetch(
+        self,
+        query: Query,
+        values: Values,
+        session: Session | None = None,  # noqa: ARG002
+    ) -> list[Row]:
         return await self._readers.run(
             lambda link: link.fetch(query, values), self._bounds.read_limit_s
         )
 
-    async def write(self, steps: Sequence[BoundStep]) -> list[list[Row]]:
+    async def write(
+        self,
+        steps: Sequence[BoundStep],
+        session: Session | None = None,  # noqa: ARG002
+    ) -> list[list[Row]]:
         return await self._commits.write(steps)
 
     async def close(self, limit_s: float) -> bool:

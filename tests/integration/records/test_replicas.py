@@ -12,11 +12,13 @@ from tests.support.postgres import PostgresServer, find_binaries
 from tests.support.replication import Cluster, cluster
 
 from headrace.clock import SystemClock
-from headrace.store.patience import Patience
-from headrace.store.replicas.reads import ReplicaReads
-from headrace.store.replicas.roster import ReplicaBounds, Sighting
-from headrace.store.replicas.sessions import SessionTable
-from headrace.store.replicas.standby import Standby, position_of, sighting_of
+from headrace.store.records.bounds import RecordBounds
+from headrace.store.records.postgres_links import PostgresLinks
+from headrace.store.records.roster import ReplicaBounds, Sighting
+from headrace.store.records.sessions import SessionTable
+from headrace.store.records.standby import Standby, position_of, sighting_of
+from headrace.store.records.standby_reads import ReplicaReads
+from headrace.store.records.waits import Waits
 
 BOUNDS = ReplicaBounds(probe_s=0.05, out_s_min=0.1, out_s_max=0.2, wait_ms_max=5.0)
 READ = "SELECT value FROM things WHERE id = %(id)s"
@@ -54,18 +56,20 @@ class Desk:
         self, primary: PostgresServer, standbys: Sequence[PostgresServer], bounds: ReplicaBounds
     ) -> None:
         self.events: Events = []
-        self.patience = Patience()
+        self.waits = Waits("the test", 100)
         self.sessions = SessionTable()
         self.stale = 0
         self._url = primary.url
-        asked = [Standby(each.url, {}, 4, bounds.answer_s_max) for each in standbys]
+        limit_s = bounds.answer_s_max
+        links = [PostgresLinks(each.url, RecordBounds(), limit_s) for each in standbys]
+        asked = [Standby(each, limit_s, Waits(each.name, 100)) for each in links]
         self.names = [each.name for each in asked]
         self.reads = ReplicaReads(
             asked,
             bounds,
             look_at_primary=self.look,
             clock=SystemClock(),
-            spawn=self.patience.begin,
+            waits=self.waits,
             tell=lambda _level, event, about, _detail: self.events.append((event, about)),
         )
 
@@ -114,8 +118,8 @@ class Desk:
         return told
 
     async def close(self) -> None:
-        await self.reads.close()
-        await self.patience.end(5.0)
+        await self.reads.close(5.0)
+        await self.waits.close(5.0)
         await self.primary.close()
 
 
@@ -195,7 +199,7 @@ def test_one_that_is_too_late_is_left_out_and_back_when_it_has_caught_up(settled
                 await asyncio.sleep(0.02)
                 value += 1
 
-        writing = desk.patience.begin(go_on_writing())
+        writing = desk.waits.start(go_on_writing())
         await desk.until(lambda: desk.reads.standings()[0].why_out == "late")
         assert ("replica_out", desk.names[0]) in desk.events
         assert desk.reads.standings()[1].why_out is None
@@ -212,7 +216,7 @@ def test_one_that_is_too_late_is_left_out_and_back_when_it_has_caught_up(settled
 def test_one_that_is_killed_is_left_out_and_found_again(settled: Cluster) -> None:
     async def work(desk: Desk) -> None:
         victim = settled.standbys[1]
-        writing = desk.patience.begin(desk.write_and_read(300, range(30, 32)))
+        writing = desk.waits.start(desk.write_and_read(300, range(30, 32)))
         await asyncio.sleep(0)
         await in_thread(victim.kill)
         await desk.until(lambda: desk.reads.standings()[1].why_out == "failed")
@@ -282,7 +286,7 @@ def test_ten_thousand_reads_under_write_load_are_all_fresh(settled: Cluster) -> 
                         (at, at + 50),
                     )
 
-        loads = [desk.patience.begin(load(10_000 + 1000 * n)) for n in range(2)]
+        loads = [desk.waits.start(load(10_000 + 1000 * n)) for n in range(2)]
         told = sum(
             await asyncio.gather(
                 *(desk.write_and_read(625, range(100 + 4 * n, 104 + 4 * n)) for n in range(4))

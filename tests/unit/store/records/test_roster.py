@@ -2,8 +2,8 @@
 
 import pytest
 
-from headrace.store.replicas.roster import ReplicaBounds, Roster, Sighting, Why
-from headrace.store.replicas.sessions import read_lsn
+from headrace.store.records.roster import ReplicaBounds, Roster, Sighting, Why
+from headrace.store.records.sessions import read_lsn
 
 BOUNDS = ReplicaBounds()
 

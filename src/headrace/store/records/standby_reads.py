@@ -1,18 +1,22 @@
 """Reads from standbys: who is asked is the roster's to say, here they are asked."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Final
 
 from headrace.clock import Clock
-from headrace.store.replicas.roster import ReplicaBounds, Roster, Sighting, Standing
-from headrace.store.replicas.standby import Row, Standby, StandbyFailed
+from headrace.store.records.records import Row
+from headrace.store.records.roster import ReplicaBounds, Roster, Sighting, Standing
+from headrace.store.records.standby import Standby, StandbyFailed
+from headrace.store.records.waits import Waits
 from headrace.store.voice import Level
 
 # While somebody waits for a standby, it is asked how far it is with pauses of this length.
 _POLL_S: Final = 0.0003
+# Between two looks, even where the primary is lost again and again.
+_PAUSE_S_MIN: Final = 0.05
 
-Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 Tell = Callable[[Level, str, str, str], None]
 
 
@@ -41,7 +45,7 @@ class ReplicaReads:
         bounds: what is expected of them.
         look_at_primary: what the primary tells of itself; None where it cannot be asked.
         clock: the time.
-        spawn: makes tasks that somebody owns.
+        waits: owns the tasks.
         tell: takes what happens: how bad, the event's name, about what, and more.
 
     Attributes:
@@ -55,7 +59,7 @@ class ReplicaReads:
         *,
         look_at_primary: Callable[[], Awaitable[Sighting | None]],
         clock: Clock,
-        spawn: Spawn,
+        waits: Waits,
         tell: Tell,
     ) -> None:
         self.counts = ReadCounts()
@@ -64,20 +68,22 @@ class ReplicaReads:
         self._roster = Roster(tuple(each.name for each in standbys), bounds)
         self._look_at_primary = look_at_primary
         self._clock = clock
-        self._spawn = spawn
+        self._waits = waits
         self._tell = tell
         self._waiters: list[list[tuple[int, asyncio.Future[bool]]]] = [[] for _ in standbys]
         self._polls: list[asyncio.Task[None] | None] = [None for _ in standbys]
         self._watch: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
 
     def start(self) -> None:
         """Look at everybody, now and from time to time; once started, this does nothing."""
         if self._watch is None:
-            self._watch = self._spawn(self._keep_looking())
+            self._watch = self._waits.start(self._keep_looking())
 
     def primary_changed(self) -> None:
         """The connection to the primary broke: it may be another server from now on."""
         self._roster.primary_changed()
+        self._wake.set()
 
     async def fetch(
         self, text: str, values: Mapping[str, object], position: int
@@ -120,13 +126,13 @@ class ReplicaReads:
         """How each of them stands."""
         return self._roster.standings()
 
-    async def close(self) -> None:
+    async def close(self, limit_s: float) -> None:
         """Ask nobody any more."""
         tasks = [each for each in (self._watch, *self._polls) if each is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(*(each.close() for each in self._standbys))
+        await asyncio.gather(*(each.close(limit_s) for each in self._standbys))
 
     async def _wait(self, position: int) -> int | None:
         """Who has come as far as that within the bound."""
@@ -139,7 +145,7 @@ class ReplicaReads:
         timer = loop.call_later(self._bounds.wait_ms_max / 1000.0, _resolve, future, False)
         self._waiters[at].append((position, future))
         if self._polls[at] is None:
-            self._polls[at] = self._spawn(self._poll(at))
+            self._polls[at] = self._waits.start(self._poll(at))
         try:
             has_come = await future
         finally:
@@ -175,8 +181,11 @@ class ReplicaReads:
 
     async def _keep_looking(self) -> None:
         while True:
+            self._wake.clear()
             await self._look()
-            await asyncio.sleep(self._bounds.probe_s)
+            await asyncio.sleep(min(_PAUSE_S_MIN, self._bounds.probe_s))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._bounds.probe_s)
 
     async def _look(self) -> None:
         """Look at all that are due, and at the primary after them."""
