@@ -26,6 +26,7 @@ from headrace.server.listener import bind, server_tls
 from headrace.server.post import Post
 from headrace.server.rooms import Means, Room
 from headrace.server.shared_rates import SharedRates
+from headrace.server.shared_sessions import SharedSessions
 from headrace.server.shared_spend import SharedSpend
 from headrace.server.supervisor import Supervisor
 from headrace.server.worker import Load, Worker
@@ -86,8 +87,9 @@ def _supervise(settings: Settings, load: Load) -> int:
     rates = SharedRates(settings.listen.workers)
     rates.assign(settings.keys)
     spend = SharedSpend(settings.listen.workers)
+    sessions = SharedSessions(settings.listen.workers)
     posts = [
-        Post(index, board, layout, supervisor_pid=os.getpid(), rates=rates, spend=spend)
+        Post(index, board, layout, os.getpid(), rates=rates, spend=spend, sessions=sessions)
         for index in range(settings.listen.workers)
     ]
 

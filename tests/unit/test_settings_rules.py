@@ -108,11 +108,8 @@ def test_notices_name_what_has_no_effect() -> None:
             ),
         },
         cache=CacheSettings(shared=Secret("redis://h")),
-        store=StoreSettings(url=Secret("postgresql://u:p@h"), replicas=(Secret("x"),)),
     )
     assert [notice.split(" has no effect")[0] for notice in notices(settings)] == [
-        "store.url",
-        "store.replicas",
         "models.m.targets[1].weight",
         "models.n.balance, for fewer than two targets without `on`,",
     ]

@@ -8,7 +8,9 @@ from headrace.observe.cells import Board
 from headrace.observe.layout import Layout
 from headrace.observe.metrics import Metrics
 from headrace.server.shared_rates import SharedRates
+from headrace.server.shared_sessions import SharedSessions
 from headrace.server.shared_spend import SharedSpend
+from headrace.store.records.sessions import SessionTable
 
 
 class Post(msgspec.Struct, frozen=True):
@@ -21,6 +23,7 @@ class Post(msgspec.Struct, frozen=True):
         supervisor_pid: who started it; `None` for a worker on its own.
         rates: what all of them count of callers together; `None` for a worker on its own.
         spend: what they count of money; `None` as well.
+        sessions: how far tenants have written; `None` as well.
     """
 
     index: int
@@ -29,6 +32,7 @@ class Post(msgspec.Struct, frozen=True):
     supervisor_pid: int | None = None
     rates: SharedRates | None = None
     spend: SharedSpend | None = None
+    sessions: SharedSessions | None = None
 
     def metrics(self, clock: Clock) -> Metrics:
         """What this worker counts."""
@@ -38,3 +42,8 @@ class Post(msgspec.Struct, frozen=True):
     def tallies(self) -> TallyTable | None:
         """The same as this worker has it."""
         return None if self.spend is None else self.spend.table(self.index)
+
+    @property
+    def session_table(self) -> SessionTable | None:
+        """How far tenants have written, as this worker keeps it."""
+        return None if self.sessions is None else self.sessions.table(self.index)

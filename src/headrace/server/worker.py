@@ -40,9 +40,8 @@ from headrace.server.rooms import MakeRooms, Means, Rooms, no_rooms
 from headrace.server.service import Service
 from headrace.server.stage_watch import StageWatch, make_stage_watch
 from headrace.settings import Settings
-from headrace.settings.places import data_dir
 from headrace.settings.schema import WarmSettings
-from headrace.store.records.open import open_records
+from headrace.store.records.open import records_of
 from headrace.version import __version__
 
 # A loop that is this late is worth a line in the log.
@@ -103,8 +102,8 @@ class Worker:
         self._metrics = metrics = post.metrics(clock)
         self._sampler = ProcessSampler(metrics)
         self._logs: Logs = open_logs(settings.log, metrics, clock)
-        self._records = open_records(
-            settings.store.url.reveal(), data_dir(settings), clock=clock, say=self._logs.events.say
+        self._records = records_of(
+            settings, clock=clock, say=self._logs.events.say, sessions=post.session_table
         )
         self._engine = self._make_engine(settings)
         self._rooms = Rooms(make_rooms(self._means()))

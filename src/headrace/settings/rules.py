@@ -20,7 +20,7 @@ from headrace.settings.schema import (
     WarmSettings,
 )
 from headrace.settings.spend_rules import check_budgets, doubtful_intents
-from headrace.settings.store import StoreSettings, replicas_problem
+from headrace.settings.store import replicas_problem
 from headrace.settings.target_rules import check_target
 from headrace.settings.targets import ModelSettings, PriceSettings, TargetSettings, TierSettings
 from headrace.settings.tier_rules import apply_tier_rules, idle_of_tiers
@@ -108,13 +108,7 @@ def check_listen(settings: Settings) -> None:
 
 def notices(settings: Settings) -> tuple[str, ...]:
     """What is set, and accepted, but has no effect, or hardly the one meant; a sentence each."""
-    cache, idle = settings.cache, []
-    if settings.store.url != StoreSettings().url and not cache.durable:
-        idle.append("store.url")
-    if settings.store.replicas:
-        idle.append("store.replicas")
-    if settings.data_dir is not None and not cache.durable:
-        idle.append("data_dir")
+    idle: list[str] = []
     for name, model in settings.models.items():
         idle.extend(_idle_of_model(name, model))
     idle.extend(idle_of_tiers(settings.tiers))

@@ -77,7 +77,7 @@ class PostgresRecords:
         self, query: Query, values: Values, session: Session | None = None
     ) -> list[Row]:
         if session is not None and self._standbys is not None:
-            rows = await self._from_standby(query, values, session.position, self._standbys)
+            rows = await self._from_standby(self._standbys, query, values, session.position)
             if rows is not None:
                 return rows
 
@@ -131,9 +131,8 @@ class PostgresRecords:
         )
 
     async def _from_standby(
-        self, query: Query, values: Values, position: int, standbys: ReplicaReads
+        self, standbys: ReplicaReads, query: Query, values: Values, position: int
     ) -> list[Row] | None:
-        standbys.start()
         try:
             return await standbys.fetch(query.text, values, position)
         except psycopg.Error as error:
@@ -218,6 +217,7 @@ class PostgresRecords:
         self._is_ready = True
         if self._standbys is not None:
             self._standbys.primary_changed()
+            self._standbys.start()
 
     def _unreachable(self, error: Exception) -> StoreFault:
         return StoreFault(f"The store {self.name} cannot be opened: {first_line(error)}")

@@ -146,9 +146,11 @@ class Standby:
     async def _asked(self, ask: Callable[[AsyncConnection[Any]], Awaitable[Answer]]) -> Answer:
         if self._watcher is None or self._watcher.closed:
             self._watcher = await self._links.connect()
-        watcher = self._watcher
+        watcher, is_well = self._watcher, False
         try:
-            return await ask(watcher)
-        except BaseException:
-            await watcher.close()
-            raise
+            answer = await ask(watcher)
+            is_well = True
+        finally:
+            if not is_well:
+                await watcher.close()
+        return answer
