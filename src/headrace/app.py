@@ -10,6 +10,7 @@ import uvloop
 
 from headrace.clock import Clock, SystemClock
 from headrace.console.app import make_console
+from headrace.console.keys import KeyRoom
 from headrace.gateway.aiming.aim import read_weights
 from headrace.gateway.aiming.intents import read_classifiers
 from headrace.gateway.calls.lanes import Trust
@@ -142,8 +143,10 @@ def _run_worker(settings: Settings, load: Load, post: Post, sock: socket.socket)
         runner.run(work())
 
 
-def _make_rooms(means: Means) -> Sequence[Room]:  # noqa: ARG001  # a line for each room
-    return []
+def _make_rooms(means: Means) -> Sequence[Room]:
+    return [
+        KeyRoom(means.keys, means.clock),
+    ]
 
 
 def _say(text: str) -> None:

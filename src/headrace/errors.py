@@ -92,6 +92,14 @@ class RequestTimeout(HeadraceError):
     default_code = "request_timeout"
 
 
+class Conflict(HeadraceError):
+    """What is asked for does not go with what there is (409)."""
+
+    status = 409
+    type = "invalid_request_error"
+    default_code = "conflict"
+
+
 class BodyTooLarge(HeadraceError):
     """The body is above the configured bound (413)."""
 
@@ -148,6 +156,22 @@ class Overloaded(HeadraceError):
     status = 503
     type = "overloaded_error"
     default_code = "overloaded"
+
+
+class KeysUnavailable(HeadraceError):
+    """Whether a key is known cannot be told: the store of keys was never read (503)."""
+
+    status = 503
+    type = "overloaded_error"
+    default_code = "keys_unavailable"
+
+
+class BudgetUnknown(HeadraceError):
+    """What is left of a budget cannot be told: the store that it is shared by is away (503)."""
+
+    status = 503
+    type = "overloaded_error"
+    default_code = "budget_unavailable"
 
 
 class DeadlineExceeded(HeadraceError):

@@ -27,8 +27,8 @@ class Gateway:
 
     Args:
         folder: where its settings and its logs go; one folder for each gateway.
-        settings: the settings file as a mapping; where it says nothing of `listen.port` and
-            `log`, a free port and a JSON log in `folder` are taken.
+        settings: the settings file as a mapping; where it says nothing of `listen.port`,
+            `log` and `data_dir`, a free port, and a JSON log and data in `folder` are taken.
         environment: variables besides those of the test's own process.
         admin_key: what to ask for the status with, where keys are set.
     """
@@ -43,6 +43,7 @@ class Gateway:
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.config_file = folder / "headrace.yaml"
+        self.data_dir = folder / "data"
         self.log_file = folder / "headrace.log"
         self.stderr_file = folder / "stderr.txt"
         self._admin = {} if admin_key is None else {"authorization": f"Bearer {admin_key}"}
@@ -76,7 +77,8 @@ class Gateway:
         """Put other settings into its file; `reload` makes it read them."""
         listen = {"port": 0, **settings.get("listen", {})}
         log = {"format": "json", "file": str(self.log_file), **settings.get("log", {})}
-        whole = {**settings, "listen": listen, "log": log}
+        # What must survive one gateway is not what the next one of the machine begins with.
+        whole = {"data_dir": str(self.data_dir), **settings, "listen": listen, "log": log}
         self.config_file.write_text(json.dumps(whole, indent=1), "utf-8")  # JSON is YAML
 
     def signal(self, number: signal.Signals) -> None:

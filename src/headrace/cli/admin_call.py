@@ -4,6 +4,7 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -25,7 +26,13 @@ class NotTold(Exception):
     """There was no answer, or it is a refusal; the message says why."""
 
 
-def ask_console(url: str, path: str, admin_key: str | None, method: str = "GET") -> Any:
+def ask_console(
+    url: str,
+    path: str,
+    admin_key: str | None,
+    method: str = "GET",
+    document: Mapping[str, Any] | None = None,
+) -> Any:
     """What the console says.
 
     Args:
@@ -33,6 +40,7 @@ def ask_console(url: str, path: str, admin_key: str | None, method: str = "GET")
         path: what is asked, with its query.
         admin_key: of an administrator, where keys are set.
         method: of the request.
+        document: its body, as JSON.
 
     Raises:
         NotTold: it says nothing, or no.
@@ -41,7 +49,11 @@ def ask_console(url: str, path: str, admin_key: str | None, method: str = "GET")
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise typer.BadParameter("the address begins with http:// or https://", param_hint="--url")
     address = url.rstrip("/") + path
-    request = urllib.request.Request(address, method=method)  # noqa: S310  # http(s) only, checked
+    body = None if document is None else json.dumps(document).encode()
+    headers = {} if body is None else {"content-type": "application/json"}
+    request = urllib.request.Request(  # noqa: S310  # http(s) only, checked
+        address, body, headers, method=method
+    )
     if admin_key:
         request.add_header("authorization", f"Bearer {admin_key}")
     try:

@@ -6,6 +6,8 @@ from typing import Final
 
 import typer
 
+from headrace.cli import key_commands
+
 app = typer.Typer(no_args_is_help=True, help="Work with API keys of this gateway.")
 
 _EPILOG: Final = """Example:
@@ -35,3 +37,6 @@ def digest() -> None:
     if problem is not None:
         raise SettingsInvalid(f"this is no key: {problem}")
     typer.echo(key_digest(key.encode()).hex())
+
+
+key_commands.add_to(app)

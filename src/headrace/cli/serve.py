@@ -52,15 +52,17 @@ def serve(
     SIGHUP reloads the file.
     """
     from headrace.cli.notes import notes
-    from headrace.settings import check_listen, from_environment, load_settings
+    from headrace.identity.key_start import needs_keys
+    from headrace.settings import check_listen, from_environment, is_loopback, load_settings
 
-    def load() -> "Settings":
+    def load(*, is_start: bool = False) -> "Settings":
         settings = from_environment(os.environ) if config is None else load_settings(config)
         settings = override(settings, host=host, port=port, workers=workers, data_dir=data_dir)
-        check_listen(settings)
+        if not (is_loopback(settings.listen.host) or needs_keys(settings, asks_store=is_start)):
+            check_listen(settings)
         return settings
 
-    settings = load()
+    settings = load(is_start=True)
     for notice in notes(settings):
         typer.echo(f"headrace: {notice}", err=True)
 

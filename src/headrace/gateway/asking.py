@@ -73,7 +73,15 @@ class Asker:
         dialect = self._dialects[_DIALECTS.get(operation, "openai")]
         hints = Hints(priority=priority, deadline_s=deadline_s)
         forwarded = dialect.default_headers
-        call = make_call(dialect, operation, who.tenant, hints, forwarded, key=who.key_name)
+        call = make_call(
+            dialect,
+            operation,
+            who.tenant,
+            hints,
+            forwarded,
+            key=who.key_name,
+            models=who.models,
+        )
         waiter = Waiter()
         order = Order(call, body, waiter, Stopwatch(self._now_s, self._now_s()))
         self._pipeline.handle_all([order])

@@ -48,6 +48,7 @@ class Call(msgspec.Struct, frozen=True):
         key: name of the caller's key, where it has one.
         template: which template stands for the request; empty where the head names none.
         bare: the same without a template: what the call is once that has been put in.
+        models: patterns of the models that may be asked for; empty for all of them.
     """
 
     dialect: Dialect
@@ -60,6 +61,7 @@ class Call(msgspec.Struct, frozen=True):
     key: str = ""
     template: str = ""
     bare: "Call | None" = None
+    models: tuple[str, ...] = ()
 
 
 def make_call(
@@ -72,6 +74,7 @@ def make_call(
     by_session: bool = False,
     key: str = "",
     template: bytes = b"",
+    models: tuple[str, ...] = (),
 ) -> Call:
     """Put a call together; its scope counts every forwarded header that can change the answer.
 
@@ -81,6 +84,8 @@ def make_call(
         key: name of the caller's key.
         template: which template stands for the request, so that the same body means something else
             by another one; empty for none.
+        models: patterns of the models that may be asked for, where not all may; so the same body
+            may lead to a refusal.
     """
     parts = [tenant.encode(), operation.value.encode()]
     for name, value in sorted(forwarded):
@@ -89,7 +94,9 @@ def make_call(
     grammar = dialect.grammars[operation]
     scope = scope_digest(*parts)
     repeat_scope = scope_digest(scope, hints.session) if by_session and hints.session else scope
-    call = Call(dialect, grammar, tenant, hints, forwarded, scope, repeat_scope, key)
+    if models:
+        repeat_scope = scope_digest(repeat_scope, b"models", *map(str.encode, models))
+    call = Call(dialect, grammar, tenant, hints, forwarded, scope, repeat_scope, key, models=models)
     if not template:
         return call
     return msgspec.structs.replace(

@@ -9,6 +9,7 @@ import msgspec
 from headrace.clock import Clock
 from headrace.errors import HeadraceError, NotFound, UpstreamBroken
 from headrace.gateway.plan import Lane, Plan
+from headrace.identity.model_patterns import allows
 from headrace.limits import CATALOGUE_RETRY_S, CATALOGUE_TTL_S
 from headrace.model import DialectName
 from headrace.routing.directory import Directory
@@ -16,6 +17,7 @@ from headrace.upstream.faults import UpstreamFault
 from headrace.upstream.fetch import fetch
 
 Item = dict[str, Any]
+Patterns = tuple[str, ...]
 Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
 
@@ -41,13 +43,17 @@ class Catalogue:
         self._directory = plan.directory
         self._shelves = [_Shelf(lane, plan.directory, clock, spawn) for lane in plan.lanes.values()]
 
-    async def page(self, dialect: DialectName) -> bytes:
+    async def page(self, dialect: DialectName, allowed: Patterns = ()) -> bytes:
         """The list as `GET /v1/models` answers it in a dialect.
+
+        Args:
+            dialect: the caller's.
+            allowed: patterns of the models that the caller may ask for; empty for all of them.
 
         Raises:
             UpstreamBroken: no provider of the dialect can say, or ever could.
         """
-        items = await self._items(dialect)
+        items = await self._items(dialect, allowed)
         if dialect == "openai":
             return msgspec.json.encode({"object": "list", "data": items})
         ends = {
@@ -56,14 +62,14 @@ class Catalogue:
         }
         return msgspec.json.encode({"data": items, "has_more": False, **ends})
 
-    async def item(self, dialect: DialectName, model: str) -> bytes:
-        """One model as `GET /v1/models/{id}` answers it.
+    async def item(self, dialect: DialectName, model: str, allowed: Patterns = ()) -> bytes:
+        """One model as `GET /v1/models/{id}` answers it; the arguments are as for `page`.
 
         Raises:
             NotFound: it is not in the list.
             UpstreamBroken: as for `page`.
         """
-        for item in await self._items(dialect):
+        for item in await self._items(dialect, allowed):
             if item["id"] == model:
                 return msgspec.json.encode(item)
         raise NotFound(
@@ -72,7 +78,11 @@ class Catalogue:
             param="model",
         )
 
-    async def _items(self, dialect: DialectName) -> list[Item]:
+    async def _items(self, dialect: DialectName, allowed: Patterns) -> list[Item]:
+        items = await self._all_items(dialect)
+        return [each for each in items if allows(allowed, each["id"])] if allowed else items
+
+    async def _all_items(self, dialect: DialectName) -> list[Item]:
         names = self._directory.names_for(dialect)
         if names is not None:
             return [_item(dialect, name) for name in names]

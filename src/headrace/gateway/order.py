@@ -9,7 +9,7 @@ from headrace.cache.entry import Answer, Shape
 from headrace.cache.key import repeat_key, too_deep, without_marks
 from headrace.cache.semantic.candidate import Candidate
 from headrace.cache.semantic.scope import Question
-from headrace.errors import DeadlineExceeded, HeadraceError
+from headrace.errors import DeadlineExceeded, Forbidden, HeadraceError
 from headrace.gateway.aiming.aim import Aim
 from headrace.gateway.aiming.asked import Aimed
 from headrace.gateway.call import Call, Stopwatch
@@ -18,6 +18,7 @@ from headrace.gateway.gates.choice import Choice
 from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.reader import Reader, Remarks
 from headrace.gateway.relay import Relay
+from headrace.identity.model_patterns import allows
 from headrace.model import Failure, RequestView
 from headrace.routing.directory import Target
 
@@ -293,3 +294,21 @@ def asked_elsewhere() -> HeadraceError:
 def not_cached() -> HeadraceError:
     """Why a request that only a stored answer will do for has none."""
     return DeadlineExceeded("The answer is not in the cache.", code="not_cached")
+
+
+def read_view(order: Order) -> None:
+    """Read what is asked.
+
+    Raises:
+        InvalidRequest: it cannot be understood.
+        Forbidden: the caller's key is not for this model.
+    """
+    call = order.call
+    order.view = view = call.dialect.read_request(call.grammar.operation, order.document)
+    if call.models and not allows(call.models, view.model):
+        raise Forbidden(
+            f"Key '{call.key}' may not ask for model '{view.model[:100]}'; GET /v1/models names "
+            "those that it may (keys[].models).",
+            code="model_not_allowed",
+            param="model",
+        )

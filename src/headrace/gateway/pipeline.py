@@ -27,6 +27,7 @@ from headrace.gateway.order import (
     counted_document,
     find_choice,
     not_cached,
+    read_view,
     shape_of,
 )
 from headrace.gateway.plan import Plan
@@ -173,11 +174,10 @@ class Pipeline:
         self._refresh_due()
 
     def _validate(self, order: Order) -> bool:
-        call = order.call
         order.document = decode_document(order.body)
         if self.templating is not None:
             self.templating.expand(order)
-        order.view = call.dialect.read_request(call.grammar.operation, order.document)
+        read_view(order)
         order.watch.passed("validate")
         return True
 

@@ -87,6 +87,7 @@ class Shortage(NamedTuple):
         reserved_usd: what calls under way may cost.
         needed_usd: what this one may cost.
         reset_s: seconds until the next day or month; `None` where that will be of no use.
+        is_unknown: whether there may be room after all, which the store would have to say first.
     """
 
     budget: "Budget"
@@ -96,6 +97,19 @@ class Shortage(NamedTuple):
     reserved_usd: float
     needed_usd: float
     reset_s: float | None
+    is_unknown: bool = False
+
+
+class Leasing(NamedTuple):
+    """How far budgets are leased from a store that machines share.
+
+    Attributes:
+        is_fresh: whether the store has answered of late, so that what it lends counts.
+        allows: whether calls go on where nothing is leased and the store does not answer.
+    """
+
+    is_fresh: bool
+    allows: bool = False
 
 
 class Budget:
@@ -135,24 +149,51 @@ class Budget:
                 state = State.SOFT
         return state
 
-    def shortages(self, amount: int, wall_s: float) -> Iterator[Shortage]:
-        """Where a call that may cost so many billionths has no room; the lock is held."""
+    def shortages(
+        self, amount: int, wall_s: float, leasing: Leasing | None = None
+    ) -> Iterator[Shortage]:
+        """Where a call that may cost so many billionths has no room; the lock is held.
+
+        Args:
+            amount: what it may cost.
+            wall_s: seconds since the epoch.
+            leasing: where other machines spend the same.
+        """
         for period, limit in self._limits:
             window = self.calendar.window(period, wall_s)
             used = self.tally.used(period, window.number)
+            # A new day is of no use to what is more than a whole day's budget.
+            is_ever = limit > 0 and amount <= limit
             if used >= limit or used + amount > limit:
-                sums = self.tally.sums(period, window.number)
-                # A new day is of no use to what is more than a whole day's budget.
-                is_ever = limit > 0 and amount <= limit
-                yield Shortage(
-                    self,
-                    period,
-                    limit / NANO,
-                    sums.spent / NANO,
-                    sums.reserved / NANO,
-                    amount / NANO,
-                    window.end_s - wall_s if is_ever else None,
-                )
+                reset_s = window.end_s - wall_s if is_ever else None
+                yield self._shortage(period, window.number, limit, amount, reset_s)
+            elif leasing is not None and not self._is_leased(
+                period, window.number, amount, leasing
+            ):
+                short = self._shortage(period, window.number, limit, amount, None)
+                yield short._replace(is_unknown=True)
+
+    def _is_leased(self, period: Period, number: int, amount: int, leasing: Leasing) -> bool:
+        """Whether this machine may use so much more, of what all of them may."""
+        lease = self.tally.elsewhere.lease(period, number)
+        if lease is None:  # a budget that is new has room, or others would have said so
+            return leasing.is_fresh or leasing.allows
+        most = lease.granted + (lease.lent if leasing.is_fresh else 0)
+        if self.tally.used_here(period, number) + amount <= most:
+            return True
+        return leasing.allows and not leasing.is_fresh
+
+    def _shortage(
+        self, period: Period, number: int, limit: int, amount: int, reset_s: float | None
+    ) -> Shortage:
+        sums = self.tally.sums(period, number)
+        spent, held, needed = sums.spent / NANO, sums.reserved / NANO, amount / NANO
+        return Shortage(self, period, limit / NANO, spent, held, needed, reset_s)
+
+    def windows(self, wall_s: float) -> Iterator[tuple[Period, int, Window]]:
+        """For each limit: the period, billionths of a US dollar, and when it is."""
+        for period, limit in self._limits:
+            yield period, limit, self.calendar.window(period, wall_s)
 
     def standings(self, wall_s: float) -> Iterator[tuple[Period, float, Sums, Window]]:
         """For each limit: the period, US dollars, what was spent of it, and when it is."""

@@ -1,13 +1,15 @@
 """Who calls: API keys, kept as digests, and the tenant each belongs to."""
 
 import hmac
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from math import inf
+from typing import Final, NamedTuple
 
 import msgspec
 
-from headrace.errors import SettingsInvalid, Unauthenticated
-from headrace.settings.schema import KeySettings
+from headrace.clock import SystemClock
+from headrace.errors import KeysUnavailable, SettingsInvalid, Unauthenticated
+from headrace.settings.keys import KeySettings
 from headrace.settings.values import key_digest
 
 
@@ -19,69 +21,92 @@ class Principal(msgspec.Struct, frozen=True):
         key_name: what logs call the key; never the key.
         is_admin: whether the console and operations are open to it.
         key_digest: which key it is; empty while no keys are set.
+        models: patterns of the models that it may ask for; empty for all of them.
     """
 
     tenant: str
     key_name: str
     is_admin: bool = False
     key_digest: bytes = b""
+    models: tuple[str, ...] = ()
 
 
 ANONYMOUS: Final = Principal(tenant="default", key_name="anonymous", is_admin=True)
 """The caller while no keys are set; such a gateway listens on loopback only."""
 
 _BEARER: Final = b"bearer "
+_RETRY_AFTER_S: Final = 2.0
 
 
-class _Known(msgspec.Struct, frozen=True):
+class KnownKey(NamedTuple):
+    """One key of a ring.
+
+    Attributes:
+        digest: of the key.
+        principal: the caller that it stands for.
+        ends_s: when it ends, seconds since the epoch; infinite for never.
+    """
+
     digest: bytes
     principal: Principal
+    ends_s: float = inf
 
 
 class KeyRing:
-    """The known keys. Immutable: new settings make a new ring.
+    """The known keys. Immutable: other keys make a new ring.
 
     Args:
-        principals: digest of each key and the caller it stands for; none at all is open mode,
-            in which everyone is `ANONYMOUS`.
+        keys: those that are known.
+        wall_s: tells the time, seconds since the epoch.
+        is_closed: whether callers need a key even while none is known.
+        is_whole: whether every key that there is, is known; a caller with another one may be let
+            in elsewhere, and is told to come again.
     """
 
-    __slots__ = ("_known",)
+    __slots__ = ("_known", "_wall_s", "is_closed", "is_whole")
 
-    def __init__(self, principals: Iterable[tuple[bytes, Principal]]) -> None:
-        self._known = {digest: _Known(digest, principal) for digest, principal in principals}
+    def __init__(
+        self,
+        keys: Iterable[KnownKey],
+        *,
+        wall_s: Callable[[], float] = SystemClock.wall_s,
+        is_closed: bool = False,
+        is_whole: bool = True,
+    ) -> None:
+        self._known = {key.digest: key for key in keys}
+        self._wall_s = wall_s
+        self.is_closed = is_closed or bool(self._known)
+        self.is_whole = is_whole
 
     @classmethod
     def from_settings(cls, keys: Iterable[KeySettings]) -> "KeyRing":
-        """The ring of the keys in the settings.
+        """The ring of the keys in the settings alone.
 
         Raises:
             SettingsInvalid: a key has neither key nor digest, or is there twice.
         """
-        principals: dict[bytes, Principal] = {}
-        for at, key in enumerate(keys):
-            try:
-                digest = key.digest_bytes()
-            except ValueError:
-                raise SettingsInvalid(f"keys[{at}]: expected a key or a digest") from None
-            if digest in principals:
-                raise SettingsInvalid(f"keys[{at}]: this key is there twice")
-            principals[digest] = Principal(key.tenant, key.shown_name, key.admin, digest)
-        return cls(principals.items())
+        return cls(known_keys(keys))
 
     @property
     def is_open(self) -> bool:
         """Whether everyone may call."""
-        return not self._known
+        return self.is_whole and not self.is_closed
+
+    def next_end_s(self, wall_s: float) -> float:
+        """When the next key ends, seconds since the epoch; infinite where none will."""
+        return min((key.ends_s for key in self._known.values() if key.ends_s > wall_s), default=inf)
 
     def authenticate(self, presented: bytes | None) -> Principal:
         """The caller that `presented` stands for; in open mode the key does not matter.
 
         Raises:
-            Unauthenticated: no key, or one that is not known.
+            Unauthenticated: no key, one that is not known, or one that has ended.
+            KeysUnavailable: it is not known, and not all keys are.
         """
-        if not self._known:
-            return ANONYMOUS
+        if not self.is_closed:
+            if self.is_whole:
+                return ANONYMOUS
+            raise _unavailable()
         if not presented:
             raise Unauthenticated(
                 "No API key: send it as `authorization: Bearer KEY` or as `x-api-key: KEY`.",
@@ -91,11 +116,45 @@ class KeyRing:
         known = self._known.get(digest)
         # The look-up sees digests only; the comparison keeps its time from telling about them.
         if known is None or not hmac.compare_digest(known.digest, digest):
+            if not self.is_whole:
+                raise _unavailable()
             raise Unauthenticated(
                 "This API key is not known here: use a key of this gateway, not the provider's.",
                 code="invalid_api_key",
             )
+        if known.ends_s is not inf and known.ends_s <= self._wall_s():
+            raise Unauthenticated(
+                "This API key has expired: ask whoever runs this gateway for another one.",
+                code="expired_api_key",
+            )
         return known.principal
+
+
+def known_keys(keys: Iterable[KeySettings]) -> list[KnownKey]:
+    """The keys in the settings.
+
+    Raises:
+        SettingsInvalid: a key has neither key nor digest, or is there twice.
+    """
+    known: dict[bytes, KnownKey] = {}
+    for at, key in enumerate(keys):
+        try:
+            digest = key.digest_bytes()
+        except ValueError:
+            raise SettingsInvalid(f"keys[{at}]: expected a key or a digest") from None
+        if digest in known:
+            raise SettingsInvalid(f"keys[{at}]: this key is there twice")
+        who = Principal(key.tenant, key.shown_name, key.admin, digest, key.models)
+        known[digest] = KnownKey(digest, who)
+    return list(known.values())
+
+
+def _unavailable() -> KeysUnavailable:
+    return KeysUnavailable(
+        "Which keys there are cannot be told: they are in the store, which cannot be reached and "
+        "was not read before. Try again, or look after the store (store.url).",
+        retry_after_s=_RETRY_AFTER_S,
+    )
 
 
 def presented_key(authorization: bytes | None, x_api_key: bytes | None) -> bytes | None:

@@ -14,7 +14,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from headrace.errors import SettingsInvalid
-from headrace.identity.budgets import Budget, Payer, Shortage, State, Terms
+from headrace.identity.budgets import Budget, Leasing, Payer, Shortage, State, Terms
 from headrace.identity.periods import Calendar, Period
 from headrace.identity.tallies import NANO, Sums, Tally, TallyTable, nano
 
@@ -148,10 +148,12 @@ class Purse:
     Attributes:
         lock: held while amounts are compared and taken.
         budgets: those in force, in the order of the settings.
+        leasing: tells how far budgets are leased, where other machines spend the same.
     """
 
     def __init__(self, table: TallyTable, wall_s: Callable[[], float]) -> None:
         self.lock = table.lock
+        self.leasing: Callable[[], Leasing] | None = None
         self.budgets: tuple[Budget, ...] = ()
         self._table = table
         self._wall_s = wall_s
@@ -226,7 +228,10 @@ class Purse:
         amount, wall_s = nano(usd), self._wall_s()
         budgets, rows, model = self.of(payer), self._rows(payer), self.model_row(booked_as)
         with self.lock:
-            shortages = [short for each in budgets for short in each.shortages(amount, wall_s)]
+            leasing = None if self.leasing is None else self.leasing()
+            shortages = [
+                short for each in budgets for short in each.shortages(amount, wall_s, leasing)
+            ]
             if shortages:
                 return max(shortages, key=_reset_s)
             counted = [(each.tally, each.calendar) for each in budgets] + rows
@@ -321,5 +326,6 @@ def claimed(table: TallyTable, terms: Iterable[Terms]) -> tuple[Budget, ...]:
     return tuple(budgets)
 
 
-def _reset_s(shortage: Shortage) -> float:
-    return inf if shortage.reset_s is None else shortage.reset_s
+def _reset_s(shortage: Shortage) -> tuple[bool, float]:
+    # What is known to be used up, before what may not be.
+    return not shortage.is_unknown, inf if shortage.reset_s is None else shortage.reset_s

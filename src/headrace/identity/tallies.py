@@ -13,15 +13,16 @@ from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
 from typing import Final
 
+from headrace.identity.elsewhere import ELSEWHERE_CELLS, Cells, Elsewhere, Spent
 from headrace.identity.periods import Period
 
-Cells = memoryview  # of signed 64-bit numbers
 Lock = AbstractContextManager[object]
 
 ROWS_MAX: Final = 4096
 NANO: Final = 1_000_000_000
 
 _CELL_BYTES: Final = 8
+_MILLI: Final = 1000
 # A quarter of the rows.
 _KEPT_PART: Final = 4
 _NAME_CELLS: Final = 32
@@ -31,6 +32,10 @@ _GENERATIONS: Final = 2
 _NUMBER, _SPENT, _RESERVED, _CALLS, _INPUT, _OUTPUT = range(6)
 _FIELDS: Final = 6
 _PART_CELLS: Final = len(Period) * _GENERATIONS * _FIELDS
+# How many rows there are, and until when what is lent counts.
+_HEAD_CELLS: Final = 2
+# How often a row was written to, and what is spent elsewhere.
+_TAIL_CELLS: Final = 1 + ELSEWHERE_CELLS
 _AMOUNT_MAX: Final = 1 << 62
 # One call costs no more: a hundred million dollars.
 _CALL_NANO_MAX: Final = 10**17
@@ -62,18 +67,32 @@ class Tally:
     """One row, as one process writes it. Belongs to one event loop.
 
     Args:
-        cells: the parts of all processes.
+        cells: the parts of all processes, and what is known of elsewhere.
         own: number of the part that is written.
+
+    Attributes:
+        elsewhere: what other machines have spent, and what is leased to this one.
     """
 
-    __slots__ = ("_cells", "_own")
+    __slots__ = ("_cells", "_own", "_writes", "elsewhere")
 
     def __init__(self, cells: Cells, own: int) -> None:
-        self._cells = cells
+        self._cells = cells[:-_TAIL_CELLS]
+        self._writes = cells[-_TAIL_CELLS:-ELSEWHERE_CELLS]
+        self.elsewhere = Elsewhere(cells[-ELSEWHERE_CELLS:])
         self._own = own * _PART_CELLS
+
+    @property
+    def writes(self) -> int:
+        """How often any process has written to it; another number says that it has changed."""
+        return int(self._writes[0])
 
     def used(self, period: Period, number: int) -> int:
         """What was spent and is reserved, by all, in billionths of a US dollar."""
+        return self.used_here(period, number) + self.elsewhere.used(period, number)
+
+    def used_here(self, period: Period, number: int) -> int:
+        """The same, by the processes of this machine."""
         cells = self._cells
         return sum(
             cells[at + _SPENT] + cells[at + _RESERVED]
@@ -82,7 +101,31 @@ class Tally:
         )
 
     def sums(self, period: Period, number: int) -> Sums:
-        """The same, each by itself."""
+        """The same as `used`, each by itself."""
+        sums, other = self.sums_here(period, number), self.elsewhere.spent(period, number)
+        sums.spent += other.spent
+        sums.reserved += other.held
+        sums.calls += other.calls
+        sums.input_tokens += other.input_tokens
+        sums.output_tokens += other.output_tokens
+        return sums
+
+    def windows(self) -> dict[tuple[Period, int], Spent]:
+        """What was spent by the processes of this machine, in each day and month they know."""
+        cells = self._cells
+        known = {
+            (period, cells[at])
+            for period in Period
+            for generation in range(_GENERATIONS)
+            for at in range(_place(period, generation), len(cells), _PART_CELLS)
+            if cells[at]
+        }
+        return {
+            (period, number): _spent(self.sums_here(period, number)) for period, number in known
+        }
+
+    def sums_here(self, period: Period, number: int) -> Sums:
+        """What was spent by the processes of this machine."""
         cells, sums = self._cells, Sums()
         for at in range(_place(period, number), len(cells), _PART_CELLS):
             if cells[at] == number:
@@ -102,12 +145,14 @@ class Tally:
                 cells[at + offset] = 0
             cells[at] = number
         cells[at + _RESERVED] = min(cells[at + _RESERVED] + amount, _AMOUNT_MAX)
+        self._writes[0] += 1
 
     def release(self, period: Period, number: int, amount: int) -> None:
         """Give back what was taken; nothing, where its day or month is forgotten by now."""
         at = self._own + _place(period, number)
         if self._cells[at] == number:
             self._cells[at + _RESERVED] = max(0, self._cells[at + _RESERVED] - amount)
+            self._writes[0] += 1
 
     def book(self, period: Period, number: int, amount: int, tokens: tuple[int, int]) -> None:
         """Count a call that has ended, where it was reserved; tokens are of input and output."""
@@ -118,6 +163,7 @@ class Tally:
             cells[at + _CALLS] += 1
             cells[at + _INPUT] += tokens[0]
             cells[at + _OUTPUT] += tokens[1]
+            self._writes[0] += 1
 
     def inherit(self) -> None:
         """Count what a process before this one had reserved as spent: it may be billed."""
@@ -125,6 +171,7 @@ class Tally:
         for at in range(self._own, self._own + _PART_CELLS, _FIELDS):
             cells[at + _SPENT] = min(cells[at + _SPENT] + cells[at + _RESERVED], _AMOUNT_MAX)
             cells[at + _RESERVED] = 0
+        self._writes[0] += 1
 
 
 class TallyTable:
@@ -143,8 +190,8 @@ class TallyTable:
     def __init__(self, cells: Cells, places: int = 1, own: int = 0, lock: Lock | None = None):
         self.lock: Lock = nullcontext() if lock is None else lock
         self._cells = cells
-        self._stride = _NAME_CELLS + places * _PART_CELLS
-        self._rows_max = (len(cells) - 1) // self._stride
+        self._stride = _NAME_CELLS + places * _PART_CELLS + _TAIL_CELLS
+        self._rows_max = (len(cells) - _HEAD_CELLS) // self._stride
         self._own = own
         self._tallies: dict[str, Tally] = {}
         with self.lock:
@@ -155,7 +202,16 @@ class TallyTable:
     @staticmethod
     def cells_for(places: int, rows_max: int = ROWS_MAX) -> int:
         """How many cells a table has."""
-        return 1 + rows_max * (_NAME_CELLS + places * _PART_CELLS)
+        return _HEAD_CELLS + rows_max * (_NAME_CELLS + places * _PART_CELLS + _TAIL_CELLS)
+
+    @property
+    def lent_until_s(self) -> float:
+        """Until when what is lent counts, monotonic seconds, which all processes share."""
+        return float(self._cells[1]) / _MILLI
+
+    @lent_until_s.setter
+    def lent_until_s(self, until_s: float) -> None:
+        self._cells[1] = int(until_s * _MILLI)
 
     def __len__(self) -> int:
         """How many rows there are, whoever has made them."""
@@ -200,13 +256,13 @@ class TallyTable:
         """Take in the rows that were added of late."""
         cells = self._cells
         for row in range(len(self._tallies), cells[0]):
-            at = 1 + row * self._stride
+            at = _HEAD_CELLS + row * self._stride
             name = cells[at : at + _NAME_CELLS].tobytes()
             parts = cells[at + _NAME_CELLS : at + self._stride]
             self._tallies[name[1 : 1 + name[0]].decode()] = Tally(parts, self._own)
 
     def _write_name(self, name: str) -> None:
-        at = 1 + self._cells[0] * self._stride
+        at = _HEAD_CELLS + self._cells[0] * self._stride
         encoded = name.encode()
         record = (bytes((len(encoded),)) + encoded).ljust(_NAME_CELLS * _CELL_BYTES, b"\0")
         self._cells[at : at + _NAME_CELLS] = memoryview(record).cast("q")
@@ -215,6 +271,10 @@ class TallyTable:
 
 def _place(period: Period, number: int) -> int:
     return (period * _GENERATIONS + number % _GENERATIONS) * _FIELDS
+
+
+def _spent(sums: Sums) -> Spent:
+    return Spent(sums.spent, sums.reserved, sums.calls, sums.input_tokens, sums.output_tokens)
 
 
 def _shortened(name: str) -> str:

@@ -59,8 +59,8 @@ ROUTE = Label(
 STATUS = Label(
     "status",
     (
-        *("200", "400", "401", "402", "403", "404", "405", "408", "413", "429", "431", "499"),
-        *("500", "502", "503", "504", OTHER),
+        *("200", "400", "401", "402", "403", "404", "405", "408", "409", "413", "429", "431"),
+        *("499", "500", "502", "503", "504", OTHER),
     ),
 )
 CACHE = Label("cache", ("l1", "l2", "l3", "semantic", "joined", "miss", "bypass", "none"))
@@ -216,6 +216,7 @@ _UPSTREAM = (
     _counter("spent_usd", "US dollars the calls to providers cost.", PROVIDER),
     _counter("spend_beyond_usd", "US dollars that calls cost beyond what was held for them."),
     _counter("budget_refusals", "Calls that a budget had no room for.", PERIOD),
+    _counter("budget_unknown", "Calls refused because the store had not said what is left."),
     _counter("budget_cheaper", "Requests for which a cheaper model was asked, for a budget."),
     Family(
         "headrace_budget_used_ratio",

@@ -190,6 +190,7 @@ class Metrics:
         self.spent_usd = self._counter("spent_usd")
         self.spend_beyond_usd = self._counter("spend_beyond_usd")
         self.budget_refusals = self._counter("budget_refusals")
+        self.budget_unknown = self._counter("budget_unknown")
         self.budget_cheaper = self._counter("budget_cheaper")
         self.budget_used = self._gauge("budget_used_ratio")
         self.estimated_usd = self._counter("estimated_usd")

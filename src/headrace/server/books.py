@@ -31,6 +31,7 @@ class Books:
         self, metrics: Metrics, log: AccessLog | None, clock: Clock, *, status_min: int = 0
     ) -> None:
         self.watch: StageWatch | None = None
+        self._used: set[tuple[str | None, str | None]] = set()
         self._metrics = metrics
         self._log = log
         self._status_min = status_min
@@ -60,12 +61,19 @@ class Books:
         names = watch.names if looks is None else looks.budgets.marked(watch.names, watch.times_ms)
         return timing_line(names, watch.times_ms)
 
+    def take_used(self) -> set[tuple[str | None, str | None]]:
+        """Tenant and name of each key that has called since this was asked last."""
+        self.balance()
+        used, self._used = self._used, set()
+        return used
+
     def balance(self) -> None:
         """Count and log what was noted."""
         noted, self._noted = self._noted, []
         metrics, log, stage_index = self._metrics, self._log, self._stages
         request_done, first_byte = metrics.request_done, metrics.first_byte
         observe = metrics.stages.observe
+        used = self._used
         offset_s = self._clock.wall_s() - self._clock.monotonic_s()
         for line, stages, times_ms in noted:
             route, cache = line.route, line.cache or "none"
@@ -74,6 +82,9 @@ class Books:
                 first_byte(route, cache, line.ttfb_ms * 0.001)
             for stage, time_ms in zip(stages, times_ms):  # noqa: B905  # the hot loop; equal by make
                 observe(stage_index[stage], time_ms * 0.001)
+            who = line.tenant, line.key_name
+            if who not in used:
+                used.add(who)
             line.time += offset_s  # type: ignore[operator]  # not yet spelled out
         if self.watch is not None:
             self.watch.look_at(noted)

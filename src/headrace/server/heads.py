@@ -191,6 +191,7 @@ def _read_call(
         by_session=desk.by_session,
         key=who.key_name,
         template=read_template(fields, has_templates=desk.has_templates),
+        models=who.models,
     )
 
 

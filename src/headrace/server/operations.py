@@ -21,8 +21,8 @@ Spawn = Callable[[Coroutine[Any, Any, None]], object]
 class Models(Protocol):
     """Who knows which models there are."""
 
-    async def page(self, dialect: DialectName) -> bytes: ...
-    async def item(self, dialect: DialectName, model: str) -> bytes: ...
+    async def page(self, dialect: DialectName, allowed: tuple[str, ...]) -> bytes: ...
+    async def item(self, dialect: DialectName, model: str, allowed: tuple[str, ...]) -> bytes: ...
 
 
 class Operations:
@@ -82,14 +82,17 @@ class Operations:
         self._spawn(self._models_to(exchange))
 
     async def _models_to(self, exchange: Exchange) -> None:
-        dialect, path = exchange.head.dialect.name, exchange.head.path
+        head = exchange.head
+        dialect, path = head.dialect.name, head.path
+        allowed = head.principal.models if head.principal else ()
         try:
             if path.startswith(MODEL_PREFIX) and path != MODEL_PREFIX:
-                page = await self._models().item(dialect, unquote(path[len(MODEL_PREFIX) :]))
+                model = unquote(path[len(MODEL_PREFIX) :])
+                page = await self._models().item(dialect, model, allowed)
             elif path == MODEL_PREFIX:
                 raise NotFound("Name the model: GET /v1/models/{id}.", code="unknown_route")
             else:
-                page = await self._models().page(dialect)
+                page = await self._models().page(dialect, allowed)
         except HeadraceError as error:
             exchange.fail(error)
         else:

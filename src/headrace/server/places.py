@@ -80,7 +80,10 @@ PLACES: Final[Mapping[str, Place]] = {
 }
 MODEL_PREFIX: Final = "/v1/models/"
 ADMIN_PREFIX: Final = "/admin/"
-ADMIN_PLACES: Final = tuple(ADMIN_PREFIX + name for name in ("status", "cache", "flow", "spend"))
+ADMIN_PLACES: Final = tuple(
+    ADMIN_PREFIX + name
+    for name in ("status", "cache", "flow", "spend", "keys", "keys/{id}", "keys/{id}/rotate")
+)
 _PREFIXES: Final[Mapping[str, Place]] = {
     MODEL_PREFIX: _MODEL,
     ADMIN_PREFIX: _ADMIN,

@@ -10,6 +10,7 @@ from headrace.gateway.asking import Asker
 from headrace.gateway.tasks import Spawn
 from headrace.ids import Ids
 from headrace.observe.metrics import Metrics
+from headrace.server.key_desk import KeyDesk
 from headrace.settings import Settings
 from headrace.store.records.records import Records
 from headrace.store.voice import Say
@@ -26,6 +27,7 @@ class Means(msgspec.Struct, frozen=True):
         asker: asks providers through the pipeline.
         metrics: counts.
         records: what must survive.
+        keys: those of callers.
         spawn: starts a task, which the worker looks after and cancels at its end.
         say: tells the operator what happens.
     """
@@ -37,6 +39,7 @@ class Means(msgspec.Struct, frozen=True):
     asker: Asker
     metrics: Metrics
     records: Records
+    keys: KeyDesk
     spawn: Spawn
     say: Say
 

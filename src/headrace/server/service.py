@@ -110,6 +110,10 @@ class Service:
         self.bounds = bounds
         self._desk = desk
         self.limits_addresses = self._callers.limits_addresses
+        self.forget_heads()
+
+    def forget_heads(self) -> None:
+        """Read every head anew: what one means may have changed."""
         self.known_heads.clear()
 
     def next_request_id(self) -> str:

@@ -14,11 +14,9 @@ from headrace.errors import HeadraceError
 from headrace.gateway.asking import Asker
 from headrace.gateway.calls.flow_desk import FlowDesk
 from headrace.gateway.engine import Engine
-from headrace.gateway.plan import Lane
 from headrace.gateway.spend.treasury import Treasury
 from headrace.gateway.stock.cache_desk import CacheDesk
 from headrace.gateway.warming.warming import Warming
-from headrace.identity.keys import KeyRing
 from headrace.ids import Ids
 from headrace.limits import SWEEP_INTERVAL_S
 from headrace.observe.event_log import Level, Value
@@ -31,6 +29,8 @@ from headrace.server.books import Books
 from headrace.server.callers import Callers
 from headrace.server.heads import Desk
 from headrace.server.http import HttpConnection
+from headrace.server.key_desk import KeyDesk
+from headrace.server.lane_told import lane_told
 from headrace.server.listener import Certificate, listen_on, server_tls
 from headrace.server.operations import Handler, Operations
 from headrace.server.places import Route
@@ -106,8 +106,9 @@ class Worker:
             settings, clock=clock, say=self._logs.events.say, sessions=post.session_table
         )
         self._engine = self._make_engine(settings)
-        self._rooms = Rooms(make_rooms(self._means()))
         self._books = self._make_books(settings)
+        self._keys = self._make_keys(settings)
+        self._rooms = Rooms(make_rooms(self._means()))
         self._callers = Callers.of(settings, clock, post.rates, post.index)
         self._service = Service(
             bounds=settings.listen,
@@ -131,6 +132,7 @@ class Worker:
             say=self._logs.events.say,
         )
         self._reloads = 0
+        self._adopt_keys()
         self._lag = LoopLag(metrics.loop_lag, clock, on_tick=self._tick)
 
     async def run(self) -> None:
@@ -141,7 +143,10 @@ class Worker:
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the supervisor starts workers with some
         self._engine.start()
-        await self._engine.catch_up(CATCH_UP_S_MAX)
+        self._keys.start(self._engine.spawn)
+        await asyncio.gather(
+            self._engine.catch_up(CATCH_UP_S_MAX), self._keys.catch_up(CATCH_UP_S_MAX)
+        )
         await self._rooms.start()
         server = await listen_on(
             self._sock, lambda: HttpConnection(self._service), self._certificate.context
@@ -165,6 +170,7 @@ class Worker:
             self._lag.stop()
             await self._rooms.close()
             await self._engine.close()
+            await self._keys.close()
             self._books.balance()
             await self._records.close()
             self._logs.close("stopped", pid=os.getpid())
@@ -186,9 +192,9 @@ class Worker:
             "callers": self._callers.told(),
             "templates": engine.templates.told(),
             "cache": {"entries": len(engine.cache), "bytes": engine.cache.bytes_held},
-            "providers": {name: _lane_told(lane) for name, lane in plan.lanes.items()},
+            "providers": {name: lane_told(lane) for name, lane in plan.lanes.items()},
             "retired_providers": [
-                {"name": lane.endpoint.name, **_lane_told(lane)} for lane in engine.retired
+                {"name": lane.endpoint.name, **lane_told(lane)} for lane in engine.retired
             ],
         }
 
@@ -202,6 +208,16 @@ class Worker:
             on_tier=self._tell_tier,
             say=self._logs.events.say,
             tallies=self._post.tallies,
+        )
+
+    def _make_keys(self, settings: Settings) -> KeyDesk:
+        return KeyDesk(
+            settings,
+            self._records,
+            clock=self._clock,
+            say=self._logs.events.say,
+            on_change=self._adopt_keys,
+            uses=self._books.take_used,
         )
 
     def _handlers(self, make_console: MakeConsole) -> Mapping[Route, Handler]:
@@ -241,6 +257,7 @@ class Worker:
             asker=Asker(engine.pipeline, engine.dialects, clock.monotonic_s),
             metrics=self._metrics,
             records=self._records,
+            keys=self._keys,
             spawn=engine.spawn,
             say=self._logs.events.say,
         )
@@ -250,7 +267,7 @@ class Worker:
 
     def _desk(self, settings: Settings) -> Desk:
         return Desk(
-            keys=KeyRing.from_settings(settings.keys),
+            keys=self._keys.ring(settings),
             dialects=self._engine.dialects,
             cors_origins=frozenset(o.encode() for o in settings.listen.cors_origins),
             body_bytes_max=settings.listen.body_bytes_max,
@@ -295,6 +312,8 @@ class Worker:
         # First, so that nothing that goes wrong below ends the keeping of time.
         if not self._stopping.is_set() or self._service.connections:
             loop.call_later(SWEEP_INTERVAL_S, self._sweep, loop)
+        if self._keys.has_ended():
+            self._service.forget_heads()
         self._service.sweep(self._clock.monotonic_s())
 
     async def _drain(self) -> None:
@@ -320,22 +339,32 @@ class Worker:
         self._logs.reopen()
         try:
             settings = self._load()
-            desk = self._desk(settings)  # first: what is refused changes nothing
+            self._desk(settings)  # first: what is refused changes nothing
             certificate = server_tls(settings.listen.tls)
             if self._post.supervisor_pid is None:
                 self._post.board.slots.assign(list(settings.providers))
             self._engine.reload(settings)
-            self._callers.adopt(settings)
-            self._service.adopt(settings.listen, desk)
             self._books.watch = self._stage_watch(settings)
         except HeadraceError as error:
             self._say_reload("error", "reload_refused", detail=error.message)
             return
         self._certificate.replace(certificate)
         self._settings = settings
+        self._adopt_keys()
         self._rooms.adopt(settings)
         self._warming.adopt(self._prompts_to_warm(settings))
         self._say_reload("info", "reloaded")
+
+    def _adopt_keys(self) -> None:
+        """Go by the keys of settings and store as they are now."""
+        self._keys.adopt(self._settings, self._go_by)
+
+    def _go_by(self, merged: Settings) -> None:
+        self._engine.pipeline.spending = self._engine.treasury.adopt(merged)
+        if self._post.rates is not None:
+            self._post.rates.assign(merged.keys)
+        self._callers.adopt(merged)
+        self._service.adopt(merged.listen, self._desk(self._settings))
 
     def _say_reload(self, level: Level, event: str, **fields: Value) -> None:
         # Each one is news: told apart by its number, none is taken for a repetition.
@@ -361,13 +390,3 @@ class Worker:
         self._logs.events.say(
             "warning", "provider_unreachable", about=provider, detail=error.message
         )
-
-
-def _lane_told(lane: Lane) -> dict[str, Any]:
-    endpoint = lane.endpoint
-    return {
-        "dialect": endpoint.dialect.name,
-        "base_url": endpoint.base_url,
-        "idle": endpoint.pool.idle,
-        "active": endpoint.pool.active,
-    }

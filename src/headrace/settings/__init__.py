@@ -1,12 +1,12 @@
 """What can be set, where it is read from, and everything that may be wrong with it."""
 
 from headrace.settings.environment import from_environment
+from headrace.settings.keys import KeySettings
 from headrace.settings.load import load_settings, parse_settings
 from headrace.settings.log import LogSettings
-from headrace.settings.rules import check_listen, notices
+from headrace.settings.rules import check_listen, is_loopback, notices
 from headrace.settings.schema import (
     CacheSettings,
-    KeySettings,
     ListenSettings,
     ProviderSettings,
     SemanticSettings,
@@ -34,6 +34,7 @@ __all__ = (
     "TlsSettings",
     "check_listen",
     "from_environment",
+    "is_loopback",
     "load_settings",
     "notices",
     "parse_settings",

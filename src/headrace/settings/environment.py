@@ -7,7 +7,8 @@ import msgspec
 
 from headrace.errors import SettingsInvalid
 from headrace.model import DialectName
-from headrace.settings.schema import KeySettings, ProviderSettings, Settings
+from headrace.settings.keys import KeySettings
+from headrace.settings.schema import ProviderSettings, Settings
 from headrace.settings.values import Secret, base_url_problem, credential_problem
 
 

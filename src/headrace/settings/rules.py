@@ -9,10 +9,10 @@ from headrace.errors import SettingsInvalid
 from headrace.settings.document import shown
 from headrace.settings.files import authorities_problem, file_problem, log_problem
 from headrace.settings.intent_rules import apply_intent_rules
+from headrace.settings.keys import KeySettings
 from headrace.settings.reader import Path, Reader
 from headrace.settings.schema import (
     CacheSettings,
-    KeySettings,
     ProviderSettings,
     ReuseSettings,
     SemanticSettings,
@@ -97,12 +97,13 @@ def check_listen(settings: Settings) -> None:
     Raises:
         SettingsInvalid: the host is not loopback and no keys are set.
     """
-    if settings.keys or _is_loopback(settings.listen.host):
+    if settings.keys or is_loopback(settings.listen.host):
         return
     raise SettingsInvalid(
         f"listen.host is {shown(settings.listen.host)}, which others can reach, and no keys are "
         "set: anyone could spend on your providers. Set a key (keys: [{key: ${APP_KEY}, tenant: "
-        "app}] in the settings file, or HEADRACE_KEY without one), or listen on 127.0.0.1."
+        "app}] in the settings file, or HEADRACE_KEY without one), make one in the store "
+        "(headrace keys create), or listen on 127.0.0.1."
     )
 
 
@@ -244,7 +245,8 @@ def _is_broken(reader: Reader, *paths: Path) -> bool:
     return any(path in reader.places and path not in reader.found for path in paths)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
     if host.lower() == "localhost":
         return True
     try:

@@ -6,8 +6,9 @@ from typing import Final
 
 from headrace.settings.document import shown
 from headrace.settings.intents import IntentRuleSettings, IntentsSettings
+from headrace.settings.keys import KeySettings
 from headrace.settings.reader import Path, Reader
-from headrace.settings.schema import KeySettings, Settings
+from headrace.settings.schema import Settings
 from headrace.settings.spend import BudgetSettings
 
 _EACH: Final = "*"

@@ -16,6 +16,7 @@ from headrace.model import DialectName
 KEY_DIGEST_BYTES: Final = 32
 LOCAL_EMBEDDER: Final = "local:"
 EMBEDDER_JUDGES: Final = "embedder"
+MODEL_PATTERN_CHARS_MAX: Final = 256
 
 _INTENT_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _VISIBLE_ASCII: Final = re.compile(r"[!-~]+")
@@ -148,6 +149,16 @@ def model_name_problem(text: str) -> str | None:
     if _VISIBLE_ASCII.fullmatch(text):
         return None
     return "a model's name is made of visible ASCII characters without spaces"
+
+
+def model_pattern_problem(text: str) -> str | None:
+    """What keeps `text` from being a pattern of models' names."""
+    if _VISIBLE_ASCII.fullmatch(text) and len(text) <= MODEL_PATTERN_CHARS_MAX:
+        return None
+    return (
+        f"expected at most {MODEL_PATTERN_CHARS_MAX} visible ASCII characters without spaces; "
+        "`*` stands for any, as in gpt-4o*"
+    )
 
 
 def intent_problem(text: str) -> str | None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from headrace.clock import Clock
 from headrace.dialects.base import Operation
-from headrace.errors import BudgetExceeded, Forbidden, HeadraceError
+from headrace.errors import BudgetExceeded, BudgetUnknown, Forbidden, HeadraceError
 from headrace.gateway.flight import Flight
 from headrace.gateway.order import Order
 from headrace.gateway.plan import Lane, Plan
@@ -30,6 +30,7 @@ of those for nobody in particular."""
 
 # Budgets that lead to cheaper models that have budgets, and so on.
 _CHEAPER_MAX: Final = 8
+_UNKNOWN_S: Final = 1.0
 
 
 class Spending:
@@ -103,6 +104,7 @@ class Spending:
 
         Raises:
             BudgetExceeded: a budget has no room for it.
+            BudgetUnknown: whether one has room cannot be told.
             Forbidden: its price is not known, and such calls are refused.
         """
         payer = self._payer(order)
@@ -220,8 +222,15 @@ class Spending:
             "warning", "price_unknown", about=model, detail="its calls count nothing in budgets"
         )
 
-    def _refused(self, shortage: Shortage) -> BudgetExceeded:
+    def _refused(self, shortage: Shortage) -> HeadraceError:
         terms, count = shortage.budget.terms, self._metrics.budget_refusals
+        if shortage.is_unknown:
+            self._metrics.budget_unknown.increment()
+            return BudgetUnknown(
+                f"What is left of budget '{terms.name}' cannot be told: it is shared through the "
+                "store, which has not said yet how much of it may be spent here. Try again.",
+                retry_after_s=_UNKNOWN_S,
+            )
         count.add(count.at(shortage.period.word))
         held = ""
         if shortage.reserved_usd:
