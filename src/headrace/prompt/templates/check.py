@@ -1,6 +1,7 @@
 """Whether variables are what a template wants, and plain data throughout. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from sys import intern
 from typing import Any, Final
 
@@ -15,7 +16,6 @@ from headrace.prompt.templates.schema import Kind, Shape
 _PROBLEMS_TOLD_MAX: Final = 10
 _PATH_CHARS_MAX: Final = 120
 _ANY: Final = Shape("any")
-_TEXT: Final = frozenset((str,))
 _EMPTY: Final[Mapping[Kind, Any]] = {"array": (), "object": {}}
 _TYPES: Final[Mapping[Kind, tuple[type, ...]]] = {
     "string": (str,),
@@ -36,12 +36,14 @@ class Wanted(msgspec.Struct, frozen=True):
     Attributes:
         shape: of all variables together, an object.
         defaults: what stands in for those that are left out.
-        texts: the names, where every variable is a text and none may be left out.
+        pick: gives the values of all variables, where each is a text and none may be left out.
+        kinds: of what type they are then.
     """
 
     shape: Shape
     defaults: Mapping[str, Any] = {}
-    texts: tuple[str, ...] = ()
+    pick: Callable[[Mapping[str, Any]], tuple[Any, ...]] | None = None
+    kinds: Sequence[type] = ()
 
     def check(self, name: str, given: Mapping[str, Any]) -> Checked:
         """Check what the caller of template `name` gives.
@@ -50,11 +52,14 @@ class Wanted(msgspec.Struct, frozen=True):
             InvalidRequest: a variable is missing, unknown, or not what it has to be; the message
                 names each of them, and `param` the first.
         """
-        texts = self.texts
+        pick, kinds = self.pick, self.kinds
         # All at once, without a loop of our own: most templates take texts and nothing else.
-        if texts and type(given) is dict and (tuple(given) == texts or given.keys() == {*texts}):
-            values = given.values()
-            if _TEXT.issuperset(map(type, values)):
+        if pick is not None and type(given) is dict and len(given) == len(kinds):
+            try:
+                values = pick(given)
+            except KeyError:
+                values = ()
+            if [*map(type, values)] == kinds:
                 joined = "".join(values)
                 if joined.isascii():
                     return given, len(joined)
@@ -77,8 +82,18 @@ def wanted(shape: Shape, defaults: Mapping[str, Any]) -> Wanted:
     fields = shape.fields
     plain = all(each.kind == "string" and not each.is_optional for each in fields.values())
     is_plain = plain and not defaults and not shape.is_open
+    if not (is_plain and fields):
+        return Wanted(shape, defaults)
     # Interned, as names in a program's text are: then to compare them is to compare addresses.
-    return Wanted(shape, defaults, tuple(map(intern, fields)) if is_plain else ())
+    names = tuple(map(intern, fields))
+    return Wanted(shape, defaults, _picker(names), [str] * len(names))
+
+
+def _picker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    (name,) = names  # of which an itemgetter would not make a tuple
+    return lambda given: (given[name],)
 
 
 class _Check:

@@ -112,13 +112,12 @@ def parts_of(text: str, mark: str, name: str) -> tuple[Message, ...]:
     Raises:
         InvalidRequest: nothing came out.
     """
-    pieces = text.split(mark)
+    first, *pieces = text.split(mark)
     parts: list[Message] = []
     has_words = False
-    if words := pieces[0].strip():
+    if words := first.strip():
         parts.append(Message("user", words))
         has_words = True
-    del pieces[0]
     for each in pieces:
         role = _ROLE_OF_SIGN[each[0]]
         if role == "history":
