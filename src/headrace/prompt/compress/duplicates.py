@@ -14,6 +14,7 @@ PARAGRAPH_CHARS_MIN: Final = 60
 LINE_WORDS_MIN: Final = 8
 _BEGINNING_CHARS: Final = 48
 _BEGINNING_LETTERS: Final = 16
+_FEW: Final = " "  # how all lines begin that have hardly any letters
 
 _WORD_STOPS: Final = ".,;:"
 _ITEM: Final = re.compile(r"\s*(?:[-*•]|\d+[.)])\s")
@@ -26,11 +27,13 @@ def without_paragraphs(text: str) -> str:
     """Each paragraph once."""
     pieces = _split_paragraphs(text)
     begun = [_beginning(piece) for piece in pieces]
-    beginnings = Counter(begun)
+    beginnings = Counter(filter(None, begun))
+    if MARK not in text and len(beginnings) == beginnings.total():
+        return text  # no two begin alike
     seen: set[tuple[str, ...]] = set()
     kept: list[str] = []
     for piece, beginning in zip(pieces, begun, strict=True):
-        words = _words(piece) if beginning and beginnings[beginning] > 1 else ()
+        words = _words(piece) if beginnings[beginning] > 1 else ()
         if words and words in seen:
             kept.append(MARK + piece[len(piece.rstrip()) :])
         else:
@@ -43,16 +46,25 @@ def _beginning(piece: str) -> str:
     """Letters that are the same where the words are; empty for what is no paragraph to compare."""
     if len(piece) < PARAGRAPH_CHARS_MIN or _is_code(piece):
         return ""
+    return _first_letters(piece)
+
+
+def _first_letters(piece: str) -> str:
     letters = "".join(filter(str.isalnum, piece[:_BEGINNING_CHARS].lower()))
     return letters[:_BEGINNING_LETTERS] if len(letters) >= _BEGINNING_LETTERS else ""
 
 
 def without_lines(text: str) -> str:
     """Each line once, where a line stands for itself: items of lists and whole sentences."""
+    lines = text.split("\n")
+    begun = [(_first_letters(line) or _FEW) if _stands_alone(line) else "" for line in lines]
+    beginnings = Counter(filter(None, begun))
+    if len(beginnings) == beginnings.total():
+        return text  # no two begin alike
     seen: set[tuple[str, ...]] = set()
     kept: list[str] = []
-    for line in text.split("\n"):
-        words = _words(line) if _stands_alone(line) else ()
+    for line, beginning in zip(lines, begun, strict=True):
+        words = _words(line) if beginnings[beginning] > 1 else ()
         if len(words) >= LINE_WORDS_MIN and words in seen:
             if not kept or kept[-1] != MARK:
                 kept.append(MARK)

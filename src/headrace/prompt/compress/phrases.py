@@ -9,6 +9,7 @@ from typing import Final
 from headrace.prompt.compress.phrase_table import PHRASES
 from headrace.prompt.compress.protected import spans
 
+_INNER: Final = frozenset(word for phrase, _, _ in PHRASES for word in phrase.split()[1:-1])
 # Longer ones first, for some begin like others; each with words that have to stand by themselves:
 # those between the first and the last, which may have a bracket or a comma at them.
 _ORDERED: Final = tuple(
@@ -25,7 +26,7 @@ def shorten(text: str) -> str:
     lower = text.lower()
     if len(lower) != len(text):
         return text  # some letter is two in lower case, and places would not fit
-    words = frozenset(lower.split())
+    words = _INNER.intersection(lower.split())
     taken: list[tuple[int, int, str]] = []
     for phrase, short, needed in _ORDERED:
         if needed <= words and phrase in lower:

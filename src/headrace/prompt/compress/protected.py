@@ -17,6 +17,7 @@ _SPAN: Final = re.compile(
     r"|%\(\w++\)\w"
     r"|<[A-Za-z_][^<>\n]{0,80}+>"
 )
+_SPAN_SIGN: Final = re.compile(r"[`\"“{$%<]|https?://")
 _PUNCTUATION: Final = ".,;:!?()[]{}\"'`“”‘’*_"
 
 
@@ -27,7 +28,7 @@ def spans(text: str) -> list[tuple[int, int]]:
 
 def span_texts(text: str) -> list[str]:
     """The protected spans themselves."""
-    return _SPAN.findall(text)
+    return _SPAN.findall(text) if _SPAN_SIGN.search(text) else []
 
 
 def leaves_open(line: str) -> bool:

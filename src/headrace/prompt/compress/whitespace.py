@@ -22,30 +22,42 @@ _WRAPPED_LINES_MIN: Final = 3
 
 def trim(text: str) -> str:
     """No white space at the ends of lines, and no more than one blank line in a row."""
-    lines = "\n".join([line.rstrip(" \t") for line in text.split("\n")])
+    lines = text
+    if " \n" in text or "\t\n" in text or text.endswith((" ", "\t")):
+        lines = "\n".join([line.rstrip(" \t") for line in text.split("\n")])
     return _BLANK_LINES.sub("\n\n", lines) if "\n\n\n" in lines else lines
 
 
 def tidy(text: str) -> str:
     """As `trim`; padding between words is left out too, and wrapped paragraphs become one line."""
-    trimmed = trim(text)
-    if _PADDED.search(trimmed):
-        trimmed = "\n".join([_without_padding(line) for line in trimmed.split("\n")])
-    return unwrap(trimmed)
+    return unwrap(_without_paddings(trim(text)))
+
+
+def _without_paddings(text: str) -> str:
+    """Line by line, but for those without any, which are most."""
+    pieces: list[str] = []
+    at = 0
+    padded = _PADDED.search(text)
+    while padded is not None:
+        start = max(at, text.rfind("\n", at, padded.start()) + 1)
+        end = text.find("\n", padded.end())
+        end = end if end >= 0 else len(text)
+        pieces += (text[at:start], _without_padding(text[start:end]))
+        at = end
+        padded = _PADDED.search(text, end)
+    return "".join([*pieces, text[at:]])
 
 
 def _without_padding(line: str) -> str:
-    if not _PADDED.search(line):
+    padded = line.lstrip(" ")
+    if _COLUMNS_OR_CODE.search(padded):
         return line
-    body = line.lstrip(" ")
-    if _COLUMNS_OR_CODE.search(body):
-        return line
-    body = _AFTER_STOP.sub(" ", body)
+    body = _AFTER_STOP.sub(" ", padded)
     if body.count(" ") >= _WORDS_MIN:
         body = _PADDING.sub(" ", body)
-    if leaves_open(line) or span_texts(line) != span_texts(body):
+    if len(body) == len(padded) or leaves_open(line) or span_texts(line) != span_texts(body):
         return line
-    return line[: len(line) - len(line.lstrip(" "))] + body
+    return line[: len(line) - len(padded)] + body
 
 
 def unwrap(text: str) -> str:
@@ -56,31 +68,28 @@ def unwrap(text: str) -> str:
     """
     lines: list[str] = []
     paragraph: list[str] = []
+    indent, is_open = 0, False
     for line in text.split("\n"):
-        if paragraph and not _goes_on(paragraph, line):
+        is_long = len(line) >= _WRAPPED_CHARS_MIN
+        found = _PROSE_LINE.fullmatch(line) if is_long or is_open else None
+        if paragraph and not (is_open and found is not None and _goes_on(line, found, indent)):
             lines += _joined(paragraph)
             paragraph = []
-        if paragraph or _may_begin(line):
+        if paragraph:
             paragraph.append(line)
+        elif is_long and found is not None:
+            paragraph, indent = [line], found.end(1)
         else:
             lines.append(line)
+        is_open = bool(paragraph) and is_long and not line.endswith(":")
     return "\n".join(lines + _joined(paragraph))
 
 
-def _may_begin(line: str) -> bool:
-    return len(line) >= _WRAPPED_CHARS_MIN and _PROSE_LINE.fullmatch(line) is not None
-
-
-def _goes_on(paragraph: list[str], line: str) -> bool:
-    """Whether `line` is the next one of the paragraph."""
-    if len(paragraph[-1]) < _WRAPPED_CHARS_MIN or paragraph[-1].endswith(":"):
+def _goes_on(line: str, found: re.Match[str], indent: int) -> bool:
+    """Whether `line` is the next one of a paragraph."""
+    if found.end(1) != indent or "  " in line[indent:].rstrip(" "):
         return False
-    found = _PROSE_LINE.fullmatch(line)
-    if found is None or "  " in line.strip(" "):
-        return False
-    first = paragraph[0]
-    indent = len(first) - len(first.lstrip(" "))
-    return len(found[1]) == indent and _PROSE_START.match(line, indent) is not None
+    return _PROSE_START.match(line, indent) is not None
 
 
 def _joined(paragraph: list[str]) -> list[str]:
