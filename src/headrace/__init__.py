@@ -65,7 +65,11 @@ if TYPE_CHECKING:
         StreamReader,
     )
     from headrace.toolkit.values import NotStorable
+    from headrace.toolkit.video_creator import VideoCreator
+    from headrace.toolkit.video_outcome import VideoProgress, VideoResult
     from headrace.toolkit.warming import Warmed
+    from headrace.video.faults import VideoFault
+    from headrace.video.voices import EndpointVoice, EspeakVoice
 
 __all__ = (
     "Adapter",
@@ -92,6 +96,8 @@ __all__ = (
     "Count",
     "DeadlineExceeded",
     "Embeddings",
+    "EndpointVoice",
+    "EspeakVoice",
     "FitReport",
     "Fitted",
     "HeadraceError",
@@ -133,6 +139,10 @@ __all__ = (
     "UpstreamBroken",
     "UpstreamRefused",
     "Usage",
+    "VideoCreator",
+    "VideoFault",
+    "VideoProgress",
+    "VideoResult",
     "Warmed",
     "__version__",
     "cached",
@@ -186,7 +196,11 @@ _HOMES = (
     ("toolkit.simple_cache", ("SimpleCache",)),
     ("toolkit.stats", ("AdaptiveStats", "CacheErrors", "CacheInfo", "CacheStats")),
     ("toolkit.values", ("NotStorable",)),
+    ("toolkit.video_creator", ("VideoCreator",)),
+    ("toolkit.video_outcome", ("VideoProgress", "VideoResult")),
     ("toolkit.warming", ("Warmed",)),
+    ("video.faults", ("VideoFault",)),
+    ("video.voices", ("EndpointVoice", "EspeakVoice")),
 )
 """Where public names live; those that are not named here are errors."""
 

@@ -78,6 +78,8 @@ EXPECTED: Final[Mapping[str, str]] = {
     "Count": "class(tokens, is_exact, error_p95)",
     "DeadlineExceeded": "error(message, *, code, param, retry_after_s)",
     "Embeddings": "class(vectors, usage, model, provider, cache, cost_usd, attempts, raw)",
+    "EndpointVoice": "class(base_url, api_key, model, voice)",
+    "EspeakVoice": "class(language, words_per_minute)",
     "FitReport": (
         "class(*, tokens_before, tokens_after, budget_tokens, messages_dropped, results_cleared, "
         "summarised, left_out, next_out)"
@@ -142,6 +144,16 @@ EXPECTED: Final[Mapping[str, str]] = {
     "Usage": (
         "class(input_tokens, output_tokens, cached_tokens, cache_write_tokens, "
         "cache_write_1h_tokens)"
+    ),
+    "VideoCreator": (
+        "class(max_workers, preset, threads, *, output_dir, width, height, fps, crf, colors, "
+        "crossfade_s, captions, voice, font, ffmpeg, clock)"
+    ),
+    "VideoFault": "error(cause, message)",
+    "VideoProgress": "class(index, title, share)",
+    "VideoResult": (
+        "class(*, path, title, duration_s, size_bytes, scenes, width, height, captions, warnings, "
+        "error)"
     ),
     "Warmed": "class(computed, held, failed, last_error, is_full)",
     "__version__": "str",

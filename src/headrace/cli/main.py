@@ -5,7 +5,19 @@ from typing import Annotated
 
 import typer
 
-from headrace.cli import cache, config, intent, jobs, keys, route, serve, sim, spending, templates
+from headrace.cli import (
+    cache,
+    config,
+    intent,
+    jobs,
+    keys,
+    route,
+    serve,
+    sim,
+    spending,
+    templates,
+    video,
+)
 from headrace.errors import HeadraceError
 from headrace.version import __version__
 
@@ -64,6 +76,7 @@ def demo(
 app.command(epilog=serve.EPILOG)(serve.serve)
 app.command(epilog=sim.EPILOG)(sim.sim)
 app.command()(spending.spend)
+app.command(epilog=video.EPILOG)(video.video)
 app.add_typer(cache.app, name="cache")
 app.add_typer(config.app, name="config")
 app.add_typer(intent.app, name="intent")

@@ -1,0 +1,1 @@
+"""What videos cost: threads and workers, batches, and frames for the documents."""
