@@ -61,7 +61,8 @@ def main() -> None:
             tell=status.update,
         )
     rows = [
-        row(simple, {name: spent[way] for name, way in wanted[simple].items()}) for simple in kinds
+        row({name: spent[way] for name, way in wanted[simple].items()}, simple=simple)
+        for simple in kinds
     ]
     console.print(table(rows))
     is_kept = rows[0].ratio <= TWO_TO_ONE_MAX and rows[0].saved >= SAVED_SHARE_MIN
