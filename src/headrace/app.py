@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import uvloop
 
+from headrace.batches.room import BatchRoom
 from headrace.clock import Clock, SystemClock
 from headrace.console.app import make_console
 from headrace.console.keys import KeyRoom
@@ -16,6 +17,7 @@ from headrace.gateway.aiming.intents import read_classifiers
 from headrace.gateway.calls.lanes import Trust
 from headrace.gateway.shaping.shortening import check_shortener
 from headrace.gateway.templating.uses import check_uses
+from headrace.observe.batch_metrics import BatchMetrics
 from headrace.observe.cells import Cells, SharedCells
 from headrace.observe.event_log import DirectEventLog
 from headrace.observe.layout import Layout
@@ -32,6 +34,7 @@ from headrace.server.shared_spend import SharedSpend
 from headrace.server.supervisor import Supervisor
 from headrace.server.worker import Load, Worker
 from headrace.settings import Settings
+from headrace.settings.places import data_dir
 
 
 def serve(settings: Settings, load: Load) -> int:
@@ -146,7 +149,22 @@ def _run_worker(settings: Settings, load: Load, post: Post, sock: socket.socket)
 def _make_rooms(means: Means) -> Sequence[Room]:
     return [
         KeyRoom(means.keys, means.clock),
+        _batches(means),
     ]
+
+
+def _batches(means: Means) -> Room:
+    return BatchRoom(
+        means.settings,
+        data_dir(means.settings),
+        records=means.records,
+        asker=means.asker,
+        counts=BatchMetrics(means.metrics),
+        ids=means.ids,
+        clock=means.clock,
+        spawn=means.spawn,
+        say=means.say,
+    )
 
 
 def _say(text: str) -> None:

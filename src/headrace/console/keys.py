@@ -65,6 +65,11 @@ class KeyRoom:
     def __init__(self, keys: Keys, clock: Clock) -> None:
         self.routes = key_routes(keys, clock)
 
+    @property
+    def is_busy(self) -> bool:
+        """Nothing has to be waited for."""
+        return False
+
     async def start(self) -> None:
         """Nothing has to be done."""
 

@@ -6,6 +6,7 @@ import msgspec
 
 from headrace.cache.entry import Answer
 from headrace.dialects.base import Dialect, Operation
+from headrace.errors import HeadraceError
 from headrace.flow.scheduler import Priority
 from headrace.gateway.call import Hints, Stopwatch, make_call
 from headrace.gateway.order import Order
@@ -48,6 +49,10 @@ class Asker:
         self._pipeline = pipeline
         self._dialects = dialects
         self._now_s = now_s
+
+    def error_body(self, operation: Operation, error: HeadraceError) -> bytes:
+        """An error as a caller of the operation would read it."""
+        return self._dialects[_DIALECTS.get(operation, "openai")].error_body(error, "")
 
     async def ask(
         self,

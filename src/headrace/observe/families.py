@@ -131,6 +131,7 @@ ARM = Label("arm", tuple(map(str, range(1, 17))))
 BUDGETS_MAX = 16
 BUDGET = Label("budget", tuple(map(str, range(1, BUDGETS_MAX + 1))))
 PERIOD = Label("period", ("day", "month"))
+LINE = Label("outcome", ("answered", "failed", "invalid", "expired"))
 RATE_LIMIT = Label("limit", ("requests", "tokens", "concurrent", "too_small", "address"))
 
 # .45 and 2 are objectives of the usual service levels: a threshold has to be a bucket's edge.
@@ -309,4 +310,10 @@ _SELF = (
     _gauge("workers", "Worker processes."),
 )
 
-FAMILIES: tuple[Family, ...] = (*_TRAFFIC, *_UPSTREAM, *_AIM, *_CACHE, *_SELF)
+_WORK = (
+    _gauge("batches_running", "Batches that a worker runs."),
+    _counter("batch_lines", "Lines of batches that have their result.", LINE),
+    _counter("batch_retries", "Lines of batches that were asked again."),
+)
+
+FAMILIES: tuple[Family, ...] = (*_TRAFFIC, *_UPSTREAM, *_AIM, *_CACHE, *_WORK, *_SELF)

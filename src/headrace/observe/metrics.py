@@ -38,6 +38,7 @@ class Metrics:
         self._bind_upstream()
         self._bind_aim()
         self._bind_cache()
+        self._bind_work()
         self._bind_self()
         self._bind_hot_path()
         layout.zero_gauges(cells)
@@ -208,6 +209,11 @@ class Metrics:
         self.arm_errors = self._counter("arm_errors")
         self.arm_spent_usd = self._counter("arm_spent_usd")
         self.arm_seconds = self._counter("arm_seconds")
+
+    def _bind_work(self) -> None:
+        self.batches_running = self._gauge("batches_running")
+        self.batch_lines = self._counter("batch_lines")
+        self.batch_retries = self._counter("batch_retries")
 
     def _bind_cache(self) -> None:
         self.cache_entries = self._gauge("cache_entries")

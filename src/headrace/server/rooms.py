@@ -52,6 +52,11 @@ class Room(Protocol):
         """Its routes, as the console's framework has them."""
         ...
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is under way that is worth waiting for at the end."""
+        ...
+
     async def start(self) -> None:
         """The worker is about to listen."""
         ...
@@ -86,6 +91,10 @@ class Rooms:
     def routes(self) -> Sequence[Sequence[Any]]:
         """The routes of each."""
         return [room.routes for room in self._rooms]
+
+    @property
+    def is_busy(self) -> bool:
+        return any(room.is_busy for room in self._rooms)
 
     async def start(self) -> None:
         for room in self._rooms:

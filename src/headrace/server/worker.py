@@ -16,6 +16,7 @@ from headrace.gateway.calls.flow_desk import FlowDesk
 from headrace.gateway.engine import Engine
 from headrace.gateway.spend.treasury import Treasury
 from headrace.gateway.stock.cache_desk import CacheDesk
+from headrace.gateway.tasks import Tasks
 from headrace.gateway.warming.warming import Warming
 from headrace.ids import Ids
 from headrace.limits import SWEEP_INTERVAL_S
@@ -106,6 +107,7 @@ class Worker:
             settings, clock=clock, say=self._logs.events.say, sessions=post.session_table
         )
         self._engine = self._make_engine(settings)
+        self._room_tasks = Tasks(self._tell_bug)
         self._books = self._make_books(settings)
         self._keys = self._make_keys(settings)
         self._rooms = Rooms(make_rooms(self._means()))
@@ -169,6 +171,7 @@ class Worker:
             sweeper.cancel()
             self._lag.stop()
             await self._rooms.close()
+            await self._room_tasks.close()
             await self._engine.close()
             await self._keys.close()
             self._books.balance()
@@ -258,7 +261,7 @@ class Worker:
             metrics=self._metrics,
             records=self._records,
             keys=self._keys,
-            spawn=engine.spawn,
+            spawn=self._room_tasks.spawn,
             say=self._logs.events.say,
         )
 
@@ -322,8 +325,8 @@ class Worker:
         self._apps.drain()
         end_s = self._clock.monotonic_s() + self._settings.listen.drain_timeout_s
         self._stopping.clear()
-        while self._service.connections and self._clock.monotonic_s() < end_s:
-            if self._stopping.is_set():
+        while self._service.connections or self._rooms.is_busy:
+            if self._stopping.is_set() or self._clock.monotonic_s() >= end_s:
                 break
             await asyncio.sleep(DRAIN_POLL_S)
         self._engine.end_calls()

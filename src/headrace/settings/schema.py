@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from headrace.model import DialectName
 from headrace.settings import values
+from headrace.settings.batches import BatchesSettings, FileSettings
 from headrace.settings.bounded import (
     BaseUrl,
     CorsOrigin,
@@ -31,7 +32,6 @@ from headrace.settings.bounded import (
 )
 from headrace.settings.counting import CountingSettings
 from headrace.settings.cron import Cron, Every, parse_cron
-from headrace.settings.file_bounds import FileSettings
 from headrace.settings.flow import (
     ApiKeySettings,
     BatchSettings,
@@ -336,6 +336,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     templates: TemplateSettings = TemplateSettings()
     store: StoreSettings = StoreSettings()
     files: FileSettings = FileSettings()
+    batches: BatchesSettings = BatchesSettings()
     keys: tuple[KeySettings, ...] = ()
     limits: LimitsSettings = LimitsSettings()
     spend: SpendSettings = SpendSettings()

@@ -1,0 +1,44 @@
+"""What can be set of files that callers send, and of batches."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+FileBytes = Annotated[int, Meta(ge=1024, le=1 << 40)]
+KeepSeconds = Annotated[float, Meta(ge=60, le=10 * 365 * 86_400)]
+LinesAtOnce = Annotated[int, Meta(ge=1, le=1_000)]
+BatchesAtOnce = Annotated[int, Meta(ge=1, le=100)]
+Lines = Annotated[int, Meta(ge=1, le=1_000_000)]
+Tries = Annotated[int, Meta(ge=1, le=10)]
+
+
+class FileSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Files that callers send.
+
+    Attributes:
+        bytes_max: the largest one.
+        tenant_bytes_max: all of one tenant together.
+        keep_s: how long they are kept, where the caller says nothing else; results of batches too.
+    """
+
+    bytes_max: FileBytes = 512 * 1024 * 1024
+    tenant_bytes_max: FileBytes = 8 * 1024 * 1024 * 1024
+    keep_s: KeepSeconds = 30 * 86_400.0
+
+
+class BatchesSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Batches: files of requests that are worked off.
+
+    Attributes:
+        concurrency: lines of a batch that are asked at once, at the most.
+        at_once: batches that a worker runs at once.
+        lines_max: the longest batch.
+        tries: how often a line is asked that fails as it may not fail again; where it is only
+            too much for now, as often as there is time.
+    """
+
+    concurrency: LinesAtOnce = 32
+    at_once: BatchesAtOnce = 2
+    lines_max: Lines = 50_000
+    tries: Tries = 3
