@@ -50,6 +50,7 @@ class Gateway:
         self._environment = {
             **os.environ,
             "PYTHONPATH": headrace_process.SOURCES,
+            "XDG_STATE_HOME": str(folder.resolve() / "state"),
             **(environment or {}),
         }
         self.write_settings(settings)

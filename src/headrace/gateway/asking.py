@@ -1,6 +1,7 @@
 """Requests that nobody's connection waits for: what rooms ask in the name of a caller."""
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import msgspec
 
@@ -9,6 +10,7 @@ from headrace.dialects.base import Dialect, Operation
 from headrace.errors import HeadraceError
 from headrace.flow.scheduler import Priority
 from headrace.gateway.call import Hints, Stopwatch, make_call
+from headrace.gateway.ledger.ledger import Ending
 from headrace.gateway.order import Order
 from headrace.gateway.pipeline import Pipeline
 from headrace.gateway.reader import Source
@@ -17,6 +19,10 @@ from headrace.identity.keys import Principal
 from headrace.model import DialectName
 
 _DIALECTS: Mapping[Operation, DialectName] = {Operation.MESSAGES: "anthropic"}
+
+
+# Who asked waits no longer; nginx's number for it.
+_GIVEN_UP: Final = (499, "client_gone")
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -87,11 +93,22 @@ class Asker:
             key=who.key_name,
             models=who.models,
         )
-        waiter = Waiter()
-        order = Order(call, body, waiter, Stopwatch(self._now_s, self._now_s()))
-        self._pipeline.handle_all([order])
-        if order.error is not None:
-            raise order.error
-        answer = await waiter.outcome()
+        waiter, began_s = Waiter(), self._now_s()
+        order = Order(call, body, waiter, Stopwatch(self._now_s, began_s), asker_books=True)
+        answer, how = None, _GIVEN_UP
+        try:
+            self._pipeline.handle_all([order])
+            if order.error is not None:
+                raise order.error
+            answer = await waiter.outcome()
+            how = answer.status, ""
+        except HeadraceError as error:
+            how = error.status, error.code
+            raise
+        finally:
+            if (ledger := self._pipeline.landing.ledger) is not None:
+                status, code = how
+                end = Ending(ledger.new_id(), b"", began_s, 0.0, status, False, code)
+                ledger.asked(call, waiter.source, answer, end)
         assert waiter.source is not None  # noqa: S101  # an answer has a source
         return Asked(answer, waiter.source)

@@ -11,7 +11,7 @@ from headrace.gateway.headers import content_type, is_encoded
 from headrace.gateway.order import Order
 from headrace.gateway.reader import Fallback, Remarks
 from headrace.gateway.relay import Relay
-from headrace.model import Price, ReplyFacts
+from headrace.model import Price, ReplyFacts, Usage
 from headrace.upstream.faults import UpstreamFault, speaks_tls, wants_tls
 from headrace.upstream.h1 import RawHeaders
 
@@ -45,6 +45,7 @@ class Tower(Protocol):
     def unreported_usd(self, flight: "Flight") -> float | None: ...
     def ended(self, flight: "Flight") -> None: ...
     def landed(self, flight: "Flight") -> None: ...
+    def lost(self, order: Order, target: tuple[str, str], usage: Usage, usd: float) -> None: ...
     def closed(self, flight: "Flight") -> None: ...
     def now_s(self) -> float: ...
     def on_bug(self, bug: BaseException) -> None: ...
@@ -63,18 +64,25 @@ class Sender(Protocol):
 
 
 class Flight(Relay):
-    """A call under way and its relay."""
+    """A call under way and its relay.
 
-    __slots__ = ("_began_s", "agent", "facts", "followers", "order", "tower")
+    Attributes:
+        began_s: when it was made, monotonic seconds.
+        followers: requests that would have been calls of their own.
+        is_left: whether who led it, and pays for it, went away before it ended.
+    """
+
+    __slots__ = ("agent", "began_s", "facts", "followers", "is_left", "order", "tower")
 
     def __init__(self, order: Order, tower: Tower) -> None:
         super().__init__()
         self.order = order
         self.agent: Agent | None = None
         self.facts = _NO_FACTS
-        self.followers = 0  # requests that would have been calls of their own
+        self.followers = 0
+        self.is_left = False
         self.tower = tower
-        self._began_s = tower.now_s()
+        self.began_s = tower.now_s()
 
     @property
     def provider(self) -> str:
@@ -144,7 +152,7 @@ class Flight(Relay):
     def concluded(self) -> Answer:
         order = self.order
         if self.status >= _ERRORS and self.tower.has_better(self):
-            order.way.meter.done(self.status, self.tower.now_s() - self._began_s)
+            order.way.meter.done(self.status, self.tower.now_s() - self.began_s)
             raise UpstreamBroken(f"Provider '{order.way.endpoint.name}' answered {self.status}.")
         if self.is_stream:
             self._read_stream()
@@ -167,7 +175,7 @@ class Flight(Relay):
             order.model,
             usage,
             cost_usd,
-            self.tower.now_s() - self._began_s,
+            self.tower.now_s() - self.began_s,
         )
 
     def consoled(self, error: HeadraceError) -> bool:

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from headrace.cache.entry import Answer
 from headrace.clock import Clock
 from headrace.flow.singleflight import SingleFlight
 from headrace.gateway.flight import Flight
+from headrace.gateway.ledger.ledger import Ledger
 from headrace.gateway.order import Order
 from headrace.gateway.plan import Plan
 from headrace.gateway.stock.answers import Answers
@@ -16,6 +18,8 @@ from headrace.gateway.stock.seeker import Seeker
 from headrace.gateway.tasks import attempt
 from headrace.model import Price, Usage
 from headrace.observe.metrics import Metrics
+
+_HEDGE: Final = "hedge"
 
 if TYPE_CHECKING:
     from headrace.gateway.token_counts import TokenCounts
@@ -37,6 +41,8 @@ class Landing:
     Attributes:
         plan: see above; replaced on reload.
         counts: counts tokens, where anything asks for it; replaced on reload.
+        ledger: has a row for each call, where that is wanted.
+        keeps_bodies: whether what was sent is looked at once a call has ended.
         now_s: gives monotonic seconds.
         on_bug: see above.
     """
@@ -54,6 +60,8 @@ class Landing:
     ) -> None:
         self.plan = plan
         self.counts: TokenCounts | None = None
+        self.ledger: Ledger | None = None
+        self.keeps_bodies = False
         self._flights = flights
         self._answers = answers
         self._seeker = seeker
@@ -64,6 +72,12 @@ class Landing:
         self.has_better, self.console = consolation.has_better, consolation.console
         self.now_s = clock.monotonic_s
         self.on_bug = on_bug
+
+    def sent(self, order: Order) -> None:
+        """A call sets out: keep of its request what is asked of it when it has ended."""
+        order.sent_bytes = len(order.body)
+        if self.counts is not None or self.keeps_bodies:
+            order.counted = order.body
 
     def price_of(self, order: Order) -> Price | None:
         return self.plan.price(order.way, order.model)
@@ -88,11 +102,18 @@ class Landing:
     def landed(self, flight: Flight) -> None:
         order = flight.order
         self._flights.land(order.flight_key, flight)
-        if order.charge is not None:
-            charge, order.charge = order.charge, None
-            charge.ended(flight)
+        self._book(flight, None)
         if order.lease:
             self._seeker.give_back(order)
+
+    def lost(self, order: Order, target: tuple[str, str], usage: Usage, usd: float) -> None:
+        """Of two calls for the same, one was given up for the other."""
+        if order.charge is not None:
+            order.charge.lost("/".join(target), usage.input_tokens, usd)
+        if self.ledger is not None:
+            call = order.call
+            who, operation = (call.tenant, call.key), call.grammar.operation
+            self.ledger.errand(_HEDGE, who, operation, target, usage, usd, 0.0, is_estimated=True)
 
     def ended(self, flight: Flight) -> None:
         self._ended.append(flight)
@@ -118,9 +139,7 @@ class Landing:
         if answer is None or flight.is_consoled:
             return  # what readers were given cost nothing, and is known already
         self._flights.land(order.flight_key, flight)
-        if order.charge is not None:
-            charge, order.charge = order.charge, None
-            charge.answered(flight, answer)
+        self._book(flight, answer)
         meter = order.way.meter
         meter.done(answer.status, answer.seconds)
         if answer.usage:
@@ -144,6 +163,18 @@ class Landing:
             self._meanings.judge(order, answer)
         if order.lease:
             self._seeker.hand_over(order)
+
+    def _book(self, flight: Flight, answer: Answer | None) -> None:
+        """Settle what was held for a call, and write down what it cost."""
+        order = flight.order
+        if order.charge is not None:
+            charge, order.charge = order.charge, None
+            if answer is None:
+                charge.ended(flight)
+            else:
+                charge.answered(flight, answer)
+        if self.ledger is not None:
+            self.ledger.landed(flight)
 
     def _book_prompt_cache(self, order: Order, usage: Usage) -> None:
         price = self.price_of(order)

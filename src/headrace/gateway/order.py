@@ -16,10 +16,10 @@ from headrace.gateway.call import Call, Stopwatch
 from headrace.gateway.draft import Draft, Recipient
 from headrace.gateway.gates.choice import Choice
 from headrace.gateway.plan import Lane, Plan
-from headrace.gateway.reader import Reader, Remarks
+from headrace.gateway.reader import Outcome, Reader, Remarks, Source, Stale
 from headrace.gateway.relay import Relay
 from headrace.identity.model_patterns import allows
-from headrace.model import Failure, RequestView
+from headrace.model import CacheResult, Failure, RequestView
 from headrace.routing.directory import Target
 
 _VALUE_CHARS_MAX = 512
@@ -82,6 +82,8 @@ class Order(msgspec.Struct, eq=False):
         purge_seq: number of the last purge that was known when it was looked up.
         error: why it goes no further.
         charge: what it may cost, once it is admitted, where that is booked.
+        asker_books: whether the ledger has it from whoever asked for it.
+        sent_bytes: size of its body, once it is sent.
         remarks: what stages tell the caller and the log: the end of a header's name, and a value.
     """
 
@@ -120,6 +122,8 @@ class Order(msgspec.Struct, eq=False):
     purge_seq: int = 0
     error: HeadraceError | None = None
     charge: Charged | None = None
+    asker_books: bool = False
+    sent_bytes: int = 0
     remarks: Remarks = ()
 
     @property
@@ -139,6 +143,27 @@ class Order(msgspec.Struct, eq=False):
     def target(self) -> tuple[str, str]:
         """Who is asked now: provider and model, once it is routed."""
         return self.way.endpoint.name, self.model
+
+    def source(
+        self,
+        cache: CacheResult,
+        provider: str,
+        model: str,
+        flight: Outcome | None = None,
+        stale: Stale | None = None,
+    ) -> Source:
+        """What is told of where its answer comes from.
+
+        Args:
+            cache: how the cache answers.
+            provider: who gave the answer, or is asked.
+            model: what that calls the model.
+            flight: the call that brings it.
+            stale: why its time may be over.
+        """
+        key, asked = self.key, self.asked or self.view.model
+        told, intent = self.remarks, self.intent
+        return Source(cache, provider, model, flight, stale, key, told, asked, intent)
 
     def take_aim(self, aim: Aim) -> None:
         """Turn to the model that it is aimed at, in place of the one it names.

@@ -31,7 +31,7 @@ from headrace.gateway.order import (
     shape_of,
 )
 from headrace.gateway.plan import Plan
-from headrace.gateway.reader import Nobody, Reader, Source, Stale
+from headrace.gateway.reader import Nobody, Reader, Stale
 from headrace.gateway.shaping.shaping import Shaping
 from headrace.gateway.spend.spending import Spending
 from headrace.gateway.stock.answers import Answers, Held
@@ -235,7 +235,7 @@ class Pipeline:
         answer = held.answer
         stale = Stale.REVALIDATING if held.is_stale else None
         who = answer.provider, answer.model
-        order.reader.placed(Source(CacheResult.L1, *who, None, stale, order.key, order.remarks))
+        order.reader.placed(order.source(CacheResult.L1, *who, None, stale))
         order.reader.answer(answer, self.now_s() - answer.stored_s)
         order.reader.done()
         if not order.purpose:
@@ -266,9 +266,9 @@ class Pipeline:
             cache = CacheResult.MISS if order.looks_up else CacheResult.BYPASS
             if joins:
                 self._flights.start(order.flight_key, flight)
-        own, order.remarks = order.remarks, ()  # what is said from now on is said of the call
-        provider, model = order.way.endpoint.name, order.model
-        order.reader.placed(Source(cache, provider, model, flight, None, order.key, own))
+        source = order.source(cache, *order.target, flight)
+        order.remarks = ()  # what is said from now on is said of the call
+        order.reader.placed(source)
         flight.join(order.reader)
         del order.reader  # a cycle by way of the flight would be left to the garbage collector
         order.watch.passed("join")
@@ -388,8 +388,7 @@ class Pipeline:
         return True
 
     def _send(self, order: Order) -> bool:
-        if self.landing.counts is not None:
-            order.counted = order.body
+        self.landing.sent(order)
         flight = order.relay
         assert isinstance(flight, Flight)  # noqa: S101  # only leaders come this far
         self.sender.send(order, flight)

@@ -68,9 +68,18 @@ class Place(Protocol):
 
 
 class Source:
-    """Where one reader's answer comes from."""
+    """Where one reader's answer comes from.
 
-    __slots__ = ("_cache", "_call", "_model", "_provider", "_remarks", "_stale", "key")
+    Attributes:
+        key: what the answer is kept under.
+        asked: the model as the caller named it.
+        intent: what the caller wanted, where that is told.
+    """
+
+    __slots__ = (
+        *("_cache", "_call", "_model", "_provider", "_remarks", "_stale"),
+        *("asked", "intent", "key"),
+    )
 
     def __init__(
         self,
@@ -81,7 +90,11 @@ class Source:
         stale: Stale | None = None,
         key: bytes = b"",
         remarks: Remarks = (),
+        asked: str = "",
+        intent: str = "",
     ) -> None:
+        self.asked = asked
+        self.intent = intent
         self._cache = cache
         self._stale = stale
         self._provider = provider
@@ -89,6 +102,11 @@ class Source:
         self._call = call
         self.key = key
         self._remarks = remarks
+
+    @property
+    def flight(self) -> "Outcome | None":
+        """The call that brings the answer, where it is not there already."""
+        return self._call
 
     @property
     def provider(self) -> str:

@@ -74,6 +74,7 @@ LOOK_UP = Label("outcome", ("hit", "miss", "fault", "invalid"))
 MEANING = Label("outcome", ("hit", "trial", "miss", "fault"))
 VERDICT = Label("verdict", ("same", "different"))
 WRITE = Label("outcome", ("written", "failed", "dropped"))
+LEDGER = Label("outcome", ("written", "dropped", "stored", "damaged"))
 PRESSURE = Label("signal", ("lag", "cpu", "memory"))
 SHED = Label("priority", ("low", "batch"))
 STEP = Label("step", ("compressed", "fitted", "marked"))
@@ -290,6 +291,8 @@ _SELF = (
     _counter("prompts_shaped", "Prompts that were changed before they were sent.", STEP),
     _counter("prompt_tokens_removed", "Tokens that prompts were made shorter by, about.", STEP),
     _counter("shed_calls", "Calls refused by workers that had too much to do.", SHED),
+    _counter("ledger_rows", "Rows of the ledger, by what became of them.", LEDGER),
+    _gauge("ledger_pending_bytes", "Bytes of the ledger's journal that the store has not taken."),
     _counter("log_lines_dropped", "Log lines lost because the log could not keep up."),
     _counter("log_write_errors", "Writes to a log that failed; each is tried again."),
     Family("process_resident_memory_bytes", "Resident memory of all workers.", "gauge"),

@@ -249,6 +249,8 @@ class Metrics:
         self.shed_calls = self._counter("shed_calls")
         self.prompts_shaped = self._counter("prompts_shaped")
         self.prompt_tokens_removed = self._counter("prompt_tokens_removed")
+        self.ledger_rows = self._counter("ledger_rows")
+        self.ledger_pending = self._gauge("ledger_pending_bytes")
         self.log_lines_dropped = self._counter("log_lines_dropped")
         self.log_write_errors = self._counter("log_write_errors")
         self.process_memory = Gauge(cells, place("process_resident_memory_bytes"))

@@ -5,8 +5,7 @@ Implements the relay's `Reader`, for a client over HTTP.
 
 import enum
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from headrace.cache.entry import Answer, Headers
 from headrace.errors import (
@@ -21,7 +20,9 @@ from headrace.gateway.reader import Place, Source
 from headrace.server.callers import Admission, Caller
 from headrace.server.heads import RequestHead
 from headrace.server.inlet import Inlet
+from headrace.server.ledger_entry import enter
 from headrace.server.limit_lines import refusal_lines, without_limits
+from headrace.server.line import Line
 from headrace.server.replies import (
     GATHERED_BYTES_MIN,
     JSON_LINE,
@@ -44,17 +45,6 @@ CLIENT_GONE = 499  # nginx's number for it; never sent
 _ERRORS = 400
 # A provider may have gone on working when a request ended so.
 _UNFINISHED = frozenset(("client_gone", "deadline_exceeded"))
-
-
-class Line(Protocol):
-    """The connection as an exchange sees it."""
-
-    peer: str
-    write: Callable[[bytes], None]
-    writelines: Callable[[tuple[bytes, bytes]], None]
-
-    def finished(self, *, keep_alive: bool) -> None: ...
-    def broken(self) -> None: ...
 
 
 class State(enum.IntEnum):
@@ -148,10 +138,12 @@ class Exchange:
         """The connection is lost."""
         if self.state is _OVER:
             return
-        self.state = _OVER
+        is_written, self.state = self.state is _WRITTEN, _OVER
         self.status = self.status or CLIENT_GONE
         self.error = "client_gone"
         self._leave()
+        if not is_written:
+            self._enter()
         self._service.settled(self, aborted=True)
 
     def expire(self) -> None:
@@ -220,6 +212,7 @@ class Exchange:
 
     def close(self) -> None:
         """End a stream, whatever of it there was."""
+        self._enter()
         if self.head.takes_trailers:
             self.line.write(b"0\r\n%b\r\n" % self._trailers())
         elif not self.head.is_http10:
@@ -278,6 +271,11 @@ class Exchange:
 
     # The inside.
 
+    def _enter(self) -> None:
+        """Before the last byte is written, so that nobody has an answer without its row."""
+        if self._service.ledger is not None:
+            enter(self._service.ledger, self)
+
     def _passed_on(self, headers: Headers) -> bytes:
         """A provider's headers; limits that are told are those of the caller, where it has any."""
         return header_lines(headers if self.head.caller is None else without_limits(headers))
@@ -300,6 +298,7 @@ class Exchange:
     def _write_worded(self) -> None:
         if self.state is _WORDED:
             self.state = _WRITTEN
+            self._enter()
             worded, self._worded = self._worded, b""
             if isinstance(worded, bytes):
                 self.line.write(worded)
@@ -337,6 +336,7 @@ class Exchange:
         return b""
 
     def _break(self, error: HeadraceError) -> None:
+        self._enter()
         # What came may have broken off within an event, which a blank line ends.
         self.feed(b"\n\n" + self.head.dialect.error_event(error, self.request_id))
         self.cut(error)

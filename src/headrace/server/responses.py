@@ -135,6 +135,7 @@ class Responses:
         # No body of a client leads to a chat here, even if it is the same: its digest is another.
         digest = repeat_key(scope_digest(call.repeat_scope, b"chat"), body)
         order = Order(call, body, reader, exchange.watch, digest)
+        order.asker_books = True
         self._pipeline.handle_all([order])
         if order.error is not None:
             raise order.error

@@ -9,6 +9,7 @@ from msgspec import UNSET
 from headrace.cache.entry import Answer, Shape
 from headrace.clock import Clock
 from headrace.errors import HeadraceError, Overloaded
+from headrace.gateway.ledger.ledger import Ledger
 from headrace.gateway.order import Order
 from headrace.gateway.pipeline import Pipeline
 from headrace.gateway.tasks import attempt
@@ -96,6 +97,7 @@ class Service:
         self._desk = desk
         self._callers = callers
         self._pipeline = pipeline
+        self.ledger: Ledger | None = None  # set where one is wanted
         self._handlers = handlers
         self._metrics = metrics
         self._books = books
@@ -214,6 +216,8 @@ class Service:
             b"\r\n" if head.keep_alive else b"connection: close\r\n\r\n",
             b"" if is_large else body,
         )
+        if self.ledger is not None:
+            self.ledger.repeat(call, digest, answer, request_id, took_s)
         took_ms = took_s * 1000
         line = self._hit_line(connection, head, answer, (now_s, request_id, took_ms, body_bytes))
         self._books.note(line, _LOOK_UP, (took_ms,))
@@ -312,7 +316,8 @@ class Service:
             call = exchange.head.call
             if call is not None and exchange.state is not _OVER:  # the client may be gone already
                 exchanges.append(exchange)
-                orders.append(Order(call, body, exchange, exchange.watch, exchange.digest))
+                known = exchange.watch, exchange.digest
+                orders.append(Order(call, body, exchange, *known, asker_books=True))
         self._pipeline.handle_all(orders)
         for exchange, order in zip(exchanges, orders, strict=True):
             if order.error is not None:

@@ -32,6 +32,7 @@ from headrace.server.heads import Desk
 from headrace.server.http import HttpConnection
 from headrace.server.key_desk import KeyDesk
 from headrace.server.lane_told import lane_told
+from headrace.server.ledger_keeper import open_keeper
 from headrace.server.listener import Certificate, listen_on, server_tls
 from headrace.server.operations import Handler, Operations
 from headrace.server.places import Route
@@ -103,9 +104,10 @@ class Worker:
         self._metrics = metrics = post.metrics(clock)
         self._sampler = ProcessSampler(metrics)
         self._logs: Logs = open_logs(settings.log, metrics, clock)
-        self._records = records_of(
-            settings, clock=clock, say=self._logs.events.say, sessions=post.session_table
-        )
+        tag = f"{post.index:x}{secrets.token_hex(4)}"
+        say = self._logs.events.say
+        self._records = records_of(settings, clock=clock, say=say, sessions=post.session_table)
+        self._keeper = open_keeper(settings, self._records, clock, metrics, say, tag)
         self._engine = self._make_engine(settings)
         self._room_tasks = Tasks(self._tell_bug)
         self._books = self._make_books(settings)
@@ -122,8 +124,9 @@ class Worker:
             metrics=metrics,
             books=self._books,
             events=self._logs.events,
-            worker_tag=f"{post.index:x}{secrets.token_hex(4)}",
+            worker_tag=tag,
         )
+        self._keeper.attach(self._engine, self._service)
         self._warming = Warming(
             self._prompts_to_warm(settings),
             pipeline=self._engine.pipeline,
@@ -174,6 +177,7 @@ class Worker:
             await self._room_tasks.close()
             await self._engine.close()
             await self._keys.close()
+            await self._keeper.close()
             self._books.balance()
             await self._records.close()
             self._logs.close("stopped", pid=os.getpid())
@@ -307,6 +311,7 @@ class Worker:
         self._engine.shedding.update(lag_s, self._refresh())
         self._logs.flush()
         self._warming.tick()
+        self._keeper.tick()
         supervisor_pid = self._post.supervisor_pid
         if supervisor_pid is not None and os.getppid() != supervisor_pid:
             self._stopping.set()  # nobody would restart or stop this worker any more

@@ -45,6 +45,7 @@ from headrace.settings.flow import (
 )
 from headrace.settings.intents import Intents
 from headrace.settings.keys import KeySettings
+from headrace.settings.ledger import LedgerSettings
 from headrace.settings.log import LogSettings
 from headrace.settings.prompt import PromptSettings
 from headrace.settings.spend import BudgetSettings, SpendSettings
@@ -337,6 +338,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     store: StoreSettings = StoreSettings()
     files: FileSettings = FileSettings()
     batches: BatchesSettings = BatchesSettings()
+    ledger: LedgerSettings = LedgerSettings()
     keys: tuple[KeySettings, ...] = ()
     limits: LimitsSettings = LimitsSettings()
     spend: SpendSettings = SpendSettings()

@@ -24,7 +24,7 @@ from headrace.gateway.headers import is_encoded
 from headrace.gateway.order import Order
 from headrace.gateway.reader import Fallback, Nobody, Place
 from headrace.gateway.tasks import attempt
-from headrace.model import Failure, Price
+from headrace.model import Failure, Price, Usage
 from headrace.observe.metrics import Metrics
 from headrace.routing.directory import Target
 from headrace.upstream.faults import UpstreamFault
@@ -325,6 +325,9 @@ class Rest(Nobody):
 
     def landed(self, flight: Flight) -> None:
         """Nobody else joins it."""
+
+    def lost(self, order: Order, target: tuple[str, str], usage: Usage, usd: float) -> None:
+        self._tower.lost(order, target, usage, usd)
 
     def closed(self, flight: Flight) -> None:
         """Nobody else joins it."""

@@ -9,6 +9,7 @@ from headrace.clock import Clock
 from headrace.dialects.base import Operation
 from headrace.dialects.openai_bound import output_bound
 from headrace.errors import UpstreamBroken
+from headrace.gateway.ledger.ledger import Ledger
 from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.spend.spending import Spending
 from headrace.model import Usage
@@ -27,6 +28,9 @@ class Errands:
         clock: tells the time.
         metrics: counts.
         spending: holds what they may cost and books what they do, where that is wanted.
+
+    Attributes:
+        ledger: has a row for each, where that is wanted.
     """
 
     def __init__(
@@ -36,6 +40,7 @@ class Errands:
         metrics: Metrics,
         spending: Callable[[], Spending | None],
     ) -> None:
+        self.ledger: Ledger | None = None
         self._spending = spending
         self._plan = plan
         self._now_s = clock.monotonic_s
@@ -111,15 +116,21 @@ class Errands:
     ) -> bytes:
         spending = self._spending()
         if spending is None:
-            return (await self._fetch(lane, model, operation, body, purpose))[0]
+            return (await self._fetch(lane, model, operation, body, purpose, tenant))[0]
         has_output = operation is not Operation.EMBEDDINGS
         with spending.errand(lane, model, body, has_output=has_output, tenant=tenant) as spent:
-            said, usage, cost_usd = await self._fetch(lane, model, operation, body, purpose)
+            said, usage, cost_usd = await self._fetch(lane, model, operation, body, purpose, tenant)
             spent(cost_usd, usage)
         return said
 
     async def _fetch(
-        self, lane: Lane, model: str, operation: Operation, body: bytes, purpose: str
+        self,
+        lane: Lane,
+        model: str,
+        operation: Operation,
+        body: bytes,
+        purpose: str,
+        tenant: str,
     ) -> tuple[bytes, Usage | None, float]:
         endpoint = lane.endpoint
         began_s = self._now_s()
@@ -140,4 +151,8 @@ class Errands:
         if usage:
             lane.meter.spent(usage, cost_usd)
         self._metrics.cache_spent(purpose, cost_usd)
+        if self.ledger is not None:
+            target, took_s = (endpoint.name, model), self._now_s() - began_s
+            usd = cost_usd if price else None
+            self.ledger.errand(purpose, (tenant, ""), operation, target, usage, usd, took_s)
         return said, usage, cost_usd

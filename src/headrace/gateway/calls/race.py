@@ -360,5 +360,4 @@ class Race:
         usd = price.cost_usd(usage) if price else 0.0
         self._hedges.spent(usage.input_tokens, usd)
         lane.meter.hedge_spent(usage.input_tokens, usd)
-        if order.charge is not None:
-            order.charge.lost(f"{lane.endpoint.name}/{model}", usage.input_tokens, usd)
+        self._flight.tower.lost(order, (lane.endpoint.name, model), usage, usd)

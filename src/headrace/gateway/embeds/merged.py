@@ -14,7 +14,7 @@ from headrace.gateway.headers import is_encoded
 from headrace.gateway.order import Order
 from headrace.gateway.reader import Nobody, Place
 from headrace.gateway.tasks import attempt
-from headrace.model import Price
+from headrace.model import Price, Usage
 from headrace.upstream.faults import UpstreamFault
 
 # What a provider says of a request that is wrong or too much, and not of a caller or of the time.
@@ -225,6 +225,9 @@ class Call(Nobody):
 
     def landed(self, flight: Flight) -> None:
         """Nobody else joins it."""
+
+    def lost(self, order: Order, target: tuple[str, str], usage: Usage, usd: float) -> None:
+        self.shares[0].flight.tower.lost(order, target, usage, usd)
 
     def closed(self, flight: Flight) -> None:
         """Nobody else joins it."""

@@ -1,0 +1,1 @@
+"""A row for each call, written before its last byte is."""
