@@ -15,6 +15,7 @@ from headrace.batches.upload import Upload
 from headrace.clock import Clock
 from headrace.errors import InvalidRequest, NotFound
 from headrace.ids import Ids
+from headrace.limits import FORM_BYTES_MAX
 from headrace.settings.batches import FileSettings
 
 EXPIRES_S_MIN: Final = 3_600
@@ -170,7 +171,8 @@ class Files:
 
     async def _check_room(self, taking: Taking, settings: FileSettings) -> None:
         held = await self.table.held_bytes(taking.tenant)
-        if held + (taking.bytes_told or 0) > settings.tenant_bytes_max:
+        coming = max(0, (taking.bytes_told or 0) - FORM_BYTES_MAX)
+        if held + coming > settings.tenant_bytes_max:
             raise _no_room(settings)
 
     def _described(self, file_id: str, tenant: str, upload: Upload, place: str) -> KeptFile:

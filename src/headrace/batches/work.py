@@ -180,8 +180,8 @@ class Work:
             if self._is_stopping and not result.is_good:
                 return  # it may be the end of the gateway that speaks: a successor asks again
             self._gear.counts.ended("answered" if result.is_good else "failed")
+        self._done[number] = 1  # first: who is cancelled from here on has its result written
         await self._journal.put(result)
-        self._done[number] = 1
 
     async def _expire_rest(self, journal: Journal) -> None:
         source = LineSource(*self.lines)
