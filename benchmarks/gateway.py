@@ -22,7 +22,7 @@ class Wants(msgspec.Struct, frozen=True):
     Attributes:
         cache: settings of the cache.
         providers: providers beside the mock.
-        data_dir: where it keeps its files.
+        data_dir: where it keeps its files; by default a folder of its own.
         mock: settings of the mock as a provider.
         more: other sections of the settings.
     """
@@ -76,7 +76,8 @@ def serving(
     log = directory / f"{name}.log"
     settings = directory / f"{name}.yaml"
     # JSON is YAML: no writer of our own is needed.
-    values = _settings(port, upstream_port, log, cache_mb, warm_connections, wants)
+    place = wants.data_dir or directory / f"{name}.data"
+    values = _settings(port, upstream_port, log, cache_mb, warm_connections, wants, place)
     settings.write_text(json.dumps(values, indent=2))
     arguments = [sys.executable, "-m", *program, "serve", "--config", str(settings)]
     with processes.running(
@@ -99,10 +100,10 @@ def _settings(
     cache_mb: int,
     warm_connections: int,
     wants: Wants,
+    place: Path,
 ) -> dict[str, object]:
-    place = {} if wants.data_dir is None else {"data_dir": str(wants.data_dir)}
     return {
-        **place,
+        "data_dir": str(place),
         "listen": {"host": "127.0.0.1", "port": port, "workers": 1},
         "providers": {
             "mock": {

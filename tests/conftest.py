@@ -6,7 +6,9 @@ long an example takes says nothing of it: other tests run at the same time.
 
 import gc
 import os
+import tempfile
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 _ANY_SPEED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -14,6 +16,13 @@ _ANY_SPEED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("here", **_ANY_SPEED)
 settings.register_profile("ci", **_ANY_SPEED, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Whatever names no place for its data keeps none in the home of whoever runs the tests."""
+    state = tempfile.TemporaryDirectory(prefix="headrace-tests-")
+    os.environ["XDG_STATE_HOME"] = state.name
+    config.add_cleanup(state.cleanup)
 
 
 def pytest_collection_finish() -> None:

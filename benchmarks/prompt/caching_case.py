@@ -243,6 +243,7 @@ def _serving(
     port = processes.free_port()
     provider = {"dialect": dialect, "base_url": f"{sim.url}/v1", "api_key": "key", "marks": "on"}
     settings = {
+        "data_dir": str(directory / "data"),
         "listen": {"host": "127.0.0.1", "port": port},
         "providers": {"sim": provider},
         "prompt": prompt,

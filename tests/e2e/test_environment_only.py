@@ -31,7 +31,9 @@ def served(folder: Path, **environment: str) -> Iterator[str]:
         stderr.open("wb") as output,
         subprocess.Popen(
             (sys.executable, "-m", "headrace.cli.main", "serve", "--port", "0"),
-            env=kept | {"PYTHONPATH": str(ROOT / "src")} | environment,
+            env=kept
+            | {"PYTHONPATH": str(ROOT / "src"), "XDG_STATE_HOME": str(folder / "state")}
+            | environment,
             stdout=subprocess.DEVNULL,
             stderr=output,
         ) as process,

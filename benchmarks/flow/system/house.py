@@ -128,6 +128,7 @@ def gateway(
     log, file = directory / f"{name}.log", directory / f"{name}.yaml"
     keys = [{"key": key_of(tenant), "tenant": tenant} for tenant in (*tenants, "default")]
     values = {
+        "data_dir": str(directory / f"{name}.data"),
         "listen": {"host": "127.0.0.1", "port": port, "workers": 1},
         "providers": {each: provider.told() for each, provider in providers.items()},
         "models": {model: {"targets": list(targets)} for model, targets in models.items()},

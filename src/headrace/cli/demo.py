@@ -1,6 +1,7 @@
 """`headrace demo`: a simulated provider, the gateway, and a workload to look at."""
 
 import asyncio
+import json
 import signal
 import socket
 import tempfile
@@ -28,6 +29,7 @@ _WORKLOAD_TIMEOUT_S: Final = 60.0
 _OBITUARY_S: Final = 1.0
 _INTERRUPTED: Final = 130
 _SETTINGS: Final = """\
+data_dir: {folder}
 listen: {{host: 127.0.0.1, port: {port}}}
 providers:
   openai: {{dialect: openai, base_url: "{sim}/v1"}}
@@ -97,7 +99,9 @@ class _Demo:
             )
             watchers.append(group.create_task(sim.watch()))
             settings = folder / "headrace.yaml"
-            settings.write_text(_SETTINGS.format(port=port, sim=await sim.url()))
+            settings.write_text(
+                _SETTINGS.format(port=port, sim=await sim.url(), folder=json.dumps(str(folder)))
+            )
             gateway = await children.enter_async_context(
                 started("gateway", "serve", "--config", str(settings))
             )
