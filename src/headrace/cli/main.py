@@ -8,6 +8,7 @@ import typer
 from headrace.cli import (
     cache,
     config,
+    db,
     intent,
     jobs,
     keys,
@@ -79,6 +80,7 @@ app.command()(spending.spend)
 app.command(epilog=video.EPILOG)(video.video)
 app.add_typer(cache.app, name="cache")
 app.add_typer(config.app, name="config")
+app.add_typer(db.app, name="db")
 app.add_typer(intent.app, name="intent")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")

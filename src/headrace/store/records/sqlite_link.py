@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from headrace.store.faults import StoreBusy, StoreFault, StoreFull, StoreLost
 from headrace.store.records.queries import Query
 from headrace.store.records.records import BoundStep, Row, Values
-from headrace.store.records.steps import migration
+from headrace.store.records.steps import Tell, migration
 from headrace.store.sqlite_ways import (
     error_code,
     exclusive,
@@ -60,8 +60,8 @@ class RecordFile:
         self._busy_timeout_s = busy_timeout_s
         self._lock = threading.Lock()  # one thread at a time opens it
 
-    def open(self, *, writes: bool) -> sqlite3.Connection:
-        """A connection to tables of the newest version."""
+    def open(self, *, writes: bool, tell: Tell | None = None) -> sqlite3.Connection:
+        """A connection to tables of the newest version; `tell` is told of each step to there."""
         with self._lock, exclusive(self._path):
             make_private(self._path)
             connection = self._connect()
@@ -69,7 +69,7 @@ class RecordFile:
                 stack.callback(connection.close)
                 for pragma in _PRAGMAS:
                     connection.execute(f"PRAGMA {pragma}").fetchall()
-                migrate(connection, self.name)
+                migrate(connection, self.name, tell=tell)
                 if not writes:
                     connection.execute("PRAGMA query_only = ON")
                 stack.pop_all()
@@ -190,9 +190,11 @@ class RecordLink:
         return True
 
 
-def migrate(connection: sqlite3.Connection, name: str, upto: int | None = None) -> int:
+def migrate(
+    connection: sqlite3.Connection, name: str, upto: int | None = None, tell: Tell | None = None
+) -> int:
     """Bring the tables of a file to a version; returns the one they had."""
-    steps = migration(_DIALECT, name, upto)
+    steps = migration(_DIALECT, name, upto, tell)
     try:
         statement = next(steps)
         while True:

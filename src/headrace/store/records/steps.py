@@ -5,7 +5,7 @@ differently; `-- only: sqlite` stands before a statement for one of them.
 """
 
 import re
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any, Final
 
@@ -79,6 +79,9 @@ class MigrationStep(msgspec.Struct, frozen=True):
     statements: tuple[str, ...]
 
 
+Tell = Callable[[MigrationStep], None]
+
+
 def load_steps(dialect: str) -> tuple[MigrationStep, ...]:
     """The steps that ship, in order.
 
@@ -135,7 +138,9 @@ def _typed(statement: str, dialect: str) -> str:
     return _TYPE.sub(lambda found: types.get(found[1], found[0]), statement)
 
 
-def migration(dialect: str, name: str, upto: int | None = None) -> Migration:
+def migration(
+    dialect: str, name: str, upto: int | None = None, tell: Tell | None = None
+) -> Migration:
     """Bring the tables to a version; nothing is written where they have it.
 
     Whoever runs it, on a connection that begins no transactions of its own, rolls back what failed.
@@ -144,6 +149,7 @@ def migration(dialect: str, name: str, upto: int | None = None) -> Migration:
         dialect: of the database.
         name: of the database, for messages.
         upto: the version to stop at; the newest by default.
+        tell: told of each step before it runs.
 
     Raises:
         SchemaTooNew: a newer version of Headrace made them.
@@ -155,6 +161,8 @@ def migration(dialect: str, name: str, upto: int | None = None) -> Migration:
             yield statement
         # Somebody else may have been faster.
         for step in steps[(yield from _version(dialect)) :]:
+            if tell is not None:
+                tell(step)
             for statement in step.statements:
                 yield statement
             yield (

@@ -1,4 +1,5 @@
--- What a PostgreSQL server tells of itself. Nothing here takes a lock that others could wait for.
+-- What a PostgreSQL server tells of itself. Sizes are left out of what somebody has locked against
+-- being read, since whoever asks would wait for that.
 
 -- name: server
 -- for: what kind of server this is, how large, and how it is set
@@ -62,7 +63,9 @@ WHERE datname = current_database();
 -- for: how large tables are, how they are read, and what they carry along
 SELECT stat.relname AS name,
     greatest(class.reltuples, stat.n_live_tup)::float8 AS rows,
-    pg_total_relation_size(stat.relid) AS size_bytes,
+    CASE WHEN stat.relid NOT IN (SELECT relation FROM pg_locks
+            WHERE mode = 'AccessExclusiveLock' AND relation IS NOT NULL)
+        THEN pg_total_relation_size(stat.relid) END AS size_bytes,
     stat.seq_scan AS full_reads, stat.seq_tup_read AS full_read_rows,
     coalesce(stat.idx_scan, 0) AS index_reads,
     stat.n_live_tup AS live, stat.n_dead_tup AS dead,
@@ -75,13 +78,15 @@ SELECT stat.relname AS name,
     age(class.relfrozenxid) AS age
 FROM pg_stat_user_tables AS stat
 JOIN pg_class AS class ON class.oid = stat.relid
-ORDER BY size_bytes DESC
+ORDER BY size_bytes DESC NULLS FIRST
 LIMIT 100;
 
 -- name: indexes
 -- for: indexes that nothing reads, that are not valid, or that stand twice
 SELECT class.relname AS name, tables.relname AS table_name,
-    pg_relation_size(class.oid) AS size_bytes,
+    CASE WHEN class.oid NOT IN (SELECT relation FROM pg_locks
+            WHERE mode = 'AccessExclusiveLock' AND relation IS NOT NULL)
+        THEN pg_relation_size(class.oid) ELSE 0 END AS size_bytes,
     coalesce(stat.idx_scan, 0) AS reads,
     index.indisunique OR index.indisprimary AS is_constraint,
     index.indisvalid AND index.indisready AS is_valid,
@@ -122,8 +127,7 @@ LIMIT 20;
 
 -- name: has_statements
 -- for: whether the server counts statements
-SELECT coalesce(string_to_array(replace(current_setting('shared_preload_libraries'), ' ', ''), ',')
-        @> ARRAY['pg_stat_statements'], false) AS is_loaded,
+SELECT current_setting('pg_stat_statements.max', true) IS NOT NULL AS is_loaded,
     EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'pg_stat_statements') AS is_made,
     EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = 'pg_stat_statements')
         AS is_available;
@@ -148,6 +152,6 @@ SELECT class.relname AS name,
     coalesce(index.indisvalid, true) AS is_valid
 FROM pg_class AS class
 LEFT JOIN pg_index AS index ON index.indexrelid = class.oid
-WHERE class.relnamespace = current_schema()::regnamespace
+WHERE class.relnamespace = current_schema()::text::regnamespace
     AND class.relkind IN ('r', 'p', 'i', 'I') AND class.relname LIKE 'headrace\_%'
 ORDER BY 1;
