@@ -50,7 +50,7 @@ class PostgresAsker:
         options = {key: value for key, value in options.items() if key not in given}
         try:
             self._connection: Connection[Row] = psycopg.connect(
-                url, autocommit=True, row_factory=dict_row, **options
+                url, autocommit=True, prepare_threshold=None, row_factory=dict_row, **options
             )
             self._connection.execute("SET default_transaction_read_only = on")
             self._connection.execute(f"SET statement_timeout = {_TIMEOUT_MS}")
