@@ -135,12 +135,15 @@ def _opening(ffmpeg: Ffmpeg) -> list[str]:
 
 
 def _graph(ffmpeg: Ffmpeg, look: Look, clip: Clip) -> str:
-    scene = _layer_chain(ffmpeg, look, clip.layer, clip.start_frame, clip.frames)
-    if clip.before is None or not clip.fade_frames:
-        return f"{scene}[v]"
-    before = _layer_chain(ffmpeg, look, clip.before, clip.start_frame, clip.fade_frames)
-    fade = f"xfade=transition=fade:duration={clip.fade_frames / look.fps:.6f}:offset=0"
-    return f"{before}[a];{scene}[b];[a][b]{fade},format=yuv420p[v]"
+    start, fade = clip.start_frame, clip.fade_frames
+    if clip.before is None or not fade:
+        return f"{_layer_chain(ffmpeg, look, clip.layer, start, clip.frames)}[v]"
+    # xfade works in 4:4:4 only: what is not faded goes around it, at half the cost of all.
+    before = _layer_chain(ffmpeg, look, clip.before, start, fade)
+    fading = _layer_chain(ffmpeg, look, clip.layer, start, fade)
+    rest = _layer_chain(ffmpeg, look, clip.layer, start + fade, clip.frames - fade)
+    over = f"xfade=transition=fade:duration={fade / look.fps:.6f}:offset=0,format=yuv420p"
+    return f"{before}[a];{fading}[b];{rest}[c];[a][b]{over}[ab];[ab][c]concat=n=2[v]"
 
 
 def _layer_chain(ffmpeg: Ffmpeg, look: Look, layer: Layer, start_frame: int, frames: int) -> str:

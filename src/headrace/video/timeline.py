@@ -57,6 +57,11 @@ def timeline(
     if spoken_s:
         seconds = [said + SPEECH_TAIL_S for said in spoken_s]
     if duration_s is not None:
+        if spoken_s and duration_s < sum(seconds):
+            raise _refused(
+                f"duration_s is {duration_s:g}, and what is said takes {sum(seconds):.1f} s: "
+                "give it more time, shorten the script, or have it said faster"
+            )
         seconds = _stretched(seconds, duration_s, fps)
     if (whole := sum(seconds)) > DURATION_S_MAX:
         raise _refused(f"the video would last {whole:.0f} s, and {DURATION_S_MAX:.0f} are the most")

@@ -28,6 +28,14 @@ def test_espeak_says_every_scene_as_loud_as_is_usual(tmp_path: Path) -> None:
     assert video.told(result.path).duration_s == pytest.approx(result.duration_s, abs=0.15)
 
 
+def test_what_cannot_be_said_is_silence(tmp_path: Path) -> None:
+    with VideoCreator(1, output_dir=tmp_path, voice=EspeakVoice(), **SMALL) as creator:
+        result = creator.create_video(["Words.", "\N{HORIZONTAL ELLIPSIS}", "- -"])
+    assert result.path is not None
+    assert result.scenes == 3
+    assert video.loudness_lufs(result.path) > -30
+
+
 def test_without_a_voice_there_is_silence(tmp_path: Path) -> None:
     with VideoCreator(1, output_dir=tmp_path, **SMALL) as creator:
         result = creator.create_video("x", use_simple_bg=True, duration_s=1)

@@ -57,18 +57,22 @@ def test_a_clip_is_as_long_as_its_frames_say() -> None:
 def test_a_scene_goes_over_from_the_one_before() -> None:
     before = msgspec.structs.replace(LAYER, color="#24414f")
     drawn = graph(clip_command(FFMPEG, LOOK, Clip(LAYER, before, 10, 100, 50), "out"))
-    first, second, fade = drawn.split(";")
+    first, second, rest, fade, whole = drawn.split(";")
     assert "0x24414f" in first
     assert "trim=end_frame=10" in first
     assert "0x1b2a49" in second
-    assert "trim=end_frame=50" in second
+    assert "trim=end_frame=10" in second
+    assert "0x1b2a49" in rest
+    assert "trim=end_frame=40" in rest
     assert fade.startswith("[a][b]xfade=transition=fade:duration=0.400000:offset=0")
+    assert whole == "[ab][c]concat=n=2[v]"
 
 
 def test_a_moving_background_goes_on_where_it_was() -> None:
     look = msgspec.structs.replace(LOOK, background="gradient")
     drawn = graph(clip_command(FFMPEG, look, Clip(LAYER, LAYER, 10, 100, 50), "out"))
     assert drawn.count("sin((t+4.000000)*0.35)") == 2
+    assert drawn.count("sin((t+4.400000)*0.35)") == 1
 
 
 def whole(**changes: object) -> list[str]:

@@ -27,6 +27,13 @@ def test_the_whole_may_be_given() -> None:
     assert cues[2].frames > 2 * cues[1].frames
 
 
+def test_what_is_said_is_never_cut_off() -> None:
+    cues = timeline("", ["A.", "B."], fps=10, spoken_s=[1.6, 3.6], duration_s=12)
+    assert [cue.frames for cue in cues] == [40, 80]
+    with pytest.raises(InvalidRequest, match=r"what is said takes 6\.0 s"):
+        timeline("", ["A.", "B."], fps=10, spoken_s=[1.6, 3.6], duration_s=5.9)
+
+
 def test_rounding_does_not_add_up() -> None:
     cues = timeline("", ["Yes."] * 100, fps=7, duration_s=33.33)
     assert cues[-1].start_frame + cues[-1].frames == round(33.33 * 7)
