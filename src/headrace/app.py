@@ -12,6 +12,7 @@ from headrace.batches.room import BatchRoom
 from headrace.clock import Clock, SystemClock
 from headrace.console.app import make_console
 from headrace.console.keys import KeyRoom
+from headrace.console.usage import UsageRoom
 from headrace.gateway.aiming.aim import read_weights
 from headrace.gateway.aiming.intents import read_classifiers
 from headrace.gateway.calls.lanes import Trust
@@ -35,6 +36,7 @@ from headrace.server.supervisor import Supervisor
 from headrace.server.worker import Load, Worker
 from headrace.settings import Settings
 from headrace.settings.places import data_dir
+from headrace.store.ledger.usage import UsageReader
 
 
 def serve(settings: Settings, load: Load) -> int:
@@ -149,8 +151,13 @@ def _run_worker(settings: Settings, load: Load, post: Post, sock: socket.socket)
 def _make_rooms(means: Means) -> Sequence[Room]:
     return [
         KeyRoom(means.keys, means.clock),
+        _usage(means),
         _batches(means),
     ]
+
+
+def _usage(means: Means) -> Room:
+    return UsageRoom(UsageReader(means.records, means.clock))
 
 
 def _batches(means: Means) -> Room:

@@ -17,6 +17,7 @@ from headrace.cli import (
     sim,
     spending,
     templates,
+    usage,
     video,
 )
 from headrace.errors import HeadraceError
@@ -77,6 +78,7 @@ def demo(
 app.command(epilog=serve.EPILOG)(serve.serve)
 app.command(epilog=sim.EPILOG)(sim.sim)
 app.command()(spending.spend)
+app.command()(usage.usage)
 app.command(epilog=video.EPILOG)(video.video)
 app.add_typer(cache.app, name="cache")
 app.add_typer(config.app, name="config")

@@ -82,7 +82,10 @@ MODEL_PREFIX: Final = "/v1/models/"
 ADMIN_PREFIX: Final = "/admin/"
 ADMIN_PLACES: Final = tuple(
     ADMIN_PREFIX + name
-    for name in ("status", "cache", "flow", "spend", "keys", "keys/{id}", "keys/{id}/rotate")
+    for name in (
+        *("status", "cache", "flow", "spend", "keys", "keys/{id}", "keys/{id}/rotate"),
+        *("usage", "usage/calls", "usage/calls/{id}"),
+    )
 )
 _PREFIXES: Final[Mapping[str, Place]] = {
     MODEL_PREFIX: _MODEL,

@@ -124,6 +124,152 @@ ON CONFLICT (month, tenant, key_name, model, provider, cache, intent, purpose) D
     duration_us = held.duration_us + excluded.duration_us,
     upstream_us = held.upstream_us + excluded.upstream_us;
 
+-- name: usage_by_day
+-- for: what calls of some days came to, told apart by whatever is wanted
+-- index: headrace_usage_daily
+SELECT
+    CASE WHEN CAST(:by_day AS INTEGER) = 1 THEN day END AS day,
+    CASE WHEN CAST(:by_tenant AS INTEGER) = 1 THEN tenant END AS tenant,
+    CASE WHEN CAST(:by_key_name AS INTEGER) = 1 THEN key_name END AS key_name,
+    CASE WHEN CAST(:by_model AS INTEGER) = 1 THEN model END AS model,
+    CASE WHEN CAST(:by_provider AS INTEGER) = 1 THEN provider END AS provider,
+    CASE WHEN CAST(:by_cache AS INTEGER) = 1 THEN cache END AS cache,
+    CASE WHEN CAST(:by_intent AS INTEGER) = 1 THEN intent END AS intent,
+    CASE WHEN CAST(:by_purpose AS INTEGER) = 1 THEN purpose END AS purpose,
+    CAST(sum(calls) AS BIGINT) AS calls,
+    CAST(sum(errors) AS BIGINT) AS errors,
+    CAST(sum(estimated) AS BIGINT) AS estimated,
+    CAST(sum(unpriced) AS BIGINT) AS unpriced,
+    CAST(sum(input_tokens) AS BIGINT) AS input_tokens,
+    CAST(sum(cached_tokens) AS BIGINT) AS cached_tokens,
+    CAST(sum(cache_write_tokens) AS BIGINT) AS cache_write_tokens,
+    CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
+    CAST(sum(cost_nano) AS BIGINT) AS cost_nano,
+    CAST(sum(saved_nano) AS BIGINT) AS saved_nano,
+    CAST(sum(duration_us) AS BIGINT) AS duration_us,
+    CAST(sum(upstream_us) AS BIGINT) AS upstream_us
+FROM headrace_usage_daily
+WHERE day >= CAST(:first AS TEXT) AND day <= CAST(:last AS TEXT)
+    AND (CAST(:tenant AS TEXT) IS NULL OR tenant = CAST(:tenant AS TEXT))
+    AND (CAST(:key_name AS TEXT) IS NULL OR key_name = CAST(:key_name AS TEXT))
+    AND (CAST(:model AS TEXT) IS NULL OR model = CAST(:model AS TEXT))
+    AND (CAST(:provider AS TEXT) IS NULL OR provider = CAST(:provider AS TEXT))
+    AND (CAST(:cache AS TEXT) IS NULL OR cache = CAST(:cache AS TEXT))
+    AND (CAST(:intent AS TEXT) IS NULL OR intent = CAST(:intent AS TEXT))
+    AND (CAST(:purpose AS TEXT) IS NULL OR purpose = CAST(:purpose AS TEXT))
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+ORDER BY 1, 17 DESC, 9 DESC, 2, 3, 4, 5, 6, 7, 8
+LIMIT :limit;
+
+-- name: usage_by_month
+-- for: what calls of some months came to, told apart by whatever is wanted
+-- index: headrace_usage_monthly
+SELECT
+    CASE WHEN CAST(:by_month AS INTEGER) = 1 THEN month END AS month,
+    CASE WHEN CAST(:by_tenant AS INTEGER) = 1 THEN tenant END AS tenant,
+    CASE WHEN CAST(:by_key_name AS INTEGER) = 1 THEN key_name END AS key_name,
+    CASE WHEN CAST(:by_model AS INTEGER) = 1 THEN model END AS model,
+    CASE WHEN CAST(:by_provider AS INTEGER) = 1 THEN provider END AS provider,
+    CASE WHEN CAST(:by_cache AS INTEGER) = 1 THEN cache END AS cache,
+    CASE WHEN CAST(:by_intent AS INTEGER) = 1 THEN intent END AS intent,
+    CASE WHEN CAST(:by_purpose AS INTEGER) = 1 THEN purpose END AS purpose,
+    CAST(sum(calls) AS BIGINT) AS calls,
+    CAST(sum(errors) AS BIGINT) AS errors,
+    CAST(sum(estimated) AS BIGINT) AS estimated,
+    CAST(sum(unpriced) AS BIGINT) AS unpriced,
+    CAST(sum(input_tokens) AS BIGINT) AS input_tokens,
+    CAST(sum(cached_tokens) AS BIGINT) AS cached_tokens,
+    CAST(sum(cache_write_tokens) AS BIGINT) AS cache_write_tokens,
+    CAST(sum(output_tokens) AS BIGINT) AS output_tokens,
+    CAST(sum(cost_nano) AS BIGINT) AS cost_nano,
+    CAST(sum(saved_nano) AS BIGINT) AS saved_nano,
+    CAST(sum(duration_us) AS BIGINT) AS duration_us,
+    CAST(sum(upstream_us) AS BIGINT) AS upstream_us
+FROM headrace_usage_monthly
+WHERE month >= CAST(:first AS TEXT) AND month <= CAST(:last AS TEXT)
+    AND (CAST(:tenant AS TEXT) IS NULL OR tenant = CAST(:tenant AS TEXT))
+    AND (CAST(:key_name AS TEXT) IS NULL OR key_name = CAST(:key_name AS TEXT))
+    AND (CAST(:model AS TEXT) IS NULL OR model = CAST(:model AS TEXT))
+    AND (CAST(:provider AS TEXT) IS NULL OR provider = CAST(:provider AS TEXT))
+    AND (CAST(:cache AS TEXT) IS NULL OR cache = CAST(:cache AS TEXT))
+    AND (CAST(:intent AS TEXT) IS NULL OR intent = CAST(:intent AS TEXT))
+    AND (CAST(:purpose AS TEXT) IS NULL OR purpose = CAST(:purpose AS TEXT))
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+ORDER BY 1, 17 DESC, 9 DESC, 2, 3, 4, 5, 6, 7, 8
+LIMIT :limit;
+
+-- name: calls_new
+-- for: a page of calls, the newest first
+-- index: headrace_calls
+SELECT * FROM headrace_calls
+WHERE (at_s, id) < (CAST(:at_s AS DOUBLE PRECISION), CAST(:id AS TEXT))
+    AND at_s >= CAST(:first_s AS DOUBLE PRECISION) AND at_s < CAST(:end_s AS DOUBLE PRECISION)
+    AND (CAST(:key_name AS TEXT) IS NULL OR key_name = CAST(:key_name AS TEXT))
+    AND (CAST(:model AS TEXT) IS NULL OR model = CAST(:model AS TEXT))
+    AND (CAST(:provider AS TEXT) IS NULL OR provider = CAST(:provider AS TEXT))
+    AND (CAST(:cache AS TEXT) IS NULL OR cache = CAST(:cache AS TEXT))
+    AND (CAST(:intent AS TEXT) IS NULL OR intent = CAST(:intent AS TEXT))
+    AND (CAST(:purpose AS TEXT) IS NULL OR purpose = CAST(:purpose AS TEXT))
+    AND (CAST(:status AS BIGINT) IS NULL OR status = CAST(:status AS BIGINT))
+ORDER BY at_s DESC, id DESC LIMIT :limit;
+
+-- name: calls_old
+-- for: a page of calls, the oldest first
+-- index: headrace_calls
+SELECT * FROM headrace_calls
+WHERE (at_s, id) > (CAST(:at_s AS DOUBLE PRECISION), CAST(:id AS TEXT))
+    AND at_s >= CAST(:first_s AS DOUBLE PRECISION) AND at_s < CAST(:end_s AS DOUBLE PRECISION)
+    AND (CAST(:key_name AS TEXT) IS NULL OR key_name = CAST(:key_name AS TEXT))
+    AND (CAST(:model AS TEXT) IS NULL OR model = CAST(:model AS TEXT))
+    AND (CAST(:provider AS TEXT) IS NULL OR provider = CAST(:provider AS TEXT))
+    AND (CAST(:cache AS TEXT) IS NULL OR cache = CAST(:cache AS TEXT))
+    AND (CAST(:intent AS TEXT) IS NULL OR intent = CAST(:intent AS TEXT))
+    AND (CAST(:purpose AS TEXT) IS NULL OR purpose = CAST(:purpose AS TEXT))
+    AND (CAST(:status AS BIGINT) IS NULL OR status = CAST(:status AS BIGINT))
+ORDER BY at_s ASC, id ASC LIMIT :limit;
+
+-- name: calls_new_of_tenant
+-- for: a page of calls of one tenant, the newest first
+-- index: headrace_calls_by_tenant
+SELECT * FROM headrace_calls
+WHERE (at_s, id) < (CAST(:at_s AS DOUBLE PRECISION), CAST(:id AS TEXT))
+    AND at_s >= CAST(:first_s AS DOUBLE PRECISION) AND at_s < CAST(:end_s AS DOUBLE PRECISION)
+    AND tenant = :tenant
+    AND (CAST(:key_name AS TEXT) IS NULL OR key_name = CAST(:key_name AS TEXT))
+    AND (CAST(:model AS TEXT) IS NULL OR model = CAST(:model AS TEXT))
+    AND (CAST(:provider AS TEXT) IS NULL OR provider = CAST(:provider AS TEXT))
+    AND (CAST(:cache AS TEXT) IS NULL OR cache = CAST(:cache AS TEXT))
+    AND (CAST(:intent AS TEXT) IS NULL OR intent = CAST(:intent AS TEXT))
+    AND (CAST(:purpose AS TEXT) IS NULL OR purpose = CAST(:purpose AS TEXT))
+    AND (CAST(:status AS BIGINT) IS NULL OR status = CAST(:status AS BIGINT))
+ORDER BY at_s DESC, id DESC LIMIT :limit;
+
+-- name: calls_old_of_tenant
+-- for: a page of calls of one tenant, the oldest first
+-- index: headrace_calls_by_tenant
+SELECT * FROM headrace_calls
+WHERE (at_s, id) > (CAST(:at_s AS DOUBLE PRECISION), CAST(:id AS TEXT))
+    AND at_s >= CAST(:first_s AS DOUBLE PRECISION) AND at_s < CAST(:end_s AS DOUBLE PRECISION)
+    AND tenant = :tenant
+    AND (CAST(:key_name AS TEXT) IS NULL OR key_name = CAST(:key_name AS TEXT))
+    AND (CAST(:model AS TEXT) IS NULL OR model = CAST(:model AS TEXT))
+    AND (CAST(:provider AS TEXT) IS NULL OR provider = CAST(:provider AS TEXT))
+    AND (CAST(:cache AS TEXT) IS NULL OR cache = CAST(:cache AS TEXT))
+    AND (CAST(:intent AS TEXT) IS NULL OR intent = CAST(:intent AS TEXT))
+    AND (CAST(:purpose AS TEXT) IS NULL OR purpose = CAST(:purpose AS TEXT))
+    AND (CAST(:status AS BIGINT) IS NULL OR status = CAST(:status AS BIGINT))
+ORDER BY at_s ASC, id ASC LIMIT :limit;
+
+-- name: call
+-- for: one call, by its id
+-- index: headrace_calls_by_id
+SELECT * FROM headrace_calls WHERE id = :id ORDER BY at_s DESC LIMIT 1;
+
+-- name: content
+-- for: what was said in a call
+-- index: headrace_call_contents
+SELECT prompt, answer FROM headrace_call_contents WHERE id = :id ORDER BY at_s DESC LIMIT 1;
+
 -- name: make_month [postgresql]
 -- for: the table of a month, made ahead
 SELECT headrace_make_calls_month(CAST(:month AS TEXT)) AS is_new;
