@@ -19,6 +19,11 @@ Row = dict[str, Any]
 
 _TIMEOUT_MS: Final = 20_000
 _LOCK_TIMEOUT_MS: Final = 500
+_WORD: Final = re.compile(r"\w+")
+_NUMBERS: Final = ("smallint", "integer", "bigint", "real", "double precision", "numeric")
+_TEXTS: Final = ("text", "character varying", "name")
+_A_TIME_S: Final = 1_700_000_000
+_A_NUMBER: Final = 20
 _VALUE: Final = re.compile(r"%\((\w+)\)s")
 
 
@@ -58,6 +63,7 @@ class PostgresAsker:
         except psycopg.Error as error:
             raise StoreFault(f"{self.name} cannot be reached: {first_line(error)}") from error
         self._queries = care_queries(self.dialect)
+        self._parents: dict[str, str] | None = None
 
     def ask(self, query: str, **values: object) -> list[Row]:
         """The rows of one of the queries in `sql/postgresql.sql`.
@@ -92,14 +98,16 @@ class PostgresAsker:
             return f"${names.index(found[1]) + 1}"
 
         text = _VALUE.sub(place, query.text).replace("%%", "%")
-        values = f"({', '.join(['NULL'] * len(names))})" if names else ""
         scan = "off" if by_index else "on"
         try:
             self._connection.execute("SET plan_cache_mode = force_generic_plan")
             self._connection.execute(f"SET enable_seqscan = {scan}")
             self._connection.execute(f"PREPARE headrace_plan AS {text}".encode())
-            found = self._connection.execute(f"EXPLAIN EXECUTE headrace_plan{values}".encode())
-            return [str(row["QUERY PLAN"]) for row in found.fetchall()]
+            types = self.ask("prepared")[0]["types"]
+            values = ", ".join(map(_some_value, names, types))
+            given = f"({values})" if names else ""
+            found = self._connection.execute(f"EXPLAIN EXECUTE headrace_plan{given}".encode())
+            return [self._with_parents(str(row["QUERY PLAN"])) for row in found.fetchall()]
         except psycopg.Error as error:
             raise fault_of(error, self.name) from error
         finally:
@@ -110,3 +118,19 @@ class PostgresAsker:
     def close(self) -> None:
         """Let go of the connection."""
         self._connection.close()
+
+    def _with_parents(self, line: str) -> str:
+        """A line of a plan in which indexes of partitions are called what their table's is."""
+        if self._parents is None:
+            self._parents = {row["name"]: row["parent"] for row in self.ask("partition_indexes")}
+        parents = self._parents
+        return _WORD.sub(lambda found: parents.get(found[0], found[0]), line)
+
+
+def _some_value(name: str, type_: str) -> str:
+    """A value as SQL, to plan by: partitions are left out for what no row has."""
+    if type_ == "boolean":
+        return "true"
+    if type_ in _NUMBERS:
+        return str(_A_TIME_S if name.endswith("_s") else _A_NUMBER)
+    return "NULL" if type_ not in _TEXTS else "'x'"

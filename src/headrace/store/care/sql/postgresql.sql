@@ -155,3 +155,15 @@ LEFT JOIN pg_index AS index ON index.indexrelid = class.oid
 WHERE class.relnamespace = current_schema()::text::regnamespace
     AND class.relkind IN ('r', 'p', 'i', 'I') AND class.relname LIKE 'headrace\_%'
 ORDER BY 1;
+
+-- name: prepared
+-- for: what a statement takes that is prepared to see its plan
+SELECT parameter_types::text[] AS types FROM pg_prepared_statements WHERE name = 'headrace_plan';
+
+-- name: partition_indexes
+-- for: what the indexes of partitions are called, and those of their tables
+SELECT child.relname AS name, parent.relname AS parent
+FROM pg_inherits
+JOIN pg_class AS child ON child.oid = pg_inherits.inhrelid
+JOIN pg_class AS parent ON parent.oid = pg_inherits.inhparent
+WHERE parent.relkind = 'I';

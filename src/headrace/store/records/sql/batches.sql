@@ -80,7 +80,8 @@ WHERE id = :id AND ended_s IS NULL;
 -- for: batches that are over for so long that they are forgotten
 -- index: headrace_batches_by_end
 SELECT id FROM headrace_batches
-WHERE place = :place AND ended_s IS NOT NULL AND ended_s <= :before_s LIMIT 100;
+WHERE place = :place AND ended_s IS NOT NULL AND ended_s <= :before_s
+ORDER BY ended_s LIMIT 100;
 
 -- name: forget
 -- for: the same

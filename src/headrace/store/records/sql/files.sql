@@ -44,7 +44,8 @@ ORDER BY tenant, id LIMIT :limit;
 -- for: files of one data directory whose time is over
 -- index: headrace_files_by_expiry
 SELECT id, tenant FROM headrace_files
-WHERE place = :place AND expires_s IS NOT NULL AND expires_s <= :now_s LIMIT 100;
+WHERE place = :place AND expires_s IS NOT NULL AND expires_s <= :now_s
+ORDER BY expires_s LIMIT 100;
 
 -- name: remove
 -- for: a file that is wanted no more

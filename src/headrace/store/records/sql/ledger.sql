@@ -5,7 +5,7 @@
 
 -- name: reached
 -- for: up to where a segment has been taken
--- index: headrace_ledger_reached
+-- index: headrace_ledger_reached_pkey
 SELECT position FROM headrace_ledger_reached WHERE segment = :segment;
 
 -- name: hold
@@ -288,7 +288,7 @@ SELECT headrace_drop_calls_before(CAST(:month AS TEXT)) AS months;
 
 -- name: forget_calls [sqlite]
 -- for: calls whose time is over, a few at once
--- index: headrace_calls
+-- index: headrace_calls_pkey
 DELETE FROM headrace_calls WHERE (at_s, id) IN (
     SELECT at_s, id FROM headrace_calls WHERE at_s < :before_s ORDER BY at_s, id LIMIT :count
 ) RETURNING 1 AS gone;
