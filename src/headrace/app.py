@@ -13,6 +13,7 @@ from headrace.clock import Clock, SystemClock
 from headrace.console.app import make_console
 from headrace.console.keys import KeyRoom
 from headrace.console.usage import UsageRoom
+from headrace.conversations.room import ConversationRoom
 from headrace.gateway.aiming.aim import read_weights
 from headrace.gateway.aiming.intents import read_classifiers
 from headrace.gateway.calls.lanes import Trust
@@ -153,6 +154,7 @@ def _make_rooms(means: Means) -> Sequence[Room]:
         KeyRoom(means.keys, means.clock),
         _usage(means),
         _batches(means),
+        _conversations(means),
     ]
 
 
@@ -170,6 +172,17 @@ def _batches(means: Means) -> Room:
         ids=means.ids,
         clock=means.clock,
         spawn=means.spawn,
+        say=means.say,
+    )
+
+
+def _conversations(means: Means) -> Room:
+    return ConversationRoom(
+        means.conversations,
+        means.records,
+        new_id=means.ids.new,
+        clock=means.clock,
+        spawn=means.spawn if means.worker == 0 else None,
         say=means.say,
     )
 

@@ -44,6 +44,7 @@ def gateway(sim: ThreadedSim, tmp_path_factory: pytest.TempPathFactory) -> Itera
         ],
     }
     folder = tmp_path_factory.mktemp("gateway")
+    settings["data_dir"] = str(folder / "data")
     with Gateway(folder, settings, admin_key=ADMIN_KEY) as served:
         yield served
         served.wait_until_quiet()

@@ -83,7 +83,8 @@ ADMIN_PREFIX: Final = "/admin/"
 ADMIN_PLACES: Final = tuple(
     ADMIN_PREFIX + name
     for name in (
-        *("status", "cache", "flow", "spend", "keys", "keys/{id}", "keys/{id}/rotate"),
+        *("status", "cache", "flow", "spend", "conversations"),
+        *("keys", "keys/{id}", "keys/{id}/rotate"),
         *("usage", "usage/calls", "usage/calls/{id}"),
     )
 )

@@ -185,7 +185,7 @@ class ResponseReader:
             error = outcome if isinstance(outcome, HeadraceError) else None
             if outcome is False:
                 response["store"] = False
-                if self._exchange.source is not None:
+                if self._exchange.source is not None:  # the header x-headrace-stored
                     self._exchange.source.remark("stored", "false")
             finished(response, error)
             self._exchange.done()

@@ -11,13 +11,14 @@ from typing import Any, Protocol
 from headrace.cache.key import decode_document, repeat_key, scope_digest
 from headrace.clock import Clock
 from headrace.dialects.responses.items import Item
-from headrace.dialects.responses.output import Heading, MakeId
+from headrace.dialects.responses.output import Heading
 from headrace.dialects.responses.request import Asked, chat_body, read_request
-from headrace.errors import HeadraceError, InvalidRequest
+from headrace.errors import HeadraceError
+from headrace.gateway.call import Call
+from headrace.gateway.engine import Engine
 from headrace.gateway.order import Order
-from headrace.gateway.pipeline import Pipeline
-from headrace.gateway.tasks import Spawn, attempt
-from headrace.identity.keys import Principal
+from headrace.gateway.tasks import attempt
+from headrace.ids import Ids
 from headrace.server.exchange import Exchange, State
 from headrace.server.response_reader import ResponseReader
 
@@ -38,17 +39,15 @@ class Keeper(Protocol):
         """Whether the response to a request is kept."""
         ...
 
-    async def recall(self, who: Principal, asked: Asked) -> Thread:
-        """What a request goes on from.
+    async def recall(self, tenant: str, asked: Asked) -> Any:
+        """What a request goes on from: a `Thread`, which is given to `keep` again.
 
         Raises:
             HeadraceError: there is no such thing, it is too much, or it cannot be had now.
         """
         ...
 
-    async def keep(
-        self, who: Principal, thread: Thread | None, asked: Asked, response: dict[str, Any]
-    ) -> bool:
+    async def keep(self, tenant: str, thread: Any, asked: Asked, response: dict[str, Any]) -> bool:
         """Keep a response; whether it is kept.
 
         Raises:
@@ -61,29 +60,26 @@ class Responses:
     """Takes requests to the pipeline and gives responses back. Belongs to one event loop.
 
     Args:
-        pipeline: who answers.
-        keeper: keeps responses; `None` where nothing is kept.
-        make_id: makes ids.
+        engine: who answers, and whose tasks wait for the store.
+        keeper: keeps responses.
+        ids: names responses and what they say.
         clock: the time.
-        spawn: starts the task of a request that has to wait for the store.
         on_bug: told of an exception that no one expected.
     """
 
     def __init__(
         self,
-        pipeline: Pipeline,
-        keeper: Keeper | None,
-        *,
-        make_id: MakeId,
+        engine: Engine,
+        keeper: Keeper,
+        ids: Ids,
         clock: Clock,
-        spawn: Spawn,
         on_bug: Callable[[BaseException], None],
     ) -> None:
-        self._pipeline = pipeline
+        self._pipeline = engine.pipeline
         self._keeper = keeper
-        self._make_id = make_id
+        self._make_id = ids.new
         self._clock = clock
-        self._spawn = spawn
+        self._spawn = engine.spawn
         self._on_bug = on_bug
 
     def __call__(self, exchange: Exchange, body: bytes) -> None:
@@ -91,17 +87,13 @@ class Responses:
         asked = read_request(decode_document(body))
         if not (asked.previous_id or asked.conversation_id):
             self._ask(exchange, asked, None)
-        elif self._keeper is None:
-            raise _nothing_kept(asked)
         else:
-            self._start(exchange, self._go_on(exchange, asked, self._keeper))
+            self._start(exchange, self._go_on(exchange, asked))
 
-    async def _go_on(self, exchange: Exchange, asked: Asked, keeper: Keeper) -> None:
+    async def _go_on(self, exchange: Exchange, asked: Asked) -> None:
         """Ask once it is known what was said before."""
-        who = exchange.head.principal
-        assert who is not None  # noqa: S101  # nobody comes this far without a key
         try:
-            thread = await keeper.recall(who, asked)
+            thread: Thread = await self._keeper.recall(_call(exchange).tenant, asked)
         except HeadraceError as error:
             exchange.fail(error.with_traceback(None))
             return
@@ -112,8 +104,7 @@ class Responses:
             exchange.fail(failed)
 
     def _ask(self, exchange: Exchange, asked: Asked, thread: Thread | None) -> None:
-        call = exchange.head.call
-        assert call is not None  # noqa: S101  # the place has an operation
+        call = _call(exchange)
         body = chat_body(asked, thread.items if thread is not None else ())
         heading = Heading(
             id=self._make_id("resp"),
@@ -122,7 +113,7 @@ class Responses:
             told=asked.told,
             previous_id=asked.previous_id,
             conversation_id=asked.conversation_id,
-            stores=self._keeper is not None and self._keeper.keeps(asked),
+            stores=self._keeper.keeps(asked),
         )
         reader = ResponseReader(
             exchange,
@@ -144,14 +135,15 @@ class Responses:
         self, exchange: Exchange, asked: Asked, thread: Thread | None
     ) -> Callable[[dict[str, Any], Callable[[bool | HeadraceError], None]], None]:
         """Keeps a response before its end is told."""
-        keeper, who = self._keeper, exchange.head.principal
-        assert keeper is not None and who is not None  # noqa: S101, PT018
+        tenant = _call(exchange).tenant
 
         async def keep(
             response: dict[str, Any], tell: Callable[[bool | HeadraceError], None]
         ) -> None:
             try:
-                outcome: bool | HeadraceError = await keeper.keep(who, thread, asked, response)
+                outcome: bool | HeadraceError = await self._keeper.keep(
+                    tenant, thread, asked, response
+                )
             except HeadraceError as error:
                 outcome = error.with_traceback(None)
             tell(outcome)
@@ -168,11 +160,7 @@ class Responses:
         self._spawn(work).add_done_callback(ended)
 
 
-def _nothing_kept(asked: Asked) -> InvalidRequest:
-    param = "previous_response_id" if asked.previous_id else "conversation"
-    return InvalidRequest(
-        f"`{param}`: this gateway keeps no conversations; send the whole of it as `input`, or set "
-        "conversations.enabled.",
-        param=param,
-        code="conversations_off",
-    )
+def _call(exchange: Exchange) -> Call:
+    call = exchange.head.call
+    assert call is not None  # noqa: S101  # the place has an operation
+    return call

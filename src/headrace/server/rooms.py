@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import msgspec
 
 from headrace.clock import Clock
+from headrace.conversations.conversations import Conversations
 from headrace.gateway.asking import Asker
 from headrace.gateway.tasks import Spawn
 from headrace.ids import Ids
@@ -24,6 +25,7 @@ class Means(msgspec.Struct, frozen=True):
         worker: number of the worker, from 0.
         clock: the time.
         ids: names what is kept.
+        conversations: what was said to models.
         asker: asks providers through the pipeline.
         metrics: counts.
         records: what must survive.
@@ -36,6 +38,7 @@ class Means(msgspec.Struct, frozen=True):
     worker: int
     clock: Clock
     ids: Ids
+    conversations: Conversations
     asker: Asker
     metrics: Metrics
     records: Records

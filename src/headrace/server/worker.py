@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from headrace.clock import Clock
+from headrace.conversations.conversations import Conversations
 from headrace.errors import HeadraceError
 from headrace.gateway.asking import Asker
 from headrace.gateway.calls.flow_desk import FlowDesk
@@ -110,6 +111,10 @@ class Worker:
         self._keeper = open_keeper(settings, self._records, clock, metrics, say, tag)
         self._engine = self._make_engine(settings)
         self._room_tasks = Tasks(self._tell_bug)
+        self._ids = Ids(clock.wall_s)
+        self._conversations = Conversations(
+            self._records, settings.conversations, self._ids.new, clock, say
+        )
         self._books = self._make_books(settings)
         self._keys = self._make_keys(settings)
         self._rooms = Rooms(make_rooms(self._means()))
@@ -127,15 +132,7 @@ class Worker:
             worker_tag=tag,
         )
         self._keeper.attach(self._engine, self._service)
-        self._warming = Warming(
-            self._prompts_to_warm(settings),
-            pipeline=self._engine.pipeline,
-            dialects=self._engine.dialects,
-            turns=self._engine.stock.cellar.turns,
-            clock=clock,
-            spawn=self._engine.spawn,
-            say=self._logs.events.say,
-        )
+        self._warming = self._make_warming(settings)
         self._reloads = 0
         self._adopt_keys()
         self._lag = LoopLag(metrics.loop_lag, clock, on_tick=self._tick)
@@ -239,20 +236,9 @@ class Worker:
         desks = (engine.desk, engine.flow, engine.treasury)
         app = make_console(self.status, *desks, self._rooms.routes)
         self._apps = apps = AsgiBridge(app, engine.spawn)
-        responses = Responses(
-            engine.pipeline,
-            None,
-            make_id=Ids(self._clock.wall_s).new,
-            clock=self._clock,
-            spawn=engine.spawn,
-            on_bug=self._tell_bug,
-        )
-        handlers: dict[Route, Handler] = {
-            Route.ADMIN: apps,
-            Route.API: apps,
-            Route.RESPONSES: responses,
-        }
-        return {**operations.handlers, **handlers}
+        responses = Responses(engine, self._conversations, self._ids, self._clock, self._tell_bug)
+        apart = {Route.ADMIN: apps, Route.API: apps}
+        return {**operations.handlers, **apart, Route.RESPONSES: responses}
 
     def _means(self) -> Means:
         engine, clock = self._engine, self._clock
@@ -260,12 +246,25 @@ class Worker:
             settings=self._settings,
             worker=self._post.index,
             clock=clock,
-            ids=Ids(clock.wall_s),
+            ids=self._ids,
+            conversations=self._conversations,
             asker=Asker(engine.pipeline, engine.dialects, clock.monotonic_s),
             metrics=self._metrics,
             records=self._records,
             keys=self._keys,
             spawn=self._room_tasks.spawn,
+            say=self._logs.events.say,
+        )
+
+    def _make_warming(self, settings: Settings) -> Warming:
+        engine = self._engine
+        return Warming(
+            self._prompts_to_warm(settings),
+            pipeline=engine.pipeline,
+            dialects=engine.dialects,
+            turns=engine.stock.cellar.turns,
+            clock=self._clock,
+            spawn=engine.spawn,
             say=self._logs.events.say,
         )
 

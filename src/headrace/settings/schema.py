@@ -30,6 +30,7 @@ from headrace.settings.bounded import (
     Seconds,
     Target,
 )
+from headrace.settings.conversations import ConversationSettings
 from headrace.settings.counting import CountingSettings
 from headrace.settings.cron import Cron, Every, parse_cron
 from headrace.settings.flow import (
@@ -339,6 +340,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     files: FileSettings = FileSettings()
     batches: BatchesSettings = BatchesSettings()
     ledger: LedgerSettings = LedgerSettings()
+    conversations: ConversationSettings = ConversationSettings()
     keys: tuple[KeySettings, ...] = ()
     limits: LimitsSettings = LimitsSettings()
     spend: SpendSettings = SpendSettings()

@@ -81,5 +81,13 @@ def test_all_that_ship_can_be_read(dialect: str) -> None:
 
 
 def test_both_databases_have_the_same_queries() -> None:
-    names = [{query.name for query in load_queries(dialect)} for dialect in DIALECTS]
-    assert names[0] == names[1]
+    in_sqlite, in_postgresql = (
+        {query.name for query in load_queries(dialect)} for dialect in DIALECTS
+    )
+    # PostgreSQL makes its index of words with the rows; SQLite's is a table of its own.
+    by_hand = {
+        f"conversations.{name}"
+        for name in ("index_item", "unindex_answer", "unindex_item", "unindex_items")
+    }
+    assert in_sqlite - in_postgresql == by_hand
+    assert in_postgresql - in_sqlite == set()
