@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from headrace.cli import (
+    batch,
     cache,
     config,
     db,
@@ -77,6 +78,7 @@ def demo(
 
 app.command(epilog=serve.EPILOG)(serve.serve)
 app.command(epilog=sim.EPILOG)(sim.sim)
+app.command(epilog=batch.EPILOG)(batch.batch)
 app.command()(spending.spend)
 app.command()(usage.usage)
 app.command(epilog=video.EPILOG)(video.video)
