@@ -22,6 +22,7 @@ from headrace.gateway.templating.uses import check_uses
 from headrace.observe.batch_metrics import BatchMetrics
 from headrace.observe.cells import Cells, SharedCells
 from headrace.observe.event_log import DirectEventLog
+from headrace.observe.families import families_with
 from headrace.observe.layout import Layout
 from headrace.observe.logs import open_direct_log
 from headrace.prompt.templates.registry import TemplateRegistry
@@ -38,6 +39,7 @@ from headrace.server.worker import Load, Worker
 from headrace.settings import Settings
 from headrace.settings.places import data_dir
 from headrace.store.ledger.usage import UsageReader
+from headrace.store.records.queries import query_names
 
 
 def serve(settings: Settings, load: Load) -> int:
@@ -59,7 +61,7 @@ def serve(settings: Settings, load: Load) -> int:
         _say(shortage)
     if settings.listen.workers == 1:
         sock = bind(settings.listen, shared=False)
-        layout = Layout()
+        layout = Layout(families_with(query_names()))
         _run_worker(settings, load, Post(0, Cells(layout.size), layout), sock)
         return 0
     return _supervise(settings, load)
@@ -88,7 +90,7 @@ def _supervise(settings: Settings, load: Load) -> int:
     with bind(settings.listen, shared=False) as claim:  # fails if somebody else listens there
         port = claim.getsockname()[1]
     reserved = bind(settings.listen, shared=True, port=port)
-    layout = Layout()
+    layout = Layout(families_with(query_names()))
     board = SharedCells(settings.listen.workers, layout.size)
     board.slots.assign(list(settings.providers))
     rates = SharedRates(settings.listen.workers)

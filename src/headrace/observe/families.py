@@ -133,6 +133,13 @@ BUDGETS_MAX = 16
 BUDGET = Label("budget", tuple(map(str, range(1, BUDGETS_MAX + 1))))
 PERIOD = Label("period", ("day", "month"))
 LINE = Label("outcome", ("answered", "failed", "invalid", "expired"))
+# The names of queries are those of the store's files, which stand lower: see `families_with`.
+QUERY = Label("query", (OTHER,))
+STORE_ERROR = Label("kind", ("busy", "timeout", "full", "lost", "closed", OTHER))
+STORE_CONNECTION = Label("state", ("used", "waiting"))
+STANDBYS_MAX = 8
+STANDBY = Label("standby", tuple(map(str, range(1, STANDBYS_MAX + 1))))
+STANDBY_READ = Label("outcome", ("at_once", "waited", "in_vain", "nobody", "failed"))
 RATE_LIMIT = Label("limit", ("requests", "tokens", "concurrent", "too_small", "address"))
 
 # .45 and 2 are objectives of the usual service levels: a threshold has to be a bucket's edge.
@@ -285,6 +292,29 @@ _CACHE = (
         merge="min",
     ),
 )
+_STORE = (
+    _counter("store_queries", "Queries and transactions, by the name of the first.", QUERY),
+    _counter("store_query_seconds", "Seconds that they took, with all waiting.", QUERY),
+    _counter("store_errors", "Queries and transactions that failed.", STORE_ERROR),
+    _gauge("store_connections", "Connections in use, and who waits for one.", STORE_CONNECTION),
+    _counter("standby_reads", "Reads that a standby might answer, by outcome.", STANDBY_READ),
+    Family(
+        "headrace_standby_lag_seconds",
+        "How late a standby is.",
+        "gauge",
+        (STANDBY,),
+        merge="max",
+        is_sparse=True,
+    ),
+    Family(
+        "headrace_standby_out",
+        "Whether a standby is left out, by any worker.",
+        "gauge",
+        (STANDBY,),
+        merge="max",
+        is_sparse=True,
+    ),
+)
 _SELF = (
     _seconds("loop_lag", "Time by which a timer of the event loop was late.", LAG_S),
     _gauge("process_pressure", "Workers that have too much to do, by what tells it.", PRESSURE),
@@ -319,4 +349,17 @@ _WORK = (
     _counter("batch_retries", "Lines of batches that were asked again."),
 )
 
-FAMILIES: tuple[Family, ...] = (*_TRAFFIC, *_UPSTREAM, *_AIM, *_CACHE, *_WORK, *_SELF)
+FAMILIES: tuple[Family, ...] = (*_TRAFFIC, *_UPSTREAM, *_AIM, *_CACHE, *_WORK, *_STORE, *_SELF)
+
+
+def families_with(queries: tuple[str, ...]) -> tuple[Family, ...]:
+    """All families, with a series for each query of the store.
+
+    Args:
+        queries: their names.
+    """
+    label = Label(QUERY.name, (*queries, OTHER))
+    return tuple(
+        msgspec.structs.replace(family, labels=(label,)) if QUERY in family.labels else family
+        for family in FAMILIES
+    )

@@ -31,6 +31,7 @@ from headrace.server.books import Books
 from headrace.server.callers import Callers
 from headrace.server.heads import Desk
 from headrace.server.http import HttpConnection
+from headrace.server.kept import open_kept
 from headrace.server.key_desk import KeyDesk
 from headrace.server.lane_told import lane_told
 from headrace.server.ledger_keeper import open_keeper
@@ -44,7 +45,6 @@ from headrace.server.service import Service
 from headrace.server.stage_watch import StageWatch, make_stage_watch
 from headrace.settings import Settings
 from headrace.settings.schema import WarmSettings
-from headrace.store.records.open import records_of
 from headrace.version import __version__
 
 # A loop that is this late is worth a line in the log.
@@ -107,7 +107,7 @@ class Worker:
         self._logs: Logs = open_logs(settings.log, metrics, clock)
         tag = f"{post.index:x}{secrets.token_hex(4)}"
         say = self._logs.events.say
-        self._records = records_of(settings, clock=clock, say=say, sessions=post.session_table)
+        self._records, self._tell_kept = open_kept(settings, post, metrics, clock, say)
         self._keeper = open_keeper(settings, self._records, clock, metrics, say, tag)
         self._engine = self._make_engine(settings)
         self._room_tasks = Tasks(self._tell_bug)
@@ -302,6 +302,7 @@ class Worker:
     def _refresh(self) -> ProcessReading:
         self._books.balance()
         self._engine.refresh_gauges()
+        self._tell_kept()
         return self._sampler.sample()
 
     def _tick(self, lag_s: float) -> None:

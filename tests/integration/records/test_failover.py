@@ -105,8 +105,8 @@ def test_workers_read_from_standbys_what_others_of_their_machine_wrote(servers: 
                 session = far.session("a", one.session("a").token)
                 assert session.position == one.session("a").position > 0
                 assert len(await far.fetch("t.all", session=session)) == 60
-        asked = other._driver._standbys.counts  # type: ignore[attr-defined]
-        assert asked.at_once + asked.waited > 30
+        asked = other.condition().standby_reads
+        assert asked["at_once"] + asked["waited"] > 30
 
     asyncio.run(main())
 
@@ -170,7 +170,7 @@ def test_writes_go_on_with_the_standby_that_takes_over_and_none_is_lost(servers:
             rows = await records.fetch("t.all", session=records.session("w"))
 
             async def is_seen() -> bool:
-                standings = records._driver.standings()  # type: ignore[attr-defined]
+                standings = records.condition().standbys
                 return bool(standings[0].why_out == "promoted")
 
             await until(is_seen)

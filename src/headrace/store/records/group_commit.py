@@ -39,6 +39,10 @@ class GroupCommit:
         self._is_closed = False
         self._idle = asyncio.Event()
 
+    def __len__(self) -> int:
+        """How many writes wait."""
+        return len(self._waiting)
+
     async def write(self, steps: Sequence[BoundStep]) -> Rows:
         """Run statements as one transaction, which shares its commit with others.
 

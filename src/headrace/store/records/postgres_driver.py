@@ -20,8 +20,8 @@ from headrace.store.postgres_faults import fault_of, first_line
 from headrace.store.records.bounds import RecordBounds
 from headrace.store.records.postgres_links import PostgresLinks, RowConnection, RowPool
 from headrace.store.records.queries import Copy, Query
-from headrace.store.records.records import BoundStep, Row, Values
-from headrace.store.records.roster import Sighting, Standing
+from headrace.store.records.records import BoundStep, Condition, Row, Values
+from headrace.store.records.roster import Sighting
 from headrace.store.records.sessions import Session
 from headrace.store.records.standby import Standby, position_of, sighting_of
 from headrace.store.records.standby_reads import ReplicaReads
@@ -97,15 +97,14 @@ class PostgresRecords:
 
         return await self._waits.run(self._do(work), self._bounds.write_limit_s)
 
-    def standings(self) -> list[Standing]:
-        """How standbys stand."""
-        return [] if self._standbys is None else self._standbys.standings()
-
-    def pool_use(self) -> tuple[int, int, int]:
-        """Connections there may be, those in use, and how many wait for one."""
+    def condition(self) -> Condition:
         stats = {} if self._pool is None else self._pool.get_stats()
         used = stats.get("pool_size", 0) - stats.get("pool_available", 0)
-        return self._bounds.pool_size, used, stats.get("requests_waiting", 0)
+        waiting = stats.get("requests_waiting", 0)
+        if self._standbys is None:
+            return Condition(used, waiting)
+        standbys = tuple(self._standbys.standings())
+        return Condition(used, waiting, standbys, self._standbys.counts.told())
 
     async def close(self, limit_s: float) -> bool:
         if self._standbys is not None:

@@ -85,6 +85,12 @@ class Queries:
         return iter(self._queries.values())
 
 
+def query_names() -> tuple[str, ...]:
+    """The names of all queries that ship, whichever database they are for."""
+    names = {query.name for dialect in DIALECTS for query in load_queries(dialect)}
+    return tuple(sorted(names))
+
+
 def load_queries(dialect: str) -> Queries:
     """The queries that ship, in the grammar of one database.
 

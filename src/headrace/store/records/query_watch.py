@@ -16,7 +16,7 @@ class QueryMeter(Protocol):
         ...
 
     def failed(self, query: str, kind: str) -> None:
-        """One of that name was not, for a fault of that code."""
+        """One of that name was not, for a fault of that kind."""
         ...
 
 
@@ -47,7 +47,7 @@ class QueryWatch:
             # A transaction counts for its first step, so that the sum is the time spent.
             name = queries[0] if queries else ""
             if isinstance(error, StoreFault):
-                self._meter.failed(name, type(error).__name__)
+                self._meter.failed(name, kind_of(error))
             elif error is None:
                 self._meter.done(name, took_s)
         if self._slow_s and took_s >= self._slow_s:
@@ -61,6 +61,11 @@ class QueryWatch:
                 rows=rows,
                 outcome=outcome,
             )
+
+
+def kind_of(fault: StoreFault) -> str:
+    """The kind of a fault, in a word: `StoreTimeout` is a `timeout`."""
+    return type(fault).__name__.removeprefix("Store").lower()
 
 
 class Look:

@@ -7,12 +7,14 @@ import msgspec
 
 from headrace.store.records.queries import Queries, Query
 from headrace.store.records.query_watch import QueryWatch
+from headrace.store.records.roster import Standing
 from headrace.store.records.sessions import Session, SessionTable
 
 Values = Mapping[str, object]
 Row = dict[str, Any]
 
 _NOTHING: Mapping[str, object] = {}
+_NO_READS: Mapping[str, int] = {}
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -34,6 +36,22 @@ class BoundStep(msgspec.Struct, frozen=True):
     values: Values | Sequence[Values]
 
 
+class Condition(msgspec.Struct, frozen=True):
+    """How records are.
+
+    Attributes:
+        used: connections in use; in SQLite what waits or runs.
+        waiting: who waits for one.
+        standbys: how each of them stands.
+        standby_reads: how many reads went how, since the start.
+    """
+
+    used: int
+    waiting: int
+    standbys: tuple[Standing, ...] = ()
+    standby_reads: Mapping[str, int] = _NO_READS
+
+
 class RecordDriver(Protocol):
     """Knows one kind of database. Every method may raise `StoreFault`; none waits for ever."""
 
@@ -46,6 +64,7 @@ class RecordDriver(Protocol):
     async def write(
         self, steps: Sequence[BoundStep], session: Session | None
     ) -> list[list[Row]]: ...
+    def condition(self) -> Condition: ...
     async def close(self, limit_s: float) -> bool: ...
 
 
@@ -137,6 +156,10 @@ class Records:
             found = await rows
             look.rows = sum(map(len, found))
         return found
+
+    def condition(self) -> Condition:
+        """How it is, without asking anybody."""
+        return self._driver.condition()
 
     async def close(self, limit_s: float = 5.0) -> bool:
         """Do what waits, and let go of threads and connections.

@@ -8,7 +8,7 @@ from headrace.store.crew import Crew
 from headrace.store.records.bounds import RecordBounds
 from headrace.store.records.group_commit import GroupCommit
 from headrace.store.records.queries import Query
-from headrace.store.records.records import BoundStep, Row, Values
+from headrace.store.records.records import BoundStep, Condition, Row, Values
 from headrace.store.records.sessions import Session
 from headrace.store.records.sqlite_link import RecordFile, RecordLink
 from headrace.store.voice import Voice
@@ -53,6 +53,9 @@ class SqliteRecords:
         session: Session | None = None,  # noqa: ARG002
     ) -> list[list[Row]]:
         return await self._commits.write(steps)
+
+    def condition(self) -> Condition:
+        return Condition(used=self._readers.waiting, waiting=len(self._commits))
 
     async def close(self, limit_s: float) -> bool:
         await self._commits.close(limit_s)

@@ -36,6 +36,10 @@ class ReadCounts:
     def __init__(self) -> None:
         self.at_once = self.waited = self.in_vain = self.nobody = self.failed = 0
 
+    def told(self) -> dict[str, int]:
+        """The same by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 class ReplicaReads:
     """Belongs to one loop. Opens nothing until it is started.
