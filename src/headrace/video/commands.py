@@ -13,6 +13,7 @@ LOUDNESS_LUFS: Final = -16.0
 _LOUDNORM: Final = f"aformat=channel_layouts=stereo,loudnorm=I={LOUDNESS_LUFS:g}:TP=-1.5:LRA=11"
 AUDIO_RATE_HZ: Final = 48_000
 _BASELINE_EM: Final = 1.08
+_PANEL_OPACITY: Final = 0.45
 _GRADIENT_SCALE: Final = 1.8
 _WANDER: Final = (
     "(iw-ow)*(0.5+0.5*sin((t+{offset})*0.35))",
@@ -137,21 +138,34 @@ def _opening(ffmpeg: Ffmpeg) -> list[str]:
 def _graph(ffmpeg: Ffmpeg, look: Look, clip: Clip) -> str:
     start, fade = clip.start_frame, clip.fade_frames
     if clip.before is None or not fade:
-        return f"{_layer_chain(ffmpeg, look, clip.layer, start, clip.frames)}[v]"
-    # xfade works in 4:4:4 only: what is not faded goes around it, at half the cost of all.
-    before = _layer_chain(ffmpeg, look, clip.before, start, fade)
-    fading = _layer_chain(ffmpeg, look, clip.layer, start, fade)
-    rest = _layer_chain(ffmpeg, look, clip.layer, start + fade, clip.frames - fade)
-    over = f"xfade=transition=fade:duration={fade / look.fps:.6f}:offset=0,format=yuv420p"
-    return f"{before}[a];{fading}[b];{rest}[c];[a][b]{over}[ab];[ab][c]concat=n=2[v]"
+        return _drawn(ffmpeg, look, clip.layer, start, clip.frames, "v")
+    # xfade works in 4:4:4 only: what is not faded goes around it (benchmarks.video.drawing).
+    parts = (
+        _drawn(ffmpeg, look, clip.before, start, fade, "a"),
+        _drawn(ffmpeg, look, clip.layer, start, fade, "b"),
+        _drawn(ffmpeg, look, clip.layer, start + fade, clip.frames - fade, "c"),
+        f"[a][b]xfade=transition=fade:duration={fade / look.fps:.6f}:offset=0,format=yuv420p[ab]",
+        "[ab][c]concat=n=2[v]",
+    )
+    return ";".join(parts)
 
 
-def _layer_chain(ffmpeg: Ffmpeg, look: Look, layer: Layer, start_frame: int, frames: int) -> str:
-    marks = [*_panel(layer.block), *_lines(ffmpeg, layer)]
+def _drawn(ffmpeg: Ffmpeg, look: Look, layer: Layer, start: int, frames: int, name: str) -> str:
+    """A scene from one frame on, under a name: the text is drawn once and laid over."""
+    panel = layer.block.panel
+    left, top = panel.left // 2 * 2, panel.top // 2 * 2  # colours are of two by two pixels
+    over = f"[{name}0][{name}1]overlay=x={left}:y={top}:format=yuv420"
+    text = _panel(ffmpeg, layer, look.fps)
     if look.background == "flat":
-        # Nothing moves: one frame is drawn, and shown again and again.
-        return ",".join([_flat(look, layer), *marks, *_held(look, frames)])
-    return ",".join([*_gradient(look, start_frame, frames), *marks])
+        # Nothing moves: one frame is made, and shown again and again.
+        return (
+            f"{_flat(look, layer)},trim=end_frame=1[{name}0];{text},trim=end_frame=1[{name}1];"
+            f"{over},{_held(look, frames)}[{name}]"
+        )
+    return (
+        f"{_gradient(look, start, frames)}[{name}0];{text},{_held(look, frames)}[{name}1];"
+        f"{over}[{name}]"
+    )
 
 
 def _flat(look: Look, layer: Layer) -> str:
@@ -159,43 +173,36 @@ def _flat(look: Look, layer: Layer) -> str:
     return f"color=c=0x{layer.color[1:]}:s={size}:r={look.fps},format=yuv420p"
 
 
-def _held(look: Look, frames: int) -> tuple[str, ...]:
+def _held(look: Look, frames: int) -> str:
     """One frame for as long as is wanted."""
-    loop = "loop=loop=-1:size=1:start=0"
-    return "trim=end_frame=1", loop, f"setpts=N/({look.fps}*TB)", f"trim=end_frame={frames}"
+    loop = "trim=end_frame=1,loop=loop=-1:size=1:start=0"
+    return f"{loop},setpts=N/({look.fps}*TB),trim=end_frame={frames}"
 
 
-def _gradient(look: Look, start_frame: int, frames: int) -> tuple[str, ...]:
+def _gradient(look: Look, start: int, frames: int) -> str:
     """A gradient drawn once, larger than the frame, which then wanders over it."""
     width, height = (round(each * _GRADIENT_SCALE / 2) * 2 for each in (look.width, look.height))
     shades = look.colors[:3] if len(look.colors) > 1 else (look.colors[0], "#000000")
     colors = ":".join(f"c{at}=0x{shade[1:]}" for at, shade in enumerate(shades))
-    x, y = (part.format(offset=f"{start_frame / look.fps:.6f}") for part in _WANDER)
+    x, y = (part.format(offset=f"{start / look.fps:.6f}") for part in _WANDER)
     return (
         f"gradients=s={width}x{height}:r={look.fps}:n={len(shades)}:{colors}:x0=0:y0=0"
-        f":x1={width - 1}:y1={height - 1}:seed=1:speed=0",
-        "format=yuv420p",
-        *_held(look, frames),
-        f"crop=w={look.width}:h={look.height}:x='{x}':y='{y}'",
+        f":x1={width - 1}:y1={height - 1}:seed=1:speed=0,format=yuv420p,{_held(look, frames)},"
+        f"crop=w={look.width}:h={look.height}:x='{x}':y='{y}'"
     )
 
 
-def _panel(block: Block) -> list[str]:
-    if not block.lines:
-        return []
-    area = block.panel
-    box = f"x={area.left}:y={area.top}:w={area.width}:h={area.height}"
-    return [f"drawbox={box}:color=black@0.35:t=fill"]
-
-
-def _lines(ffmpeg: Ffmpeg, layer: Layer) -> list[str]:
-    size = layer.block.size
-    drawn = []
+def _panel(ffmpeg: Ffmpeg, layer: Layer, fps: int) -> str:
+    """The lines on a dark ground that lets the background through."""
+    panel, size = layer.block.panel, layer.block.size
+    width, height = panel.width // 2 * 2, panel.height // 2 * 2
+    drawn = [f"color=c=black@{_PANEL_OPACITY}:s={width}x{height}:r={fps},format=yuva420p"]
     for line, text in zip(layer.block.lines, layer.texts, strict=True):
-        y = line.top + round(size * _BASELINE_EM) if ffmpeg.has_baseline else line.top
+        top = line.top - panel.top
+        y = top + round(size * _BASELINE_EM) if ffmpeg.has_baseline else top
         align = ":y_align=baseline" if ffmpeg.has_baseline else ""
         drawn.append(
             f"drawtext=fontfile={layer.font}:textfile={text}:expansion=none:fontsize={size}"
             f":fontcolor=white:x=(w-text_w)/2:y={y}{align}"
         )
-    return drawn
+    return ",".join(drawn)

@@ -21,7 +21,8 @@ _LOOK_S: Final = 0.2
 _PROBE_S: Final = 30.0
 _READ_BYTES: Final = 16384
 _LINES_TOLD: Final = 6
-_NEEDED: Final = (("filters", "drawtext"), ("filters", "xfade"), ("encoders", "libx264"))
+# What `-version` names among the options it was built with, and what it is needed for.
+_NEEDED: Final = (("--enable-libx264", "libx264"), ("--enable-libfreetype", "drawtext"))
 _FULL: Final = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), os.strerror(errno.EFBIG))
 
 
@@ -104,18 +105,15 @@ def probed(path: str | None, *, is_named: bool) -> Ffmpeg:
             "ffmpeg_missing",
             f"no ffmpeg was found; {INSTALL} brings one, or set HEADRACE_FFMPEG to its path",
         )
-    said = {
-        what: _said(path, f"-{what}", is_named=is_named)
-        for what in ("version", "filters", "encoders")
-    }
-    for where, what in _NEEDED:
-        if f" {what} " not in said[where]:
+    version = _said(path, "-version", is_named=is_named)
+    for option, what in _NEEDED:
+        if option not in version:
             raise VideoFault(
                 "ffmpeg_missing",
                 f"{path} was built without {what}, which videos need; {INSTALL} brings one with it",
             )
     drawtext = _said(path, "-h", "filter=drawtext", is_named=is_named)
-    return Ffmpeg(path, said["version"].partition("\n")[0].strip(), "y_align" in drawtext)
+    return Ffmpeg(path, version.partition("\n")[0].strip(), "y_align" in drawtext)
 
 
 def _packaged() -> str | None:

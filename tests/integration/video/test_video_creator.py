@@ -10,7 +10,7 @@ import pytest
 from headrace import InvalidRequest, NotRunning, VideoCreator, VideoFault, VideoProgress
 from headrace.toolkit.video_creator import threads_for
 
-SMALL: Any = {"width": 160, "height": 90, "fps": 10}
+SMALL: Any = {"width": 160, "height": 90, "fps": 10, "preset": "ultrafast"}
 # Long enough to be cancelled in the middle of it, on any machine.
 LONG: Any = {"width": 1280, "height": 720, "fps": 30, "preset": "slower"}
 SCRIPT = "One scene.\n\nAnother scene.\n\nA third."

@@ -17,7 +17,7 @@ from headrace import VideoCreator, VideoFault
 from headrace.clock import SystemClock
 from headrace.video.ffmpeg import Cancellation, Runner, find_ffmpeg
 
-SMALL: Any = {"width": 160, "height": 90, "fps": 10}
+SMALL: Any = {"width": 160, "height": 90, "fps": 10, "preset": "ultrafast"}
 SCRIPT = "One scene.\n\nAnother scene."
 
 
@@ -58,7 +58,9 @@ def test_no_ffmpeg_at_all_says_how_to_get_one(
 
 
 def test_an_ffmpeg_without_drawtext_is_told(tmp_path: Path) -> None:
-    poor = program(tmp_path / "ffmpeg", "echo ffmpeg version 5; echo ' xfade  libx264 '")
+    poor = program(
+        tmp_path / "ffmpeg", "echo ffmpeg version 5; echo 'configuration: --enable-libx264'"
+    )
     told = fault(tmp_path, ffmpeg=poor)
     assert "built without drawtext" in told.message
 

@@ -14,7 +14,7 @@ from tests.support import video
 
 from headrace import EndpointVoice, EspeakVoice, InvalidRequest, VideoCreator, VideoFault
 
-SMALL: Any = {"width": 160, "height": 90, "fps": 10}
+SMALL: Any = {"width": 160, "height": 90, "fps": 10, "preset": "ultrafast"}
 SCRIPT = "The first scene is said.\n\nAnd so is the second one, with some more words in it."
 
 
