@@ -2,11 +2,14 @@
 
 import asyncio
 import os
+import secrets
 import socket
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 import uvloop
+from msgspec.structs import replace
 
 from headrace.batches.room import BatchRoom
 from headrace.clock import Clock, SystemClock
@@ -19,6 +22,8 @@ from headrace.gateway.aiming.intents import read_classifiers
 from headrace.gateway.calls.lanes import Trust
 from headrace.gateway.shaping.shortening import check_shortener
 from headrace.gateway.templating.uses import check_uses
+from headrace.jobs.built_in import built_in_kinds
+from headrace.jobs.room import JobsRoom
 from headrace.observe.batch_metrics import BatchMetrics
 from headrace.observe.cells import Cells, SharedCells
 from headrace.observe.event_log import DirectEventLog
@@ -41,6 +46,8 @@ from headrace.settings.places import data_dir
 from headrace.store.ledger.usage import UsageReader
 from headrace.store.records.queries import query_names
 
+_SECRET_BYTES: Final = 32
+
 
 def serve(settings: Settings, load: Load) -> int:
     """Run the gateway until it is stopped.
@@ -62,7 +69,8 @@ def serve(settings: Settings, load: Load) -> int:
     if settings.listen.workers == 1:
         sock = bind(settings.listen, shared=False)
         layout = Layout(families_with(query_names()))
-        _run_worker(settings, load, Post(0, Cells(layout.size), layout), sock)
+        post = Post(0, Cells(layout.size), layout, deputy=secrets.token_urlsafe(_SECRET_BYTES))
+        _run_worker(settings, load, post, sock)
         return 0
     return _supervise(settings, load)
 
@@ -97,10 +105,17 @@ def _supervise(settings: Settings, load: Load) -> int:
     rates.assign(settings.keys)
     spend = SharedSpend(settings.listen.workers)
     sessions = SharedSessions(settings.listen.workers)
-    posts = [
-        Post(index, board, layout, os.getpid(), rates=rates, spend=spend, sessions=sessions)
-        for index in range(settings.listen.workers)
-    ]
+    shared = Post(
+        0,
+        board,
+        layout,
+        os.getpid(),
+        rates=rates,
+        spend=spend,
+        sessions=sessions,
+        deputy=secrets.token_urlsafe(_SECRET_BYTES),
+    )
+    posts = [replace(shared, index=index) for index in range(settings.listen.workers)]
 
     clock = SystemClock()
     events = open_direct_log(settings.log, clock)
@@ -157,6 +172,18 @@ def _make_rooms(means: Means) -> Sequence[Room]:
         _usage(means),
         _batches(means),
         _conversations(means),
+        JobsRoom(
+            means.settings,
+            built_in_kinds(),
+            means.records,
+            clock=means.clock,
+            ids=means.ids,
+            url=means.url,
+            secret=means.deputy,
+            is_first=means.worker == 0,
+            spawn=means.spawn,
+            say=means.say,
+        ),
     ]
 
 

@@ -54,7 +54,7 @@ def make_context(
     attempt: int = 1,
 ) -> JobContext:
     """A context in `folder`, whose models answer by `answer`."""
-    job = JobContext(
+    return JobContext(
         job_id,
         tenant="default",
         attempt=attempt,
@@ -62,6 +62,3 @@ def make_context(
         models=PlainModels(answer),
         recorder=recorder or PlainRecorder(),
     )
-    job.files.mkdir(parents=True, exist_ok=True)
-    job.scratch.mkdir(parents=True, exist_ok=True)
-    return job

@@ -32,7 +32,8 @@ NAMES: Final = [str(page.relative_to(ROOT)) for page in PAGES]
 # Rooms whose errors travel over HTTP; the library's and the command line's own do not.
 ROOMS: Final = (
     *("server", "gateway", "upstream", "dialects", "identity", "routing", "cache"),
-    *("flow/scheduler", "prompt/templates", "prompt/window", "batches", "console", "conversations"),
+    *("flow/scheduler", "prompt/templates", "prompt/window"),
+    *("batches", "console", "conversations", "jobs"),
 )
 NOT_OVER_HTTP: Final = (errors.UpstreamRefused, errors.NotRunning, errors.SettingsInvalid)
 

@@ -96,6 +96,22 @@ class KeyRing:
         """When the next key ends, seconds since the epoch; infinite where none will."""
         return min((key.ends_s for key in self._known.values() if key.ends_s > wall_s), default=inf)
 
+    def of_digest(self, digest: str) -> Principal | None:
+        """The caller whose key has a digest, in hexadecimal; None where it is not known, or ended.
+
+        Raises:
+            KeysUnavailable: it is not known, and not all keys are.
+        """
+        try:
+            known = self._known.get(bytes.fromhex(digest))
+        except ValueError:
+            return None
+        if known is None and not self.is_whole:
+            raise _unavailable()
+        if known is None or known.ends_s <= self._wall_s():
+            return None
+        return known.principal
+
     def authenticate(self, presented: bytes | None) -> Principal:
         """The caller that `presented` stands for; in open mode the key does not matter.
 

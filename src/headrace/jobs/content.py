@@ -22,6 +22,7 @@ from headrace.jobs.video_options import VideoOptions
 PROMPTS: Final = Path(__file__).parent / "prompts"
 _SCRIPT_SHARE: Final = 0.3
 _ALONE_SHARE: Final = 0.95
+_BAD_SCRIPT: Final = "bad_script"
 _SHOWN_CHARS: Final = 200
 
 _Words = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -114,7 +115,7 @@ class ContentWork:
             raise JobFailed(
                 f"Model '{wanted.model}' wrote no script, and none when asked again: {bad}. It "
                 f"began: {second.text[:_SHOWN_CHARS]!r}",
-                code="bad_script",
+                code=_BAD_SCRIPT,
             ) from bad
 
 

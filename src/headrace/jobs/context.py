@@ -1,5 +1,6 @@
 """What a job is given while it runs."""
 
+import shutil
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -87,10 +88,6 @@ class JobContext:
         models: asks models.
         recorder: keeps steps and progress.
 
-    Attributes:
-        files: folder of result files, which callers may fetch by name. It is there, and stays as
-            long as the job; a later try finds what an earlier one left.
-        scratch: folder for all else; it is there, and goes when the job ends.
     """
 
     def __init__(
@@ -106,20 +103,44 @@ class JobContext:
         self.id = id
         self.tenant = tenant
         self.attempt = attempt
-        self.files = folder / "files"
-        self.scratch = folder / "scratch"
         self.models = models
+        self._folder = folder
+        self._made: set[str] = set()
         self._recorder = recorder
         self._over = threading.Event()
+
+    @property
+    def files(self) -> Path:
+        """Folder of result files, which callers may fetch by name. It is there, and stays as long
+        as the job; a later try finds what an earlier one left."""
+        return self._made_once("files")
+
+    @property
+    def scratch(self) -> Path:
+        """Folder for all else. It is there, and goes when the try ends."""
+        return self._made_once("scratch")
 
     @property
     def is_over(self) -> bool:
         """Whether the job was cancelled or has ended; for work in threads."""
         return self._over.is_set()
 
+    def record_with(self, recorder: Recorder) -> None:
+        """Keep steps and progress elsewhere from now on."""
+        self._recorder = recorder
+
     def end(self) -> None:
         """Tell work in threads that it is over."""
         self._over.set()
+
+    @property
+    def has_scratch(self) -> bool:
+        """Whether anything may lie in `scratch`."""
+        return "scratch" in self._made
+
+    def clear(self) -> None:
+        """Remove `scratch`, and what lies in it."""
+        shutil.rmtree(self._folder / "scratch", ignore_errors=True)
 
     def key(self, step: str) -> str:
         """A key for effects elsewhere, such as an `idempotency-key`: the same in every try."""
@@ -152,3 +173,10 @@ class JobContext:
             text: what is being done, for people.
         """
         await self._recorder.progress(min(max(share, 0.0), 1.0), text[:500])
+
+    def _made_once(self, name: str) -> Path:
+        path = self._folder / name
+        if name not in self._made:
+            path.mkdir(parents=True, exist_ok=True)
+            self._made.add(name)
+        return path

@@ -48,6 +48,7 @@ class JobKind(Generic[Input]):
         input_type: what it takes; bounds belong into its fields.
         run: does it; what it returns is the job's result, kept as JSON.
         about: a line for users.
+        queue: where its jobs wait; one of its own for what takes much of the machine.
         has_steps: whether it records steps. One that does one thing needs none, and is cheaper.
         attempts_max: how often it is tried.
         limit_s: how long one try may take.
@@ -61,6 +62,7 @@ class JobKind(Generic[Input]):
         run: Run[Input],
         *,
         about: str,
+        queue: str = "default",
         has_steps: bool = True,
         attempts_max: int = 3,
         limit_s: float = 3600.0,
@@ -70,6 +72,7 @@ class JobKind(Generic[Input]):
         self.input_type = input_type
         self.run = run
         self.about = about
+        self.queue = queue
         self.has_steps = has_steps
         self.attempts_max = attempts_max
         self.limit_s = limit_s
@@ -107,6 +110,11 @@ class Kinds:
     def names(self) -> tuple[str, ...]:
         """Their names, in order."""
         return tuple(sorted(self._kinds))
+
+    @property
+    def queues(self) -> frozenset[str]:
+        """The queues in which they wait."""
+        return frozenset(kind.queue for kind in self._kinds.values())
 
     def find(self, name: str) -> JobKind[Any]:
         """A kind by its name.

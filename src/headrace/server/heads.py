@@ -23,6 +23,7 @@ from headrace.flow.scheduler import Priority
 from headrace.gateway.call import Call, Hints, make_call, spoken_over
 from headrace.gateway.headers import named_by_connection
 from headrace.gateway.templating.expansion import read_template
+from headrace.identity.deputy import FOR_HEADER, Deputy
 from headrace.identity.keys import KeyRing, Principal, presented_key
 from headrace.limits import FORM_BYTES_MAX, NUMBER_DIGITS_MAX
 from headrace.model import DialectName
@@ -98,6 +99,7 @@ class Desk(msgspec.Struct, frozen=True):
         file_bytes_max: the largest file that may be sent.
         by_session: whether models are chosen by session.
         has_templates: whether requests may name one.
+        deputy: knows the gateway's own worker.
     """
 
     keys: KeyRing
@@ -108,6 +110,7 @@ class Desk(msgspec.Struct, frozen=True):
     file_bytes_max: int = 0
     by_session: bool = False
     has_templates: bool = False
+    deputy: Deputy | None = None
 
 
 class RawHead(msgspec.Struct):
@@ -147,7 +150,7 @@ def read_head(raw: RawHead, desk: Desk, refusal: HeadraceError | None = None) ->
         if desk.keys.is_open:
             check_visitor(fields, desk.cors_origins)
         if raw.method != b"OPTIONS":
-            principal = _authenticate(place, fields, desk.keys)
+            principal = _authenticate(place, fields, desk)
             _check_place(place, raw.method, path)
         if place.operation and principal:
             call = _read_call(place.operation, principal, raw, fields, dialect, desk)
@@ -319,11 +322,15 @@ def _check_target(raw: RawHead, fields: Fields) -> None:
         raise InvalidRequest("Send the body without content-encoding; it is not decoded here.")
 
 
-def _authenticate(place: Place, fields: Fields, keys: KeyRing) -> Principal | None:
+def _authenticate(place: Place, fields: Fields, desk: Desk) -> Principal | None:
     if not (place.needs_key or place.needs_admin):
         return None
     presented = presented_key(fields.get(b"authorization"), fields.get(b"x-api-key"))
-    principal = keys.authenticate(presented)
+    principal = None
+    if desk.deputy is not None and FOR_HEADER in fields and not desk.keys.is_open:
+        principal = desk.deputy.stands_for(presented, fields[FOR_HEADER], desk.keys)
+    if principal is None:
+        principal = desk.keys.authenticate(presented)
     if place.needs_admin and not principal.is_admin:
         raise Forbidden("This needs the key of an administrator: one with `admin: true`.")
     return principal

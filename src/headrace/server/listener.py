@@ -99,3 +99,18 @@ async def listen_on(
     """Accept clients from a bound socket."""
     loop = asyncio.get_running_loop()
     return await loop.create_server(make_connection, sock=sock, backlog=BACKLOG, ssl=tls)
+
+
+def url_of(sock: socket.socket, *, is_tls: bool, is_local: bool = False) -> str:
+    """The URL of a bound socket.
+
+    Args:
+        sock: bound.
+        is_tls: whether HTTPS is spoken there.
+        is_local: as it can be asked from this machine, where it listens on all addresses.
+    """
+    host, port = sock.getsockname()[:2]
+    if is_local:
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    scheme = "https" if is_tls else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -3,6 +3,7 @@
 import msgspec
 
 from headrace.clock import Clock
+from headrace.identity.deputy import Deputy
 from headrace.identity.tallies import TallyTable
 from headrace.observe.cells import Board
 from headrace.observe.layout import Layout
@@ -24,6 +25,7 @@ class Post(msgspec.Struct, frozen=True):
         rates: what all of them count of callers together; `None` for a worker on its own.
         spend: what they count of money; `None` as well.
         sessions: how far tenants have written; `None` as well.
+        deputy: the secret of the gateway's own worker of jobs; empty where it has none.
     """
 
     index: int
@@ -33,10 +35,15 @@ class Post(msgspec.Struct, frozen=True):
     rates: SharedRates | None = None
     spend: SharedSpend | None = None
     sessions: SharedSessions | None = None
+    deputy: str = ""
 
     def metrics(self, clock: Clock) -> Metrics:
         """What this worker counts."""
         return Metrics(self.layout, self.board.row(self.index), self.board.slots, clock)
+
+    def make_deputy(self) -> Deputy:
+        """Knows the worker of jobs by its secret."""
+        return Deputy(self.deputy)
 
     @property
     def tallies(self) -> TallyTable | None:

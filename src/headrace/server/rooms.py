@@ -32,6 +32,8 @@ class Means(msgspec.Struct, frozen=True):
         keys: those of callers.
         spawn: starts a task, which the worker looks after and cancels at its end.
         say: tells the operator what happens.
+        url: where this gateway can be asked from this machine.
+        deputy: the secret by which its own worker of jobs may ask for others.
     """
 
     settings: Settings
@@ -45,6 +47,8 @@ class Means(msgspec.Struct, frozen=True):
     keys: KeyDesk
     spawn: Spawn
     say: Say
+    url: str
+    deputy: str
 
 
 class Room(Protocol):

@@ -35,7 +35,7 @@ from headrace.server.kept import open_kept
 from headrace.server.key_desk import KeyDesk
 from headrace.server.lane_told import lane_told
 from headrace.server.ledger_keeper import open_keeper
-from headrace.server.listener import Certificate, listen_on, server_tls
+from headrace.server.listener import Certificate, listen_on, server_tls, url_of
 from headrace.server.operations import Handler, Operations
 from headrace.server.places import Route
 from headrace.server.post import Post
@@ -159,7 +159,11 @@ class Worker:
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         self._logs.events.say(
-            "info", "listening", url=self._url(), pid=os.getpid(), version=__version__
+            "info",
+            "listening",
+            url=url_of(self._sock, is_tls=bool(self._settings.listen.tls)),
+            pid=os.getpid(),
+            version=__version__,
         )
         try:
             await self._stopping.wait()
@@ -254,6 +258,8 @@ class Worker:
             keys=self._keys,
             spawn=self._room_tasks.spawn,
             say=self._logs.events.say,
+            url=self._url(is_local=True),
+            deputy=self._post.deputy,
         )
 
     def _make_warming(self, settings: Settings) -> Warming:
@@ -281,6 +287,7 @@ class Worker:
             file_bytes_max=settings.files.bytes_max,
             by_session=bool(settings.tiers or settings.experiments),
             has_templates=settings.templates.path is not None,
+            deputy=self._post.make_deputy(),
         )
 
     def _make_books(self, settings: Settings) -> Books:
@@ -380,21 +387,15 @@ class Worker:
         about = f"reload {self._reloads}"
         self._logs.events.say(level, event, about=about, pid=os.getpid(), **fields)
 
-    def _url(self) -> str:
-        host, port = self._sock.getsockname()[:2]
-        scheme = "https" if self._settings.listen.tls else "http"
-        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+    def _url(self, *, is_local: bool = False) -> str:
+        return url_of(self._sock, is_tls=bool(self._settings.listen.tls), is_local=is_local)
 
     def _tell_bug(self, error: BaseException) -> None:
         self._logs.events.say("error", "bug", about=type(error).__name__, detail=repr(error))
 
     def _tell_tier(self, tier: str, is_up: bool, why: str) -> None:
-        if is_up:
-            self._logs.events.say("info", "tier_up", about=tier, detail=why)
-        else:
-            self._logs.events.say("warning", "tier_down", about=tier, detail=why)
+        say = self._logs.events.say
+        say("info" if is_up else "warning", "tier_up" if is_up else "tier_down", tier, detail=why)
 
     def _tell_unreachable(self, provider: str, error: HeadraceError) -> None:
-        self._logs.events.say(
-            "warning", "provider_unreachable", about=provider, detail=error.message
-        )
+        self._logs.events.say("warning", "provider_unreachable", provider, detail=error.message)

@@ -45,6 +45,7 @@ from headrace.settings.flow import (
     RetrySettings,
 )
 from headrace.settings.intents import Intents
+from headrace.settings.jobs import JobsSettings
 from headrace.settings.keys import KeySettings
 from headrace.settings.ledger import LedgerSettings
 from headrace.settings.log import LogSettings
@@ -341,6 +342,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     batches: BatchesSettings = BatchesSettings()
     ledger: LedgerSettings = LedgerSettings()
     conversations: ConversationSettings = ConversationSettings()
+    jobs: JobsSettings = JobsSettings()
     keys: tuple[KeySettings, ...] = ()
     limits: LimitsSettings = LimitsSettings()
     spend: SpendSettings = SpendSettings()

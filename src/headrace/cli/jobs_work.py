@@ -1,0 +1,76 @@
+"""`headrace jobs work`: a worker in this process."""
+
+import asyncio
+import os
+import sys
+import threading
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from headrace.clock import SystemClock
+from headrace.jobs.built_in import built_in_kinds
+from headrace.jobs.embedded import IDLE_S, EmbeddedLock, Order
+from headrace.jobs.process import JOBS_FOLDER, Posting, WorkerProcess
+from headrace.observe.logs import open_direct_log
+from headrace.settings import from_environment, load_settings
+from headrace.settings.jobs import JobsSettings
+from headrace.settings.log import LogSettings
+from headrace.settings.places import data_dir as data_dir_of
+
+
+def run_worker(
+    config: Path | None,
+    queues: tuple[str, ...],
+    *,
+    gateway: str,
+    key: str | None,
+    data_dir: Path | None,
+) -> None:
+    """Work apart from a gateway, until told to stop."""
+    settings = from_environment(os.environ) if config is None else load_settings(config)
+    posting = Posting(
+        store_url=settings.store.url.reveal(),
+        data_dir=str((data_dir or data_dir_of(settings)).absolute()),
+        gateway=gateway,
+        queues=queues,
+        key=key,
+    )
+    _run(settings.jobs, posting, settings.log)
+
+
+def run_embedded() -> None:
+    """Work for the gateway that started this process, whose orders come by standard input."""
+    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
+    lock = EmbeddedLock(Path(order.posting.data_dir) / JOBS_FOLDER)
+    if lock.take():
+        _run(order.settings, order.posting, LogSettings(), lock)
+
+
+def _run(
+    settings: JobsSettings,
+    posting: Posting,
+    log: LogSettings,
+    lock: EmbeddedLock | None = None,
+) -> None:
+    clock = SystemClock()
+    say = open_direct_log(log, clock).say
+
+    async def work() -> None:
+        process = WorkerProcess(settings, built_in_kinds(), posting, clock=clock, say=say)
+        if lock is not None:
+            process.end_when_idle(IDLE_S, lock.release, lock.take)
+            _watch_parent(asyncio.get_running_loop(), process)
+        await process.run()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work())
+
+
+def _watch_parent(loop: asyncio.AbstractEventLoop, process: WorkerProcess) -> None:
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        loop.call_soon_threadsafe(process.stop)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -1,0 +1,235 @@
+"""What callers do with jobs: submit, look, cancel, try again."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from headrace.clock import Clock
+from headrace.errors import Conflict, InvalidRequest, NotFound, Overloaded
+from headrace.ids import Ids
+from headrace.jobs.job import PRIORITIES, Job
+from headrace.jobs.kinds import JobKind, Kinds
+from headrace.jobs.requests import JobsWanted, NewJob, input_digest
+from headrace.settings.jobs import JobsSettings
+from headrace.store.records.records import Records, Step
+
+INPUT_BYTES_MAX: Final = 4 * 1024 * 1024
+# How long the count of what waits is believed.
+_COUNTED_S: Final = 1.0
+# Above every id, in the order of ASCII.
+_BEYOND: Final = "~"
+
+
+class Tenant(msgspec.Struct, frozen=True):
+    """Who asks.
+
+    Attributes:
+        name: whose jobs.
+        key: digest of the key that asks, in hexadecimal; empty where keys are open.
+    """
+
+    name: str
+    key: str = ""
+
+
+class JobDesk:
+    """Takes jobs, and tells of them.
+
+    Args:
+        records: where they are kept.
+        kinds: what can be done.
+        settings: of jobs.
+        clock: the time.
+        ids: makes their ids.
+        on_submit: told of each that was taken.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        kinds: Kinds,
+        settings: JobsSettings,
+        clock: Clock,
+        ids: Ids,
+        on_submit: Callable[[], None],
+    ) -> None:
+        self.kinds = kinds
+        self._records = records
+        self._settings = settings
+        self._clock = clock
+        self._ids = ids
+        self._on_submit = on_submit
+        self._open = 0
+        self._counted_s = float("-inf")
+
+    def adopt(self, settings: JobsSettings) -> None:
+        """Go by other settings from now on."""
+        self._settings = settings
+
+    async def submit(self, tenant: Tenant, new: NewJob) -> Job:
+        """Take a job.
+
+        Returns:
+            It, or the one that was submitted with the same key before.
+
+        Raises:
+            InvalidRequest: it is not what its kind takes.
+            Conflict: its key was used for another job.
+            Overloaded: too much has yet to be done.
+            StoreFault: it could not be kept.
+        """
+        kind = self.kinds.find(new.kind)
+        queue = self._queue(kind, new)
+        wanted = msgspec.json.encode(kind.read(new.input))
+        if len(wanted) > INPUT_BYTES_MAX:
+            raise InvalidRequest(
+                f"The input of a job has at most {INPUT_BYTES_MAX} bytes.", param="input"
+            )
+        now_s = self._clock.wall_s()
+        due_s = new.due_s(now_s)
+        await self._check_room()
+        job = Job(
+            id=self._ids.new("job"),
+            tenant=tenant.name,
+            caller=tenant.key,
+            kind=kind.name,
+            queue=queue,
+            priority=PRIORITIES[new.priority],
+            state="delayed" if due_s > now_s else "waiting",
+            input=wanted.decode(),
+            digest=input_digest(kind.name, queue, wanted),
+            once_key=new.idempotency_key,
+            created_s=now_s,
+            due_s=due_s,
+            attempts_max=kind.attempts_max,
+        )
+        return await self._keep(job)
+
+    async def find(self, tenant: Tenant, job_id: str) -> Job:
+        """A job of a tenant.
+
+        Raises:
+            NotFound: the tenant has none with this id.
+            StoreFault: nothing can be looked up.
+        """
+        rows = await self._records.fetch("jobs.find", {"id": job_id})
+        if not rows or rows[0]["tenant"] != tenant.name:
+            raise NotFound(
+                f"There is no job '{job_id[:64]}': it was never submitted, or has been forgotten.",
+                code="unknown_job",
+            )
+        return msgspec.convert(rows[0], Job)
+
+    async def page(self, tenant: Tenant, wanted: JobsWanted) -> tuple[list[Job], bool]:
+        """A page of a tenant's jobs, and whether there are more.
+
+        Raises:
+            StoreFault: nothing can be looked up.
+        """
+        is_down = wanted.order == "desc"
+        rows = await self._records.fetch(
+            f"jobs.{'state' if wanted.state else 'page'}_{'down' if is_down else 'up'}",
+            {
+                "tenant": tenant.name,
+                "after": wanted.after or (_BEYOND if is_down else ""),
+                "kind": wanted.kind,
+                "queue": wanted.queue,
+                "limit": wanted.limit + 1,
+                **({"state": wanted.state} if wanted.state else {}),
+            },
+        )
+        return msgspec.convert(rows[: wanted.limit], list[Job]), len(rows) > wanted.limit
+
+    async def cancel(self, tenant: Tenant, job_id: str) -> Job:
+        """Have a job not done; one that runs is ended by its worker, which takes a moment.
+
+        Raises:
+            NotFound: as `find`.
+            Conflict: it has ended.
+            StoreFault: it could not be noted.
+        """
+        job = await self.find(tenant, job_id)
+        if job.has_ended and job.state != "cancelled":
+            raise Conflict(f"Job '{job.id}' has ended already: it {job.state}.", code="job_ended")
+        values = {"id": job.id, "tenant": tenant.name, "now_s": self._clock.wall_s()}
+        await self._records.write(Step("jobs.cancel", values))
+        return await self.find(tenant, job_id)
+
+    async def retry(self, tenant: Tenant, job_id: str) -> Job:
+        """Have a job that failed or was cancelled tried again; recorded steps are not done again.
+
+        Raises:
+            NotFound: as `find`.
+            Conflict: it has not ended, or it succeeded.
+            StoreFault: it could not be noted.
+        """
+        job = await self.find(tenant, job_id)
+        if job.state not in ("failed", "cancelled"):
+            raise Conflict(
+                f"Job '{job.id}' is {job.state}; only one that failed or was cancelled is tried "
+                "again.",
+                code="job_not_failed",
+            )
+        values = {"id": job.id, "tenant": tenant.name, "now_s": self._clock.wall_s()}
+        await self._records.write(Step("jobs.retry", values))
+        self._on_submit()
+        return await self.find(tenant, job_id)
+
+    async def events(self, job: Job, after: int) -> list[dict[str, Any]]:
+        """What was noted of a job beyond a number.
+
+        Raises:
+            StoreFault: nothing can be looked up.
+        """
+        return await self._records.fetch("jobs.events", {"job": job.id, "after": after})
+
+    async def look(self) -> None:
+        """See that the store can be used.
+
+        Raises:
+            HeadraceError: it cannot.
+        """
+        await self._records.ready()
+
+    def _queue(self, kind: JobKind[Any], new: NewJob) -> str:
+        known = {*self._settings.queues, *self.kinds.queues}
+        queue = new.queue or kind.queue
+        if queue not in known:
+            raise InvalidRequest(
+                f"No queue '{queue}'; there are {', '.join(sorted(known))}. "
+                "More are set by `jobs.queues`.",
+                code="unknown_queue",
+                param="queue",
+            )
+        return queue
+
+    async def _keep(self, job: Job) -> Job:
+        await self._records.write(Step("jobs.submit", msgspec.structs.asdict(job)))
+        self._open += 1
+        if job.once_key is not None:
+            values = {"tenant": job.tenant, "once_key": job.once_key}
+            kept = msgspec.convert((await self._records.fetch("jobs.find_once", values))[0], Job)
+            if kept.digest != job.digest:
+                raise Conflict(
+                    f"The idempotency key '{job.once_key}' belongs to job '{kept.id}', which is "
+                    "another one: send another key, or the same job.",
+                    code="idempotency_key_reused",
+                    param="idempotency_key",
+                )
+            job = kept
+        self._on_submit()
+        return job
+
+    async def _check_room(self) -> None:
+        most = self._settings.waiting_max
+        if self._clock.monotonic_s() - self._counted_s > _COUNTED_S:
+            self._counted_s = self._clock.monotonic_s()
+            rows = await self._records.fetch("jobs.open", {"limit": most})
+            self._open = rows[0]["jobs"]
+        if self._open >= most:
+            raise Overloaded(
+                f"{most} jobs have yet to be done, and no more are taken (jobs.waiting_max).",
+                code="queue_full",
+                retry_after_s=5,
+            )

@@ -1,0 +1,148 @@
+"""Models as jobs ask them: through the gateway, on behalf of whoever submitted the job."""
+
+import ssl
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from headrace.dialects.openai import OpenAIDialect
+from headrace.errors import HeadraceError, SettingsInvalid
+from headrace.gateway.tasks import Spawn
+from headrace.identity.deputy import FOR_HEADER
+from headrace.jobs.context import JobFailed, JobRefused
+from headrace.jobs.job import Job
+from headrace.upstream.endpoint import Endpoint
+from headrace.upstream.faults import FaultKind
+from headrace.upstream.fetch import fetch
+
+# Refusals that may be another answer later.
+_LATER: Final = frozenset((408, 409, 425, 429))
+_SERVER_ERRORS: Final = 500
+_SUCCESS_MAX: Final = 299
+_ABSENT_S: Final = 2.0
+_NO_TEXT: Final = "no_text"
+_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
+
+
+class _Address(msgspec.Struct, frozen=True):
+    scheme: str
+    host: str
+    port: int
+    prefix: str
+
+
+class _Limits(msgspec.Struct, frozen=True):
+    """Jobs are not in a hurry; their own limit ends them."""
+
+    connections_max: int = 1024
+    keepalive_s: float = 30.0
+    connect_timeout_s: float = 10.0
+    answer_mb_max: int = 64
+    first_byte_timeout_s: float = 600.0
+    idle_timeout_s: float = 600.0
+    total_timeout_s: float = 3600.0
+
+
+class _NoMeter:
+    def connected(self) -> None: ...
+    def retried(self) -> None: ...
+    def failed(self, kind: FaultKind) -> None: ...
+
+
+class GatewayModels:
+    """A gateway.
+
+    Args:
+        url: where it listens.
+        key: of the worker; None where keys are open.
+        is_deputy: whether the key lets the worker ask for the keys that submitted its jobs.
+        spawn: starts a task.
+    """
+
+    def __init__(self, url: str, key: str | None, *, is_deputy: bool, spawn: Spawn) -> None:
+        self._is_deputy = is_deputy
+        parts = urlsplit(url)
+        if parts.scheme not in _PORTS or not parts.hostname:
+            raise SettingsInvalid(f"--gateway: expected http://HOST:PORT, not '{url}'")
+        prefix = parts.path.rstrip("/").removesuffix("/v1")
+        address = _Address(parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme], prefix)
+        self._endpoint = Endpoint(
+            "gateway",
+            OpenAIDialect(),
+            address,
+            headers=((b"x-headrace-priority", b"low"),),
+            credentials=(() if key is None else ((b"authorization", f"Bearer {key}".encode()),),),
+            defaults=((b"content-type", b"application/json"),),
+            limits=_Limits(),
+            tls=ssl.create_default_context() if parts.scheme == "https" else None,
+            meter=_NoMeter(),
+            spawn=spawn,
+        )
+
+    def of(self, job: Job) -> "JobModels":
+        """Models for one job."""
+        if not self._is_deputy:
+            return JobModels(self._endpoint, ())
+        whom = job.caller or f"tenant:{quote(job.tenant, safe='')}"
+        return JobModels(self._endpoint, ((FOR_HEADER, whom.encode()),))
+
+    def sweep(self, now_s: float) -> None:
+        """End calls whose time is up. To be called a few times a second."""
+        self._endpoint.pool.sweep(now_s)
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._endpoint.pool.close()
+
+
+class JobModels:
+    """Models for one job; has the shape of `context.Models`."""
+
+    def __init__(self, endpoint: Endpoint, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+        self._endpoint = endpoint
+        self._headers = headers
+
+    async def post(
+        self, path: str, document: Mapping[str, Any], headers: Mapping[str, str] = {}
+    ) -> dict[str, Any]:
+        """POST a request, and read the answer."""
+        lines = tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
+        body = msgspec.json.encode(document)
+        try:
+            status, answer = await fetch(self._endpoint, path, self._headers + lines, body)
+        except HeadraceError as error:
+            raise JobRefused(error.message, retry_after_s=_ABSENT_S) from error
+        if status > _SUCCESS_MAX:
+            _refuse(status, answer)
+        try:
+            return msgspec.json.decode(answer, type=dict[str, Any])
+        except msgspec.MsgspecError as error:
+            raise JobRefused(f"The gateway's answer cannot be read: {error}") from error
+
+    async def chat(self, model: str, prompt: str, **fields: Any) -> str:
+        """The text that a model answers to one prompt."""
+        messages = [{"role": "user", "content": prompt}]
+        answer = await self.post(
+            "/v1/chat/completions", {**fields, "model": model, "messages": messages}
+        )
+        try:
+            text = answer["choices"][0]["message"]["content"]
+        except (KeyError, IndexError, TypeError):
+            text = None
+        if not isinstance(text, str):
+            raise JobFailed(f"Model '{model}' answered no text.", code=_NO_TEXT)
+        return text
+
+
+def _refuse(status: int, answer: bytes) -> None:
+    try:
+        error = msgspec.json.decode(answer)["error"]
+        told, code = str(error["message"]), str(error.get("code") or "refused")
+    except (msgspec.MsgspecError, KeyError, TypeError, AttributeError):
+        told, code = answer[:200].decode("utf-8", "replace"), "refused"
+    message = f"The gateway answered {status}: {told}"
+    if status in _LATER or status >= _SERVER_ERRORS:
+        raise JobRefused(message)
+    raise JobFailed(message, code=code)

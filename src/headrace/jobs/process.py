@@ -1,0 +1,268 @@
+"""A process that works: records, workers one after the other, upkeep, and an end in order."""
+
+import asyncio
+import secrets
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from headrace.clock import Clock
+from headrace.errors import InvalidRequest, SettingsInvalid
+from headrace.gateway.tasks import Tasks
+from headrace.ids import Ids
+from headrace.jobs.desk import JobDesk
+from headrace.jobs.durable import DurableSteps
+from headrace.jobs.gateway_models import GatewayModels
+from headrace.jobs.kinds import Kinds
+from headrace.jobs.running import Bench
+from headrace.jobs.shift import Shift
+from headrace.jobs.upkeep import Oblivion, Schedules
+from headrace.jobs.worker import Worker, worker_name
+from headrace.settings.jobs import JobsSettings, QueueSettings
+from headrace.store.faults import StoreFault
+from headrace.store.records.open import open_records
+from headrace.store.records.records import Records
+from headrace.store.sqlite_module import sqlite_module
+from headrace.store.voice import Say
+
+JOBS_FOLDER: Final = "jobs"
+_TICK_S: Final = 0.25
+_SCHEDULES_S: Final = 1.0
+_OBLIVION_S: Final = 10.0
+_CLOSE_S: Final = 5.0
+
+
+class Posting(msgspec.Struct, frozen=True):
+    """Where a process works.
+
+    Attributes:
+        store_url: where jobs are kept; holds a password, maybe.
+        data_dir: where files are kept.
+        gateway: where models are asked.
+        queues: those it serves; all there are, where none is named.
+        key: of the gateway; None where keys are open.
+        is_deputy: whether the key lets it ask for the keys that submitted its jobs.
+    """
+
+    store_url: str
+    data_dir: str
+    gateway: str
+    queues: tuple[str, ...] = ()
+    key: str | None = None
+    is_deputy: bool = False
+
+
+def served_queues(
+    settings: JobsSettings, kinds: Kinds, wanted: Sequence[str]
+) -> Mapping[str, QueueSettings]:
+    """The queues that a worker serves, with their limits.
+
+    Raises:
+        SettingsInvalid: one that is wanted is not known.
+    """
+    known = {name: settings.queues.get(name, QueueSettings()) for name in kinds.queues}
+    known |= settings.queues
+    for name in wanted:
+        if name not in known:
+            raise SettingsInvalid(
+                f"--queues: no queue '{name}'; there are {', '.join(sorted(known))}"
+            )
+    return {name: known[name] for name in (wanted or sorted(known))}
+
+
+def check_schedules(settings: JobsSettings, kinds: Kinds) -> None:
+    """See that each schedule submits a job that can be done.
+
+    Raises:
+        SettingsInvalid: one does not.
+    """
+    for name, schedule in settings.schedules.items():
+        try:
+            kinds.find(schedule.kind).read(msgspec.json.decode(schedule.input))
+        except InvalidRequest as error:
+            raise SettingsInvalid(f"jobs.schedules.{name}: {error.message}") from None
+
+
+class _Idle(msgspec.Struct, frozen=True):
+    limit_s: float
+    release: Callable[[], None]
+    take: Callable[[], bool]
+
+
+class WorkerProcess:
+    """Works until it is told to stop.
+
+    Args:
+        settings: what to go by.
+        kinds: what it can do.
+        posting: where it works.
+        clock: the time.
+        say: told what happens.
+
+    Raises:
+        SettingsInvalid: it cannot work like this.
+    """
+
+    def __init__(
+        self,
+        settings: JobsSettings,
+        kinds: Kinds,
+        posting: Posting,
+        *,
+        clock: Clock,
+        say: Say,
+    ) -> None:
+        check_schedules(settings, kinds)
+        if posting.store_url == "sqlite":
+            sqlite_module()  # what cannot work is told now, and not by the first job
+        self._queues = served_queues(settings, kinds, posting.queues)
+        self._settings = settings
+        self._kinds = kinds
+        self._posting = posting
+        self._data_dir = Path(posting.data_dir)
+        self._folder = self._data_dir / JOBS_FOLDER
+        self._clock = clock
+        self._say = say
+        self._tasks = Tasks(self._tell_bug)
+        self._models = GatewayModels(
+            posting.gateway, posting.key, is_deputy=posting.is_deputy, spawn=self._tasks.spawn
+        )
+        self._stopping = asyncio.Event()
+        self._worker: Worker | None = None
+        self._idle: _Idle | None = None
+        self._steps: DurableSteps | None = None
+
+    async def run(self) -> None:
+        """Work until SIGTERM or SIGINT, or until there was nothing to do for long."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        records = open_records(
+            self._posting.store_url, self._data_dir, clock=self._clock, say=self._say
+        )
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(records.close, _CLOSE_S)
+            stack.callback(self._close)
+            stack.push_async_callback(self._tasks.close)
+            self._tasks.spawn(self._tick())
+            self._tasks.spawn(self._keep(records))
+            while not self._stopping.is_set():
+                await self._work(records)
+
+    def stop(self) -> None:
+        """Take no more jobs, and end soon."""
+        self._stopping.set()
+        if self._worker is not None:
+            self._worker.stop()
+
+    def end_when_idle(
+        self, limit_s: float, release: Callable[[], None], take: Callable[[], bool]
+    ) -> None:
+        """End after a time without anything to do.
+
+        Args:
+            limit_s: how long.
+            release: no longer claim to be at work.
+            take: claim it again; false where another does.
+        """
+        self._idle = _Idle(limit_s, release, take)
+
+    async def _work(self, records: Records) -> None:
+        """Be one worker, until told to stop or given up by the others."""
+        shift = Shift(records, self._clock, worker_name())
+        self._worker = Worker(
+            self._queues,
+            settings=self._settings,
+            bench=self._bench,
+            shift=shift,
+            folder=self._folder,
+            clock=self._clock,
+            spawn=self._tasks.spawn,
+            say=self._say,
+        )
+        self._say("info", "jobs_worker_started", worker=shift.worker, queues=",".join(self._queues))
+        await self._worker.run()
+        self._say("info", "jobs_worker_stopped", worker=shift.worker)
+
+    def _bench(self, shift: Shift) -> Bench:
+        return Bench(
+            kinds=self._kinds,
+            settings=self._settings,
+            clock=self._clock,
+            chance=secrets.SystemRandom().random,
+            models=self._models.of,
+            steps=partial(self._durable, shift.worker),
+            hands=shift,
+            folder=self._folder,
+        )
+
+    def _durable(self, worker: str) -> DurableSteps:
+        if self._steps is None:
+            self._steps = DurableSteps(self._engine, worker)
+        return self._steps
+
+    def _engine(self) -> object:
+        from headrace.store.workflow_engine import make_workflow_engine
+
+        return make_workflow_engine(self._posting.store_url, self._data_dir)
+
+    async def _forget_steps(self, jobs: list[str]) -> None:
+        if self._steps is not None:
+            await self._steps.forget(jobs)
+
+    async def _keep(self, records: Records) -> None:
+        shift = Shift(records, self._clock, "upkeep")
+        ids = Ids(self._clock.wall_s)
+        desk = JobDesk(records, self._kinds, self._settings, self._clock, ids, self._wake)
+        schedules = Schedules(self._settings, desk, self._clock, self._say)
+        oblivion = Oblivion(
+            shift,
+            self._folder,
+            self._clock,
+            keep_days=self._settings.keep_days,
+            forget_steps=self._forget_steps,
+        )
+        forgets_s = self._clock.monotonic_s()
+        while True:
+            await asyncio.sleep(_SCHEDULES_S)
+            try:
+                await schedules.step()
+                if self._clock.monotonic_s() >= forgets_s and not await oblivion.step():
+                    forgets_s = self._clock.monotonic_s() + _OBLIVION_S
+                await self._end_if_idle(shift)
+            except StoreFault as error:
+                self._say("warning", "jobs_store_failed", detail=error.message)
+
+    async def _end_if_idle(self, shift: Shift) -> None:
+        idle, worker = self._idle, self._worker
+        if idle is None or worker is None or worker.running or self._settings.schedules:
+            return
+        if self._clock.monotonic_s() - worker.busy_s < idle.limit_s or await shift.has_open():
+            return
+        idle.release()
+        # Whoever submits from now on finds nobody at work, and starts another.
+        if await shift.has_open() and idle.take():
+            return
+        self.stop()
+
+    async def _tick(self) -> None:
+        while True:
+            self._models.sweep(self._clock.monotonic_s())
+            await asyncio.sleep(_TICK_S)
+
+    def _tell_bug(self, error: BaseException) -> None:
+        self._say("error", "bug", about=type(error).__name__, detail=repr(error))
+
+    def _wake(self) -> None:
+        if self._worker is not None:
+            self._worker.wake()
+
+    def _close(self) -> None:
+        self._models.close()
+        if self._steps is not None:
+            self._steps.close()

@@ -1,0 +1,138 @@
+"""Jobs in a worker of the gateway: routes, and the embedded worker that does them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from headrace.clock import Clock
+from headrace.errors import SettingsInvalid
+from headrace.gateway.tasks import Spawn
+from headrace.ids import Ids
+from headrace.jobs.desk import JobDesk
+from headrace.jobs.embedded import EmbeddedWorker, Order
+from headrace.jobs.events import Watchers
+from headrace.jobs.kinds import Kinds
+from headrace.jobs.process import JOBS_FOLDER, Posting, check_schedules
+from headrace.jobs.routes import JobRoutes
+from headrace.settings import Settings
+from headrace.settings.places import data_dir
+from headrace.store.faults import StoreFault
+from headrace.store.records.open import RECORDS_FILE
+from headrace.store.records.records import Records
+from headrace.store.voice import Say
+
+
+class JobsRoom:
+    """Jobs of one worker of the gateway.
+
+    Args:
+        settings: in force.
+        kinds: what can be done.
+        records: where jobs are kept.
+        clock: the time.
+        ids: names jobs.
+        url: where this gateway can be asked from this machine.
+        secret: lets the embedded worker ask for those who submitted its jobs.
+        is_first: whether this worker looks, at its start, whether anything is left to do.
+        spawn: starts a task.
+        say: tells the operator what happens.
+
+    Raises:
+        SettingsInvalid: a schedule submits what is no job.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        kinds: Kinds,
+        records: Records,
+        *,
+        clock: Clock,
+        ids: Ids,
+        url: str,
+        secret: str,
+        is_first: bool,
+        spawn: Spawn,
+        say: Say,
+    ) -> None:
+        check_schedules(settings.jobs, kinds)
+        self._settings = settings
+        self._kinds = kinds
+        self._records = records
+        self._url = url
+        self._secret = secret
+        self._is_first = is_first
+        self._say = say
+        self._data_dir: Path = data_dir(settings)
+        folder = self._data_dir / JOBS_FOLDER
+        self._desk = JobDesk(records, kinds, settings.jobs, clock, ids, self._submitted)
+        self._embedded = EmbeddedWorker(self._order, folder, clock=clock, spawn=spawn, say=say)
+        self._routes = JobRoutes(
+            self._desk, Watchers(self._desk, clock), folder, _first_model(settings)
+        )
+
+    @property
+    def routes(self) -> Sequence[Any]:
+        """Those of jobs, where they are wanted."""
+        return self._routes.routes if self._settings.jobs.enabled else []
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the embedded worker has yet to end."""
+        return self._embedded.is_running
+
+    async def start(self) -> None:
+        """See whether an earlier process left anything to do."""
+        jobs = self._settings.jobs
+        if not (self._is_first and jobs.enabled):
+            return
+        if jobs.schedules or await self._has_open():
+            self._submitted()
+
+    def adopt(self, settings: Settings) -> None:
+        """Go by other settings; a worker under way ends, and the next one has them."""
+        try:
+            check_schedules(settings.jobs, self._kinds)
+        except SettingsInvalid as error:
+            self._say("error", "jobs_settings_refused", detail=error.message)
+            return
+        self._settings = settings
+        self._desk.adopt(settings.jobs)
+        self._routes.model = _first_model(settings)
+
+    def stop(self) -> None:
+        """Have the embedded worker finish, or give back what it does."""
+        self._embedded.stop()
+
+    async def close(self) -> None:
+        """Wait for the end of the embedded worker."""
+        await self._embedded.close()
+
+    def _submitted(self) -> None:
+        if self._settings.jobs.embedded:
+            self._embedded.want()
+
+    async def _has_open(self) -> bool:
+        # A file that is not there has no jobs in it, and need not be made for asking.
+        is_file = self._settings.store.url.reveal() == "sqlite"
+        if is_file and not (self._data_dir / RECORDS_FILE).exists():
+            return False
+        try:
+            return bool((await self._records.fetch("jobs.open", {"limit": 1}))[0]["jobs"])
+        except StoreFault as error:
+            self._say("warning", "jobs_store_failed", detail=error.message)
+            return False
+
+    def _order(self) -> Order:
+        posting = Posting(
+            store_url=self._settings.store.url.reveal(),
+            data_dir=str(self._data_dir.absolute()),
+            gateway=self._url,
+            key=self._secret,
+            is_deputy=True,
+        )
+        return Order(posting, self._settings.jobs)
+
+
+def _first_model(settings: Settings) -> str | None:
+    return next(iter(settings.models), None)

@@ -1,0 +1,270 @@
+-- Jobs: submitted and asked for by callers, taken and ended by workers.
+
+-- name: submit
+-- for: a new job; nothing where this one, or one with the same key of its tenant, is there
+INSERT INTO headrace_jobs
+    (id, tenant, caller, kind, queue, priority, state, input, digest, once_key, created_s, due_s,
+     attempts_max)
+VALUES
+    (:id, :tenant, :caller, :kind, :queue, :priority, :state, :input, :digest,
+     CAST(:once_key AS TEXT), :created_s, :due_s, :attempts_max)
+ON CONFLICT DO NOTHING;
+
+-- name: find
+-- for: one job by its id
+SELECT * FROM headrace_jobs WHERE id = :id;
+
+-- name: find_once
+-- for: the job that was submitted with this key
+-- index: headrace_jobs_once
+SELECT * FROM headrace_jobs WHERE tenant = :tenant AND once_key = :once_key;
+
+-- name: page_down
+-- for: a tenant's jobs, the latest first
+-- index: headrace_jobs_by_tenant
+SELECT * FROM headrace_jobs
+WHERE tenant = :tenant AND id < :after
+    AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
+ORDER BY id DESC LIMIT :limit;
+
+-- name: page_up
+-- for: a tenant's jobs, the first one first
+-- index: headrace_jobs_by_tenant
+SELECT * FROM headrace_jobs
+WHERE tenant = :tenant AND id > :after
+    AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
+ORDER BY id ASC LIMIT :limit;
+
+-- name: state_down
+-- for: a tenant's jobs in one state, the latest first
+-- index: headrace_jobs_by_state
+SELECT * FROM headrace_jobs
+WHERE tenant = :tenant AND state = :state AND id < :after
+    AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
+ORDER BY id DESC LIMIT :limit;
+
+-- name: state_up
+-- for: a tenant's jobs in one state, the first one first
+-- index: headrace_jobs_by_state
+SELECT * FROM headrace_jobs
+WHERE tenant = :tenant AND state = :state AND id > :after
+    AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
+ORDER BY id ASC LIMIT :limit;
+
+-- name: events
+-- for: what happened to a job since a number
+SELECT number, at_s, event, data FROM headrace_job_events
+WHERE job = :job AND number > :after ORDER BY number LIMIT 200;
+
+-- name: cancel
+-- for: a job that nobody should do; one that is being done is ended by its worker
+UPDATE headrace_jobs SET
+    state = CASE WHEN state = 'running' THEN 'running' ELSE 'cancelled' END,
+    ended_s = CASE WHEN state = 'running' THEN NULL ELSE CAST(:now_s AS DOUBLE PRECISION) END,
+    cancel_s = :now_s, version = version + 1
+WHERE id = :id AND tenant = :tenant AND state IN ('waiting', 'delayed', 'running')
+    AND cancel_s IS NULL;
+
+-- name: retry
+-- for: a job that failed or was cancelled, from the beginning of its tries
+UPDATE headrace_jobs SET
+    state = 'waiting', due_s = :now_s, attempts = 0, losses = 0, ended_s = NULL, cancel_s = NULL,
+    share = 0, doing = '', code = NULL, reason = NULL, version = version + 1
+WHERE id = :id AND tenant = :tenant AND state IN ('failed', 'cancelled');
+
+-- name: depth
+-- for: how much waits in each queue, and since when; counted up to a bound
+SELECT queue, count(*) AS waiting, min(due_s) AS oldest_s
+FROM (SELECT queue, due_s FROM headrace_jobs WHERE state = 'waiting' LIMIT :limit) AS few
+GROUP BY queue;
+
+-- name: open
+-- for: how much has yet to be done, counted up to a bound
+SELECT count(*) AS jobs
+FROM (SELECT 1 FROM headrace_jobs WHERE state IN ('waiting', 'delayed', 'running') LIMIT :limit)
+    AS few;
+
+-- name: ripen
+-- for: jobs whose time has come
+-- index: headrace_jobs_delayed
+UPDATE headrace_jobs SET state = 'waiting', version = version + 1
+WHERE state = 'delayed' AND due_s <= :now_s;
+
+-- name: due
+-- for: whether anything waits in a queue
+-- index: headrace_jobs_waiting
+SELECT 1 AS one FROM headrace_jobs WHERE state = 'waiting' AND queue = :queue LIMIT 1;
+
+-- name: ripe
+-- for: whether the time of any job has come
+-- index: headrace_jobs_delayed
+SELECT 1 AS one FROM headrace_jobs WHERE state = 'delayed' AND due_s <= :now_s LIMIT 1;
+
+-- name: fill
+-- for: what a queue may start, in millionths; holds others off it until this transaction ends
+INSERT INTO headrace_job_queues (name, micros, filled_s)
+VALUES (:queue, CAST(:micros_max AS BIGINT), CAST(:now_s AS DOUBLE PRECISION))
+ON CONFLICT (name) DO UPDATE SET
+    micros = CASE
+        WHEN excluded.filled_s <= headrace_job_queues.filled_s THEN headrace_job_queues.micros
+        WHEN (excluded.filled_s - headrace_job_queues.filled_s) * :micros_per_s
+            > excluded.micros - headrace_job_queues.micros
+        THEN excluded.micros
+        ELSE headrace_job_queues.micros + CAST(
+            (excluded.filled_s - headrace_job_queues.filled_s) * :micros_per_s AS BIGINT
+        )
+    END,
+    filled_s = excluded.filled_s;
+
+-- name: claim [postgresql]
+-- for: the next jobs of a queue without limits, as many as the worker has room for
+WITH chosen AS MATERIALIZED (
+    SELECT id FROM headrace_jobs WHERE state = 'waiting' AND queue = :queue
+    ORDER BY priority, due_s, id LIMIT :room FOR UPDATE SKIP LOCKED
+)
+UPDATE headrace_jobs SET
+    state = 'running', worker = :worker, claim = :claim, fence = fence + 1,
+    attempts = attempts + 1, started_s = :now_s, version = version + 1
+WHERE id IN (SELECT id FROM chosen);
+
+-- name: claim [sqlite]
+-- for: the next jobs of a queue without limits, as many as the worker has room for
+WITH chosen AS MATERIALIZED (
+    SELECT id FROM headrace_jobs WHERE state = 'waiting' AND queue = :queue
+    ORDER BY priority, due_s, id LIMIT :room
+)
+UPDATE headrace_jobs SET
+    state = 'running', worker = :worker, claim = :claim, fence = fence + 1,
+    attempts = attempts + 1, started_s = :now_s, version = version + 1
+WHERE id IN (SELECT id FROM chosen);
+
+-- name: claim_limited
+-- for: the next jobs of a limited queue, after `fill`
+WITH bounds AS (
+    SELECT CAST(:room AS BIGINT) AS jobs
+    UNION ALL
+    SELECT CAST(:concurrency AS BIGINT) - count(*) AS jobs
+    FROM headrace_jobs WHERE state = 'running' AND queue = :queue
+    UNION ALL
+    SELECT micros / 1000000 AS jobs FROM headrace_job_queues WHERE name = :queue
+),
+chosen AS MATERIALIZED (
+    SELECT id FROM headrace_jobs WHERE state = 'waiting' AND queue = :queue
+    ORDER BY priority, due_s, id
+    LIMIT (SELECT CASE WHEN min(jobs) > 0 THEN min(jobs) ELSE 0 END FROM bounds)
+)
+UPDATE headrace_jobs SET
+    state = 'running', worker = :worker, claim = :claim, fence = fence + 1,
+    attempts = attempts + 1, started_s = :now_s, version = version + 1
+WHERE id IN (SELECT id FROM chosen);
+
+-- name: spend
+-- for: what a claim has started, taken from what its queue may start
+UPDATE headrace_job_queues SET micros = micros - 1000000 * (
+    SELECT count(*) FROM headrace_jobs
+    WHERE state = 'running' AND worker = :worker AND claim = :claim
+)
+WHERE name = :queue;
+
+-- name: claimed
+-- for: the jobs of a claim
+-- index: headrace_jobs_running
+SELECT * FROM headrace_jobs
+WHERE state = 'running' AND worker = :worker AND claim = :claim
+ORDER BY priority, due_s, id;
+
+-- name: held
+-- for: what a worker is believed to do, and what of that nobody wants any more
+-- index: headrace_jobs_running
+SELECT id, fence, started_s, cancel_s FROM headrace_jobs
+WHERE state = 'running' AND worker = :worker;
+
+-- name: holds
+-- for: whether a job is still in the hands of whoever claimed it
+SELECT 1 AS one FROM headrace_jobs WHERE id = :id AND fence = :fence AND state = 'running';
+
+-- name: tell
+-- for: how far a job is
+UPDATE headrace_jobs SET share = :share, doing = :doing, version = version + 1
+WHERE id = :id AND fence = :fence AND state = 'running';
+
+-- name: note
+-- for: an event, with the number of the change that it belongs to
+INSERT INTO headrace_job_events (job, number, at_s, event, data)
+SELECT id, version, :now_s, :event, :data FROM headrace_jobs
+WHERE id = :id AND fence = :fence
+ON CONFLICT DO NOTHING;
+
+-- name: finish
+-- for: how a job ended, if it was still in the hands of whoever ended it
+UPDATE headrace_jobs SET
+    state = :state, ended_s = :now_s, result = CAST(:result AS TEXT), code = CAST(:code AS TEXT),
+    reason = CAST(:reason AS TEXT), share = CASE WHEN :state = 'succeeded' THEN 1 ELSE share END,
+    worker = NULL, claim = NULL, version = version + 1
+WHERE id = :id AND fence = :fence AND state = 'running';
+
+-- name: later
+-- for: a job that is to be tried again
+UPDATE headrace_jobs SET
+    state = 'delayed', due_s = :due_s, code = CAST(:code AS TEXT), reason = CAST(:reason AS TEXT),
+    attempts = attempts - :uncounted, worker = NULL, claim = NULL, version = version + 1
+WHERE id = :id AND fence = :fence AND state = 'running';
+
+-- name: beat
+-- for: a worker that lives
+INSERT INTO headrace_job_workers (id, host, queues, started_s, beat_s, beats)
+VALUES (:id, :host, :queues, CAST(:now_s AS DOUBLE PRECISION), CAST(:now_s AS DOUBLE PRECISION), 1)
+ON CONFLICT (id) DO UPDATE SET
+    beats = headrace_job_workers.beats + 1, beat_s = excluded.beat_s;
+
+-- name: beat_on
+-- for: a worker that lives, unless it was given up
+UPDATE headrace_job_workers SET beats = beats + 1, beat_s = :now_s
+WHERE id = :id AND beats > 0
+RETURNING beats;
+
+-- name: workers
+-- for: who works
+SELECT id, host, queues, started_s, beat_s, beats FROM headrace_job_workers ORDER BY id;
+
+-- name: give_up
+-- for: a worker that has shown no life since these beats
+UPDATE headrace_job_workers SET beats = -1 WHERE id = :id AND beats = :beats;
+
+-- name: orphans
+-- for: the jobs of workers that were given up, and of those that nobody knows
+-- index: headrace_jobs_running
+UPDATE headrace_jobs SET
+    state = CASE
+        WHEN cancel_s IS NOT NULL THEN 'cancelled'
+        WHEN losses >= :losses_max THEN 'failed'
+        ELSE 'delayed'
+    END,
+    ended_s = CASE
+        WHEN cancel_s IS NOT NULL OR losses >= :losses_max THEN CAST(:now_s AS DOUBLE PRECISION)
+        ELSE NULL
+    END,
+    due_s = :now_s + CASE WHEN losses < 2 THEN 0 ELSE losses * losses END,
+    code = 'worker_lost', reason = :reason, losses = losses + 1, attempts = attempts - 1,
+    worker = NULL, claim = NULL, fence = fence + 1, version = version + 1
+WHERE state = 'running' AND NOT EXISTS (
+    SELECT 1 FROM headrace_job_workers
+    WHERE headrace_job_workers.id = headrace_jobs.worker AND headrace_job_workers.beats > 0
+);
+
+-- name: forget_worker
+-- for: a worker that has ended, or whose jobs were given to others
+DELETE FROM headrace_job_workers WHERE id = :id AND (beats < 0 OR CAST(:ended AS BIGINT) = 1);
+
+-- name: old
+-- for: jobs that ended long ago
+-- index: headrace_jobs_by_end
+SELECT id FROM headrace_jobs WHERE ended_s < :before_s ORDER BY ended_s LIMIT :limit;
+
+-- name: forget
+-- for: a job that ended long ago
+DELETE FROM headrace_jobs WHERE id = :id AND ended_s IS NOT NULL;
+
+-- name: forget_events
+-- for: what happened to it
+DELETE FROM headrace_job_events WHERE job = :id;

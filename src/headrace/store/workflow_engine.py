@@ -1,0 +1,64 @@
+"""The engine of the database in which DBOS records the steps of jobs."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Engine, create_engine, event, make_url
+
+from headrace.store.sqlite_module import sqlite_module
+from headrace.store.sqlite_ways import make_private
+
+WORKFLOWS_FILE: Final = "jobs.sqlite3"
+_BUSY_MS: Final = 30_000
+_POOL: Final = 8
+
+
+def make_workflow_engine(url: str, data_dir: Path) -> Engine:
+    """An engine, not yet connected.
+
+    Args:
+        url: `sqlite` for a file in `data_dir`, or `postgresql://...`.
+        data_dir: where the file is kept.
+
+    Raises:
+        SettingsInvalid: this Python's SQLite is too old.
+    """
+    if url == "sqlite":
+        return _sqlite_engine(data_dir / WORKFLOWS_FILE)
+    return create_engine(
+        make_url(url).set(drivername="postgresql+psycopg"),
+        pool_size=_POOL,
+        max_overflow=0,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={"application_name": "headrace jobs"},
+    )
+
+
+def _sqlite_engine(path: Path) -> Engine:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path)
+    engine = create_engine(
+        f"sqlite:///{path}",
+        module=sqlite_module(),
+        # Writers of one process wait here, and not in SQLite, which has them sleep and try again.
+        pool_size=1,
+        max_overflow=0,
+        hide_parameters=True,
+        connect_args={"timeout": _BUSY_MS / 1000},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        # As DBOS has it where it makes the engine: writers take turns from their first statement.
+        connection.isolation_level = "IMMEDIATE"
+        for pragma in (
+            "journal_mode=WAL",
+            # A killed process loses nothing; a power cut may lose the last steps, done again then.
+            "synchronous=NORMAL",
+            f"busy_timeout={_BUSY_MS}",
+            "foreign_keys=ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+
+    return engine

@@ -1,0 +1,109 @@
+"""What callers do with jobs, on SQLite and on PostgreSQL; nobody works."""
+
+import threading
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from tests.support.jobs import TENANT, JobHouse
+from tests.support.stores import Place
+
+from headrace.errors import Conflict, InvalidRequest, NotFound, Overloaded
+from headrace.jobs.desk import JobDesk, Tenant
+from headrace.jobs.requests import NewJob
+from headrace.settings.jobs import JobsSettings
+from headrace.store.records.records import Records
+
+
+@pytest.fixture
+def house(place: Place) -> Iterator[JobHouse]:
+    with JobHouse(place.url, place.folder) as house:
+        yield house
+
+
+def test_the_same_key_is_the_same_job(house: JobHouse) -> None:
+    (job,) = house.submit("nothing", idempotency_key="k", input={"number": 1})
+    assert house.submit("nothing", idempotency_key="k", input={"number": 1}) == [job]
+    with pytest.raises(Conflict, match="belongs to job"):
+        house.submit("nothing", idempotency_key="k", input={"number": 2})
+    (other,) = house.submit("nothing", idempotency_key="k", tenant=Tenant("other"))
+    assert other != job
+
+
+def test_many_who_submit_the_same_at_once_have_one_job(house: JobHouse) -> None:
+    house.ask(lambda desk, _: desk.look())
+    found: list[str] = []
+
+    def submit() -> None:
+        found.extend(house.submit("nothing", idempotency_key="k"))
+
+    threads = [threading.Thread(target=submit) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert len(set(found)) == 1
+
+
+def test_tenants_see_their_own(house: JobHouse) -> None:
+    (job,) = house.submit("nothing", tenant=Tenant("other"))
+    assert house.page() == []
+    for ask in (house.find, house.cancel, house.retry):
+        with pytest.raises(NotFound, match="There is no job"):
+            ask(job)
+
+
+def test_pages_go_on_where_the_last_one_ended(house: JobHouse) -> None:
+    jobs = house.submit("nothing", 5)
+    assert [job.id for job in house.page(limit=2)] == [jobs[4], jobs[3]]
+    assert [job.id for job in house.page(limit=2, after=jobs[3])] == [jobs[2], jobs[1]]
+    assert [job.id for job in house.page(limit=2, after=jobs[1], order="asc")] == jobs[2:4]
+    house.cancel(jobs[2])
+    assert [job.id for job in house.page(state="cancelled")] == [jobs[2]]
+    waiting = house.page(state="waiting", order="asc", after=jobs[0])
+    assert [job.id for job in waiting] == [jobs[1], jobs[3], jobs[4]]
+    assert house.page(kind="steps") == house.page(queue="nowhere") == []
+
+
+def test_no_more_are_taken_than_may_wait(house: JobHouse) -> None:
+    async def overdo(desk: JobDesk, _: Records) -> None:
+        desk.adopt(JobsSettings(waiting_max=3))
+        for _n in range(3):
+            await desk.submit(TENANT, NewJob("nothing"))
+        with pytest.raises(Overloaded) as refused:
+            await desk.submit(TENANT, NewJob("nothing"))
+        assert refused.value.code == "queue_full"
+
+    house.ask(overdo)
+
+
+def test_only_what_failed_is_tried_again(house: JobHouse) -> None:
+    (job,) = house.submit("nothing")
+    with pytest.raises(Conflict, match="is waiting"):
+        house.retry(job)
+    house.cancel(job)
+    assert house.retry(job).state == "waiting"
+
+
+@pytest.mark.parametrize(
+    ("new", "told"),
+    [
+        ({"kind": "sing"}, "No kind of job"),
+        ({"kind": "nothing", "queue": "nowhere"}, "No queue 'nowhere'"),
+        ({"kind": "nothing", "input": {"number": "x"}}, r"input\.number"),
+        ({"kind": "nothing", "input": []}, "Expected `object`"),
+        ({"kind": "nothing", "run_at": 1e12}, "more than a year ahead"),
+        ({"kind": "nothing", "run_at": 1.0, "delay_s": 1.0}, "either `run_at` or `delay_s`"),
+    ],
+)
+def test_what_cannot_be_a_job_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, new: dict[str, object], told: str
+) -> None:
+    async def submit(desk: JobDesk, _: Records) -> None:
+        with pytest.raises(InvalidRequest, match=told):
+            await desk.submit(TENANT, msgspec.convert(new, NewJob))
+
+    with JobHouse("sqlite", tmp_path_factory.mktemp("jobs")) as house:
+        house.ask(submit)
+        assert house.page() == []

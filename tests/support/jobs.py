@@ -1,0 +1,145 @@
+"""A queue of jobs for tests: workers in processes of their own, and a desk to submit at."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, TypeVar
+
+from tests.support.jobs_worker import EFFECTS, KINDS
+from tests.support.waiting import eventually
+
+from headrace.clock import SystemClock
+from headrace.ids import Ids
+from headrace.jobs.desk import JobDesk, Tenant
+from headrace.jobs.job import Job
+from headrace.jobs.requests import JobsWanted, NewJob
+from headrace.settings.jobs import JobsSettings
+from headrace.store.records.open import open_records
+from headrace.store.records.records import Records
+
+Result = TypeVar("Result")
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+TENANT: Final = Tenant("default")
+# As slow machines have it, and still quick for a test.
+QUICK: Final[dict[str, Any]] = {"poll_ms": 20, "lease_s": 2.0, "retry_s": 0.05, "grace_s": 5.0}
+
+
+class JobHouse:
+    """Where jobs are kept, and the workers that do them.
+
+    Args:
+        url: of the store.
+        folder: for files.
+        settings: of jobs, besides `QUICK`.
+    """
+
+    def __init__(self, url: str, folder: Path, **settings: Any) -> None:
+        self.url = url
+        self.folder = folder
+        self.settings = {**QUICK, **settings}
+        self._workers: list[subprocess.Popen[bytes]] = []
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "JobHouse":
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for worker in self._workers:
+            if worker.poll() is None:
+                worker.send_signal(signal.SIGCONT)
+                worker.kill()
+            worker.wait(20)
+        self._stack.close()
+
+    def start_worker(self, **settings: Any) -> "subprocess.Popen[bytes]":
+        """Another worker, which may not be at work yet."""
+        arguments = (self.url, str(self.folder), json.dumps({**self.settings, **settings}))
+        log = self._stack.enter_context((self.folder / "workers.log").open("ab"))
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.jobs_worker", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
+            stdout=log,
+            stderr=log,
+        )
+        self._workers.append(worker)
+        return worker
+
+    @property
+    def log(self) -> str:
+        """What the workers said."""
+        return (self.folder / "workers.log").read_text("utf-8")
+
+    def ask(self, what: Callable[[JobDesk, Records], Awaitable[Result]]) -> Result:
+        """Do something at a desk of its own."""
+
+        async def main() -> Result:
+            clock = SystemClock()
+            records = open_records(self.url, self.folder, clock=clock)
+            settings = JobsSettings(waiting_max=1_000_000)
+            desk = JobDesk(records, KINDS, settings, clock, Ids(clock.wall_s), lambda: None)
+            try:
+                return await what(desk, records)
+            finally:
+                await records.close()
+
+        return asyncio.run(main())
+
+    def submit(
+        self, kind: str, times: int = 1, *, tenant: Tenant = TENANT, **new: Any
+    ) -> list[str]:
+        """Submit jobs, and give their ids."""
+
+        async def main(desk: JobDesk, _: Records) -> list[str]:
+            return [(await desk.submit(tenant, NewJob(kind, **new))).id for _ in range(times)]
+
+        return self.ask(main)
+
+    def find(self, job_id: str) -> Job:
+        return self.ask(lambda desk, _: desk.find(TENANT, job_id))
+
+    def cancel(self, job_id: str) -> Job:
+        return self.ask(lambda desk, _: desk.cancel(TENANT, job_id))
+
+    def retry(self, job_id: str) -> Job:
+        return self.ask(lambda desk, _: desk.retry(TENANT, job_id))
+
+    def page(self, **wanted: Any) -> list[Job]:
+        return self.ask(lambda desk, _: desk.page(TENANT, JobsWanted(**wanted)))[0]
+
+    def ended(self, job_id: str, timeout_s: float = 90.0) -> Job:
+        """A job once it has ended."""
+        eventually(lambda: self.find(job_id).has_ended, timeout_s)
+        return self.find(job_id)
+
+    def all_ended(self, jobs: list[str], timeout_s: float = 90.0) -> list[Job]:
+        """These jobs once all have ended."""
+
+        async def look(desk: JobDesk, records: Records) -> bool:
+            return (await records.fetch("jobs.open", {"limit": 1}))[0]["jobs"] == 0
+
+        eventually(lambda: self.ask(look), timeout_s)
+
+        async def each(desk: JobDesk, _: Records) -> list[Job]:
+            return [await desk.find(TENANT, job) for job in jobs]
+
+        return self.ask(each)
+
+    def effects(self, job_id: str, name: str) -> list[int]:
+        """The processes that had an effect, once for each time."""
+        path = self.folder / EFFECTS / f"{job_id}-{name}"
+        return [int(line) for line in path.read_text().split()] if path.exists() else []

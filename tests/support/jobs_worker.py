@@ -1,0 +1,117 @@
+"""A worker in a process of its own, with kinds of jobs that tests can look at.
+
+Run as a program: `python -m tests.support.jobs_worker URL DATA_DIR SETTINGS_JSON`.
+"""
+
+import asyncio
+import os
+import sys
+import threading
+
+import msgspec
+
+from headrace.clock import SystemClock
+from headrace.jobs.context import JobContext, JobFailed
+from headrace.jobs.kinds import JobKind, Kinds
+from headrace.jobs.process import Posting, WorkerProcess
+from headrace.settings.jobs import JobsSettings
+
+EFFECTS = "effects"
+
+
+class Numbered(msgspec.Struct, frozen=True):
+    number: int = 0
+    seconds: float = 0.0
+
+
+def note_effect(job: JobContext, name: str) -> None:
+    """An effect that can be counted: a line in a file of all jobs."""
+    folder = job.files.parents[2] / EFFECTS
+    folder.mkdir(exist_ok=True)
+    with (folder / f"{job.id}-{name}").open("a") as file:
+        file.write(f"{os.getpid()}\n")
+
+
+async def nothing(job: JobContext, wanted: Numbered) -> int:
+    return wanted.number
+
+
+async def sleep(job: JobContext, wanted: Numbered) -> str:
+    note_effect(job, "began")
+    await job.progress(0.5, "asleep")
+    await asyncio.sleep(wanted.seconds)
+    return "woke"
+
+
+async def fail(job: JobContext, wanted: Numbered) -> None:
+    note_effect(job, "tried")
+    if wanted.number < 0:
+        raise JobFailed("It is of no use.", code="hopeless")
+    if job.attempt <= wanted.number:
+        raise RuntimeError(f"try {job.attempt} failed")
+
+
+async def steps(job: JobContext, wanted: Numbered) -> list[int]:
+    """Each step leaves a line behind once it is recorded, by the step after it."""
+    found = []
+    for at in range(3):
+
+        async def work(at: int = at) -> int:
+            await asyncio.sleep(wanted.seconds)
+            note_effect(job, f"step{at}")
+            return at + wanted.number
+
+        found.append(await job.step(f"step{at}", work, int))
+    if job.attempt == 1 and wanted.number == 100:
+        raise RuntimeError("after the last step")
+    return found
+
+
+async def block(job: JobContext, wanted: Numbered) -> str:
+    """Work in a thread, which looks whether it is still wanted."""
+    over = threading.Event()
+
+    def work() -> None:
+        note_effect(job, "began")
+        while not job.is_over:
+            over.wait(0.02)
+        note_effect(job, "ended")
+
+    await asyncio.to_thread(work)
+    return "never"
+
+
+async def write(job: JobContext, wanted: Numbered) -> dict[str, str]:
+    (job.files / "a file.txt").write_text("kept")
+    (job.scratch / "draft").write_text("not kept")
+    return {"file": "a file.txt"}
+
+
+KINDS = Kinds(
+    [
+        JobKind("nothing", Numbered, nothing, about="Nothing.", has_steps=False),
+        JobKind("sleep", Numbered, sleep, about="Sleeps.", has_steps=False),
+        JobKind("fail", Numbered, fail, about="Fails.", has_steps=False),
+        JobKind("steps", Numbered, steps, about="Three steps."),
+        JobKind("block", Numbered, block, about="Blocks.", has_steps=False),
+        JobKind("write", Numbered, write, about="Writes.", has_steps=False),
+        JobKind("brief", Numbered, sleep, about="Late.", has_steps=False, limit_s=0.2),
+    ]
+)
+
+
+def main(url: str, data_dir: str, jobs: str) -> None:
+    settings = msgspec.json.decode(jobs, type=JobsSettings)
+
+    def say(level: str, event: str, about: str = "", **fields: object) -> None:
+        print(level, event, about, fields, flush=True)
+
+    async def work() -> None:
+        posting = Posting(url, data_dir, "http://127.0.0.1:9")
+        await WorkerProcess(settings, KINDS, posting, clock=SystemClock(), say=say).run()
+
+    asyncio.run(work())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
