@@ -16,7 +16,14 @@ import psycopg
 
 START_S: Final = 1_700_000_000
 # How many different values a column has, by its name; 50 by default.
-_DIFFERENT: Final[Mapping[str, int]] = {"tenant": 200, "place": 3, "name": 100_000}
+_DIFFERENT: Final[Mapping[str, int]] = {
+    "tenant": 200,
+    "place": 3,
+    "name": 100_000,
+    "conversation": 10_000,
+    "response": 100_000,
+    "words": 5000,
+}
 _PENDING: Final = ("'in_progress'", "'completed'")
 
 
@@ -117,7 +124,9 @@ def _value(column: Column, key: str, blob: str) -> str:
         time = f"{START_S} + n"
         return f"CASE WHEN n % 10 = 0 THEN {time} END" if column.may_be_null else time
     if column.may_be_null and not column.is_unique:
-        return "NULL"
+        if column.kind != "text":
+            return "NULL"
+        return f"CASE WHEN n % 2 = 0 THEN '{name}' || (n % {_DIFFERENT.get(name, 50)}) END"
     match column.kind:
         case "blob":
             return blob

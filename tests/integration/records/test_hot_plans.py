@@ -91,7 +91,7 @@ def test_every_index_that_is_named_is_one(dialect: str, url: str, tmp_path: Path
     named = {
         name.strip()
         for query in load_queries(dialect)
-        for name in (query.index or "").split(",")
+        for name in (query.index or "").replace("|", ",").split(",")
         if name.strip()
     }
     assert named <= indexes

@@ -14,7 +14,6 @@ Verdict = Literal["used", "usable", "not used", "not told"]
 """`usable`: so little is in the table that reading all of it is the better plan; `not told`: the
 tables are not there, or somebody has locked them."""
 
-_SEPARATOR: Final = re.compile(r"[,\s]+")
 # What SQLite calls the indexes that belong to constraints, which have no names of their own there.
 _OF_CONSTRAINT: Final = ("USING PRIMARY KEY", "USING INTEGER PRIMARY KEY", "sqlite_autoindex_")
 
@@ -91,9 +90,12 @@ def _check(planner: Planner, query: Query) -> PlanCheck:
 
 
 def uses(plan: Sequence[str], index: str, dialect: str) -> bool:
-    """Whether a plan uses an index, or all of several that are named with commas."""
+    """Whether a plan uses an index: `a | b` is either of two, `a, b` both."""
     text = "\n".join(plan)
-    return all(_is_named(text, each, dialect) for each in _SEPARATOR.split(index.strip()))
+    return all(
+        any(_is_named(text, name.strip(), dialect) for name in each.split("|"))
+        for each in index.split(",")
+    )
 
 
 def _is_named(text: str, index: str, dialect: str) -> bool:

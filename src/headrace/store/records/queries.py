@@ -8,8 +8,9 @@ A file `sql/keys.sql` holds the queries `keys.NAME`:
     -- copy: headrace_calls (id, at_s)
     SELECT ... WHERE digest = :digest;
 
-The brackets are there where databases differ, `index:` names what its plan has to use, and `copy:`
-where PostgreSQL takes many rows by COPY instead. Values are bound by `:name`.
+The brackets are there where databases differ, `index:` names what its plan has to use (`a | b` for
+either of two, `a, b` for both, `TABLE_pkey` for a primary key), and `copy:` where PostgreSQL takes
+many rows by COPY instead. Values are bound by `:name`.
 """
 
 import re

@@ -20,6 +20,7 @@ PG_SEQ = ("Limit", "  ->  Seq Scan on headrace_calls")
         (PG_INDEX, "headrace_calls_by_ten", "postgresql", False),
         (PG_SEQ, "headrace_calls_by_tenant", "postgresql", False),
         (PG_INDEX, "headrace_calls_by_tenant, headrace_calls_pkey", "postgresql", False),
+        (PG_INDEX, "headrace_calls_pkey | headrace_calls_by_tenant", "postgresql", True),
         (("SEARCH a USING COVERING INDEX a_by_b (b=?)",), "a_by_b", "sqlite", True),
         (("SEARCH a USING INTEGER PRIMARY KEY (rowid=?)",), "a_pkey", "sqlite", True),
         (("SEARCH a USING INDEX sqlite_autoindex_a_1 (b=?)",), "a_b_key", "sqlite", True),

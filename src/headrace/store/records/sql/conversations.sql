@@ -2,7 +2,7 @@
 
 -- name: response
 -- for: one response, without what was said
--- index: headrace_responses
+-- index: headrace_responses_pkey
 SELECT id, created_s, conversation, previous, turns, bytes, body FROM headrace_responses
 WHERE id = :id AND tenant = :tenant;
 
@@ -62,7 +62,7 @@ WHERE id = :id AND tenant = :tenant;
 
 -- name: find
 -- for: one conversation
--- index: headrace_conversations
+-- index: headrace_conversations_pkey | headrace_conversations_by_tenant
 SELECT id, created_s, metadata, places, bytes FROM headrace_conversations
 WHERE id = :id AND tenant = :tenant;
 
@@ -81,11 +81,13 @@ WHERE tenant = :tenant AND id < :after ORDER BY id DESC LIMIT :many;
 -- name: found_up [postgresql]
 -- for: the conversations of a tenant in which words were said, the oldest first
 -- index: headrace_items_by_words
-SELECT id, created_s, metadata FROM headrace_conversations
-WHERE tenant = :tenant AND id > :after AND id IN (
+WITH found AS MATERIALIZED (
     SELECT conversation FROM headrace_items
     WHERE found @@ plainto_tsquery('simple', :words) AND tenant = :tenant
-) ORDER BY id LIMIT :many;
+)
+SELECT id, created_s, metadata FROM headrace_conversations
+WHERE tenant = :tenant AND id > :after AND id IN (SELECT conversation FROM found)
+ORDER BY id LIMIT :many;
 
 -- name: found_up [sqlite]
 -- for: the conversations of a tenant in which words were said, the oldest first
@@ -98,11 +100,13 @@ WHERE tenant = :tenant AND id > :after AND id IN (
 -- name: found_down [postgresql]
 -- for: the conversations of a tenant in which words were said, the newest first
 -- index: headrace_items_by_words
-SELECT id, created_s, metadata FROM headrace_conversations
-WHERE tenant = :tenant AND id < :after AND id IN (
+WITH found AS MATERIALIZED (
     SELECT conversation FROM headrace_items
     WHERE found @@ plainto_tsquery('simple', :words) AND tenant = :tenant
-) ORDER BY id DESC LIMIT :many;
+)
+SELECT id, created_s, metadata FROM headrace_conversations
+WHERE tenant = :tenant AND id < :after AND id IN (SELECT conversation FROM found)
+ORDER BY id DESC LIMIT :many;
 
 -- name: found_down [sqlite]
 -- for: the conversations of a tenant in which words were said, the newest first

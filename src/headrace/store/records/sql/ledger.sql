@@ -126,7 +126,7 @@ ON CONFLICT (month, tenant, key_name, model, provider, cache, intent, purpose) D
 
 -- name: usage_by_day
 -- for: what calls of some days came to, told apart by whatever is wanted
--- index: headrace_usage_daily
+-- index: headrace_usage_daily_pkey
 SELECT
     CASE WHEN CAST(:by_day AS INTEGER) = 1 THEN day END AS day,
     CASE WHEN CAST(:by_tenant AS INTEGER) = 1 THEN tenant END AS tenant,
@@ -163,7 +163,7 @@ LIMIT :limit;
 
 -- name: usage_by_month
 -- for: what calls of some months came to, told apart by whatever is wanted
--- index: headrace_usage_monthly
+-- index: headrace_usage_monthly_pkey
 SELECT
     CASE WHEN CAST(:by_month AS INTEGER) = 1 THEN month END AS month,
     CASE WHEN CAST(:by_tenant AS INTEGER) = 1 THEN tenant END AS tenant,
@@ -200,7 +200,7 @@ LIMIT :limit;
 
 -- name: calls_new
 -- for: a page of calls, the newest first
--- index: headrace_calls
+-- index: headrace_calls_pkey
 SELECT * FROM headrace_calls
 WHERE (at_s, id) < (CAST(:at_s AS DOUBLE PRECISION), CAST(:id AS TEXT))
     AND at_s >= CAST(:first_s AS DOUBLE PRECISION) AND at_s < CAST(:end_s AS DOUBLE PRECISION)
@@ -215,7 +215,7 @@ ORDER BY at_s DESC, id DESC LIMIT :limit;
 
 -- name: calls_old
 -- for: a page of calls, the oldest first
--- index: headrace_calls
+-- index: headrace_calls_pkey
 SELECT * FROM headrace_calls
 WHERE (at_s, id) > (CAST(:at_s AS DOUBLE PRECISION), CAST(:id AS TEXT))
     AND at_s >= CAST(:first_s AS DOUBLE PRECISION) AND at_s < CAST(:end_s AS DOUBLE PRECISION)
@@ -267,7 +267,7 @@ SELECT * FROM headrace_calls WHERE id = :id ORDER BY at_s DESC LIMIT 1;
 
 -- name: content
 -- for: what was said in a call
--- index: headrace_call_contents
+-- index: headrace_call_contents_pkey
 SELECT prompt, answer FROM headrace_call_contents WHERE id = :id ORDER BY at_s DESC LIMIT 1;
 
 -- name: make_month [postgresql]
