@@ -159,11 +159,7 @@ class Worker:
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         self._logs.events.say(
-            "info",
-            "listening",
-            url=url_of(self._sock, is_tls=bool(self._settings.listen.tls)),
-            pid=os.getpid(),
-            version=__version__,
+            "info", "listening", url=self._url(), pid=os.getpid(), version=__version__
         )
         try:
             await self._stopping.wait()
