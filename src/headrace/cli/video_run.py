@@ -113,7 +113,7 @@ def _made(creator: VideoCreator, choices: Choices, title: str, script: str) -> V
         disable=not console.is_terminal,
     )
     named = "video" if str(choices.file) == "-" else choices.file.stem
-    output = choices.output or Path(named).with_suffix(".mp4")
+    output = choices.output or Path(f"{named}.mp4")
     task = bar.add_task(output.name, total=1.0)
 
     def tell(told: VideoProgress) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -40,17 +41,22 @@ class Typeface:
         hb = _harfbuzz()
         self.path = path
         try:
-            data = path.read_bytes()
-        except OSError as error:
+            if not path.stat().st_size:
+                raise VideoFault("font_missing", f"the font {path} is empty")
+            face = hb.Face(hb.Blob.from_file_path(str(path)))  # mapped, not read into memory
+        except (OSError, hb.HarfBuzzError) as error:
             raise VideoFault("font_missing", f"the font {path} cannot be read: {error}") from error
-        self.digest = hashlib.blake2b(data, digest_size=12).hexdigest()
-        face = hb.Face(hb.Blob(data))
-        self._codes = frozenset(face.unicodes)
+        self._codes = face.unicodes
         if not self._codes:
             raise VideoFault("font_missing", f"{path} is no font, or has no characters")
         self._em = face.upem
         self._font = hb.Font(face)
         self._hb = hb
+
+    @cached_property
+    def digest(self) -> str:
+        """A name for what the file holds."""
+        return hashlib.blake2b(self.path.read_bytes(), digest_size=12).hexdigest()
 
     def has(self, char: str) -> bool:
         """Whether there is a sign for a character."""

@@ -20,13 +20,17 @@ def run(folder: Path, *arguments: str, text: str = "") -> "subprocess.CompletedP
 
 
 def test_a_file_becomes_a_video_with_captions(tmp_path: Path) -> None:
-    (tmp_path / "talk.md").write_text("# The mill\n\nWater <turns> it.\n\nIt grinds.")
-    done = run(tmp_path, "talk.md", *SMALL, "--captions", "talk.vtt", "--duration", "2")
+    (tmp_path / "talk.v1.md").write_text("# The mill\n\nWater <turns> it.\n\nIt grinds.")
+    done = run(tmp_path, "talk.v1.md", *SMALL, "--captions", "talk.vtt", "--duration", "2")
     assert done.returncode == 0, done.stderr
-    assert "talk.mp4: 2.0 s, 3 scenes, 160x90" in done.stdout
-    assert "title           : The mill" in video.told(tmp_path / "talk.mp4").text
+    assert "talk.v1.mp4: 2.0 s, 3 scenes, 160x90" in done.stdout
+    assert "title           : The mill" in video.told(tmp_path / "talk.v1.mp4").text
     assert "Water &lt;turns&gt; it." in (tmp_path / "talk.vtt").read_text()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["talk.md", "talk.mp4", "talk.vtt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "talk.v1.md",
+        "talk.v1.mp4",
+        "talk.vtt",
+    ]
 
 
 def test_a_script_may_come_by_standard_input(tmp_path: Path) -> None:
