@@ -59,6 +59,7 @@ def video_kind(work: VideoWork) -> JobKind[VideoInput]:
         VideoInput,
         work.make,
         about="A video of a script: title card, readable text, captions, speech if wanted.",
+        queue="video",
         check=_check,
     )
 
