@@ -89,6 +89,7 @@ class ChosenRow(msgspec.Struct, frozen=True):
     """What the gateway's own chooser makes of what is set, sessions included.
 
     Attributes:
+        goal: what is set; `per dollar` where what requests are expected to cost counts.
         wanted: the share of cheap calls, or of good answers.
         came: the same as it came about.
         recovered: the part of the gap between the models.
@@ -147,6 +148,10 @@ def measure(seeds: Sequence[int], tell: Callable[[str], object], noise: float = 
         chosen=[
             *(_chosen_row(worlds, pairs[0], Shares(each, 1 - each)) for each in CHEAP_SHARES),
             *(_chosen_row(worlds, pairs[0], Quality(each)) for each in QUALITIES),
+            *(
+                _chosen_row(worlds, pairs[0], Shares(each, 1 - each), per_dollar=True)
+                for each in CHEAP_SHARES
+            ),
         ],
     )
 
@@ -280,13 +285,16 @@ class Came(msgspec.Struct, frozen=True):
     below_random: float
 
 
-def _chosen_row(worlds: Sequence[World], pair: Pair, goal: Shares | Quality) -> ChosenRow:
-    found = [_choose(world, pair, goal) for world in worlds]
+def _chosen_row(
+    worlds: Sequence[World], pair: Pair, goal: Shares | Quality, *, per_dollar: bool = False
+) -> ChosenRow:
+    found = [_choose(world, pair, goal, per_dollar) for world in worlds]
     came = estimate([each.came for each in found])
+    is_share = isinstance(goal, Shares)
     wanted = goal.cheap if isinstance(goal, Shares) else goal.share
     is_kept = came.low - 0.03 <= wanted <= came.high + 0.03
     return ChosenRow(
-        goal="cheap_share" if isinstance(goal, Shares) else "quality",
+        goal=("per dollar" if per_dollar else "cheap_share") if is_share else "quality",
         wanted=wanted,
         came=came,
         recovered=estimate([each.recovered for each in found]),
@@ -296,12 +304,20 @@ def _chosen_row(worlds: Sequence[World], pair: Pair, goal: Shares | Quality) -> 
     )
 
 
-def _choose(world: World, pair: Pair, goal: Goal) -> Came:
-    chooser = TierChooser(TierTerms(goal=goal), world.scorer)
+def _choose(world: World, pair: Pair, goal: Goal, per_dollar: bool) -> Came:
+    chooser = TierChooser(TierTerms(goal=goal, per_dollar=per_dollar), world.scorer)
+    dearer_in, dearer_out = (
+        pair.strong.input - pair.cheap.input,
+        pair.strong.output - pair.cheap.output,
+    )
     is_strong = []
     for at, each in enumerate(world.asked):
-        found = chooser.choose(Reading(each.features, is_read=True), each.session, at * 0.5)
+        prompt = each.usage.input_tokens * dearer_in / dearer_out
+        reading = Reading(each.features, is_read=True)
+        found = chooser.choose(reading, each.session, at * 0.5, input_as_output=prompt)
         is_strong.append(found.tier is Tier.STRONG)
+        if chooser.lengths is not None:
+            chooser.lengths.learn(each.features, each.usage.output_tokens)
     later = msgspec.structs.replace(world, asked=world.asked[_COLD:])
     strong = is_strong[_COLD:]
     total = sum(each.loss for each in later.asked)

@@ -74,6 +74,8 @@ def test_what_makes_sense_is_read(changes: dict[str, Any]) -> None:
         ({"scores_min": 0}, "scores_min"),
         ({"half_life_s": 0}, "half_life_s"),
         ({"margin": 0.6}, "margin"),
+        ({"per_dollar": True, "margin": 0.1}, "goes with cheap_share alone"),
+        ({"cheap_share": None, "quality": 0.9, "per_dollar": True}, "goes with cheap_share alone"),
         ({"cheap": {"model": "fast", "output_tokens_max": 0}}, "output_tokens_max"),
         ({"chaep_share": 0.2}, "cheap_share"),
     ],

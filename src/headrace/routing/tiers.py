@@ -18,6 +18,7 @@ import msgspec
 
 from headrace.routing.complexity.features import Reading
 from headrace.routing.complexity.weights import Scorer, probability
+from headrace.routing.lengths import USUAL_TOKENS, LengthGuess
 from headrace.routing.score_sketch import ScoreSketch
 
 Why = Literal["score", "near", "cold", "unread", "session"]
@@ -80,6 +81,8 @@ class TierTerms(msgspec.Struct, frozen=True):
         half_life_s: after this long a score counts half.
         sessions_max: sessions that are told apart; who was not seen for longest is forgotten.
         session_idle_s: and who was not seen for this long.
+        per_dollar: whether what a request is expected to cost counts, and not only how hard it is;
+            for shares alone.
     """
 
     goal: Goal
@@ -89,6 +92,7 @@ class TierTerms(msgspec.Struct, frozen=True):
     half_life_s: float = 3600.0
     sessions_max: int = 20_000
     session_idle_s: float = 3600.0
+    per_dollar: bool = False
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -124,10 +128,14 @@ class TierChooser:
     Args:
         terms: what is set.
         scorer: scores requests.
+
+    Attributes:
+        lengths: guesses how long answers will be, where that counts.
     """
 
     def __init__(self, terms: TierTerms, scorer: Scorer) -> None:
         self.terms = terms
+        self.lengths = LengthGuess() if terms.per_dollar else None
         self._scorer = scorer
         self._sketch = ScoreSketch(terms.half_life_s)
         self._sessions = Sessions(terms.sessions_max, terms.session_idle_s)
@@ -143,6 +151,7 @@ class TierChooser:
         *,
         opening: bytes = b"",
         is_new: bool = False,
+        input_as_output: float = 0.0,
     ) -> Decision:
         """Who answers a request.
 
@@ -152,15 +161,17 @@ class TierChooser:
             now_s: monotonic seconds.
             opening: what its first request was known by, where that was another.
             is_new: whether this is its first request, whatever is known of the like.
+            input_as_output: tokens of an answer that would cost as much as the prompt does.
         """
         terms = self.terms
         held = None if is_new else self._held(session, opening, now_s)
         logit = self._scorer.logit(reading.features)
+        score = self._score(reading, logit, input_as_output)
         tier, why = terms.default, _UNREAD
         if reading.is_read:
-            highest = logit if held is None else max(logit, held.logit)
+            highest = score if held is None else max(score, held.logit)
             self._sketch.add(highest, now_s)
-            tier, why = self._by_score(logit, now_s)
+            tier, why = self._by_score(score, now_s)
         else:
             highest = -inf if held is None else held.logit
         if held is not None and held.tier > tier:
@@ -169,23 +180,32 @@ class TierChooser:
             self._sessions.keep(session, Held(tier, highest, now_s))
         return Decision(tier, why, probability(logit))
 
-    def peek(self, reading: Reading, now_s: float) -> Decision:
+    def peek(self, reading: Reading, now_s: float, *, input_as_output: float = 0.0) -> Decision:
         """Who would answer a request of no session, which teaches nothing."""
         logit = self._scorer.logit(reading.features)
         if not reading.is_read:
             return Decision(self.terms.default, "unread", probability(logit))
-        tier, why = self._by_score(logit, now_s)
+        score = self._score(reading, logit, input_as_output)
+        tier, why = self._by_score(score, now_s)
         return Decision(tier, why, probability(logit))
 
     def told(self, now_s: float) -> Mapping[str, float | int | None]:
         """Thresholds as probabilities, and what they come from."""
-        found = self._found(now_s)
+        # What is divided by dollars is no probability.
+        found = self._found(now_s) if self.lengths is None else None
         return {
             "cheap_below": None if found is None else round(_as_probability(found.cheap), 4),
             "strong_from": None if found is None else round(_as_probability(found.strong), 4),
             "scores": round(self._sketch.weight, 1),
             "sessions": len(self._sessions),
         }
+
+    def _score(self, reading: Reading, logit: float, input_as_output: float) -> float:
+        """What requests are put in order by: how hard they are, or that for each dollar."""
+        if self.lengths is None:
+            return logit
+        output = self.lengths.tokens(reading.features) + input_as_output
+        return log(probability(logit) * USUAL_TOKENS / output)
 
     def _held(self, session: bytes, opening: bytes, now_s: float) -> "Held | None":
         for key in (session, opening):
@@ -229,7 +249,7 @@ class Held(msgspec.Struct, frozen=True):
     """What is known of a session.
 
     Attributes:
-        logit: the highest of its requests.
+        logit: the highest of its requests; for each dollar where that counts.
         seen_s: when its last one came.
     """
 

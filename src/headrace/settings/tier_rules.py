@@ -57,6 +57,9 @@ def _check_tiers(reader: Reader, path: Path, name: str, tiers: TiersSettings) ->
     if tiers.default == "standard" and tiers.standard is None:
         reader.complain((*path, "default"), "there is no standard model")
     _check_goal(reader, path, tiers)
+    if tiers.per_dollar and (tiers.cheap_share is None or tiers.margin):
+        message = "goes with cheap_share alone; quality, cheap_below and margin are probabilities"
+        reader.complain((*path, "per_dollar"), message)
 
 
 def _check_goal(reader: Reader, path: Path, tiers: TiersSettings) -> None:

@@ -62,6 +62,8 @@ class TiersSettings(msgspec.Struct, frozen=True, kw_only=True):
         half_life_s: after this long a request counts half for thresholds.
         sessions_max: sessions that are told apart.
         session_idle_s: after this long without a request one begins anew.
+        per_dollar: whether the strong model goes to those for whom it is worth most for a dollar,
+            in place of those who are hardest.
     """
 
     cheap: TierModelSettings
@@ -79,6 +81,7 @@ class TiersSettings(msgspec.Struct, frozen=True, kw_only=True):
     half_life_s: Seconds = 3600.0
     sessions_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000
     session_idle_s: Seconds = 3600.0
+    per_dollar: bool = False
 
 
 class ArmSettings(msgspec.Struct, frozen=True, kw_only=True):

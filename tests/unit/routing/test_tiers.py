@@ -175,3 +175,22 @@ def test_what_is_told_are_probabilities() -> None:
     assert chooser(goal=Shares(0.5, 0.5)).told(0.0)["cheap_below"] is None
     assert chooser(goal=Fixed(0.0, 1.0)).told(0.0)["strong_from"] == 1.0
     assert probability(0.0) == 0.5
+
+
+def test_for_a_dollar_short_answers_go_to_the_strong_model_first() -> None:
+    """Two kinds that are as hard; answers to one of them are ten times as long."""
+    of = chooser(goal=Shares(0.5, 0.5), scores_min=10, per_dollar=True)
+    assert of.lengths is not None
+    brief, long = Features(length=0.5), Features(length=0.5, code=1.0)
+    for at in range(400):
+        features = (brief, long)[at % 2]
+        decision = of.choose(Reading(features, is_read=True), b"", 0.0)
+        assert decision.probability == pytest.approx(0.5)
+        of.lengths.learn(features, (100, 1000)[at % 2])
+    assert of.choose(Reading(brief, is_read=True), b"", 0.0).tier is Tier.STRONG
+    assert of.choose(Reading(long, is_read=True), b"", 0.0).tier is Tier.CHEAP
+    # A long prompt is dear as well.
+    dear = of.choose(Reading(brief, is_read=True), b"", 0.0, input_as_output=5000)
+    assert dear.tier is Tier.CHEAP
+    assert of.peek(Reading(brief, is_read=True), 0.0).tier is Tier.STRONG
+    assert of.told(0.0)["cheap_below"] is None

@@ -1,7 +1,8 @@
 """Tiers: a name that callers use, answered by a cheap, a standard or a strong model."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final
 
 import msgspec
 
@@ -25,6 +26,10 @@ from headrace.routing.tiers import (
     TierTerms,
 )
 from headrace.settings.tiers import TierModelSettings, TiersSettings
+
+# Where no price says it: as most models have it.
+_INPUT_PRICE_SHARE: Final = 0.2
+_BYTES_PER_TOKEN: Final = 4.0
 
 
 class TierModel(msgspec.Struct, frozen=True):
@@ -51,10 +56,13 @@ class Reach(msgspec.Struct, frozen=True):
         by_tier: who answers in place of each tier: itself, or else the next one that is stronger,
             or else weaker.
         strong: who would answer everything, were there no tiers.
+        input_price_share: what a token of the prompt adds by the strong model, of what one of the
+            answer adds.
     """
 
     by_tier: tuple[TierModel, ...]
     strong: TierModel
+    input_price_share: float
 
 
 class TierShot(msgspec.Struct, frozen=True):
@@ -62,6 +70,7 @@ class TierShot(msgspec.Struct, frozen=True):
 
     Attributes:
         chosen: who answers, or in the shadow would.
+        learn: told how long the answer was, where that teaches anything.
     """
 
     chosen: TierModel
@@ -69,6 +78,7 @@ class TierShot(msgspec.Struct, frozen=True):
     strong: TierModel
     is_shadow: bool
     metrics: AimMetrics
+    learn: Callable[[int], None] | None = None
 
     @property
     def remarks(self) -> Remarks:
@@ -93,6 +103,8 @@ class TierShot(msgspec.Struct, frozen=True):
         """Estimate what the choice saved: the same tokens at the other model's price."""
         if answer.usage is None:
             return
+        if self.learn is not None:
+            self.learn(answer.usage.output_tokens)
         other = self.chosen if self.is_shadow else self.strong
         spent_usd = answer.cost_usd
         if other.price is None or spent_usd is None:
@@ -133,8 +145,11 @@ class TierDesk:
         if reach is None:
             return None
         reading = read_features(asked.document, asked.body_bytes)
+        lengths, prompt = self.chooser.lengths, 0.0
+        if lengths is not None:
+            prompt = asked.body_bytes / _BYTES_PER_TOKEN * reach.input_price_share
         if not asked.counts:
-            decision = self.chooser.peek(reading, asked.now_s)
+            decision = self.chooser.peek(reading, asked.now_s, input_as_output=prompt)
         else:
             session = asked.session
             decision = self.chooser.choose(
@@ -143,9 +158,13 @@ class TierDesk:
                 asked.now_s,
                 opening=session.opening,
                 is_new=session.is_new,
+                input_as_output=prompt,
             )
         chosen = reach.by_tier[decision.tier]
-        shot = TierShot(chosen, decision, reach.strong, self._is_shadow, self._metrics)
+        learn = None
+        if lengths is not None and asked.counts:
+            learn = partial(lengths.learn, reading.features)
+        shot = TierShot(chosen, decision, reach.strong, self._is_shadow, self._metrics, learn)
         if asked.counts:
             self._metrics.chosen(name_of(chosen.tier), decision.why, shot.mode)
         return shot
@@ -185,6 +204,7 @@ def make_chooser(settings: TiersSettings, weights: Weights | None) -> TierChoose
         half_life_s=settings.half_life_s,
         sessions_max=settings.sessions_max,
         session_idle_s=settings.session_idle_s,
+        per_dollar=settings.per_dollar,
     )
     return TierChooser(terms, Scorer(weights or GUESS))
 
@@ -206,7 +226,14 @@ def make_reach(models: Mapping[Tier, TierModel]) -> Reach:
     by_tier = tuple(
         models[min(models, key=lambda each: (each < tier, abs(each - tier)))] for tier in Tier
     )
-    return Reach(by_tier, by_tier[Tier.STRONG])
+    cheap, strong = by_tier[Tier.CHEAP], by_tier[Tier.STRONG]
+    return Reach(by_tier, strong, _input_price_share(cheap.price, strong.price))
+
+
+def _input_price_share(cheap: Price | None, strong: Price | None) -> float:
+    if cheap is None or strong is None or strong.output <= cheap.output:
+        return _INPUT_PRICE_SHARE
+    return max(0.0, strong.input - cheap.input) / (strong.output - cheap.output)
 
 
 def _goal(settings: TiersSettings) -> Goal:

@@ -6,13 +6,17 @@ import pytest
 from headrace.cache.entry import Answer, Shape
 from headrace.clock import SystemClock
 from headrace.dialects.base import Operation
+from headrace.dialects.openai import OpenAIDialect
+from headrace.gateway.aiming.asked import Asked
 from headrace.gateway.aiming.tiers import (
+    TierDesk,
     TierModel,
     TierShot,
     limits_answer,
     make_chooser,
     make_reach,
 )
+from headrace.gateway.call import Hints, make_call
 from headrace.model import Price, Usage
 from headrace.observe.aim_metrics import AimMetrics
 from headrace.observe.cells import Cells
@@ -123,3 +127,37 @@ def test_who_limits_the_answer_is_left_alone() -> None:
     assert limits_answer({"max_completion_tokens": 5}, Operation.CHAT)
     assert not limits_answer({"max_tokens": None}, Operation.CHAT)
     assert limits_answer({}, Operation.MESSAGES)
+
+
+def test_answers_teach_how_long_answers_are() -> None:
+    settings = TiersSettings(cheap=CHEAP, strong=STRONG, cheap_share=0.5, per_dollar=True)
+    chooser = make_chooser(settings, None)
+    desk = TierDesk(
+        settings, chooser, {"openai": make_reach({Tier.STRONG: model(Tier.STRONG)})},
+        AimMetrics(metrics()),
+    )  # fmt: skip
+    call = make_call(OpenAIDialect(), Operation.CHAT, "t", Hints(), ())
+    document = {"messages": [{"role": "user", "content": "why is that so?"}]}
+    assert chooser.lengths is not None
+    for counts, seen in ((True, 1), (False, 1), (True, 2)):
+        found = desk.aim(Asked(call, document, 90, counts=counts, now_s=0.0))
+        assert found is not None
+        found.answered(answer(None, Usage(output_tokens=40)))
+        assert chooser.lengths.seen == seen
+    other = msgspec.structs.replace(settings, per_dollar=False)
+    assert make_chooser(other, None).lengths is None
+
+
+def test_what_a_prompt_costs_of_an_answer_comes_from_prices() -> None:
+    def reach(*prices: Price | None) -> float:
+        tiers = (Tier.CHEAP, Tier.STRONG)
+        models = [
+            TierModel(tier, "m", "m", each, None) for tier, each in zip(tiers, prices, strict=True)
+        ]
+        return make_reach({each.tier: each for each in models}).input_price_share
+
+    cheap, strong = Price(input=1, output=5), Price(input=5, output=25)
+    assert reach(cheap, strong) == pytest.approx(0.2)
+    assert reach(Price(input=1, output=5), Price(input=9, output=25)) == pytest.approx(0.4)
+    for pair in ((None, strong), (cheap, None), (cheap, cheap), (strong, cheap)):
+        assert reach(*pair) == 0.2
