@@ -60,7 +60,8 @@ class LengthGuess:
         self._spread = spread
 
     def _log(self, row: tuple[float, ...]) -> float:
-        return max(0.0, min(_LOG_MAX, sum(map(mul, self._weights, row))))
+        found: float = sum(map(mul, self._weights, row))
+        return max(0.0, min(_LOG_MAX, found))
 
 
 def _row(features: Features) -> tuple[float, ...]:
