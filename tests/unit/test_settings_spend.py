@@ -38,7 +38,7 @@ def complaint(*budgets: dict[str, Any], **more: Any) -> str:
         ({"day_usd": 1e12}, "budgets[0].day_usd: expected at most 100000000"),
         ({"day_usd": 1, "status": 500}, "budgets[0].status: expected one of 402, 429, found '500'"),
         ({"day_usd": 1, "key": "onee"}, "unknown key 'onee'; did you mean one?"),
-        ({"day_usd": 1, "tenant": "who"}, "unknown tenant 'who'; there are acme, zenith"),
+        ({"day_usd": 1, "tenant": "acne"}, "unknown tenant 'acne'; did you mean acme?"),
         ({"day_usd": 1, "time_zone": "Mars/Olympus"}, "expected a time zone"),
         ({"day_usd": 1, "time_zone": "../etc/passwd"}, "expected a time zone"),
         ({"day_usd": 1, "model": "m", "cheaper": "m"}, "expected another model"),
@@ -47,6 +47,14 @@ def complaint(*budgets: dict[str, Any], **more: Any) -> str:
 )
 def test_what_cannot_be_meant_is_refused(budget: dict[str, Any], problem: str) -> None:
     assert problem in complaint(budget)
+
+
+def test_who_may_be_in_the_store_is_told_of() -> None:
+    found = settings({"day_usd": 1, "tenant": "who"}, {"day_usd": 1, "key": "*"})
+    assert [each for each in notices(found) if "'who'" in each] == [
+        "budgets[0] is for the tenant 'who', which is not in the settings: it counts something "
+        "only if the store has tenants of this name."
+    ]
 
 
 def test_two_budgets_of_one_name_are_refused() -> None:

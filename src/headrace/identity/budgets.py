@@ -3,12 +3,15 @@
 import enum
 from collections.abc import Iterator
 from datetime import UTC, tzinfo
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from headrace.identity.periods import Calendar, Period, Window
 from headrace.identity.tallies import NANO, Sums, Tally, nano
+
+# By then others may have given back what they hold, or the store have said that there is more.
+_LEASED_S: Final = 1.0
 
 
 class State(enum.IntEnum):
@@ -87,6 +90,7 @@ class Shortage(NamedTuple):
         reserved_usd: what calls under way may cost.
         needed_usd: what this one may cost.
         reset_s: seconds until the next day or month; `None` where that will be of no use.
+        is_held: whether it is others that hold the rest, who may give some of it back.
         is_unknown: whether there may be room after all, which the store would have to say first.
     """
 
@@ -97,6 +101,7 @@ class Shortage(NamedTuple):
     reserved_usd: float
     needed_usd: float
     reset_s: float | None
+    is_held: bool = False
     is_unknown: bool = False
 
 
@@ -170,8 +175,11 @@ class Budget:
             elif leasing is not None and not self._is_leased(
                 period, window.number, amount, leasing
             ):
-                short = self._shortage(period, window.number, limit, amount, None)
-                yield short._replace(is_unknown=True)
+                self.tally.touch()  # so that more is leased
+                short = self._shortage(period, window.number, limit, amount, _LEASED_S)
+                taken = used + self.tally.elsewhere.held(period, window.number)
+                is_held = leasing.is_fresh and taken + amount > limit
+                yield short._replace(is_held=is_held, is_unknown=not is_held)
 
     def _is_leased(self, period: Period, number: int, amount: int, leasing: Leasing) -> bool:
         """Whether this machine may use so much more, of what all of them may."""
@@ -187,7 +195,8 @@ class Budget:
         self, period: Period, number: int, limit: int, amount: int, reset_s: float | None
     ) -> Shortage:
         sums = self.tally.sums(period, number)
-        spent, held, needed = sums.spent / NANO, sums.reserved / NANO, amount / NANO
+        held = (sums.reserved + self.tally.elsewhere.held(period, number)) / NANO
+        spent, needed = sums.spent / NANO, amount / NANO
         return Shortage(self, period, limit / NANO, spent, held, needed, reset_s)
 
     def windows(self, wall_s: float) -> Iterator[tuple[Period, int, Window]]:

@@ -33,7 +33,7 @@ class Spent(NamedTuple):
 
     Attributes:
         spent: billionths of a US dollar.
-        held: the same, for calls under way, or to come.
+        held: the same, for calls under way; of others, what they have leased and not spent.
         calls: calls that have ended.
         input_tokens: of those.
         output_tokens: of those.
@@ -62,12 +62,17 @@ class Elsewhere:
         self._cells = cells
 
     def used(self, period: Period, number: int) -> int:
-        """What was spent and is held elsewhere, in billionths of a US dollar."""
+        """What was spent elsewhere, in billionths of a US dollar."""
         at, cells = _place(period, number), self._cells
-        return int(cells[at + _SPENT] + cells[at + _HELD]) if cells[at] == number else 0
+        return int(cells[at + _SPENT]) if cells[at] == number else 0
+
+    def held(self, period: Period, number: int) -> int:
+        """What others have leased and not spent."""
+        at, cells = _place(period, number), self._cells
+        return int(cells[at + _HELD]) if cells[at] == number else 0
 
     def spent(self, period: Period, number: int) -> Spent:
-        """The same, each by itself."""
+        """All of it."""
         at, cells = _place(period, number), self._cells
         return Spent(*cells[at + _SPENT : at + _GRANTED]) if cells[at] == number else NOTHING
 

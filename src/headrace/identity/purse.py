@@ -26,6 +26,7 @@ _NAMES_MAX: Final = 256
 _OTHER: Final = "other"
 # No name holds it.
 _PARTED: Final = "\n"
+BUDGET_ROW: Final = f"budget{_PARTED}"
 
 DIMENSIONS: Final = ("key", "tenant", "model", "intent")
 
@@ -232,7 +233,7 @@ class Purse:
             shortages = [
                 short for each in budgets for short in each.shortages(amount, wall_s, leasing)
             ]
-            if shortages:
+            if shortages:  # under the lock still: more may have to be leased
                 return max(shortages, key=_reset_s)
             counted = [(each.tally, each.calendar) for each in budgets] + rows
             if model is not None:
@@ -315,7 +316,7 @@ def claimed(table: TallyTable, terms: Iterable[Terms]) -> tuple[Budget, ...]:
     """
     budgets = []
     for each in terms:
-        tally = table.tally(f"budget{_PARTED}{each.row or each.name}")
+        tally = table.tally(BUDGET_ROW + (each.row or each.name))
         if tally is None:
             raise SettingsInvalid(
                 f"budgets: there is no room to count '{each.name}': {len(table)} budgets, keys, "

@@ -67,16 +67,19 @@ class Tally:
     """One row, as one process writes it. Belongs to one event loop.
 
     Args:
+        name: of the row, as far as there is room for it.
         cells: the parts of all processes, and what is known of elsewhere.
         own: number of the part that is written.
 
     Attributes:
+        name: see above.
         elsewhere: what other machines have spent, and what is leased to this one.
     """
 
-    __slots__ = ("_cells", "_own", "_writes", "elsewhere")
+    __slots__ = ("_cells", "_own", "_writes", "elsewhere", "name")
 
-    def __init__(self, cells: Cells, own: int) -> None:
+    def __init__(self, name: str, cells: Cells, own: int) -> None:
+        self.name = name
         self._cells = cells[:-_TAIL_CELLS]
         self._writes = cells[-_TAIL_CELLS:-ELSEWHERE_CELLS]
         self.elsewhere = Elsewhere(cells[-ELSEWHERE_CELLS:])
@@ -87,8 +90,12 @@ class Tally:
         """How often any process has written to it; another number says that it has changed."""
         return int(self._writes[0])
 
+    def touch(self) -> None:
+        """Let it be looked at again; whoever writes holds the lock."""
+        self._writes[0] += 1
+
     def used(self, period: Period, number: int) -> int:
-        """What was spent and is reserved, by all, in billionths of a US dollar."""
+        """What was spent by all and is reserved here, in billionths of a US dollar."""
         return self.used_here(period, number) + self.elsewhere.used(period, number)
 
     def used_here(self, period: Period, number: int) -> int:
@@ -104,7 +111,6 @@ class Tally:
         """The same as `used`, each by itself."""
         sums, other = self.sums_here(period, number), self.elsewhere.spent(period, number)
         sums.spent += other.spent
-        sums.reserved += other.held
         sums.calls += other.calls
         sums.input_tokens += other.input_tokens
         sums.output_tokens += other.output_tokens
@@ -145,14 +151,14 @@ class Tally:
                 cells[at + offset] = 0
             cells[at] = number
         cells[at + _RESERVED] = min(cells[at + _RESERVED] + amount, _AMOUNT_MAX)
-        self._writes[0] += 1
+        self.touch()
 
     def release(self, period: Period, number: int, amount: int) -> None:
         """Give back what was taken; nothing, where its day or month is forgotten by now."""
         at = self._own + _place(period, number)
         if self._cells[at] == number:
             self._cells[at + _RESERVED] = max(0, self._cells[at + _RESERVED] - amount)
-            self._writes[0] += 1
+            self.touch()
 
     def book(self, period: Period, number: int, amount: int, tokens: tuple[int, int]) -> None:
         """Count a call that has ended, where it was reserved; tokens are of input and output."""
@@ -163,7 +169,7 @@ class Tally:
             cells[at + _CALLS] += 1
             cells[at + _INPUT] += tokens[0]
             cells[at + _OUTPUT] += tokens[1]
-            self._writes[0] += 1
+            self.touch()
 
     def inherit(self) -> None:
         """Count what a process before this one had reserved as spent: it may be billed."""
@@ -171,7 +177,7 @@ class Tally:
         for at in range(self._own, self._own + _PART_CELLS, _FIELDS):
             cells[at + _SPENT] = min(cells[at + _SPENT] + cells[at + _RESERVED], _AMOUNT_MAX)
             cells[at + _RESERVED] = 0
-        self._writes[0] += 1
+        self.touch()
 
 
 class TallyTable:
@@ -223,6 +229,12 @@ class TallyTable:
             self._read_names()
         return list(self._tallies)
 
+    def rows(self) -> list[Tally]:
+        """All that there are, whoever has made them."""
+        if self._cells[0] > len(self._tallies):
+            self._read_names()
+        return list(self._tallies.values())
+
     def find(self, name: str) -> Tally | None:
         """The row of a name, where there is one, whoever has made it."""
         name = _shortened(name)
@@ -259,7 +271,8 @@ class TallyTable:
             at = _HEAD_CELLS + row * self._stride
             name = cells[at : at + _NAME_CELLS].tobytes()
             parts = cells[at + _NAME_CELLS : at + self._stride]
-            self._tallies[name[1 : 1 + name[0]].decode()] = Tally(parts, self._own)
+            text = name[1 : 1 + name[0]].decode()
+            self._tallies[text] = Tally(text, parts, self._own)
 
     def _write_name(self, name: str) -> None:
         at = _HEAD_CELLS + self._cells[0] * self._stride

@@ -2,12 +2,19 @@
 
 import fcntl
 import mmap
+import secrets
 import tempfile
 from typing import Final
 
 from headrace.identity.tallies import TallyTable
 
 _CELL_BYTES: Final = 8
+_HOLDER_BYTES: Final = 12
+
+
+def new_holder() -> str:
+    """A name that no other gateway has."""
+    return secrets.token_hex(_HOLDER_BYTES)
 
 
 class FileLock:
@@ -32,11 +39,40 @@ class FileLock:
         fcntl.lockf(self._fd, fcntl.LOCK_UN)
 
 
+class Turn:
+    """What one of several processes does at a time; who dies lets go of it.
+
+    Args:
+        fd: of a file that all of them have inherited, and that is used for nothing else.
+    """
+
+    __slots__ = ("_fd",)
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def take(self) -> bool:
+        """Take it, where nobody else has it; whoever has it keeps it."""
+        try:
+            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def give_back(self) -> None:
+        """Let another take it."""
+        fcntl.lockf(self._fd, fcntl.LOCK_UN)
+
+
 class SharedSpend:
     """The table of all workers, made before the first fork.
 
     Args:
         workers: how many count.
+
+    Attributes:
+        holder: names all of them together among gateways.
+        turn: of the worker that speaks with the store for all of them.
     """
 
     def __init__(self, workers: int) -> None:
@@ -44,6 +80,9 @@ class SharedSpend:
         memory = mmap.mmap(-1, TallyTable.cells_for(workers) * _CELL_BYTES)
         self._cells = memoryview(memory).cast("q")
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as there are workers
+        self._turns = tempfile.TemporaryFile()  # noqa: SIM115
+        self.holder = new_holder()
+        self.turn = Turn(self._turns.fileno())
 
     def table(self, worker: int) -> TallyTable:
         """The table as one worker has it; what one before it held, counts as spent."""

@@ -26,13 +26,13 @@ from headrace.observe.exposition import render
 from headrace.observe.logs import Logs, open_logs
 from headrace.observe.loop_lag import LoopLag
 from headrace.observe.process import ProcessReading, ProcessSampler
+from headrace.server.allowances import Allowances
 from headrace.server.asgi import App, AsgiBridge
 from headrace.server.books import Books
-from headrace.server.callers import Callers
+from headrace.server.engine_tells import EngineTells
 from headrace.server.heads import Desk
 from headrace.server.http import HttpConnection
 from headrace.server.kept import open_kept
-from headrace.server.key_desk import KeyDesk
 from headrace.server.lane_told import lane_told
 from headrace.server.ledger_keeper import open_keeper
 from headrace.server.listener import Certificate, listen_on, server_tls, url_of
@@ -105,20 +105,23 @@ class Worker:
         self._metrics = metrics = post.metrics(clock)
         self._sampler = ProcessSampler(metrics)
         self._logs: Logs = open_logs(settings.log, metrics, clock)
+        self._tells = EngineTells(self._logs.events)
         tag = f"{post.index:x}{secrets.token_hex(4)}"
         say = self._logs.events.say
         self._records, self._tell_kept = open_kept(settings, post, metrics, clock, say)
         self._keeper = open_keeper(settings, self._records, clock, metrics, say, tag)
         self._engine = self._make_engine(settings)
-        self._room_tasks = Tasks(self._tell_bug)
+        self._room_tasks = Tasks(self._tells.bug)
         self._ids = Ids(clock.wall_s)
         self._conversations = Conversations(
             self._records, settings.conversations, self._ids.new, clock, say
         )
         self._books = self._make_books(settings)
-        self._keys = self._make_keys(settings)
+        self._allowances = Allowances(
+            settings, post, self._engine, self._records, self._books, clock=clock, say=say
+        )
+        self._callers = self._allowances.callers
         self._rooms = Rooms(make_rooms(self._means()))
-        self._callers = Callers.of(settings, clock, post.rates, post.index)
         self._service = Service(
             bounds=settings.listen,
             desk=self._desk(settings),
@@ -134,7 +137,7 @@ class Worker:
         self._keeper.attach(self._engine, self._service)
         self._warming = self._make_warming(settings)
         self._reloads = 0
-        self._adopt_keys()
+        self._allowances.attach(self._renew_desk)
         self._lag = LoopLag(metrics.loop_lag, clock, on_tick=self._tick)
 
     async def run(self) -> None:
@@ -145,10 +148,9 @@ class Worker:
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the supervisor starts workers with some
         self._engine.start()
-        self._keys.start(self._engine.spawn)
-        await asyncio.gather(
-            self._engine.catch_up(CATCH_UP_S_MAX), self._keys.catch_up(CATCH_UP_S_MAX)
-        )
+        self._allowances.start(self._engine.spawn)
+        await self._engine.catch_up(CATCH_UP_S_MAX)
+        await self._allowances.catch_up(CATCH_UP_S_MAX)
         await self._rooms.start()
         server = await listen_on(
             self._sock, lambda: HttpConnection(self._service), self._certificate.context
@@ -173,7 +175,7 @@ class Worker:
             await self._rooms.close()
             await self._room_tasks.close()
             await self._engine.close()
-            await self._keys.close()
+            await self._allowances.close()
             await self._keeper.close()
             self._books.balance()
             await self._records.close()
@@ -207,21 +209,11 @@ class Worker:
             settings,
             clock=self._clock,
             metrics=self._metrics,
-            on_bug=self._tell_bug,
-            on_unreachable=self._tell_unreachable,
-            on_tier=self._tell_tier,
+            on_bug=self._tells.bug,
+            on_unreachable=self._tells.unreachable,
+            on_tier=self._tells.tier,
             say=self._logs.events.say,
             tallies=self._post.tallies,
-        )
-
-    def _make_keys(self, settings: Settings) -> KeyDesk:
-        return KeyDesk(
-            settings,
-            self._records,
-            clock=self._clock,
-            say=self._logs.events.say,
-            on_change=self._adopt_keys,
-            uses=self._books.take_used,
         )
 
     def _handlers(self, make_console: MakeConsole) -> Mapping[Route, Handler]:
@@ -236,7 +228,7 @@ class Worker:
         desks = (engine.desk, engine.flow, engine.treasury)
         app = make_console(self.status, *desks, self._rooms.routes)
         self._apps = apps = AsgiBridge(app, engine.spawn)
-        responses = Responses(engine, self._conversations, self._ids, self._clock, self._tell_bug)
+        responses = Responses(engine, self._conversations, self._ids, self._clock, self._tells.bug)
         apart = {Route.ADMIN: apps, Route.API: apps}
         return {**operations.handlers, **apart, Route.RESPONSES: responses}
 
@@ -251,7 +243,7 @@ class Worker:
             asker=Asker(engine.pipeline, engine.dialects, clock.monotonic_s),
             metrics=self._metrics,
             records=self._records,
-            keys=self._keys,
+            keys=self._allowances.keys,
             spawn=self._room_tasks.spawn,
             say=self._logs.events.say,
             url=self._url(is_local=True),
@@ -275,7 +267,7 @@ class Worker:
 
     def _desk(self, settings: Settings) -> Desk:
         return Desk(
-            keys=self._keys.ring(settings),
+            keys=self._allowances.keys.ring(settings),
             dialects=self._engine.dialects,
             cors_origins=frozenset(o.encode() for o in settings.listen.cors_origins),
             body_bytes_max=settings.listen.body_bytes_max,
@@ -323,7 +315,7 @@ class Worker:
         # First, so that nothing that goes wrong below ends the keeping of time.
         if not self._stopping.is_set() or self._service.connections:
             loop.call_later(SWEEP_INTERVAL_S, self._sweep, loop)
-        if self._keys.has_ended():
+        if self._allowances.keys.has_ended():
             self._service.forget_heads()
         self._service.sweep(self._clock.monotonic_s())
 
@@ -361,21 +353,13 @@ class Worker:
             return
         self._certificate.replace(certificate)
         self._settings = settings
-        self._adopt_keys()
+        self._allowances.adopt(settings)
         self._rooms.adopt(settings)
         self._warming.adopt(self._prompts_to_warm(settings))
         self._say_reload("info", "reloaded")
 
-    def _adopt_keys(self) -> None:
-        """Go by the keys of settings and store as they are now."""
-        self._keys.adopt(self._settings, self._go_by)
-
-    def _go_by(self, merged: Settings) -> None:
-        self._engine.pipeline.spending = self._engine.treasury.adopt(merged)
-        if self._post.rates is not None:
-            self._post.rates.assign(merged.keys)
-        self._callers.adopt(merged)
-        self._service.adopt(merged.listen, self._desk(self._settings))
+    def _renew_desk(self) -> None:
+        self._service.adopt(self._settings.listen, self._desk(self._settings))
 
     def _say_reload(self, level: Level, event: str, **fields: Value) -> None:
         # Each one is news: told apart by its number, none is taken for a repetition.
@@ -385,13 +369,3 @@ class Worker:
 
     def _url(self, *, is_local: bool = False) -> str:
         return url_of(self._sock, is_tls=bool(self._settings.listen.tls), is_local=is_local)
-
-    def _tell_bug(self, error: BaseException) -> None:
-        self._logs.events.say("error", "bug", about=type(error).__name__, detail=repr(error))
-
-    def _tell_tier(self, tier: str, is_up: bool, why: str) -> None:
-        say = self._logs.events.say
-        say("info" if is_up else "warning", "tier_up" if is_up else "tier_down", tier, detail=why)
-
-    def _tell_unreachable(self, provider: str, error: HeadraceError) -> None:
-        self._logs.events.say("warning", "provider_unreachable", provider, detail=error.message)

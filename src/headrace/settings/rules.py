@@ -19,7 +19,7 @@ from headrace.settings.schema import (
     Settings,
     WarmSettings,
 )
-from headrace.settings.spend_rules import check_budgets, doubtful_intents
+from headrace.settings.spend_rules import check_budgets, doubtful_intents, doubtful_owners
 from headrace.settings.store import replicas_problem
 from headrace.settings.target_rules import check_target
 from headrace.settings.targets import ModelSettings, PriceSettings, TargetSettings, TierSettings
@@ -121,6 +121,7 @@ def notices(settings: Settings) -> tuple[str, ...]:
         *(f"{what} has no effect in this version." for what in idle),
         *window_notices(settings.prompt.window),
         *doubtful_intents(settings),
+        *doubtful_owners(settings),
     )
 
 

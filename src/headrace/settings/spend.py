@@ -33,12 +33,19 @@ class SpendSettings(msgspec.Struct, frozen=True, kw_only=True):
         time_zone: where days and months begin.
         time_zones: where they do for single tenants, by tenant.
         unpriced: what becomes of calls whose price is not known, where a budget applies to them.
+        durable: whether books and budgets stand in the store, and so outlive this gateway and are
+            shared with others.
+        lease_share: part of a budget that each gateway keeps for itself ahead of need.
+        offline: what becomes of calls with a budget whose lease is used up while the store is away.
     """
 
     enabled: bool = False
     time_zone: TimeZone = "UTC"
     time_zones: dict[Filled, TimeZone] = {}
     unpriced: Literal["free", "refuse"] = "free"
+    durable: bool = True
+    lease_share: Annotated[float, Meta(ge=0, le=0.5)] = 0.05
+    offline: Literal["allow", "refuse"] = "refuse"
 
 
 class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,8 +30,8 @@ def check_budgets(reader: Reader) -> None:
         match path, found.value:
             case ("budgets", int(at)), BudgetSettings() as budget:
                 _check_amounts(reader, path, budget)
-                _check_name(reader, (*path, "key"), budget.key, names, "key")
-                _check_name(reader, (*path, "tenant"), budget.tenant, tenants, "tenant")
+                _check_spelling(reader, (*path, "key"), budget.key, names, "key")
+                _check_spelling(reader, (*path, "tenant"), budget.tenant, tenants, "tenant")
                 if intents:
                     _check_name(reader, (*path, "intent"), budget.intent, intents, "intent")
                 _check_cheaper(reader, path, budget, {str(name) for name in models})
@@ -39,9 +39,22 @@ def check_budgets(reader: Reader) -> None:
                 if same != at:
                     reader.complain(path, f"the same name as budgets[{same}]; give it one (name)")
             case ("spend", "time_zones", str(tenant)), str():
-                _check_name(reader, path, tenant, tenants, "tenant")
+                _check_spelling(reader, path, tenant, tenants, "tenant")
             case _:
                 pass
+
+
+def doubtful_owners(settings: Settings) -> Iterator[str]:
+    """Budgets for keys and tenants that only the store could have; a sentence each."""
+    keys = {key.shown_name for key in settings.keys}
+    tenants = {key.tenant for key in settings.keys}
+    for at, budget in enumerate(settings.budgets):
+        for what, name, known in (("key", budget.key, keys), ("tenant", budget.tenant, tenants)):
+            if name and name not in (_EACH, *(known or (_KEY_OF_ALL, _TENANT_OF_ALL))):
+                yield (
+                    f"budgets[{at}] is for the {what} {shown(name)}, which is not in the settings: "
+                    f"it counts something only if the store has {what}s of this name."
+                )
 
 
 def doubtful_intents(settings: Settings) -> Iterator[str]:
@@ -94,6 +107,14 @@ def _check_name(
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known)[:10])}"
     reader.complain(path, f"unknown {what} {shown(name)}; {hint}")
+
+
+def _check_spelling(
+    reader: Reader, path: Path, name: str | None, known: Iterable[str], what: str
+) -> None:
+    """Report a name that is nearly one of the settings; others may be in the store."""
+    if name is not None and get_close_matches(name, known, n=1):
+        _check_name(reader, path, name, known, what)
 
 
 def _check_cheaper(reader: Reader, path: Path, budget: BudgetSettings, models: set[str]) -> None:

@@ -30,7 +30,6 @@ of those for nobody in particular."""
 
 # Budgets that lead to cheaper models that have budgets, and so on.
 _CHEAPER_MAX: Final = 8
-_UNKNOWN_S: Final = 1.0
 
 
 class Spending:
@@ -229,14 +228,16 @@ class Spending:
             return BudgetUnknown(
                 f"What is left of budget '{terms.name}' cannot be told: it is shared through the "
                 "store, which has not said yet how much of it may be spent here. Try again.",
-                retry_after_s=_UNKNOWN_S,
+                retry_after_s=shortage.reset_s,
             )
         count.add(count.at(shortage.period.word))
         held = ""
         if shortage.reserved_usd:
             held = f", {_spelt(shortage.reserved_usd)} is held for calls under way"
         until = "No new day or month makes room for it."
-        if shortage.reset_s is not None:
+        if shortage.is_held:
+            until = "Other gateways hold the rest, and may give some of it back: try again."
+        elif shortage.reset_s is not None:
             until = f"The next {shortage.period.word} begins in {ceil(shortage.reset_s)} s."
         return BudgetExceeded(
             f"Budget '{terms.name}' is {_spelt(shortage.limit_usd)} a "

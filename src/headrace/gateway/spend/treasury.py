@@ -9,7 +9,7 @@ from headrace.clock import Clock
 from headrace.gateway.plan import Plan
 from headrace.gateway.spend.spending import Spending, targets_of
 from headrace.identity.budget_terms import terms_of
-from headrace.identity.budgets import Budget
+from headrace.identity.budgets import Budget, Leasing
 from headrace.identity.periods import Period
 from headrace.identity.purse import Entry, claimed
 from headrace.identity.tallies import NANO, Sums, TallyTable
@@ -17,6 +17,8 @@ from headrace.observe.families import BUDGETS_MAX
 from headrace.observe.metrics import Metrics
 from headrace.settings import Settings
 from headrace.store.voice import Say
+
+LeasingTold = Callable[[], Leasing]
 
 _CELL_BYTES: Final = 8
 _PLURALS: Mapping[str, str] = {
@@ -52,12 +54,35 @@ class Treasury:
         self._metrics = metrics
         self._say = say
         self._spending: Spending | None = None
+        self._leasing: LeasingTold | None = None
         self._is_on = False
 
     @property
     def spending(self) -> Spending | None:
         """What admits calls and books them, where that is wanted."""
         return self._spending if self._is_on else None
+
+    @property
+    def table(self) -> TallyTable:
+        """Where all is counted; memory is taken for it when it is wanted."""
+        if self._table is None:
+            self._table = _own_table()
+        return self._table
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """Those in force."""
+        return () if self.spending is None else self.spending.purse.budgets
+
+    def lease_by(self, leasing: LeasingTold | None) -> None:
+        """Spend no more of budgets than is leased.
+
+        Args:
+            leasing: tells how far they are; `None` where nobody else spends the same.
+        """
+        self._leasing = leasing
+        if self._spending is not None:
+            self._spending.purse.leasing = leasing
 
     def check(self, settings: Settings) -> None:
         """Whether these settings could be gone by; takes the rows of their budgets.
@@ -66,7 +91,7 @@ class Treasury:
             SettingsInvalid: there is no room for a budget.
         """
         if settings.budgets:
-            claimed(self._rows(), terms_of(settings))
+            claimed(self.table, terms_of(settings))
 
     def adopt(self, settings: Settings) -> Spending | None:
         """Go by these settings; gives what admits calls and books them, where that is wanted.
@@ -78,9 +103,8 @@ class Treasury:
         if not self._is_on:
             return None
         if self._spending is None:
-            self._spending = Spending(
-                self._rows(), self._plan, self._clock, self._metrics, self._say
-            )
+            self._spending = Spending(self.table, self._plan, self._clock, self._metrics, self._say)
+            self._spending.purse.leasing = self._leasing
         self._spending.adopt(settings)
         self._tell_unpriced(settings)
         return self._spending
@@ -116,12 +140,6 @@ class Treasury:
             for period in Period:
                 share = shares.get((number, period.word), 0.0)
                 gauge.set_at(gauge.at(number, period.word), share)
-
-    def _rows(self) -> TallyTable:
-        """Where all is counted; memory is taken for it when it is wanted."""
-        if self._table is None:
-            self._table = _own_table()
-        return self._table
 
     def _tell_unpriced(self, settings: Settings) -> None:
         """Say of which models of the settings the price is not known."""

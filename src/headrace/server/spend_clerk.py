@@ -1,0 +1,131 @@
+"""Who speaks with the store of what a gateway spends: one worker for all of them."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from headrace.clock import Clock
+from headrace.gateway.spend.treasury import Treasury
+from headrace.identity.budgets import Leasing
+from headrace.identity.spend_share import SHARE_INTERVAL_S, SpendShare
+from headrace.server.shared_spend import SharedSpend, new_holder
+from headrace.settings import Settings
+from headrace.store.faults import StoreFault
+from headrace.store.records.records import Records
+from headrace.store.voice import Say
+
+_POLL_S: Final = 0.05
+_LEAVE_S_MAX: Final = 2.0
+_FORGET_FIRST_S: Final = 60.0
+_FORGET_INTERVAL_S: Final = 86_400.0
+
+
+class SpendClerk:
+    """Belongs to one event loop. Where books are not kept, or not in the store, it does nothing.
+
+    Args:
+        settings: what to go by.
+        records: the store.
+        treasury: what is spent here.
+        shared: what workers count together; `None` for a worker on its own.
+        clock: the time.
+        say: told what happens.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        records: Records,
+        treasury: Treasury,
+        shared: SharedSpend | None,
+        *,
+        clock: Clock,
+        say: Say,
+    ) -> None:
+        self._records = records
+        self._treasury = treasury
+        self._turn = None if shared is None else shared.turn
+        self._holder = new_holder() if shared is None else shared.holder
+        self._clock = clock
+        self._say = say
+        self._spend = settings.spend
+        self._share: SpendShare | None = None
+        self._forget_due_s = clock.monotonic_s() + _FORGET_FIRST_S
+        self.adopt(settings)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is anything to tell."""
+        return self._spend.durable and self._treasury.spending is not None
+
+    def adopt(self, settings: Settings) -> None:
+        """Go by other settings."""
+        if settings.spend != self._spend:
+            self._share = None
+        self._spend = settings.spend
+        self._treasury.lease_by(self._leasing if self._spend.durable else None)
+
+    def start(self, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
+        """Begin to speak with the store."""
+        spawn(self._run())
+
+    async def catch_up(self, timeout_s: float) -> None:
+        """Wait until it is known what others have spent, within a limit."""
+        if not self.is_on:
+            return
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not self._leasing().is_fresh or self._sharing().is_short:
+                    if self._has_turn():
+                        await self._sharing().run()
+                    await asyncio.sleep(_POLL_S)
+        except TimeoutError:
+            return
+
+    async def close(self) -> None:
+        """Tell everything and give back what is leased, if that is quick."""
+        if self.is_on and self._has_turn():
+            try:
+                async with asyncio.timeout(_LEAVE_S_MAX):
+                    await self._sharing().leave()
+            except (StoreFault, TimeoutError):
+                self._say(
+                    "warning", "spend_not_told", detail="what was spent last is not in the store"
+                )
+        if self._turn is not None:
+            self._turn.give_back()
+
+    def _leasing(self) -> Leasing:
+        is_fresh = self._clock.monotonic_s() < self._treasury.table.lent_until_s
+        return Leasing(is_fresh, self._spend.offline == "allow")
+
+    def _has_turn(self) -> bool:
+        return self._turn is None or self._turn.take()
+
+    def _sharing(self) -> SpendShare:
+        if self._share is None:
+            self._share = SpendShare(
+                self._records,
+                self._treasury.table,
+                lambda: self._treasury.budgets,
+                self._holder,
+                self._spend.lease_share,
+                clock=self._clock,
+                say=self._say,
+            )
+        return self._share
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(SHARE_INTERVAL_S)
+            if self.is_on and self._has_turn():
+                await self._sharing().run()
+                if self._clock.monotonic_s() >= self._forget_due_s and self._leasing().is_fresh:
+                    await self._forget()
+
+    async def _forget(self) -> None:
+        self._forget_due_s = self._clock.monotonic_s() + _FORGET_INTERVAL_S
+        try:
+            await self._sharing().forget()
+        except StoreFault as fault:
+            self._say("warning", "spend_not_forgotten", detail=fault.message)
