@@ -1,14 +1,17 @@
 """Batches whose gateway dies, whose disk is full, whose money is used up, whose caller leaves."""
 
+import signal
 import sqlite3
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import openai
 import psutil
 import pytest
 from tests.integration.batches.conftest import Begin
-from tests.support.batches import begin, client, jsonl, line, results, until
+from tests.support.batches import TERMINAL, begin, client, jsonl, line, results, until
+from tests.support.postgres import PostgresServer
 from tests.support.waiting import eventually
 
 from headrace.sim.faults import Fault, FaultKind
@@ -224,3 +227,48 @@ def test_answers_that_are_stored_are_not_asked_again(
         assert_all_answered(sdk, until(sdk, begin(sdk, jsonl(same))), 20)
         assert_all_answered(sdk, until(sdk, begin(sdk, jsonl(same))), 20)
     assert calls(sim) == 1
+
+
+def test_a_gateway_that_stood_still_loses_its_batch_and_writes_nothing_more(
+    begin_gateway: Begin, sim: ThreadedSim
+) -> None:
+    gateways = [begin_gateway(pace=PACE, **AT_A_TIME) for _ in range(2)]
+    with client(gateways[0].url) as sdk:
+        batch_id = begin(sdk, jsonl(line(n) for n in range(LINES)))
+        in_the_middle(sdk, batch_id, sim)
+    (frozen,) = [each for each in gateways if each.metrics()["headrace_batches_running"] == 1]
+    (other,) = [each for each in gateways if each is not frozen]
+    frozen.signal(signal.SIGSTOP)
+    try:
+        with client(other.url) as sdk:
+            eventually(lambda: other.metrics()["headrace_batches_running"] == 1)
+    finally:
+        frozen.signal(signal.SIGCONT)
+    with client(other.url) as sdk:
+        assert_all_answered(sdk, until(sdk, batch_id), LINES)
+    eventually(lambda: frozen.metrics()["headrace_batches_running"] == 0)
+    assert LINES <= calls(sim) <= LINES + 2 * CONCURRENCY
+
+
+def test_a_store_that_goes_away_in_the_middle_loses_nothing(
+    begin_gateway: Begin, sim: ThreadedSim, server: PostgresServer, own_url: str
+) -> None:
+    gateway = begin_gateway(pace=PACE, store={"url": own_url}, **AT_A_TIME)
+    with client(gateway.url) as sdk:
+        batch_id = begin(sdk, jsonl(line(n) for n in range(LINES)))
+        in_the_middle(sdk, batch_id, sim)
+        server.kill()
+        with pytest.raises(openai.APIStatusError) as refused:
+            sdk.batches.retrieve(batch_id)
+        assert refused.value.status_code == 503
+        server.start()
+
+        def look() -> Any:
+            try:
+                batch = sdk.batches.retrieve(batch_id)
+            except openai.APIStatusError:
+                return None
+            return batch if batch.status in TERMINAL else None
+
+        assert_all_answered(sdk, eventually(look, 60.0), LINES)
+    assert LINES <= calls(sim) <= LINES + CONCURRENCY
