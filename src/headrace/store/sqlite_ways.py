@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from headrace.store.faults import StoreBusy, StoreFault, StoreFull, StoreLost
+from headrace.store.faults import StoreBusy, StoreFault, StoreFull, StoreLost, StoreTimeout
 
 DAMAGED: Final = frozenset(
     {
@@ -64,6 +64,8 @@ def fault_of(cause: object, why: str) -> StoreFault:
             return StoreBusy(why)
         case sqlite3.SQLITE_FULL:
             return StoreFull(why)
+        case sqlite3.SQLITE_INTERRUPT:
+            return StoreTimeout(why)
     if isinstance(cause, OSError) and cause.errno in _NO_ROOM:
         return StoreFull(why)
     return StoreFault(why)

@@ -123,7 +123,7 @@ def _driver(
 
         if problem := version_problem():
             raise SettingsInvalid(f"store.url: {problem}")
-        return SqliteRecords(folder / RECORDS_FILE, bounds, voice)
+        return SqliteRecords(folder / RECORDS_FILE, bounds, voice, clock)
     if not url.startswith(("postgresql://", "postgres://")):
         raise SettingsInvalid("store.url: either sqlite or a URL that begins with postgresql://")
     import psycopg

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from headrace.clock import Clock
 from headrace.store.crew import Crew
 from headrace.store.records.bounds import RecordBounds
 from headrace.store.records.group_commit import GroupCommit
 from headrace.store.records.queries import Query
 from headrace.store.records.records import BoundStep, Condition, Row, Values
 from headrace.store.records.sessions import Session
-from headrace.store.records.sqlite_link import RecordFile, RecordLink
+from headrace.store.records.sqlite_link import Deadline, RecordFile, RecordLink
 from headrace.store.voice import Voice
 
 
@@ -21,15 +22,20 @@ class SqliteRecords:
         path: of the file.
         bounds: how long, how many.
         voice: tells what happens.
+        clock: the time.
     """
 
     dialect = "sqlite"
 
-    def __init__(self, path: Path, bounds: RecordBounds, voice: Voice) -> None:
+    def __init__(self, path: Path, bounds: RecordBounds, voice: Voice, clock: Clock) -> None:
         self._bounds = bounds
         file = RecordFile(path, bounds.write_limit_s)
         self.name = file.name
-        reader, writer = (partial(RecordLink, file, writes=writes) for writes in (False, True))
+        writer = partial(RecordLink, file, writes=True)
+
+        def reader() -> RecordLink:
+            return RecordLink(file, writes=False, deadline=Deadline(clock, bounds.read_limit_s))
+
         self._readers = Crew("readers", bounds.readers, bounds.waiting_max, reader, voice)
         self._writer = Crew("writer", 1, bounds.waiting_max, writer, voice)
         self._commits = GroupCommit(self._writer, bounds.waiting_max, bounds.write_limit_s)

@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, TypeVar
 
-from headrace.store.faults import StoreBusy, StoreFault, StoreFull, StoreLost
+from headrace.clock import Clock
+from headrace.store.faults import StoreBusy, StoreFault, StoreFull, StoreLost, StoreTimeout
 from headrace.store.records.queries import Query
 from headrace.store.records.records import BoundStep, Row, Values
 from headrace.store.records.steps import Tell, migration
@@ -25,6 +26,8 @@ _DIALECT: Final = "sqlite"
 _CACHE_KIB: Final = 8192
 _LOG_BYTES_MAX: Final = 64 * 1024 * 1024
 _STATEMENTS: Final = 256
+# So many steps of SQLite's machine between two looks at the clock: less than a millisecond.
+_LOOK_EVERY: Final = 20_000
 _PRAGMAS: Final = (
     "journal_mode = WAL",
     # What is told to be written is written, power cut or not.
@@ -41,7 +44,7 @@ _PRAGMAS: Final = (
 # What a driver may raise for what it is given or what happens to it.
 _ERRORS: Final = (sqlite3.Error, sqlite3.Warning, OSError, OverflowError, ValueError)
 # After these a connection is as good as before.
-_HARMLESS: Final = (StoreBusy, StoreFull)
+_HARMLESS: Final = (StoreBusy, StoreFull, StoreTimeout)
 
 
 class RecordFile:
@@ -92,17 +95,41 @@ class RecordFile:
         )
 
 
+class Deadline:
+    """When a statement has taken too long.
+
+    Args:
+        clock: the time.
+        limit_s: how long one may take.
+    """
+
+    def __init__(self, clock: Clock, limit_s: float) -> None:
+        self._clock = clock
+        self._limit_s = limit_s
+        self._end_s = 0.0
+
+    def begin(self) -> None:
+        """A statement begins now."""
+        self._end_s = self._clock.monotonic_s() + self._limit_s
+
+    def is_over(self) -> bool:
+        """Whether it is to be given up."""
+        return self._clock.monotonic_s() > self._end_s
+
+
 class RecordLink:
     """One thread's connection: opened when needed, thrown away when it may be of no use any more.
 
     Args:
         file: where to.
         writes: whether it may write.
+        deadline: of each read; none for writes, since giving one up would undo all of its commit.
     """
 
-    def __init__(self, file: RecordFile, *, writes: bool) -> None:
+    def __init__(self, file: RecordFile, *, writes: bool, deadline: Deadline | None = None) -> None:
         self._file = file
         self._writes = writes
+        self._deadline = deadline
         self._connection: sqlite3.Connection | None = None
 
     def open(self) -> None:
@@ -169,6 +196,10 @@ class RecordLink:
         try:
             if self._connection is None:
                 self._connection = self._file.open(writes=self._writes)
+                if self._deadline is not None:
+                    self._connection.set_progress_handler(self._deadline.is_over, _LOOK_EVERY)
+            if self._deadline is not None:
+                self._deadline.begin()
             return work(self._connection)
         except _ERRORS as error:
             fault = self._file.fault_of(error)
