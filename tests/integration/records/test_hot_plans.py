@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.filling import fill_file, fill_server
-from tests.support.postgres import Databases
+from tests.support.postgres import Databases, PostgresServer, find_binaries
 
 from headrace.store.care.asking_postgres import PostgresAsker
 from headrace.store.care.asking_sqlite import SqliteAsker
@@ -16,19 +16,23 @@ from headrace.store.records.queries import load_queries
 
 Asker = PostgresAsker | SqliteAsker
 
-# Tables that grow with every call have this many rows, all others a tenth.
+# Tables that grow with every call have this many rows, all others fewer.
 MANY = 1_000_000
-GROWING = ("headrace_calls", "headrace_items", "headrace_responses")
+GROWING = ("headrace_calls", "headrace_items")
+OTHERS_SHARE = 0.05
+FEW = 5000
+LARGE = {"shared_buffers": "256MB", "max_wal_size": "4GB", "autovacuum": "off"}
 
 
 def filled(dialect: str, url: str, folder: Path, count: int) -> Asker:
     """Records with many rows, and who asks for plans."""
     CarePlace(url=url, folder=folder).migrate(lambda _: None)
     rows = dict.fromkeys(GROWING, count)
+    others = max(FEW, round(count * OTHERS_SHARE))
     if dialect == "sqlite":
-        held = fill_file(folder / RECORDS_FILE, rows, count // 10)
+        held = fill_file(folder / RECORDS_FILE, rows, others)
     else:
-        held = fill_server(url, rows, count // 10)
+        held = fill_server(url, rows, others)
     assert held["headrace_calls"] == count
     assert max(held.values()) == count
     return SqliteAsker(folder / RECORDS_FILE) if dialect == "sqlite" else PostgresAsker(url)
@@ -44,9 +48,20 @@ def url(dialect: str, request: pytest.FixtureRequest) -> Iterator[str]:
     if dialect == "sqlite":
         yield "sqlite"
         return
-    databases: Databases = request.getfixturevalue("databases")
-    with databases.fresh() as found:
-        yield found
+    if request.node.get_closest_marker("heavy") is None:
+        databases: Databases = request.getfixturevalue("databases")
+        with databases.fresh() as found:
+            yield found
+        return
+    binaries = find_binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL here")
+    server = PostgresServer(binaries, LARGE)
+    try:
+        server.start()
+        yield server.url
+    finally:
+        server.close()
 
 
 def complaints(checks: list[PlanCheck], *allowed: str) -> list[str]:
@@ -70,7 +85,7 @@ def check(dialect: str, url: str, folder: Path, count: int, *allowed: str) -> No
 
 def test_with_few_rows(dialect: str, url: str, tmp_path: Path) -> None:
     # A server may read small tables as a whole.
-    check(dialect, url, tmp_path, 5000, "used", "usable")
+    check(dialect, url, tmp_path, FEW, "used", "usable")
 
 
 @pytest.mark.heavy
