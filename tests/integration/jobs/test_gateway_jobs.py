@@ -1,0 +1,319 @@
+"""Jobs through a gateway: its API, the worker that it starts by itself, and their ends."""
+
+import json
+import os
+import signal
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+import pytest
+from tests.support import headrace_process
+from tests.support.gateway import Gateway
+from tests.support.waiting import eventually
+
+from headrace.sim.options import SimOptions
+from headrace.sim.thread import ThreadedSim, running
+
+KEY: Final = "key-of-the-app-0123456789"
+OTHER: Final = "key-of-the-other-0123456789"
+Begin = Callable[..., Gateway]
+
+
+@pytest.fixture
+def sim() -> Iterator[ThreadedSim]:
+    with running(SimOptions()) as server:
+        yield server
+
+
+@pytest.fixture
+def begin(sim: ThreadedSim, tmp_path: Path) -> Iterator[Begin]:
+    """Begins gateways of one data directory, killed in the end where they still run."""
+    with ExitStack() as stack:
+        count = 0
+
+        def made(*, pace: dict[str, str] | None = None, **more: Any) -> Gateway:
+            nonlocal count
+            count += 1
+            provider = {"dialect": "openai", "base_url": f"{sim.url}/v1", "headers": pace or {}}
+            whole = {
+                "providers": {"sim": provider},
+                "models": {"m": {"targets": ["sim/m"]}},
+                "keys": [{"key": KEY, "tenant": "app"}, {"key": OTHER, "tenant": "other"}],
+                "data_dir": str(tmp_path / "data"),
+                "jobs": {"poll_ms": 20, "lease_s": 2, "retry_s": 0.05, "grace_s": 0.5},
+                **more,
+            }
+            gateway = Gateway(tmp_path / f"gateway {count}", whole)
+            stack.callback(gateway.kill)
+            return gateway
+
+        yield made
+
+
+def ask(
+    gateway: Gateway,
+    path: str,
+    body: Any = None,
+    *,
+    method: str | None = None,
+    key: str = KEY,
+    headers: dict[str, str] | None = None,
+) -> tuple[int, Any]:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(gateway.url + path, data=data, method=method)
+    request.add_header("authorization", f"Bearer {key}")
+    for name, value in (headers or {}).items():
+        request.add_header(name, value)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            status, read = answer.status, answer.read()
+    except urllib.error.HTTPError as refused:
+        with refused:
+            status, read = refused.code, refused.read()
+    return status, json.loads(read) if read[:1] in (b"{", b"[") else read
+
+
+def question(prompt: str, **more: Any) -> dict[str, Any]:
+    return {"kind": "generate", "input": {"model": "m", "prompt": prompt}, **more}
+
+
+def submit(gateway: Gateway, prompt: str, **more: Any) -> str:
+    status, job = ask(gateway, "/v1/jobs", question(prompt, **more))
+    assert status == 202, job
+    assert job["state"] == "waiting"
+    return str(job["id"])
+
+
+def ended(gateway: Gateway, job: str) -> dict[str, Any]:
+    def told() -> Any:
+        found = ask(gateway, f"/v1/jobs/{job}")[1]
+        return found if found["ended_at"] else None
+
+    found: dict[str, Any] = eventually(told, 90.0)
+    return found
+
+
+def worker_of(gateway: Gateway) -> psutil.Process:
+    def found() -> list[psutil.Process]:
+        children = psutil.Process(gateway.process.pid).children(recursive=True)
+        return [child for child in children if any("jobs_worker" in w for w in child.cmdline())]
+
+    return eventually(found)[0]
+
+
+def test_a_job_is_done_for_the_key_that_submitted_it(begin: Begin) -> None:
+    gateway = begin()
+    job = submit(gateway, "Say hello")
+    told = ended(gateway, job)
+    assert (told["state"], told["attempts"], told["error"]) == ("succeeded", 1, None)
+    assert told["result"]["text"]
+    assert told["input"]["prompt"] == "Say hello"
+    eventually(lambda: [line for line in gateway.requests() if line["route"] == "chat"])
+    (call,) = [line for line in gateway.requests() if line["route"] == "chat"]
+    assert call["tenant"] == "app"
+    assert KEY not in gateway.log + gateway.stderr
+
+
+def test_a_gateway_at_rest_starts_no_worker(begin: Begin) -> None:
+    gateway = begin()
+    assert ask(gateway, "/v1/jobs")[1]["data"] == []
+    assert psutil.Process(gateway.process.pid).children(recursive=True) == []
+
+
+def test_tenants_do_not_see_each_other(begin: Begin) -> None:
+    gateway = begin()
+    job = submit(gateway, "Say hello")
+    for path, method in [
+        (f"/v1/jobs/{job}", "GET"),
+        (f"/v1/jobs/{job}", "DELETE"),
+        (f"/v1/jobs/{job}/retry", "POST"),
+        (f"/v1/jobs/{job}/events", "GET"),
+        (f"/v1/jobs/{job}/files/x", "GET"),
+        (f"/api/task/{job}", "GET"),
+    ]:
+        status, told = ask(gateway, path, method=method, key=OTHER)
+        assert (status, told["error"]["code"]) == (404, "unknown_job"), path
+    assert ask(gateway, "/api/tasks", key=OTHER)[1] == {"tasks": [], "has_more": False}
+
+
+def test_nobody_else_may_ask_for_another(begin: Begin) -> None:
+    gateway = begin()
+    headers = {"x-headrace-for": "tenant:app"}
+    body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+    assert ask(gateway, "/v1/chat/completions", body, key=OTHER, headers=headers)[0] == 200
+    assert ask(gateway, "/v1/chat/completions", body, key="", headers=headers)[0] == 401
+    calls = eventually(lambda: lines if len(lines := gateway.requests()) == 2 else None)
+    assert [call["tenant"] for call in calls] == ["other", None]
+
+
+def test_the_simple_face(begin: Begin) -> None:
+    gateway = begin()
+    status, task = ask(gateway, "/api/create", {"prompt": "Say hello"})
+    assert (status, task["status"]) == (202, "pending")
+    ended(gateway, task["task_id"])
+    done = ask(gateway, f"/api/task/{task['task_id']}")[1]
+    assert (done["status"], done["progress"]) == ("completed", 1.0)
+    assert done["result"]["text"]
+    assert [each["task_id"] for each in ask(gateway, "/api/tasks")[1]["tasks"]] == [done["task_id"]]
+    status, told = ask(gateway, "/api/create", {"wish": "x"})
+    assert (status, told["error"]["code"]) == (400, "invalid_request")
+
+
+def test_the_header_makes_it_the_same_job(begin: Begin) -> None:
+    gateway = begin()
+    once = {"idempotency-key": "k"}
+    first = ask(gateway, "/v1/jobs", question("Say hello"), headers=once)[1]["id"]
+    assert ask(gateway, "/v1/jobs", question("Say hello"), headers=once)[1]["id"] == first
+    status, told = ask(gateway, "/v1/jobs", question("Say bye"), headers=once)
+    assert (status, told["error"]["code"]) == (409, "idempotency_key_reused")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "code"),
+    [
+        ("/v1/jobs", {"kind": "sing"}, 400, "unknown_kind"),
+        ("/v1/jobs", {"kind": "generate", "input": {"model": "m"}}, 400, "invalid_request"),
+        ("/v1/jobs", question("x", queue="nowhere"), 400, "unknown_queue"),
+        ("/v1/jobs", question("x", callback="http://a"), 400, "invalid_request"),
+        ("/v1/jobs", [], 400, "invalid_request"),
+        ("/v1/jobs?limit=0", None, 400, "invalid_request"),
+        ("/v1/jobs?limit=1000", None, 400, "invalid_request"),
+        ("/v1/jobs?state=sad", None, 400, "invalid_request"),
+        ("/v1/jobs?offset=7", None, 400, "invalid_request"),
+        ("/v1/jobs/job_nothing", None, 404, "unknown_job"),
+    ],
+)
+def test_what_is_wrong_is_told(begin: Begin, path: str, body: Any, status: int, code: str) -> None:
+    got, told = ask(begin(), path, body)
+    assert (got, told["error"]["code"]) == (status, code)
+
+
+def test_files_are_found_by_name_and_nowhere_else(begin: Begin, tmp_path: Path) -> None:
+    gateway = begin()
+    job = submit(gateway, "Say hello")
+    ended(gateway, job)
+    folder = tmp_path / "data" / "jobs" / job / "files"
+    folder.mkdir(parents=True)
+    (folder / "a file.txt").write_text("kept")
+    (tmp_path / "data" / "secret.txt").write_text("secret")
+    (folder / "link.txt").symlink_to(tmp_path / "data" / "secret.txt")
+    assert ask(gateway, f"/v1/jobs/{job}")[1]["files"] == [{"name": "a file.txt", "bytes": 4}]
+    assert ask(gateway, f"/v1/jobs/{job}/files/a%20file.txt") == (200, b"kept")
+    for name in ("link.txt", "..%2f..%2f..%2fsecret.txt", "..", "%2e%2e", "no", "a%00b"):
+        assert ask(gateway, f"/v1/jobs/{job}/files/{name}")[0] == 404, name
+
+
+def read_events(gateway: Gateway, job: str, last: int | None = None) -> list[tuple[int, str, Any]]:
+    headers = {} if last is None else {"last-event-id": str(last)}
+    text = ask(gateway, f"/v1/jobs/{job}/events", headers=headers)[1].decode()
+    events = []
+    for block in text.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line[1:])
+        if "data" in fields:
+            events.append((int(fields["id"]), fields["event"], json.loads(fields["data"])))
+    return events
+
+
+def test_events_end_with_the_job_and_can_be_taken_up_again(begin: Begin, sim: ThreadedSim) -> None:
+    gateway = begin()
+    job = submit(gateway, "Say hello")
+    events = read_events(gateway, job)
+    numbers = [number for number, *_ in events]
+    assert numbers == sorted(set(numbers))
+    assert {name for _, name, _ in events} == {"job"}
+    assert events[-1][2]["state"] == "succeeded"
+    assert read_events(gateway, job, last=numbers[0])[-1] == events[-1]
+    assert [name for _, name, _ in read_events(gateway, job, last=numbers[-1])] == ["job"]
+    assert ask(gateway, f"/v1/jobs/{job}/events", headers={"last-event-id": "x"})[0] == 400
+
+
+def test_a_refusal_fails_at_once_and_a_fault_is_tried_again(begin: Begin, sim: ThreadedSim) -> None:
+    gateway = begin()
+    status, job = ask(
+        gateway, "/v1/jobs", {"kind": "generate", "input": {"model": "gone", "prompt": "Hi"}}
+    )
+    assert status == 202
+    told = ended(gateway, job["id"])
+    assert (told["state"], told["attempts"]) == ("failed", 1)
+    assert told["error"]["code"] == "model_not_found"
+    dead = ask(gateway, "/v1/jobs?state=failed")[1]
+    assert [each["id"] for each in dead["data"]] == [job["id"]]
+    assert ask(gateway, f"/v1/jobs/{job['id']}/retry", method="POST")[0] == 202
+
+
+def test_a_killed_worker_is_replaced_and_its_job_goes_on(begin: Begin) -> None:
+    gateway = begin(pace={"x-sim-ttft-ms": "1500"})
+    job = submit(gateway, "Say hello")
+    worker = worker_of(gateway)
+    eventually(lambda: ask(gateway, f"/v1/jobs/{job}")[1]["state"] == "running")
+    worker.kill()
+    told = ended(gateway, job)
+    assert (told["state"], told["attempts"]) == ("succeeded", 1)
+
+
+def test_a_killed_gateway_loses_no_job(begin: Begin) -> None:
+    gateway = begin(pace={"x-sim-ttft-ms": "2000"})
+    jobs = [submit(gateway, f"Say {number}") for number in range(5)]
+    worker = worker_of(gateway)
+    gateway.kill()
+    second = begin()
+    assert [ended(second, job)["state"] for job in jobs] == ["succeeded"] * 5
+    eventually(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_gateway_that_is_stopped_gives_back_what_its_worker_does(begin: Begin) -> None:
+    gateway = begin(pace={"x-sim-ttft-ms": "60000"})
+    job = submit(gateway, "Say hello")
+    worker = worker_of(gateway)
+    eventually(lambda: ask(gateway, f"/v1/jobs/{job}")[1]["state"] == "running")
+    gateway.stop()
+    assert not psutil.pid_exists(worker.pid)
+    second = begin()
+    told = ended(second, job)
+    assert (told["state"], told["attempts"]) == ("succeeded", 1)
+
+
+def test_a_running_job_is_cancelled_with_its_call(begin: Begin, sim: ThreadedSim) -> None:
+    gateway = begin(pace={"x-sim-ttft-ms": "60000"})
+    job = submit(gateway, "Say hello")
+    eventually(lambda: ask(gateway, f"/v1/jobs/{job}")[1]["state"] == "running")
+    assert ask(gateway, f"/v1/jobs/{job}", method="DELETE")[0] in (200, 202)
+    assert ended(gateway, job)["state"] == "cancelled"
+    assert ask(gateway, f"/v1/jobs/{job}", method="DELETE")[0] == 200
+
+
+def test_workers_of_one_gateway_share_one_worker_of_jobs(begin: Begin) -> None:
+    gateway = begin(listen={"workers": 2})
+    jobs = [submit(gateway, f"Say {number}") for number in range(12)]
+    assert [ended(gateway, job)["state"] for job in jobs] == ["succeeded"] * 12
+    children = psutil.Process(gateway.process.pid).children(recursive=True)
+    assert len([c for c in children if any("jobs_worker" in w for w in c.cmdline())]) == 1
+
+
+def test_where_jobs_are_off_there_are_none(begin: Begin) -> None:
+    gateway = begin(jobs={"enabled": False})
+    assert ask(gateway, "/v1/jobs", question("x"))[0] == 404
+
+
+def test_a_worker_apart_does_what_the_gateway_leaves(begin: Begin) -> None:
+    gateway = begin(jobs={"embedded": False, "poll_ms": 20})
+    job = submit(gateway, "Say hello")
+    worker = headrace_process.start(
+        *("jobs", "work", "--config", str(gateway.config_file), "--gateway", gateway.url),
+        environment={**os.environ, "HEADRACE_KEY": OTHER},
+        folder=gateway.config_file.parent,
+    )
+    try:
+        assert ended(gateway, job)["state"] == "succeeded"
+        (call,) = eventually(
+            lambda: [line for line in gateway.requests() if line["route"] == "chat"]
+        )
+        assert call["tenant"] == "other"
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
