@@ -28,6 +28,7 @@ from headrace.observe.batch_metrics import BatchMetrics
 from headrace.observe.cells import Cells, SharedCells
 from headrace.observe.event_log import DirectEventLog
 from headrace.observe.families import families_with
+from headrace.observe.job_metrics import JobMetrics
 from headrace.observe.layout import Layout
 from headrace.observe.logs import open_direct_log
 from headrace.prompt.templates.registry import TemplateRegistry
@@ -181,6 +182,7 @@ def _make_rooms(means: Means) -> Sequence[Room]:
             url=means.url,
             secret=means.deputy,
             is_first=means.worker == 0,
+            metrics=JobMetrics(means.metrics),
             spawn=means.spawn,
             say=means.say,
         ),

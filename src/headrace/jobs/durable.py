@@ -80,7 +80,8 @@ class DurableSteps:
 
     async def forget(self, jobs: list[str]) -> None:
         """Keep no steps of these jobs any more."""
-        if self._dbos is not None and jobs:
+        if jobs:
+            await self._open()
             names = await self._workflows([f"{job}-" for job in jobs])
             await self._dbos.delete_workflows_async(names)
 

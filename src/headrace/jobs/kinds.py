@@ -116,6 +116,11 @@ class Kinds:
         """The queues in which they wait."""
         return frozenset(kind.queue for kind in self._kinds.values())
 
+    def has_steps(self, name: str) -> bool:
+        """Whether jobs of a kind record steps; also of one that there was before."""
+        kind = self._kinds.get(name)
+        return kind is None or kind.has_steps
+
     def find(self, name: str) -> JobKind[Any]:
         """A kind by its name.
 

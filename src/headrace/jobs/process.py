@@ -212,8 +212,8 @@ class WorkerProcess:
         return make_workflow_engine(self._posting.store_url, self._data_dir)
 
     async def _forget_steps(self, jobs: list[str]) -> None:
-        if self._steps is not None:
-            await self._steps.forget(jobs)
+        if jobs:
+            await self._durable("upkeep").forget(jobs)
 
     async def _keep(self, records: Records) -> None:
         shift = Shift(records, self._clock, "upkeep")
@@ -225,6 +225,7 @@ class WorkerProcess:
             self._folder,
             self._clock,
             keep_days=self._settings.keep_days,
+            has_steps=self._kinds.has_steps,
             forget_steps=self._forget_steps,
         )
         forgets_s = self._clock.monotonic_s()

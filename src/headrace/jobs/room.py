@@ -1,5 +1,6 @@
 """Jobs in a worker of the gateway: routes, and the embedded worker that does them."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from headrace.ids import Ids
 from headrace.jobs.desk import JobDesk
 from headrace.jobs.embedded import EmbeddedWorker, Order
 from headrace.jobs.events import Watchers
+from headrace.jobs.gauges import EVERY_S, JobGauges
 from headrace.jobs.kinds import Kinds
 from headrace.jobs.process import JOBS_FOLDER, Posting, check_schedules
 from headrace.jobs.routes import JobRoutes
+from headrace.observe.job_metrics import JobMetrics
 from headrace.settings import Settings
 from headrace.settings.places import data_dir
 from headrace.store.faults import StoreFault
@@ -34,6 +37,7 @@ class JobsRoom:
         url: where this gateway can be asked from this machine.
         secret: lets the embedded worker ask for those who submitted its jobs.
         is_first: whether this worker looks, at its start, whether anything is left to do.
+        metrics: what is told of jobs.
         spawn: starts a task.
         say: tells the operator what happens.
 
@@ -52,6 +56,7 @@ class JobsRoom:
         url: str,
         secret: str,
         is_first: bool,
+        metrics: JobMetrics,
         spawn: Spawn,
         say: Say,
     ) -> None:
@@ -62,7 +67,11 @@ class JobsRoom:
         self._url = url
         self._secret = secret
         self._is_first = is_first
+        self._metrics = metrics
+        self._gauges = JobGauges(records, metrics, clock)
+        self._spawn = spawn
         self._say = say
+        self._is_told = False
         self._data_dir: Path = data_dir(settings)
         folder = self._data_dir / JOBS_FOLDER
         self._desk = JobDesk(records, kinds, settings.jobs, clock, ids, self._submitted)
@@ -87,7 +96,7 @@ class JobsRoom:
         if not (self._is_first and jobs.enabled):
             return
         if jobs.schedules or await self._has_open():
-            self._submitted()
+            self._wanted()
 
     def adopt(self, settings: Settings) -> None:
         """Go by other settings; a worker under way ends, and the next one has them."""
@@ -109,8 +118,23 @@ class JobsRoom:
         await self._embedded.close()
 
     def _submitted(self) -> None:
+        self._metrics.submitted()
+        self._wanted()
+
+    def _wanted(self) -> None:
         if self._settings.jobs.embedded:
             self._embedded.want()
+        if self._is_first and not self._is_told:
+            self._is_told = True
+            self._spawn(self._tell())
+
+    async def _tell(self) -> None:
+        while True:
+            try:
+                await self._gauges.step()
+            except StoreFault as error:
+                self._say("warning", "jobs_store_failed", detail=error.message)
+            await asyncio.sleep(EVERY_S)
 
     async def _has_open(self) -> bool:
         # A file that is not there has no jobs in it, and need not be made for asking.

@@ -181,10 +181,11 @@ class Shift:
         """Whether anything has yet to be done, by whomever."""
         return bool((await self._records.fetch("jobs.open", {"limit": 1}))[0]["jobs"])
 
-    async def old(self, before_s: float, limit: int) -> list[str]:
-        """Jobs that ended before a time."""
+    async def old(self, before_s: float, limit: int) -> dict[str, str]:
+        """Jobs that ended before a time, and the kind of each."""
         values = {"before_s": before_s, "limit": limit}
-        return [row["id"] for row in await self._records.fetch("jobs.old", values)]
+        rows = await self._records.fetch("jobs.old", values)
+        return {row["id"]: row["kind"] for row in rows}
 
     async def forget(self, jobs: Sequence[str]) -> None:
         """Keep nothing more of jobs that have ended."""

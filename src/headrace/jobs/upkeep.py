@@ -73,6 +73,7 @@ class Oblivion:
         folder: holds a folder for each job.
         clock: the time.
         keep_days: how long they are kept.
+        has_steps: whether jobs of a kind record steps.
         forget_steps: forgets what was recorded of their steps.
     """
 
@@ -83,21 +84,24 @@ class Oblivion:
         clock: Clock,
         *,
         keep_days: float,
+        has_steps: Callable[[str], bool],
         forget_steps: Callable[[list[str]], Awaitable[None]],
     ) -> None:
         self._shift = shift
         self._folder = folder
         self._clock = clock
         self._keep_s = keep_days * _DAY_S
+        self._has_steps = has_steps
         self._forget_steps = forget_steps
 
     async def step(self) -> int:
         """Forget some; how many there were."""
         before_s = self._clock.wall_s() - self._keep_s
-        jobs = await self._shift.old(before_s, _FORGOTTEN_AT_ONCE)
+        kinds = await self._shift.old(before_s, _FORGOTTEN_AT_ONCE)
+        jobs = list(kinds)
         if jobs:
             await asyncio.to_thread(_remove, [self._folder / job for job in jobs])
-            await self._forget_steps(jobs)
+            await self._forget_steps([job for job in jobs if self._has_steps(kinds[job])])
             await self._shift.forget(jobs)
         return len(jobs)
 

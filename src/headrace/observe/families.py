@@ -132,6 +132,7 @@ ARM = Label("arm", tuple(map(str, range(1, 17))))
 BUDGETS_MAX = 16
 BUDGET = Label("budget", tuple(map(str, range(1, BUDGETS_MAX + 1))))
 PERIOD = Label("period", ("day", "month"))
+JOB = Label("outcome", ("succeeded", "failed", "cancelled"))
 LINE = Label("outcome", ("answered", "failed", "invalid", "expired"))
 # The names of queries are those of the store's files, which stand lower: see `families_with`.
 QUERY = Label("query", (OTHER,))
@@ -347,6 +348,11 @@ _WORK = (
     _gauge("batches_running", "Batches that a worker runs."),
     _counter("batch_lines", "Lines of batches that have their result.", LINE),
     _counter("batch_retries", "Lines of batches that were asked again."),
+    _counter("jobs_submitted", "Jobs that were taken."),
+    _counter("jobs_ended", "Jobs that have ended, whoever did them.", JOB),
+    _gauge("jobs_waiting", "Jobs that wait for a worker."),
+    _gauge("jobs_running", "Jobs that are being done."),
+    _gauge("jobs_oldest_seconds", "How long the oldest job that waits has waited."),
 )
 
 FAMILIES: tuple[Family, ...] = (*_TRAFFIC, *_UPSTREAM, *_AIM, *_CACHE, *_WORK, *_STORE, *_SELF)

@@ -214,6 +214,11 @@ class Metrics:
         self.batches_running = self._gauge("batches_running")
         self.batch_lines = self._counter("batch_lines")
         self.batch_retries = self._counter("batch_retries")
+        self.jobs_submitted = self._counter("jobs_submitted")
+        self.jobs_ended = self._counter("jobs_ended")
+        self.jobs_waiting = self._gauge("jobs_waiting")
+        self.jobs_running = self._gauge("jobs_running")
+        self.jobs_oldest = self._gauge("jobs_oldest_seconds")
 
     def _bind_cache(self) -> None:
         self.cache_entries = self._gauge("cache_entries")

@@ -78,6 +78,17 @@ SELECT queue, count(*) AS waiting, min(due_s) AS oldest_s
 FROM (SELECT queue, due_s FROM headrace_jobs WHERE state = 'waiting' LIMIT :limit) AS few
 GROUP BY queue;
 
+-- name: running
+-- for: how many are being done, counted up to a bound
+SELECT count(*) AS jobs
+FROM (SELECT 1 FROM headrace_jobs WHERE state = 'running' LIMIT :limit) AS few;
+
+-- name: ended
+-- for: how many have ended in a span of time, by how
+-- index: headrace_jobs_by_end
+SELECT state, count(*) AS jobs FROM headrace_jobs
+WHERE ended_s > :since_s AND ended_s <= :until_s GROUP BY state;
+
 -- name: open
 -- for: how much has yet to be done, counted up to a bound
 SELECT count(*) AS jobs
@@ -259,7 +270,7 @@ DELETE FROM headrace_job_workers WHERE id = :id AND (beats < 0 OR CAST(:ended AS
 -- name: old
 -- for: jobs that ended long ago
 -- index: headrace_jobs_by_end
-SELECT id FROM headrace_jobs WHERE ended_s < :before_s ORDER BY ended_s LIMIT :limit;
+SELECT id, kind FROM headrace_jobs WHERE ended_s < :before_s ORDER BY ended_s LIMIT :limit;
 
 -- name: forget
 -- for: a job that ended long ago
