@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import environment
-from benchmarks.video.trial import Spent, Way, cores, measure
+from benchmarks.video.trial import Spent, Way, measure
 from headrace.toolkit.video_creator import threads_for
+from headrace.video.ffmpeg import usable_cores
 
 TWO_TO_ONE_MAX = 1.3
 SAVED_SHARE_MIN = 0.4
@@ -70,7 +71,7 @@ def main() -> None:
         f"promised for plain ones: two in at most {TWO_TO_ONE_MAX}x the time of one, and at least "
         f"{SAVED_SHARE_MIN:.0%} faster than in turn: {'kept' if is_kept else 'MISSED'}"
     )
-    console.print(f"{machine.processor}, {cores()} cores, commit {machine.commit}")
+    console.print(f"{machine.processor}, {usable_cores()} cores, commit {machine.commit}")
     for note in environment.doubts(machine.load_average, 0.0):
         console.print(f"note: {note}")
     if options.out:

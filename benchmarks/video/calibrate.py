@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import environment
-from benchmarks.video.trial import Spent, Way, cores, measure
+from benchmarks.video.trial import Spent, Way, measure
 from headrace.toolkit.video_creator import threads_for
+from headrace.video.ffmpeg import usable_cores
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -35,7 +36,7 @@ def main() -> None:
     machine = environment.read()
     with console.status("") as status:
         spent = measure(
-            ways(cores()),
+            ways(usable_cores()),
             rounds=options.rounds,
             seed=options.seed,
             seconds=options.seconds,
@@ -44,7 +45,7 @@ def main() -> None:
         )
     rows = [Row(way, taken) for way, taken in spent.items()]
     console.print(table(rows))
-    console.print(f"{machine.processor}, {cores()} cores, commit {machine.commit}")
+    console.print(f"{machine.processor}, {usable_cores()} cores, commit {machine.commit}")
     for note in environment.doubts(machine.load_average, 0.0):
         console.print(f"note: {note}")
     if options.out:

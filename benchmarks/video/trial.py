@@ -1,6 +1,5 @@
 """One way of making videos, timed: wall clock and CPU of all children."""
 
-import os
 import random
 import resource
 import statistics
@@ -120,8 +119,3 @@ def _summary(times: Sequence[tuple[float, float]]) -> Spent:
     walls = [wall for wall, _ in times]
     cpu_s = statistics.median(cpu for _, cpu in times)
     return Spent(statistics.median(walls), min(walls), max(walls), cpu_s)
-
-
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0))

@@ -1,7 +1,6 @@
 """Videos made by jobs: one step for each scene, files that outlive a killed worker."""
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -17,7 +16,7 @@ from headrace.jobs.video_options import VideoOptions
 from headrace.settings.programs import ffmpeg_path
 from headrace.video.captions import to_srt, to_webvtt
 from headrace.video.faults import VideoFault
-from headrace.video.ffmpeg import Cancellation, Runner, find_ffmpeg
+from headrace.video.ffmpeg import Cancellation, Runner, find_ffmpeg, usable_cores
 from headrace.video.fonts import FontShelf
 from headrace.video.parts import PartsFolder
 from headrace.video.studio import Production, Tools, Wish
@@ -65,7 +64,7 @@ class RenderPlace:
     """
 
     def __init__(self, children_max: int | None = None) -> None:
-        self._turns = asyncio.Semaphore(children_max or cores())
+        self._turns = asyncio.Semaphore(children_max or usable_cores())
 
     async def make(
         self,
@@ -175,11 +174,6 @@ class _Hand:
 
     def remove_parts(self) -> None:
         self._parts.remove()
-
-
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _told(fault: VideoFault, hand: _Hand) -> Exception:

@@ -1,7 +1,6 @@
 """Videos of scripts, several at once: the face of `headrace.video` for applications."""
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -17,7 +16,7 @@ from headrace.settings.programs import ffmpeg_path
 from headrace.toolkit.video_outcome import VideoProgress, VideoResult
 from headrace.toolkit.video_wishes import ProgressListener, VideoItem, file_name, items_of
 from headrace.video.faults import VideoFault
-from headrace.video.ffmpeg import Cancellation, Runner, find_ffmpeg
+from headrace.video.ffmpeg import Cancellation, Runner, find_ffmpeg, usable_cores
 from headrace.video.fonts import FontShelf
 from headrace.video.look import PALETTE, Look
 from headrace.video.parts import PartsFolder
@@ -331,9 +330,7 @@ class VideoCreator:
 
 def threads_for(workers: int, cores: int | None = None) -> int:
     """The threads of each of so many children that keep all cores busy, and no more than those."""
-    if cores is None:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, (cores or 1) // workers)
+    return max(1, (cores or usable_cores()) // workers)
 
 
 def _waited(job: "Future[VideoResult]", cancel: Callable[[], None]) -> VideoResult:

@@ -187,7 +187,8 @@ def _gradient(look: Look, start: int, frames: int) -> str:
     x, y = (part.format(offset=f"{start / look.fps:.6f}") for part in _WANDER)
     return (
         f"gradients=s={width}x{height}:r={look.fps}:n={len(shades)}:{colors}:x0=0:y0=0"
-        f":x1={width - 1}:y1={height - 1}:seed=1:speed=0,format=yuv420p,{_held(look, frames)},"
+        f":x1={width - 1}:y1={height - 1}:seed=1:speed=0.00001,format=yuv420p"
+        f",{_held(look, frames)},"
         f"crop=w={look.width}:h={look.height}:x='{x}':y='{y}'"
     )
 

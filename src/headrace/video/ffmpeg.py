@@ -146,6 +146,11 @@ def _said(path: str, *arguments: str, is_named: bool) -> str:
     return done.stdout.decode("utf-8", "replace")
 
 
+def usable_cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Runner:
     """Runs one ffmpeg at a time, and ends it when it is cancelled or says nothing for too long.
 
