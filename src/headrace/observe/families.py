@@ -229,6 +229,18 @@ _UPSTREAM = (
     _counter("budget_unknown", "Calls refused because the store had not said what is left."),
     _counter("budget_cheaper", "Requests for which a cheaper model was asked, for a budget."),
     Family(
+        "headrace_keys_unseen_seconds",
+        "For how long the store has not told of keys.",
+        "gauge",
+        merge="max",
+    ),
+    Family(
+        "headrace_budgets_unshared_seconds",
+        "For how long the store has not told what others spend.",
+        "gauge",
+        merge="max",
+    ),
+    Family(
         "headrace_budget_used_ratio",
         "Share of a budget that is spent, or held for calls under way.",
         "gauge",

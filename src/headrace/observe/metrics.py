@@ -193,6 +193,8 @@ class Metrics:
         self.budget_refusals = self._counter("budget_refusals")
         self.budget_unknown = self._counter("budget_unknown")
         self.budget_cheaper = self._counter("budget_cheaper")
+        self.keys_unseen_s = self._gauge("keys_unseen_seconds")
+        self.budgets_unshared_s = self._gauge("budgets_unshared_seconds")
         self.budget_used = self._gauge("budget_used_ratio")
         self.estimated_usd = self._counter("estimated_usd")
         self.prompt_cache_saved_usd = self._counter("prompt_cache_saved_usd")

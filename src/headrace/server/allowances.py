@@ -5,6 +5,7 @@ from typing import Any
 
 from headrace.clock import Clock
 from headrace.gateway.engine import Engine
+from headrace.observe.metrics import Metrics
 from headrace.server.books import Books
 from headrace.server.callers import Callers
 from headrace.server.key_desk import KeyDesk
@@ -84,6 +85,11 @@ class Allowances:
         """Wait until keys and budgets are known, each within a limit."""
         await self.keys.catch_up(timeout_s)
         await self._clerk.catch_up(timeout_s)
+
+    def refresh_gauges(self, metrics: Metrics) -> None:
+        """Say for how long the store has not answered."""
+        metrics.keys_unseen_s.set(self.keys.age_s)
+        metrics.budgets_unshared_s.set(self._clerk.age_s)
 
     async def close(self) -> None:
         """Tell the store what it is to know."""

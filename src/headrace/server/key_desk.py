@@ -15,6 +15,7 @@ from headrace.identity.keys import KeyRing
 from headrace.ids import Ids
 from headrace.settings import Settings
 from headrace.settings.places import data_dir
+from headrace.store.faults import StoreFault
 from headrace.store.records.open import RECORDS_FILE
 from headrace.store.records.records import Records
 from headrace.store.voice import Say
@@ -140,7 +141,7 @@ class KeyDesk:
     async def create(self, wish: KeyWish) -> NewKey:
         """Make a key, which counts at once here, and within a second elsewhere."""
         made = await self._store.create(wish)
-        await self._watch.look()
+        await self._see()
         return made
 
     async def find(self, key_id: str) -> KeyRecord:
@@ -154,20 +155,27 @@ class KeyDesk:
     async def alter(self, key_id: str, wish: KeyWish) -> KeyRecord:
         """Change what a key may."""
         altered = await self._store.alter(key_id, wish)
-        await self._watch.look()
+        await self._see()
         return altered
 
     async def revoke(self, key_id: str) -> KeyRecord:
         """Take a key away."""
         revoked = await self._store.revoke(key_id)
-        await self._watch.look()
+        await self._see()
         return revoked
 
     async def rotate(self, key_id: str, grace_s: float = GRACE_S) -> NewKey:
         """Put another key in the place of one."""
         made = await self._store.rotate(key_id, grace_s)
-        await self._watch.look()
+        await self._see()
         return made
+
+    async def _see(self) -> None:
+        """Go by what was just done; where the store stops answering, soon: it is done."""
+        try:
+            await self._watch.look()
+        except StoreFault:
+            return
 
     def _see_ends(self) -> None:
         self._looked_s = wall_s = self._clock.wall_s()

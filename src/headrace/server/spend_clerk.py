@@ -7,6 +7,7 @@ from typing import Any, Final
 from headrace.clock import Clock
 from headrace.gateway.spend.treasury import Treasury
 from headrace.identity.budgets import Leasing
+from headrace.identity.leases import LENT_S
 from headrace.identity.spend_share import SHARE_INTERVAL_S, SpendShare
 from headrace.server.shared_spend import SharedSpend, new_holder
 from headrace.settings import Settings
@@ -50,6 +51,7 @@ class SpendClerk:
         self._say = say
         self._spend = settings.spend
         self._share: SpendShare | None = None
+        self._began_s = clock.monotonic_s()
         self._forget_due_s = clock.monotonic_s() + _FORGET_FIRST_S
         self.adopt(settings)
 
@@ -57,6 +59,14 @@ class SpendClerk:
     def is_on(self) -> bool:
         """Whether there is anything to tell."""
         return self._spend.durable and self._treasury.spending is not None
+
+    @property
+    def age_s(self) -> float:
+        """For how long the store has not told what others spend, in seconds."""
+        if not self.is_on:
+            return 0.0
+        now_s, told_s = self._clock.monotonic_s(), self._treasury.table.lent_until_s - LENT_S
+        return 0.0 if self._leasing().is_fresh else now_s - max(told_s, self._began_s)
 
     def adopt(self, settings: Settings) -> None:
         """Go by other settings."""

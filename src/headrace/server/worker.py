@@ -297,6 +297,7 @@ class Worker:
     def _refresh(self) -> ProcessReading:
         self._books.balance()
         self._engine.refresh_gauges()
+        self._allowances.refresh_gauges(self._metrics)
         self._tell_kept()
         return self._sampler.sample()
 
