@@ -60,7 +60,7 @@ def file_routes(files: Files) -> Sequence[BaseRoute]:
 
 
 def batch_routes(desk: BatchDesk) -> Sequence[BaseRoute]:
-    """`/v1/batches`."""
+    """`/v1/batches`, and `/admin/batches`."""
 
     async def create(request: Request) -> Response:
         wish = read_wish(await request.body())
@@ -80,7 +80,14 @@ def batch_routes(desk: BatchDesk) -> Sequence[BaseRoute]:
         batch = await desk.cancel(request.path_params["id"], request.state.tenant)
         return _json(batch.told())
 
+    async def page_of_all(request: Request) -> Response:
+        wanted = read_page(request.query_params)
+        found = await desk.table.page_of_all(wanted, request.query_params.get("tenant", ""))
+        told = [{**batch.told(), "tenant": batch.tenant, "key": batch.key_name} for batch in found]
+        return _page(told, wanted)
+
     return [
+        Route("/admin/batches", page_of_all, methods=["GET"]),
         Route("/v1/batches", create, methods=["POST"]),
         Route("/v1/batches", page, methods=["GET"]),
         Route("/v1/batches/{id}", show, methods=["GET"]),

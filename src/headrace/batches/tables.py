@@ -30,8 +30,13 @@ class Page(msgspec.Struct, frozen=True):
 
     @property
     def query(self) -> str:
-        """The end of the query's name."""
+        """The name of the query for one tenant."""
         return "page_up" if self.is_ascending else "page_down"
+
+    @property
+    def query_all(self) -> str:
+        """The name of the query for all of them."""
+        return "all_up" if self.is_ascending else "all_down"
 
     def values(self, tenant: str) -> dict[str, object]:
         """What the query wants: one more than is asked for tells whether there are more."""
@@ -126,6 +131,11 @@ class BatchTable:
     async def page(self, tenant: str, page: Page) -> list[Batch]:
         """Batches of a tenant, and one more where there are more."""
         rows = await self._records.fetch(f"batches.{page.query}", page.values(tenant))
+        return msgspec.convert(rows, list[Batch])
+
+    async def page_of_all(self, page: Page, tenant: str) -> list[Batch]:
+        """The same of everybody, or of a tenant that is named."""
+        rows = await self._records.fetch(f"batches.{page.query_all}", page.values(tenant))
         return msgspec.convert(rows, list[Batch])
 
     async def pending(self, place: str) -> list[str]:

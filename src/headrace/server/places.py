@@ -83,7 +83,7 @@ ADMIN_PREFIX: Final = "/admin/"
 ADMIN_PLACES: Final = tuple(
     ADMIN_PREFIX + name
     for name in (
-        *("status", "cache", "flow", "spend", "conversations"),
+        *("status", "cache", "flow", "spend", "batches", "conversations"),
         *("keys", "keys/{id}", "keys/{id}/rotate"),
         *("usage", "usage/calls", "usage/calls/{id}"),
     )

@@ -29,7 +29,10 @@ def gateway(folder: Path) -> Iterator[Gateway]:
     more = {
         "files": {"bytes_max": 1 << 20, "tenant_bytes_max": 4 << 20},
         "batches": {"lines_max": 100},
-        "keys": [{"key": name, "tenant": name} for name in ("k", "other", "full")],
+        "keys": [
+            *({"key": name, "tenant": name} for name in ("k", "other", "full")),
+            {"key": "boss", "tenant": "ops", "admin": True},
+        ],
     }
     with (
         running(SimOptions()) as sim,
@@ -248,6 +251,25 @@ def test_forms_that_are_none_are_refused(
     assert answer.status == 400
     assert answer.json()["error"]["type"] == "invalid_request_error"
     assert parts(folder) == []
+
+
+def test_administrators_see_the_batches_of_all(gateway: Gateway) -> None:
+    made = []
+    for key in ("k", "other", "k"):
+        with client(gateway.url, key) as sdk:
+            made.append(until(sdk, begin(sdk, jsonl([line(1)]))).id)
+
+    def seen(query: str, key: str = "boss") -> Any:
+        headers = {"authorization": f"Bearer {key}"}
+        return gateway.get(f"/admin/batches?{query}", headers=headers).json()
+
+    page = seen("limit=2")
+    assert [each["id"] for each in page["data"]] == [made[2], made[1]]
+    assert [each["tenant"] for each in page["data"]] == ["k", "other"]
+    assert page["has_more"]
+    assert seen(f"after={made[2]}&limit=1")["data"][0]["id"] == made[1]
+    assert seen("order=asc&tenant=other&limit=100")["data"][-1]["id"] == made[1]
+    assert seen("limit=2", "k")["error"]["code"] == "not_allowed"
 
 
 def test_another_tenant_sees_nothing(gateway: Gateway) -> None:

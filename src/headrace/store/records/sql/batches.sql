@@ -32,6 +32,16 @@ ORDER BY tenant, id DESC LIMIT :limit;
 SELECT * FROM headrace_batches WHERE tenant = :tenant AND id > :after
 ORDER BY tenant, id LIMIT :limit;
 
+-- name: all_down
+-- for: a page of everybody's batches, for administrators, the newest first
+SELECT * FROM headrace_batches WHERE id < :after AND (:tenant = '' OR tenant = :tenant)
+ORDER BY id DESC LIMIT :limit;
+
+-- name: all_up
+-- for: the same, the oldest first
+SELECT * FROM headrace_batches WHERE id > :after AND (:tenant = '' OR tenant = :tenant)
+ORDER BY id LIMIT :limit;
+
 -- name: pending
 -- for: batches that somebody at a data directory has to run, the oldest first
 -- index: headrace_batches_pending
