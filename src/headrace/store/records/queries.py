@@ -10,7 +10,8 @@ A file `sql/keys.sql` holds the queries `keys.NAME`:
 
 The brackets are there where databases differ, `index:` names what its plan has to use (`a | b` for
 either of two, `a, b` for both, `TABLE_pkey` for a primary key), and `copy:` where PostgreSQL takes
-many rows by COPY instead. Values are bound by `:name`.
+many rows by COPY instead. `standby: yes` lets a standby answer that has all that this machine has
+written: for what people look at, not for what decides. Values are bound by `:name`.
 """
 
 import re
@@ -26,7 +27,7 @@ DIALECTS: Final = ("sqlite", "postgresql")
 
 _PACKAGE: Final = "headrace.store.records"
 _HEAD: Final = re.compile(r"-- name: ([a-z_]+)(?: \[(sqlite|postgresql)\])?\s*$")
-_NOTE: Final = re.compile(r"-- (for|index|copy): (.+)$")
+_NOTE: Final = re.compile(r"-- (for|index|copy|standby): (.+)$")
 # Quoted text stays as it is; a cast `::type` is no value.
 _VALUE: Final = re.compile(r"('(?:[^']|'')*')|(?<![:\w]):([a-z_][a-z0-9_]*)")
 _COPY: Final = re.compile(r"(\w+) \(([\w, ]+)\)$")
@@ -54,6 +55,7 @@ class Query(msgspec.Struct, frozen=True):
         values: names of the values it takes.
         index: what its plan has to use; None where a look at all rows is meant.
         copy: where many rows go at once, on PostgreSQL.
+        may_be_standby: whether a standby may answer it.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Query(msgspec.Struct, frozen=True):
     values: frozenset[str]
     index: str | None = None
     copy: Copy | None = None
+    may_be_standby: bool = False
 
 
 class Queries:
@@ -172,6 +175,7 @@ def _query(name: str, lines: list[str], dialect: str, where: str) -> Query:
         values=values,
         index=notes.get("index"),
         copy=_copy(notes["copy"], where) if "copy" in notes else None,
+        may_be_standby=notes.get("standby") == "yes",
     )
 
 

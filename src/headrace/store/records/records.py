@@ -128,15 +128,19 @@ class Records:
         Args:
             query: its name, such as `keys.find`.
             values: what is bound.
-            session: a standby may answer that has what it wrote; None asks the primary.
+            session: a standby may answer that has what it wrote. None asks the primary, and for
+                queries that say so a standby that has all that this machine wrote.
         """
-        rows = self._driver.fetch(self._queries[query], values, session)
+        found = self._queries[query]
+        if session is None and found.may_be_standby:
+            session = self._sessions.machine
+        rows = self._driver.fetch(found, values, session)
         if self._watch is None:
             return await rows
         with self._watch.of(query) as look:
-            found = await rows
-            look.rows = len(found)
-        return found
+            told = await rows
+            look.rows = len(told)
+        return told
 
     async def write(self, *steps: Step, session: Session | None = None) -> list[list[Row]]:
         """Run statements as one transaction.
@@ -149,7 +153,7 @@ class Records:
             The rows that each step returned.
         """
         bound = [BoundStep(self._queries[step.query], step.values) for step in steps]
-        rows = self._driver.write(bound, session)
+        rows = self._driver.write(bound, self._sessions.machine if session is None else session)
         if self._watch is None:
             return await rows
         with self._watch.of(*(step.query for step in steps)) as look:

@@ -40,16 +40,22 @@ class Session:
         cells: a number of each worker.
         own: which of them is written here.
         floor: it is at least there, for whom it was made.
+        above: has written whatever this one has.
     """
 
-    __slots__ = ("_cells", "_floor", "_own")
+    __slots__ = ("_above", "_cells", "_floor", "_own")
 
     def __init__(
-        self, cells: "Cells | array[int] | None" = None, own: int = 0, floor: int = NOTHING
+        self,
+        cells: "Cells | array[int] | None" = None,
+        own: int = 0,
+        floor: int = NOTHING,
+        above: "Session | None" = None,
     ) -> None:
         self._cells = array("q", (NOTHING,)) if cells is None else cells
         self._own = own
         self._floor = floor
+        self._above = above
 
     @property
     def position(self) -> int:
@@ -60,6 +66,8 @@ class Session:
         """It has written, and the log was there after the commit."""
         if position > self._cells[self._own]:
             self._cells[self._own] = min(position, _POSITION_MAX)
+        if self._above is not None:
+            self._above.wrote(position)
 
     @property
     def token(self) -> str:
@@ -75,6 +83,9 @@ class SessionTable:
             makes some for this process alone.
         places: how many processes they are.
         own: number of this one.
+
+    Attributes:
+        machine: the session of all of them together.
     """
 
     def __init__(self, cells: Cells | None = None, places: int = 1, own: int = 0) -> None:
@@ -83,12 +94,14 @@ class SessionTable:
         self._cells = cells
         self._places = places
         self._own = own
-        self._count = len(cells) // places
+        # The first place is everybody's.
+        self._count = len(cells) // places - 1
+        self.machine = Session(cells[:places], own)
 
     @staticmethod
     def cells_for(places: int, sessions: int = SESSIONS) -> int:
         """How many numbers a table has."""
-        return places * sessions
+        return places * (sessions + 1)
 
     def session(self, tenant: str, token: str | None = None) -> Session:
         """The session of a tenant.
@@ -100,10 +113,9 @@ class SessionTable:
                 cannot be read is none.
         """
         digest = blake2b(tenant.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        first = int.from_bytes(digest, "big") % self._count * self._places
-        return Session(
-            self._cells[first : first + self._places], self._own, read_token(token or "")
-        )
+        first = (1 + int.from_bytes(digest, "big") % self._count) * self._places
+        cells = self._cells[first : first + self._places]
+        return Session(cells, self._own, read_token(token or ""), self.machine)
 
 
 def read_token(token: str) -> int:

@@ -23,12 +23,14 @@ SELECT * FROM headrace_batches WHERE id = :id;
 -- name: page_down
 -- for: a page of a tenant's batches, the newest first
 -- index: headrace_batches_by_tenant
+-- standby: yes
 SELECT * FROM headrace_batches WHERE tenant = :tenant AND id < :after
 ORDER BY tenant, id DESC LIMIT :limit;
 
 -- name: page_up
 -- for: a page of a tenant's batches, the oldest first
 -- index: headrace_batches_by_tenant
+-- standby: yes
 SELECT * FROM headrace_batches WHERE tenant = :tenant AND id > :after
 ORDER BY tenant, id LIMIT :limit;
 

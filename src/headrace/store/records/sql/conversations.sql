@@ -69,18 +69,21 @@ WHERE id = :id AND tenant = :tenant;
 -- name: page_up
 -- for: the conversations of a tenant, the oldest first
 -- index: headrace_conversations_by_tenant
+-- standby: yes
 SELECT id, created_s, metadata FROM headrace_conversations
 WHERE tenant = :tenant AND id > :after ORDER BY id LIMIT :many;
 
 -- name: page_down
 -- for: the conversations of a tenant, the newest first
 -- index: headrace_conversations_by_tenant
+-- standby: yes
 SELECT id, created_s, metadata FROM headrace_conversations
 WHERE tenant = :tenant AND id < :after ORDER BY id DESC LIMIT :many;
 
 -- name: found_up [postgresql]
 -- for: the conversations of a tenant in which words were said, the oldest first
 -- index: headrace_items_by_words
+-- standby: yes
 WITH found AS MATERIALIZED (
     SELECT conversation FROM headrace_items
     WHERE found @@ plainto_tsquery('simple', :words) AND tenant = :tenant
@@ -91,6 +94,7 @@ ORDER BY id LIMIT :many;
 
 -- name: found_up [sqlite]
 -- for: the conversations of a tenant in which words were said, the oldest first
+-- standby: yes
 SELECT id, created_s, metadata FROM headrace_conversations
 WHERE tenant = :tenant AND id > :after AND id IN (
     SELECT i.conversation FROM headrace_item_words AS w JOIN headrace_items AS i ON i.number = w.rowid
@@ -100,6 +104,7 @@ WHERE tenant = :tenant AND id > :after AND id IN (
 -- name: found_down [postgresql]
 -- for: the conversations of a tenant in which words were said, the newest first
 -- index: headrace_items_by_words
+-- standby: yes
 WITH found AS MATERIALIZED (
     SELECT conversation FROM headrace_items
     WHERE found @@ plainto_tsquery('simple', :words) AND tenant = :tenant
@@ -110,6 +115,7 @@ ORDER BY id DESC LIMIT :many;
 
 -- name: found_down [sqlite]
 -- for: the conversations of a tenant in which words were said, the newest first
+-- standby: yes
 SELECT id, created_s, metadata FROM headrace_conversations
 WHERE tenant = :tenant AND id < :after AND id IN (
     SELECT i.conversation FROM headrace_item_words AS w JOIN headrace_items AS i ON i.number = w.rowid

@@ -29,6 +29,7 @@ WHERE id = :id AND tenant = :tenant;
 -- name: page_down
 -- for: a page of a tenant's files, the newest first
 -- index: headrace_files_by_tenant
+-- standby: yes
 SELECT id, tenant, purpose, filename, bytes, created_s, expires_s, place FROM headrace_files
 WHERE tenant = :tenant AND id < :after AND (:purpose = '' OR purpose = :purpose)
 ORDER BY tenant, id DESC LIMIT :limit;
@@ -36,6 +37,7 @@ ORDER BY tenant, id DESC LIMIT :limit;
 -- name: page_up
 -- for: a page of a tenant's files, the oldest first
 -- index: headrace_files_by_tenant
+-- standby: yes
 SELECT id, tenant, purpose, filename, bytes, created_s, expires_s, place FROM headrace_files
 WHERE tenant = :tenant AND id > :after AND (:purpose = '' OR purpose = :purpose)
 ORDER BY tenant, id LIMIT :limit;

@@ -22,6 +22,7 @@ SELECT * FROM headrace_jobs WHERE tenant = :tenant AND once_key = :once_key;
 -- name: page_down
 -- for: a tenant's jobs, the latest first
 -- index: headrace_jobs_by_tenant
+-- standby: yes
 SELECT * FROM headrace_jobs
 WHERE tenant = :tenant AND id < :after
     AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
@@ -30,6 +31,7 @@ ORDER BY id DESC LIMIT :limit;
 -- name: page_up
 -- for: a tenant's jobs, the first one first
 -- index: headrace_jobs_by_tenant
+-- standby: yes
 SELECT * FROM headrace_jobs
 WHERE tenant = :tenant AND id > :after
     AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
@@ -38,6 +40,7 @@ ORDER BY id ASC LIMIT :limit;
 -- name: state_down
 -- for: a tenant's jobs in one state, the latest first
 -- index: headrace_jobs_by_state
+-- standby: yes
 SELECT * FROM headrace_jobs
 WHERE tenant = :tenant AND state = :state AND id < :after
     AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
@@ -46,6 +49,7 @@ ORDER BY id DESC LIMIT :limit;
 -- name: state_up
 -- for: a tenant's jobs in one state, the first one first
 -- index: headrace_jobs_by_state
+-- standby: yes
 SELECT * FROM headrace_jobs
 WHERE tenant = :tenant AND state = :state AND id > :after
     AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)

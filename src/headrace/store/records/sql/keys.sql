@@ -21,18 +21,22 @@ SELECT COUNT(*) AS number FROM headrace_keys WHERE revoked_s IS NULL;
 
 -- name: page_up
 -- for: keys for people to look at, the oldest first
+-- standby: yes
 SELECT * FROM headrace_keys WHERE id > :after ORDER BY id LIMIT :most;
 
 -- name: page_down
 -- for: keys for people to look at, the newest first
+-- standby: yes
 SELECT * FROM headrace_keys WHERE id < :after ORDER BY id DESC LIMIT :most;
 
 -- name: tenant_up
 -- for: those of a tenant, the oldest first
+-- standby: yes
 SELECT * FROM headrace_keys WHERE tenant = :tenant AND id > :after ORDER BY id LIMIT :most;
 
 -- name: tenant_down
 -- for: those of a tenant, the newest first
+-- standby: yes
 SELECT * FROM headrace_keys WHERE tenant = :tenant AND id < :after ORDER BY id DESC LIMIT :most;
 
 -- name: find

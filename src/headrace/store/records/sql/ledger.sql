@@ -127,6 +127,7 @@ ON CONFLICT (month, tenant, key_name, model, provider, cache, intent, purpose) D
 -- name: usage_by_day
 -- for: what calls of some days came to, told apart by whatever is wanted
 -- index: headrace_usage_daily_pkey
+-- standby: yes
 SELECT
     CASE WHEN CAST(:by_day AS INTEGER) = 1 THEN day END AS day,
     CASE WHEN CAST(:by_tenant AS INTEGER) = 1 THEN tenant END AS tenant,
@@ -164,6 +165,7 @@ LIMIT :limit;
 -- name: usage_by_month
 -- for: what calls of some months came to, told apart by whatever is wanted
 -- index: headrace_usage_monthly_pkey
+-- standby: yes
 SELECT
     CASE WHEN CAST(:by_month AS INTEGER) = 1 THEN month END AS month,
     CASE WHEN CAST(:by_tenant AS INTEGER) = 1 THEN tenant END AS tenant,
@@ -201,6 +203,7 @@ LIMIT :limit;
 -- name: calls_new
 -- for: a page of calls, the newest first
 -- index: headrace_calls_pkey
+-- standby: yes
 SELECT * FROM headrace_calls
 WHERE (at_s, id) < (CAST(:at_s AS DOUBLE PRECISION), CAST(:id AS TEXT))
     AND at_s >= CAST(:first_s AS DOUBLE PRECISION) AND at_s < CAST(:end_s AS DOUBLE PRECISION)
@@ -216,6 +219,7 @@ ORDER BY at_s DESC, id DESC LIMIT :limit;
 -- name: calls_old
 -- for: a page of calls, the oldest first
 -- index: headrace_calls_pkey
+-- standby: yes
 SELECT * FROM headrace_calls
 WHERE (at_s, id) > (CAST(:at_s AS DOUBLE PRECISION), CAST(:id AS TEXT))
     AND at_s >= CAST(:first_s AS DOUBLE PRECISION) AND at_s < CAST(:end_s AS DOUBLE PRECISION)
@@ -231,6 +235,7 @@ ORDER BY at_s ASC, id ASC LIMIT :limit;
 -- name: calls_new_of_tenant
 -- for: a page of calls of one tenant, the newest first
 -- index: headrace_calls_by_tenant
+-- standby: yes
 SELECT * FROM headrace_calls
 WHERE (at_s, id) < (CAST(:at_s AS DOUBLE PRECISION), CAST(:id AS TEXT))
     AND at_s >= CAST(:first_s AS DOUBLE PRECISION) AND at_s < CAST(:end_s AS DOUBLE PRECISION)
@@ -247,6 +252,7 @@ ORDER BY at_s DESC, id DESC LIMIT :limit;
 -- name: calls_old_of_tenant
 -- for: a page of calls of one tenant, the oldest first
 -- index: headrace_calls_by_tenant
+-- standby: yes
 SELECT * FROM headrace_calls
 WHERE (at_s, id) > (CAST(:at_s AS DOUBLE PRECISION), CAST(:id AS TEXT))
     AND at_s >= CAST(:first_s AS DOUBLE PRECISION) AND at_s < CAST(:end_s AS DOUBLE PRECISION)
