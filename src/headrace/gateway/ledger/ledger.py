@@ -221,7 +221,7 @@ class Ledger:
             id=self.new_id(),
             at_s=self._wall_s(),
             tenant=who[0],
-            key=who[1],
+            key_name=who[1],
             operation=operation,
             asked=target[1],
             model=target[1],

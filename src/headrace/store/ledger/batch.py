@@ -1,15 +1,12 @@
 """A part of a journal as the tables take it: calls, what was said in them, and their sums. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 
-from headrace.store.ledger.rollup import by_month, sums
+from headrace.store.ledger.rollup import Sums, by_month
 from headrace.store.ledger.row import CallRow, ContentRow, Row
-
-# As the fields of a row, in their order.
-COLUMNS: Final = tuple("key_name" if each == "key" else each for each in CallRow.__struct_fields__)
 
 # Sums of many of them are bounded by 63 bits too.
 _NUMBER_MAX: Final = 1 << 48
@@ -35,33 +32,39 @@ class Batch(msgspec.Struct, frozen=True):
     unreadable: int
 
 
-def read_batch(records: Sequence[bytes]) -> Batch:
-    """What records of a journal say.
+class BatchMaker:
+    """Makes a batch, a few records at a time."""
 
-    Args:
-        records: as they were written, by this version or another one.
-    """
-    decode = msgspec.msgpack.Decoder(Row).decode
-    calls: list[CallRow] = []
-    contents: list[Values] = []
-    unreadable = 0
-    for record in records:
-        try:
-            row = decode(record)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            unreadable += 1
-            continue
-        if isinstance(row, CallRow):
-            calls.append(_storable(row))
-        else:
-            contents.append(_content_values(row))
-    days = sums(calls)
-    return Batch(list(map(call_values, calls)), contents, days, by_month(days), unreadable)
+    def __init__(self) -> None:
+        self._decode = msgspec.msgpack.Decoder(Row).decode
+        self._calls: list[Values] = []
+        self._contents: list[Values] = []
+        self._sums = Sums()
+        self._unreadable = 0
 
+    def add(self, records: Iterable[bytes]) -> None:
+        """Take records of a journal.
 
-def call_values(row: CallRow) -> Values:
-    """A call as its table takes it."""
-    return dict(zip(COLUMNS, msgspec.structs.astuple(row), strict=True))
+        Args:
+            records: as they were written, by this version or another one.
+        """
+        for record in records:
+            try:
+                row = self._decode(record)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                self._unreadable += 1
+                continue
+            if isinstance(row, CallRow):
+                call = _storable(row)
+                self._sums.add(call)
+                self._calls.append(msgspec.structs.asdict(call))
+            else:
+                self._contents.append(_content_values(row))
+
+    def batch(self) -> Batch:
+        """All that was taken."""
+        days = self._sums.days()
+        return Batch(self._calls, self._contents, days, by_month(days), self._unreadable)
 
 
 def _storable(row: CallRow) -> CallRow:

@@ -13,7 +13,7 @@ class CallRow(msgspec.Struct, array_like=True, gc=False, tag=0):
     Attributes:
         id: of the request, as the caller was told it.
         at_s: when it ended, seconds since the epoch.
-        key: name of the caller's key.
+        key_name: of the caller's key.
         operation: what was asked: `chat`, `messages`, `embeddings`.
         asked: the model as the caller named it.
         model: the model as the provider names it; empty where none was chosen.
@@ -43,7 +43,7 @@ class CallRow(msgspec.Struct, array_like=True, gc=False, tag=0):
     id: str
     at_s: float
     tenant: str
-    key: str
+    key_name: str
     operation: str
     asked: str
     model: str

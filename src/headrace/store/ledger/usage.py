@@ -80,11 +80,11 @@ class UsageReader:
             there are more than `GROUPS_MAX`.
         """
         period = "month" if "month" in group_by else "day"
-        spelling = "%Y-%m" if period == "month" else "%Y-%m-%d"
+        length = len("2026-11" if period == "month" else "2026-11-21")
         values: dict[str, object] = {
             **question.filters,
-            "first": question.first.strftime(spelling),
-            "last": question.last.strftime(spelling),
+            "first": question.first.isoformat()[:length],
+            "last": question.last.isoformat()[:length],
             "limit": GROUPS_MAX + 1,
             f"by_{period}": int(period in group_by),
             **{f"by_{column}": int(name in group_by) for name, column in NAMES.items()},

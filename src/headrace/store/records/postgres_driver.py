@@ -31,6 +31,8 @@ from headrace.store.voice import Voice
 
 Result = TypeVar("Result")
 
+# What is worded of a copy before others on the loop have their turn.
+_ROWS_AT_ONCE: Final = 64
 # A server that could not be opened is not asked again for so long.
 _REST_S: Final = 0.5
 
@@ -282,8 +284,10 @@ async def _copy(connection: RowConnection, into: Copy, rows: Sequence[Values]) -
         sql.Identifier(into.table), sql.SQL(", ").join(map(sql.Identifier, into.columns))
     )
     async with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in rows:
+        for number, row in enumerate(rows):
             await copy.write_row([row[column] for column in into.columns])
+            if number % _ROWS_AT_ONCE == _ROWS_AT_ONCE - 1:
+                await asyncio.sleep(0)  # the loop has others to look after
 
 
 async def _rows(cursor: "psycopg.AsyncCursor[Row]") -> list[Row]:

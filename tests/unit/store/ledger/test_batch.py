@@ -2,7 +2,7 @@
 
 import msgspec
 
-from headrace.store.ledger.batch import COLUMNS, read_batch
+from headrace.store.ledger.batch import Batch, BatchMaker
 from headrace.store.ledger.rollup import COUNTS
 from headrace.store.ledger.row import CallRow, ContentRow, Row
 
@@ -15,7 +15,7 @@ def call(number: int = 1, **changes: object) -> CallRow:
         id=f"call-{number}",
         at_s=NOVEMBER_S,
         tenant="app",
-        key="key-1",
+        key_name="key-1",
         operation="chat",
         asked="fast",
         model="gpt-4o-mini",
@@ -36,10 +36,17 @@ def records(*rows: Row) -> list[bytes]:
     return list(map(msgspec.msgpack.encode, rows))
 
 
+def read_batch(found: list[bytes]) -> Batch:
+    maker = BatchMaker()
+    for record in found:
+        maker.add([record])
+    return maker.batch()
+
+
 def test_calls_become_rows_of_the_table() -> None:
     batch = read_batch(records(call(1), call(2, cost_nano=None)))
     assert [row["id"] for row in batch.calls] == ["call-1", "call-2"]
-    assert tuple(batch.calls[0]) == COLUMNS
+    assert tuple(batch.calls[0]) == CallRow.__struct_fields__
     assert batch.calls[0]["key_name"] == "key-1"
     assert batch.calls[1]["cost_nano"] is None
 

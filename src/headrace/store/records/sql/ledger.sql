@@ -58,24 +58,37 @@ INSERT INTO headrace_calls (
 INSERT INTO headrace_call_contents (id, at_s, tenant, prompt, answer)
 VALUES (:id, :at_s, :tenant, :prompt, :answer) ON CONFLICT DO NOTHING;
 
--- name: add_to_day
--- for: what a batch adds to the sums of a day
+-- name: add_to_day [sqlite]
+-- for: what a batch adds to the sums of a day, as one statement
 INSERT INTO headrace_usage_daily AS held (
     day, tenant, key_name, model, provider, cache, intent, purpose, calls, errors, estimated,
     unpriced, input_tokens, cached_tokens, cache_write_tokens, output_tokens, cost_nano,
     saved_nano, duration_us, upstream_us
 )
 SELECT
-    CAST(:day AS TEXT), CAST(:tenant AS TEXT), CAST(:key_name AS TEXT), CAST(:model AS TEXT),
-    CAST(:provider AS TEXT), CAST(:cache AS TEXT), CAST(:intent AS TEXT), CAST(:purpose AS
-    TEXT), CAST(:calls AS BIGINT), CAST(:errors AS BIGINT), CAST(:estimated AS BIGINT),
-    CAST(:unpriced AS BIGINT), CAST(:input_tokens AS BIGINT), CAST(:cached_tokens AS BIGINT),
-    CAST(:cache_write_tokens AS BIGINT), CAST(:output_tokens AS BIGINT), CAST(:cost_nano AS
-    BIGINT), CAST(:saved_nano AS BIGINT), CAST(:duration_us AS BIGINT), CAST(:upstream_us AS
-    BIGINT)
+    json_extract(value, '$.day'),
+    json_extract(value, '$.tenant'),
+    json_extract(value, '$.key_name'),
+    json_extract(value, '$.model'),
+    json_extract(value, '$.provider'),
+    json_extract(value, '$.cache'),
+    json_extract(value, '$.intent'),
+    json_extract(value, '$.purpose'),
+    json_extract(value, '$.calls'),
+    json_extract(value, '$.errors'),
+    json_extract(value, '$.estimated'),
+    json_extract(value, '$.unpriced'),
+    json_extract(value, '$.input_tokens'),
+    json_extract(value, '$.cached_tokens'),
+    json_extract(value, '$.cache_write_tokens'),
+    json_extract(value, '$.output_tokens'),
+    json_extract(value, '$.cost_nano'),
+    json_extract(value, '$.saved_nano'),
+    json_extract(value, '$.duration_us'),
+    json_extract(value, '$.upstream_us')
+FROM json_each(:groups)
 WHERE EXISTS (
-    SELECT 1 FROM headrace_ledger_reached
-    WHERE segment = CAST(:segment AS TEXT) AND position = CAST(:begins AS BIGINT)
+    SELECT 1 FROM headrace_ledger_reached WHERE segment = :segment AND position = :begins
 )
 ON CONFLICT (day, tenant, key_name, model, provider, cache, intent, purpose) DO UPDATE SET
     calls = held.calls + excluded.calls,
@@ -91,25 +104,110 @@ ON CONFLICT (day, tenant, key_name, model, provider, cache, intent, purpose) DO 
     duration_us = held.duration_us + excluded.duration_us,
     upstream_us = held.upstream_us + excluded.upstream_us;
 
--- name: add_to_month
--- for: what a batch adds to the sums of a month
+-- name: add_to_month [sqlite]
+-- for: what a batch adds to the sums of a month, as one statement
 INSERT INTO headrace_usage_monthly AS held (
     month, tenant, key_name, model, provider, cache, intent, purpose, calls, errors, estimated,
     unpriced, input_tokens, cached_tokens, cache_write_tokens, output_tokens, cost_nano,
     saved_nano, duration_us, upstream_us
 )
 SELECT
-    CAST(:month AS TEXT), CAST(:tenant AS TEXT), CAST(:key_name AS TEXT), CAST(:model AS TEXT),
-    CAST(:provider AS TEXT), CAST(:cache AS TEXT), CAST(:intent AS TEXT), CAST(:purpose AS
-    TEXT), CAST(:calls AS BIGINT), CAST(:errors AS BIGINT), CAST(:estimated AS BIGINT),
-    CAST(:unpriced AS BIGINT), CAST(:input_tokens AS BIGINT), CAST(:cached_tokens AS BIGINT),
-    CAST(:cache_write_tokens AS BIGINT), CAST(:output_tokens AS BIGINT), CAST(:cost_nano AS
-    BIGINT), CAST(:saved_nano AS BIGINT), CAST(:duration_us AS BIGINT), CAST(:upstream_us AS
-    BIGINT)
+    json_extract(value, '$.month'),
+    json_extract(value, '$.tenant'),
+    json_extract(value, '$.key_name'),
+    json_extract(value, '$.model'),
+    json_extract(value, '$.provider'),
+    json_extract(value, '$.cache'),
+    json_extract(value, '$.intent'),
+    json_extract(value, '$.purpose'),
+    json_extract(value, '$.calls'),
+    json_extract(value, '$.errors'),
+    json_extract(value, '$.estimated'),
+    json_extract(value, '$.unpriced'),
+    json_extract(value, '$.input_tokens'),
+    json_extract(value, '$.cached_tokens'),
+    json_extract(value, '$.cache_write_tokens'),
+    json_extract(value, '$.output_tokens'),
+    json_extract(value, '$.cost_nano'),
+    json_extract(value, '$.saved_nano'),
+    json_extract(value, '$.duration_us'),
+    json_extract(value, '$.upstream_us')
+FROM json_each(:groups)
+WHERE EXISTS (
+    SELECT 1 FROM headrace_ledger_reached WHERE segment = :segment AND position = :begins
+)
+ON CONFLICT (month, tenant, key_name, model, provider, cache, intent, purpose) DO UPDATE SET
+    calls = held.calls + excluded.calls,
+    errors = held.errors + excluded.errors,
+    estimated = held.estimated + excluded.estimated,
+    unpriced = held.unpriced + excluded.unpriced,
+    input_tokens = held.input_tokens + excluded.input_tokens,
+    cached_tokens = held.cached_tokens + excluded.cached_tokens,
+    cache_write_tokens = held.cache_write_tokens + excluded.cache_write_tokens,
+    output_tokens = held.output_tokens + excluded.output_tokens,
+    cost_nano = held.cost_nano + excluded.cost_nano,
+    saved_nano = held.saved_nano + excluded.saved_nano,
+    duration_us = held.duration_us + excluded.duration_us,
+    upstream_us = held.upstream_us + excluded.upstream_us;
+
+-- name: add_to_day [postgresql]
+-- for: what a batch adds to the sums of a day, as one statement
+INSERT INTO headrace_usage_daily AS held (
+    day, tenant, key_name, model, provider, cache, intent, purpose, calls, errors, estimated,
+    unpriced, input_tokens, cached_tokens, cache_write_tokens, output_tokens, cost_nano,
+    saved_nano, duration_us, upstream_us
+)
+SELECT
+    day, tenant, key_name, model, provider, cache, intent, purpose, calls, errors, estimated,
+    unpriced, input_tokens, cached_tokens, cache_write_tokens, output_tokens, cost_nano,
+    saved_nano, duration_us, upstream_us
+FROM json_to_recordset(CAST(:groups AS JSON)) AS added (
+    day TEXT, tenant TEXT, key_name TEXT, model TEXT, provider TEXT, cache TEXT, intent TEXT,
+    purpose TEXT, calls BIGINT, errors BIGINT, estimated BIGINT, unpriced BIGINT, input_tokens
+    BIGINT, cached_tokens BIGINT, cache_write_tokens BIGINT, output_tokens BIGINT, cost_nano
+    BIGINT, saved_nano BIGINT, duration_us BIGINT, upstream_us BIGINT
+)
 WHERE EXISTS (
     SELECT 1 FROM headrace_ledger_reached
     WHERE segment = CAST(:segment AS TEXT) AND position = CAST(:begins AS BIGINT)
 )
+ORDER BY day, tenant, key_name, model, provider, cache, intent, purpose
+ON CONFLICT (day, tenant, key_name, model, provider, cache, intent, purpose) DO UPDATE SET
+    calls = held.calls + excluded.calls,
+    errors = held.errors + excluded.errors,
+    estimated = held.estimated + excluded.estimated,
+    unpriced = held.unpriced + excluded.unpriced,
+    input_tokens = held.input_tokens + excluded.input_tokens,
+    cached_tokens = held.cached_tokens + excluded.cached_tokens,
+    cache_write_tokens = held.cache_write_tokens + excluded.cache_write_tokens,
+    output_tokens = held.output_tokens + excluded.output_tokens,
+    cost_nano = held.cost_nano + excluded.cost_nano,
+    saved_nano = held.saved_nano + excluded.saved_nano,
+    duration_us = held.duration_us + excluded.duration_us,
+    upstream_us = held.upstream_us + excluded.upstream_us;
+
+-- name: add_to_month [postgresql]
+-- for: what a batch adds to the sums of a month, as one statement
+INSERT INTO headrace_usage_monthly AS held (
+    month, tenant, key_name, model, provider, cache, intent, purpose, calls, errors, estimated,
+    unpriced, input_tokens, cached_tokens, cache_write_tokens, output_tokens, cost_nano,
+    saved_nano, duration_us, upstream_us
+)
+SELECT
+    month, tenant, key_name, model, provider, cache, intent, purpose, calls, errors, estimated,
+    unpriced, input_tokens, cached_tokens, cache_write_tokens, output_tokens, cost_nano,
+    saved_nano, duration_us, upstream_us
+FROM json_to_recordset(CAST(:groups AS JSON)) AS added (
+    month TEXT, tenant TEXT, key_name TEXT, model TEXT, provider TEXT, cache TEXT, intent TEXT,
+    purpose TEXT, calls BIGINT, errors BIGINT, estimated BIGINT, unpriced BIGINT, input_tokens
+    BIGINT, cached_tokens BIGINT, cache_write_tokens BIGINT, output_tokens BIGINT, cost_nano
+    BIGINT, saved_nano BIGINT, duration_us BIGINT, upstream_us BIGINT
+)
+WHERE EXISTS (
+    SELECT 1 FROM headrace_ledger_reached
+    WHERE segment = CAST(:segment AS TEXT) AND position = CAST(:begins AS BIGINT)
+)
+ORDER BY month, tenant, key_name, model, provider, cache, intent, purpose
 ON CONFLICT (month, tenant, key_name, model, provider, cache, intent, purpose) DO UPDATE SET
     calls = held.calls + excluded.calls,
     errors = held.errors + excluded.errors,
