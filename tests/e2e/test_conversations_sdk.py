@@ -64,6 +64,24 @@ def test_a_call_and_its_result_in_two_requests(
     assert roles == ["user", "assistant", "tool"]
 
 
+def test_items_may_be_named_in_place_of_being_sent(
+    gpt: openai.OpenAI, sim: ThreadedSim, question: str
+) -> None:
+    first = gpt.responses.create(model=MODEL, input=question)
+    said = first.output[0]
+    assert said.type == "message"
+    items: Any = [
+        {"role": "user", "content": question},
+        {"type": "item_reference", "id": said.id},
+        {"role": "user", "content": "Go on."},
+    ]
+    gpt.responses.create(model=MODEL, input=items)
+    assert texts(sim) == [question, first.output_text, "Go on."]
+    items[1]["id"] = "msg_" + "0" * 26
+    with pytest.raises(openai.NotFoundError):
+        gpt.responses.create(model=MODEL, input=items)
+
+
 def test_what_is_not_to_be_kept_is_not(gpt: openai.OpenAI, question: str) -> None:
     response = gpt.responses.create(model=MODEL, input=question, store=False)
     with pytest.raises(openai.NotFoundError) as missing:

@@ -76,6 +76,27 @@ class Conversations:
         """Whether the response to a request is kept."""
         return asked.stores and self.settings.enabled
 
+    async def resolve(self, tenant: str, asked: Asked) -> Asked:
+        """A request with the items that it only names.
+
+        Raises:
+            NotFound: one is not there.
+            InvalidRequest: nothing is kept here, or it is too much to go on from.
+            Overloaded: the store cannot be reached.
+        """
+        if not self.settings.enabled:
+            raise faults.turned_off("input")
+        what = "What was said before cannot be read"
+        try:
+            kept = await self._within(lambda: self._named(tenant, asked.references))
+        except StoreFault as fault:
+            self._tell(what, fault)
+            raise faults.unreachable(what) from None
+        for item_id in asked.references:
+            if item_id not in kept:
+                raise faults.no_item(item_id, "input")
+        return asked.with_items(kept)
+
     async def recall(self, tenant: str, asked: Asked) -> Thread:
         """What a request goes on from.
 
@@ -154,6 +175,15 @@ class Conversations:
         else:
             adding = adding_steps(conversation, tenant, items, now_s)
         return [add, *adding, *index_steps(self._records.dialect, items)]
+
+    async def _named(self, tenant: str, ids: Sequence[str]) -> dict[str, Item]:
+        """Items by their ids, as far as they are there."""
+        sought = sorted({item_id for item_id in ids if rows.is_id(item_id)})
+        values = {"tenant": tenant, "ids": msgspec.json.encode(sought).decode()}
+        found = await self._records.fetch("conversations.sizes", values)
+        self._check_size("input", 0, sum(row["bytes"] for row in found))
+        named = await self._records.fetch("conversations.named", values)
+        return {row["id"]: item for row, item in zip(named, _items(named), strict=True)}
 
     async def _chain(self, tenant: str, response_id: str) -> Thread:
         """All that was said up to a response."""

@@ -30,9 +30,11 @@ def no_conversation(conversation_id: str, param: str | None = None) -> NotFound:
     )
 
 
-def no_item(item_id: str) -> NotFound:
+def no_item(item_id: str, param: str | None = None) -> NotFound:
     """There is none of this id where it was looked for."""
-    return NotFound(f"Item with id '{item_id[:100]}' not found.", code="item_not_found")
+    return NotFound(
+        f"Item with id '{item_id[:100]}' not found.", code="item_not_found", param=param
+    )
 
 
 def turned_off(param: str) -> InvalidRequest:

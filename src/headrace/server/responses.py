@@ -39,6 +39,14 @@ class Keeper(Protocol):
         """Whether the response to a request is kept."""
         ...
 
+    async def resolve(self, tenant: str, asked: Asked) -> Asked:
+        """A request with the items that it only names.
+
+        Raises:
+            HeadraceError: one is not there, or cannot be had now.
+        """
+        ...
+
     async def recall(self, tenant: str, asked: Asked) -> Any:
         """What a request goes on from: a `Thread`, which is given to `keep` again.
 
@@ -85,15 +93,19 @@ class Responses:
     def __call__(self, exchange: Exchange, body: bytes) -> None:
         exchange.watch.passed("authenticate")
         asked = read_request(decode_document(body))
-        if not (asked.previous_id or asked.conversation_id):
+        if not (asked.previous_id or asked.conversation_id or asked.references):
             self._ask(exchange, asked, None)
         else:
             self._start(exchange, self._go_on(exchange, asked))
 
     async def _go_on(self, exchange: Exchange, asked: Asked) -> None:
         """Ask once it is known what was said before."""
+        tenant, thread = _call(exchange).tenant, None
         try:
-            thread: Thread = await self._keeper.recall(_call(exchange).tenant, asked)
+            if asked.references:
+                asked = await self._keeper.resolve(tenant, asked)
+            if asked.previous_id or asked.conversation_id:
+                thread = await self._keeper.recall(tenant, asked)
         except HeadraceError as error:
             exchange.fail(error.with_traceback(None))
             return

@@ -6,7 +6,7 @@ import sqlite3
 import psycopg
 import pytest
 from tests.support.stores import Place
-from tests.support.talks import SECRET, Talk, counts, fails, index_hits, rows, talking
+from tests.support.talks import SECRET, Talk, counts, fails, index_hits, rows, talking, words
 
 from headrace.conversations.pages import Page
 from headrace.dialects.responses.request import read_request
@@ -30,6 +30,35 @@ def test_a_chain_is_recalled_from_its_beginning(place: Place) -> None:
         ]
 
     talking(place, use)
+
+
+def test_items_that_are_only_named(place: Place) -> None:
+    async def use(talk: Talk) -> None:
+        first = await talk.turn("one")
+        (given,) = (await talk.shelf.inputs("app", first["id"], ALL))["data"]
+        names = [{"type": "item_reference", "id": i["id"]} for i in (given, *first["output"])]
+        asked = read_request({"model": "m", "input": [*names, {"role": "user", "content": "two"}]})
+        found = await talk.conversations.resolve("app", asked)
+        assert words(found.items) == ["one", "answer 1", "two"]
+        assert found.references == []
+        for tenant, sought in (("other", given["id"]), ("app", talk.new_id("msg")), ("app", "x")):
+            bad = read_request({"model": "m", "input": [{"id": sought}]})
+            error = await fails(talk.conversations.resolve(tenant, bad), NotFound, "item_not_found")
+            assert error.param == "input"
+
+    talking(place, use)
+
+
+def test_items_that_are_named_are_not_more_than_may_be_recalled(place: Place) -> None:
+    async def use(talk: Talk) -> None:
+        first = await talk.turn("x" * 2000)
+        (given,) = (await talk.shelf.inputs("app", first["id"], ALL))["data"]
+        asked = read_request({"model": "m", "input": [{"id": given["id"]}]})
+        await fails(
+            talk.conversations.resolve("app", asked), InvalidRequest, "conversation_too_long"
+        )
+
+    talking(place, use, bytes_max=1024)
 
 
 def test_a_response_is_told_as_it_was(place: Place) -> None:

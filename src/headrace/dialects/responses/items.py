@@ -12,6 +12,7 @@ from headrace.errors import InvalidRequest
 
 Item = dict[str, Any]
 
+REFERENCE: Final = "item_reference"
 ROLES: Final = ("user", "assistant", "system", "developer")
 _STATES: Final = ("in_progress", "completed", "incomplete")
 _DETAILS: Final = ("auto", "low", "high", "original")
@@ -19,12 +20,15 @@ _DETAILS: Final = ("auto", "low", "high", "original")
 _MARKS: Final = ("prompt_cache_breakpoint", "cache_control")
 
 
-def read_items(value: object, param: str = "input") -> list[Item]:
+def read_items(
+    value: object, param: str = "input", *, takes_references: bool = False
+) -> list[Item]:
     """What a request sends, as items.
 
     Args:
         value: a text, which is one message of the user, or an array of items.
         param: the field that it stands in.
+        takes_references: whether an item may only name one that is kept.
 
     Raises:
         InvalidRequest: it is something else, or an item is not what it has to be.
@@ -33,7 +37,8 @@ def read_items(value: object, param: str = "input") -> list[Item]:
         return [_message("user", [{"type": "input_text", "text": value}])]
     if type(value) is not list:
         raise wrong(param, value, "a string or an array of items")
-    return [_read_item(item, f"{param}[{index}]") for index, item in enumerate(value)]
+    readers = {**_READERS, REFERENCE: _read_reference} if takes_references else _READERS
+    return [_read_item(item, f"{param}[{index}]", readers) for index, item in enumerate(value)]
 
 
 def item_text(item: Item) -> str:
@@ -81,20 +86,22 @@ def _words(content: object) -> Iterator[str]:
                 yield text
 
 
-def _read_item(item: object, param: str) -> Item:
+def _read_item(item: object, param: str, readers: "Mapping[str, _Reader]") -> Item:
     if type(item) is not dict:
         raise wrong(param, item, "an item: an object with `type`")
     kind = item.get("type")
+    if kind is None and "role" not in item and "id" in item and REFERENCE in readers:
+        kind = REFERENCE
     if kind is None and "role" in item:
         kind = "message"
     if kind is None:
         raise missing(f"{param}.type", "a string, such as `message`")
     if type(kind) is not str:
         raise wrong(f"{param}.type", kind, "a string, such as `message`")
-    reader = _READERS.get(kind)
+    reader = readers.get(kind)
     if reader is None:
         raise unsupported(
-            f"{param}.type", f"an item of type '{kind[:60]}'", f"there are {', '.join(_READERS)}"
+            f"{param}.type", f"an item of type '{kind[:60]}'", f"there are {', '.join(readers)}"
         )
     return reader(item, param)
 
@@ -209,6 +216,10 @@ def _read_reasoning(item: Item, param: str) -> Item:
             raise wrong(f"{param}.{field}", item[field], "an array")
     kept = {name: item[name] for name in ("content", "encrypted_content") if item.get(name)}
     return {"type": "reasoning", "summary": item.get("summary") or [], **kept}
+
+
+def _read_reference(item: Item, param: str) -> Item:
+    return {"type": REFERENCE, "id": text_of(item, "id", param)}
 
 
 def _status(item: Item, param: str) -> str:

@@ -7,7 +7,7 @@ import msgspec
 
 from headrace.dialects.fields import check_count, read_flag, read_model, wrong
 from headrace.dialects.openai_bound import output_bound
-from headrace.dialects.responses.items import Item, read_items, text_of, unsupported
+from headrace.dialects.responses.items import REFERENCE, Item, read_items, text_of, unsupported
 from headrace.dialects.responses.messages import to_messages
 from headrace.dialects.responses.tool_forms import read_choice, read_format, read_tools
 from headrace.errors import InvalidRequest
@@ -88,6 +88,16 @@ class Asked(msgspec.Struct, frozen=True):
     stores: bool = True
     streams: bool = False
 
+    @property
+    def references(self) -> list[str]:
+        """Ids of items that it only names."""
+        return [item["id"] for item in self.items if item["type"] == REFERENCE]
+
+    def with_items(self, kept: Mapping[str, Item]) -> "Asked":
+        """The same with the items that it names, by their ids."""
+        items = [kept[i["id"]] if i["type"] == REFERENCE else i for i in self.items]
+        return msgspec.structs.replace(self, items=items)
+
 
 def read_request(document: Mapping[str, Any]) -> Asked:
     """Read a decoded request.
@@ -103,6 +113,7 @@ def read_request(document: Mapping[str, Any]) -> Asked:
             raise unsupported(field, what, instead)
     previous_id, conversation_id = _read_state(fields)
     streams = read_flag(fields, "stream")
+    sent = fields.get("input")
     chat: dict[str, Any] = {name: fields[name] for name in fields if name not in _READ}
     told: dict[str, Any] = {name: fields.get(name) for name in _TOLD}
     for name, (kinds, wanted) in _SAME.items():
@@ -117,7 +128,7 @@ def read_request(document: Mapping[str, Any]) -> Asked:
         chat["stream_options"] = {"include_usage": True}
     return Asked(
         model=model,
-        items=[] if fields.get("input") is None else read_items(fields["input"]),
+        items=[] if sent is None else read_items(sent, takes_references=True),
         instructions=told["instructions"],
         chat=chat,
         told=told,

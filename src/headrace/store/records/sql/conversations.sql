@@ -60,6 +60,30 @@ ORDER BY place DESC LIMIT :many;
 SELECT id, response, conversation, place, body FROM headrace_items
 WHERE id = :id AND tenant = :tenant;
 
+-- name: sizes [sqlite]
+-- for: how large items are that a request only names
+-- index: headrace_items_by_id
+SELECT bytes FROM headrace_items
+WHERE id IN (SELECT value FROM json_each(:ids)) AND tenant = :tenant;
+
+-- name: sizes [postgresql]
+-- for: how large items are that a request only names
+-- index: headrace_items_by_id
+SELECT bytes FROM headrace_items
+WHERE id IN (SELECT jsonb_array_elements_text(CAST(:ids AS JSONB))) AND tenant = :tenant;
+
+-- name: named [sqlite]
+-- for: items that a request only names
+-- index: headrace_items_by_id
+SELECT id, body FROM headrace_items
+WHERE id IN (SELECT value FROM json_each(:ids)) AND tenant = :tenant;
+
+-- name: named [postgresql]
+-- for: items that a request only names
+-- index: headrace_items_by_id
+SELECT id, body FROM headrace_items
+WHERE id IN (SELECT jsonb_array_elements_text(CAST(:ids AS JSONB))) AND tenant = :tenant;
+
 -- name: find
 -- for: one conversation
 -- index: headrace_conversations_pkey | headrace_conversations_by_tenant
