@@ -108,10 +108,11 @@ def server() -> Iterator[str]:
 
 def told(figures: dict[str, list[float]]) -> Iterator[str]:
     """A table."""
-    yield f"{'':<22}{'p50 ms':>9}{'p99 ms':>9}{'most':>9}"
+    yield f"{'':<22}{'least ms':>9}{'p50 ms':>9}{'p99 ms':>9}{'most':>9}"
     for name, each in figures.items():
         p99 = statistics.quantiles(each, n=100)[98] if len(each) >= 100 else max(each)
-        yield f"{name:<22}{statistics.median(each):>9.3f}{p99:>9.3f}{max(each):>9.3f}"
+        cells = (min(each), statistics.median(each), p99, max(each))
+        yield f"{name:<22}" + "".join(f"{cell:>9.3f}" for cell in cells)
 
 
 def kept(figures: dict[str, list[float]]) -> bool:

@@ -89,6 +89,7 @@ def test_with_few_rows(dialect: str, url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(900)
 def test_with_a_million_rows(dialect: str, url: str, tmp_path: Path) -> None:
     check(dialect, url, tmp_path, MANY, "used")
 
