@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, InvalidRequest
 from headrace.jobs.context import JobContext, JobFailed
 from headrace.jobs.kinds import JobKind
 from headrace.jobs.scripts import (
@@ -158,6 +158,10 @@ def _check(wanted: ContentInput) -> None:
     options = _options(wanted)
     if options is not None:
         options.look().check()
+    if wanted.fields.get("stream"):
+        raise InvalidRequest(
+            "A job reads whole answers: leave `stream` out of `input.fields`.", param="input.fields"
+        )
 
 
 def _answer(document: Mapping[str, Any]) -> Answer:

@@ -14,7 +14,13 @@ from headrace.clock import Clock, SystemClock
 from headrace.errors import HeadraceError, InvalidRequest, NotRunning
 from headrace.settings.programs import ffmpeg_path
 from headrace.toolkit.video_outcome import VideoProgress, VideoResult
-from headrace.toolkit.video_wishes import ProgressListener, VideoItem, file_name, items_of
+from headrace.toolkit.video_wishes import (
+    ProgressListener,
+    VideoItem,
+    checked,
+    file_name,
+    items_of,
+)
 from headrace.video.faults import VideoFault
 from headrace.video.ffmpeg import Cancellation, Runner, find_ffmpeg, usable_cores
 from headrace.video.fonts import FontShelf
@@ -25,6 +31,7 @@ from headrace.video.studio import Production, Tools, Wish
 from headrace.video.voices import Voice
 
 WORKERS_MAX: Final = 64
+_LOOK_S: Final = 0.25
 
 
 class VideoCreator:
@@ -130,7 +137,7 @@ class VideoCreator:
             VideoFault: ffmpeg, a font or room on the disk is missing, or it was cancelled.
             OSError: the file cannot be written.
         """
-        item = VideoItem(script, title, output, use_simple_bg, duration_s)
+        item = checked(VideoItem(script, title, output, use_simple_bg, duration_s))
         job, stop = self._start(item, 0, progress)
         return _waited(job, stop.cancel)
 
@@ -145,7 +152,7 @@ class VideoCreator:
         progress: ProgressListener | None = None,
     ) -> VideoResult:
         """As `create_video`, without blocking the loop; cancelling it ends the ffmpeg child."""
-        item = VideoItem(script, title, output, use_simple_bg, duration_s)
+        item = checked(VideoItem(script, title, output, use_simple_bg, duration_s))
         job, stop = self._start(item, 0, _on_loop(progress))
         try:
             return await asyncio.wrap_future(job)
@@ -343,7 +350,9 @@ def _all_done(
 ) -> Sequence["Future[VideoResult]"]:
     """Wait. After an interrupt nothing goes on behind the caller's back."""
     try:
-        wait(jobs)
+        # A signal that comes just before a thread begins to wait does not wake it: look again.
+        while wait(jobs, timeout=_LOOK_S).not_done:
+            pass
     finally:
         if not all(job.done() for job in jobs):
             cancel()

@@ -45,10 +45,36 @@ def items_of(videos: Iterable[Mapping[str, Any]]) -> list[VideoItem]:
             what = f"has the unknown key {unknown[0]!r}" if unknown else "has no script"
             known = ", ".join(VideoItem._fields)
             raise _wrong(where, f"{where} {what}; the keys are {known}")
-        script = video["script"]
-        script = script if isinstance(script, str) else tuple(script)
-        items.append(VideoItem(**{**video, "script": script}))
+        items.append(checked(VideoItem(**video), f"{where}."))
     return items
+
+
+def checked(item: VideoItem, where: str = "") -> VideoItem:
+    """The same, if each of its fields is of the type that it has to be.
+
+    Args:
+        item: as it was given.
+        where: what comes before the name of a field in messages.
+
+    Raises:
+        InvalidRequest: one is not; `param` names it.
+    """
+    script: object = item.script
+    if not isinstance(script, str):
+        texts = tuple(script) if isinstance(script, Sequence) else None
+        if texts is None or not all(isinstance(text, str) for text in texts):
+            raise _wrong(f"{where}script", f"{where}script is no text, and no list of texts")
+        item = item._replace(script=texts)
+    kinds: tuple[tuple[str, object, Any], ...] = (
+        ("title", item.title, str),
+        ("output", item.output, str | Path | None),
+        ("use_simple_bg", item.use_simple_bg, bool),
+        ("duration_s", item.duration_s, int | float | None),
+    )
+    for name, value, kind in kinds:
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise _wrong(f"{where}{name}", f"{where}{name} is {type(value).__name__}")
+    return item
 
 
 def file_name(item: VideoItem) -> str:

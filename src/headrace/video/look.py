@@ -58,6 +58,11 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             InvalidRequest: a field is out of its bounds; `param` names it.
         """
+        for name in ("width", "height", "fps", "crf", "threads"):
+            if type(getattr(self, name)) is not int:
+                raise _wrong(
+                    name, f"{name} is {getattr(self, name)!r}; it has to be a whole number"
+                )
         _within("width", self.width, WIDTH_MIN, WIDTH_MAX)
         _within("height", self.height, HEIGHT_MIN, HEIGHT_MAX)
         _within("fps", self.fps, 1, FPS_MAX)

@@ -63,11 +63,17 @@ class Draughtsman:
         """All texts of a video.
 
         Raises:
-            InvalidRequest: no scene has anything that could be seen.
+            InvalidRequest: no scene has anything that could be seen, or the title is too long.
             VideoFault: there is no font for the script.
         """
         seen: list[Drawable] = []
-        card = next(self._pictured(title, title_sizes(self._height), seen), None)
+        cards = tuple(self._pictured(title, title_sizes(self._height), seen))
+        if len(cards) > 1:
+            raise InvalidRequest(
+                f"the title has {len(title)} letters, too many for one card of this size",
+                code="title_too_long",
+                param="title",
+            )
         sizes = body_sizes(self._height)
         pictures = tuple(each for scene in scenes for each in self._pictured(scene, sizes, seen))
         if not pictures:
@@ -76,7 +82,7 @@ class Draughtsman:
                 code="script_empty",
                 param="script",
             )
-        return Pictures(card, pictures, _warnings(seen))
+        return Pictures(cards[0] if cards else None, pictures, _warnings(seen))
 
     def _pictured(self, text: str, sizes: Sizes, seen: list[Drawable]) -> Iterator[Picture]:
         """A text as one picture, or as several where it is too long for one."""

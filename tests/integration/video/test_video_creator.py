@@ -84,8 +84,36 @@ def test_a_bad_item_is_told_with_its_place(creator: VideoCreator, video: Any, wo
     assert refused.value.param == "videos[1]"
 
 
+@pytest.mark.parametrize(
+    ("video", "param"),
+    [
+        ({"script": None}, "script"),
+        ({"script": 7}, "script"),
+        ({"script": ["x", None]}, "script"),
+        ({"script": b"x"}, "script"),
+        ({"script": "x", "title": None}, "title"),
+        ({"script": "x", "output": 7}, "output"),
+        ({"script": "x", "duration_s": "long"}, "duration_s"),
+        ({"script": "x", "duration_s": True}, "duration_s"),
+    ],
+)
+def test_a_field_of_another_type_is_told(creator: VideoCreator, video: Any, param: str) -> None:
+    with creator, pytest.raises(InvalidRequest) as refused:
+        creator.create_video(**video)
+    assert refused.value.param == param
+    with pytest.raises(InvalidRequest) as refused:
+        creator.create_videos_batch([video])
+    assert refused.value.param == f"videos[0].{param}"
+
+
+def test_a_title_that_fits_on_no_card_is_told(creator: VideoCreator) -> None:
+    with creator, pytest.raises(InvalidRequest, match="too many for one card") as refused:
+        creator.create_video("x", "word " * 60)
+    assert refused.value.code == "title_too_long"
+
+
 def test_titles_lead_to_no_other_folder(creator: VideoCreator, tmp_path: Path) -> None:
-    titles = ["../../etc/passwd", "/abs\0olute", "C:\\x", "...", "\N{ROCKET}", "a" * 200]
+    titles = ["../../etc/passwd", "/abs\0olute", "C:\\x", "...", "\N{ROCKET}", "a" * 100]
     with creator:
         results = creator.create_videos_batch(
             [{"script": "x", "title": title, "use_simple_bg": True} for title in titles]

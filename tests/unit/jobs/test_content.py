@@ -99,6 +99,7 @@ def test_what_a_topic_says_is_text_to_the_template(tmp_path: Path) -> None:
         ({"video": {"width": 1}}, "width is 1"),
         ({"video": {"colour": "red"}}, "unknown field `colour`"),
         ({"audience": ""}, "input.audience"),
+        ({"fields": {"stream": True}}, "leave `stream` out"),
     ],
 )
 def test_what_is_wrong_is_told_when_it_is_submitted(more: dict[str, Any], told: str) -> None:
