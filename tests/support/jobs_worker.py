@@ -101,7 +101,7 @@ KINDS = Kinds(
 
 
 def main(url: str, data_dir: str, jobs: str) -> None:
-    settings = msgspec.json.decode(jobs, type=JobsSettings)
+    settings = msgspec.json.decode(jobs, type=JobsSettings, dec_hook=lambda kind, told: kind(told))
 
     def say(level: str, event: str, about: str = "", **fields: object) -> None:
         print(level, event, about, fields, flush=True)

@@ -15,6 +15,9 @@ from headrace.clock import Clock
 from headrace.errors import InvalidRequest, SettingsInvalid
 from headrace.gateway.tasks import Tasks
 from headrace.ids import Ids
+from headrace.jobs.amqp.link import check_package
+from headrace.jobs.amqp.outbox import Outbox
+from headrace.jobs.amqp.port import AmqpPort
 from headrace.jobs.desk import JobDesk
 from headrace.jobs.durable import DurableSteps
 from headrace.jobs.gateway_models import GatewayModels
@@ -25,6 +28,7 @@ from headrace.jobs.upkeep import Oblivion, Schedules
 from headrace.jobs.worker import Worker, worker_name
 from headrace.settings.jobs import JobsSettings, QueueSettings
 from headrace.store.faults import StoreFault
+from headrace.store.records.leases import RecordLeases
 from headrace.store.records.open import open_records
 from headrace.store.records.records import Records
 from headrace.store.sqlite_module import sqlite_module
@@ -118,6 +122,8 @@ class WorkerProcess:
         say: Say,
     ) -> None:
         check_schedules(settings, kinds)
+        if settings.amqp is not None:
+            check_package()
         if posting.store_url == "sqlite":
             sqlite_module()  # what cannot work is told now, and not by the first job
         self._queues = served_queues(settings, kinds, posting.queues)
@@ -136,6 +142,7 @@ class WorkerProcess:
         self._worker: Worker | None = None
         self._idle: _Idle | None = None
         self._steps: DurableSteps | None = None
+        self._port: AmqpPort | None = None
 
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT, or until there was nothing to do for long."""
@@ -151,12 +158,15 @@ class WorkerProcess:
             stack.push_async_callback(self._tasks.close)
             self._tasks.spawn(self._tick())
             self._tasks.spawn(self._keep(records))
+            self._open_port(stack, records)
             while not self._stopping.is_set():
                 await self._work(records)
 
     def stop(self) -> None:
         """Take no more jobs, and end soon."""
         self._stopping.set()
+        if self._port is not None:
+            self._port.stop()
         if self._worker is not None:
             self._worker.stop()
 
@@ -188,6 +198,23 @@ class WorkerProcess:
         self._say("info", "jobs_worker_started", worker=shift.worker, queues=",".join(self._queues))
         await self._worker.run()
         self._say("info", "jobs_worker_stopped", worker=shift.worker)
+
+    def _open_port(self, stack: AsyncExitStack, records: Records) -> None:
+        """Take messages, where settings name a broker, and tell of jobs until the worker ended."""
+        amqp = self._settings.amqp
+        if amqp is None:
+            return
+        ids = Ids(self._clock.wall_s)
+        self._port = AmqpPort(
+            amqp,
+            JobDesk(records, self._kinds, self._settings, self._clock, ids, self._wake),
+            Outbox(records, self._clock, events=amqp.events),
+            RecordLeases(records, self._clock, worker_name()),
+            self._say,
+            chance=secrets.SystemRandom().random,
+        )
+        self._port.start()
+        stack.push_async_callback(self._port.close)
 
     def _bench(self, shift: Shift) -> Bench:
         return Bench(

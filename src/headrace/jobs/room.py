@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from headrace.clock import Clock
 from headrace.errors import SettingsInvalid
 from headrace.gateway.tasks import Spawn
@@ -155,7 +157,8 @@ class JobsRoom:
             key=self._secret,
             is_deputy=True,
         )
-        return Order(posting, self._settings.jobs)
+        # Messages are taken by `headrace jobs work`, which ends only when it is told to.
+        return Order(posting, msgspec.structs.replace(self._settings.jobs, amqp=None))
 
 
 def _first_model(settings: Settings) -> str | None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from headrace.settings.amqp import AmqpSettings
 from headrace.settings.bounded import Count, CronFields, Filled, Seconds
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -80,6 +81,7 @@ class JobsSettings(msgspec.Struct, frozen=True, kw_only=True):
         grace_s: how long jobs may go on in a worker that was told to stop.
         retry_s: pause before the second try; it doubles with each further one.
         retry_s_max: the longest such pause.
+        amqp: a broker whose messages become jobs, of `headrace jobs work`; `None`: there is none.
     """
 
     enabled: bool = True
@@ -93,3 +95,4 @@ class JobsSettings(msgspec.Struct, frozen=True, kw_only=True):
     grace_s: Annotated[float, Meta(ge=0, le=3600)] = 10.0
     retry_s: Seconds = 2.0
     retry_s_max: Seconds = 600.0
+    amqp: AmqpSettings | None = None
