@@ -11,7 +11,7 @@ VALUES (:job, :correlation_id, 1) ON CONFLICT DO NOTHING;
 SELECT headrace_jobs.*, correlation_id, seen
 FROM headrace_jobs JOIN headrace_job_messages ON headrace_job_messages.job = headrace_jobs.id
 WHERE state = 'running' AND version > seen
-ORDER BY headrace_jobs.id LIMIT :limit;
+LIMIT :limit;
 
 -- name: ended
 -- for: jobs that ended of late, and of which that has not been told
