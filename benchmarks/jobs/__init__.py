@@ -1,1 +1,1 @@
-"""Benchmarks of work that nobody waits for."""
+"""Benchmarks of jobs."""
