@@ -36,8 +36,6 @@ _BREATH_S: Final = 0.0005
 _BATCHES_MAX: Final = 64
 _POLL_S: Final = 0.5
 _BACKOFF_S: Final = (1.0, 30.0)
-# With so much of the room taken, shipping takes all the time there is.
-_PRESSING_SHARE: Final = 0.125
 _REST_S_MAX: Final = 1.0
 
 Count = Callable[[int], None]
@@ -89,7 +87,7 @@ class Shipper:
         self._say = say
         self._counts = counts
         self._share_max = share_max
-        self._pressing_bytes = bytes_max * _PRESSING_SHARE
+        self._bytes_max = bytes_max
         self._readers: dict[Path, _Reading] = {}
         self._lock = -1
         self._is_away = False
@@ -256,8 +254,11 @@ class Shipper:
             self._say("error", "ledger_journal_damaged", about=reader.path.name, detail=detail)
 
     def _pause_s(self, took_s: float, pending: int) -> float:
-        """How long to leave the processor, and the database, to others."""
-        share = min(1.0, self._share_max + pending / self._pressing_bytes)
+        """How long to leave the processor, and the database, to others.
+
+        A burst is taken in later; the fuller the journal, the sooner.
+        """
+        share = min(1.0, self._share_max + pending / self._bytes_max)
         return 0.0 if self._is_stopping.is_set() else min(took_s * (1 / share - 1), _REST_S_MAX)
 
     async def _rest(self, seconds: float) -> None:
