@@ -1,12 +1,15 @@
 import hashlib
+from math import inf
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.errors import SettingsInvalid, Unauthenticated
-from headrace.identity.keys import ANONYMOUS, KeyRing, Principal, presented_key
+from headrace.clock import ManualClock
+from headrace.errors import KeysUnavailable, SettingsInvalid, Unauthenticated
+from headrace.identity.keys import ANONYMOUS, KeyRing, KnownKey, Principal, presented_key
 from headrace.settings import KeySettings, Secret
+from headrace.settings.values import key_digest
 
 DIGEST = hashlib.blake2b(b"other-key", digest_size=32).hexdigest()
 RING = KeyRing.from_settings(
@@ -83,3 +86,47 @@ def test_the_key_is_read_from_either_header(
     authorization: bytes | None, x_api_key: bytes | None, presented: bytes | None
 ) -> None:
     assert presented_key(authorization, x_api_key) == presented
+
+
+def test_who_knows_not_all_keys_tells_strangers_to_wait() -> None:
+    known = KnownKey(key_digest(b"known"), Principal("a", "known"))
+    ring = KeyRing([known], is_whole=False)
+    assert ring.authenticate(b"known").tenant == "a"
+    with pytest.raises(KeysUnavailable) as caught:
+        ring.authenticate(b"unknown")
+    assert caught.value.status == 503
+    assert caught.value.retry_after_s
+    with pytest.raises(Unauthenticated):  # that keys are needed is certain
+        ring.authenticate(None)
+    with pytest.raises(KeysUnavailable):
+        KeyRing([], is_whole=False).authenticate(None)
+
+
+def test_a_closed_ring_without_keys_lets_nobody_in() -> None:
+    ring = KeyRing([], is_closed=True)
+    assert not ring.is_open
+    for presented in (None, b"", b"anything"):
+        with pytest.raises(Unauthenticated):
+            ring.authenticate(presented)
+
+
+def test_a_key_ends_by_the_clock_whichever_way_that_jumps() -> None:
+    clock = ManualClock(wall_s=100.0)
+    keys = [
+        KnownKey(key_digest(name), Principal("a", name.decode()), ends_s)
+        for name, ends_s in ((b"soon", 150.0), (b"later", 200.0), (b"never", inf))
+    ]
+    ring = KeyRing(keys, wall_s=clock.wall_s)
+    assert ring.next_end_s(clock.wall_s()) == 150.0
+    assert ring.authenticate(b"soon").key_name == "soon"
+    clock.advance(50.0)
+    with pytest.raises(Unauthenticated) as caught:
+        ring.authenticate(b"soon")
+    assert caught.value.code == "expired_api_key"
+    assert ring.next_end_s(clock.wall_s()) == 200.0
+    assert ring.of_digest(key_digest(b"soon").hex()) is None
+    clock.advance(-10.0)
+    assert ring.authenticate(b"soon").key_name == "soon"
+    clock.advance(10**9)
+    assert ring.authenticate(b"never").key_name == "never"
+    assert ring.next_end_s(clock.wall_s()) == inf
