@@ -104,7 +104,8 @@ def _supervise(settings: Settings, load: Load) -> int:
     board.slots.assign(list(settings.providers))
     rates = SharedRates(settings.listen.workers)
     rates.assign(settings.keys)
-    spend = SharedSpend(settings.listen.workers)
+    keeps_books = settings.spend.durable and (settings.spend.enabled or settings.budgets)
+    spend = SharedSpend(settings.listen.workers, data_dir(settings) if keeps_books else None)
     sessions = SharedSessions(settings.listen.workers)
     shared = Post(
         0,

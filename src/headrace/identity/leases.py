@@ -15,8 +15,8 @@ from headrace.identity.elsewhere import Lease
 
 # What is lent counts for so long after the store was asked. Whoever has not been heard of for
 # longer has it taken away; the rest of its lease, after longer yet.
-LENT_S: Final = 2.0
-LAPSE_S: Final = 3.0
+LENT_S: Final = 4.0
+LAPSE_S: Final = 6.0
 DEAD_S: Final = 15.0
 # More time than this between two looks may have been spent asleep, and proves nothing.
 _LOOK_S_MAX: Final = 1.0

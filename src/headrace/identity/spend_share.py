@@ -80,6 +80,7 @@ class SpendShare:
         share: part of a budget that is kept leased ahead of need.
         clock: the time.
         say: told when the store cannot be asked, and when it can be again.
+        dead: those of several gateways that are known to be dead.
 
     Attributes:
         is_short: whether others held so much that less was leased than is this gateway's part;
@@ -96,8 +97,11 @@ class SpendShare:
         *,
         clock: Clock,
         say: Say,
+        dead: Callable[[Iterable[str]], set[str]] = lambda _: set(),
     ) -> None:
         self._records = records
+        self._known_dead = dead
+        self._dead: set[str] = set()
         self._table = table
         self._budgets = budgets
         self._holder = holder
@@ -181,6 +185,7 @@ class SpendShare:
         if counts != self._counts:
             self._others = await self._fetch_others()
             self._counts = counts
+            self._dead = self._known_dead(counts)
             self._take_in()
         return counts
 
@@ -308,8 +313,10 @@ class SpendShare:
 
     def _away(self) -> Iterator[Step]:
         """What takes leases back from those who are not heard of."""
-        dead = self._watch.dead()
-        for holder, signs in self._watch.lapsed().items():
+        dead = self._watch.dead() | {
+            holder: signs for holder, signs in (self._counts or {}).items() if holder in self._dead
+        }
+        for holder, signs in (self._watch.lapsed() | dead).items():
             values = {"holder": holder, "signs": signs}
             if holder in dead:
                 yield Step("spend.reclaim", values)

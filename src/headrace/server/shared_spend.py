@@ -4,9 +4,11 @@ import fcntl
 import mmap
 import secrets
 import tempfile
+from pathlib import Path
 from typing import Final
 
 from headrace.identity.tallies import TallyTable
+from headrace.server.life_file import LifeFile
 
 _CELL_BYTES: Final = 8
 _HOLDER_BYTES: Final = 12
@@ -69,19 +71,22 @@ class SharedSpend:
 
     Args:
         workers: how many count.
+        folder: where data is kept; `None` for nowhere.
 
     Attributes:
         holder: names all of them together among gateways.
         turn: of the worker that speaks with the store for all of them.
+        life: tells others on this machine that they live.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, folder: Path | None = None) -> None:
         self._workers = workers
         memory = mmap.mmap(-1, TallyTable.cells_for(workers) * _CELL_BYTES)
         self._cells = memoryview(memory).cast("q")
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as there are workers
         self._turns = tempfile.TemporaryFile()  # noqa: SIM115
         self.holder = new_holder()
+        self.life = None if folder is None else LifeFile(folder, self.holder)
         self.turn = Turn(self._turns.fileno())
 
     def table(self, worker: int) -> TallyTable:

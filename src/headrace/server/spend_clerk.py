@@ -1,7 +1,7 @@
 """Who speaks with the store of what a gateway spends: one worker for all of them."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
 from headrace.clock import Clock
@@ -9,8 +9,10 @@ from headrace.gateway.spend.treasury import Treasury
 from headrace.identity.budgets import Leasing
 from headrace.identity.leases import LENT_S
 from headrace.identity.spend_share import SHARE_INTERVAL_S, SpendShare
+from headrace.server.life_file import LifeFile
 from headrace.server.shared_spend import SharedSpend, new_holder
 from headrace.settings import Settings
+from headrace.settings.places import data_dir
 from headrace.store.faults import StoreFault
 from headrace.store.records.records import Records
 from headrace.store.voice import Say
@@ -47,6 +49,9 @@ class SpendClerk:
         self._treasury = treasury
         self._turn = None if shared is None else shared.turn
         self._holder = new_holder() if shared is None else shared.holder
+        self._life = None if shared is None else shared.life
+        # One that several processes share has to be made before there are several.
+        self._folder = data_dir(settings) if shared is None else None
         self._clock = clock
         self._say = say
         self._spend = settings.spend
@@ -98,6 +103,8 @@ class SpendClerk:
             try:
                 async with asyncio.timeout(_LEAVE_S_MAX):
                     await self._sharing().leave()
+                if self._life is not None:
+                    self._life.remove()
             except (StoreFault, TimeoutError):
                 self._say(
                     "warning", "spend_not_told", detail="what was spent last is not in the store"
@@ -114,6 +121,8 @@ class SpendClerk:
 
     def _sharing(self) -> SpendShare:
         if self._share is None:
+            if self._life is None and self._folder is not None:
+                self._life = LifeFile(self._folder, self._holder)
             self._share = SpendShare(
                 self._records,
                 self._treasury.table,
@@ -122,8 +131,12 @@ class SpendClerk:
                 self._spend.lease_share,
                 clock=self._clock,
                 say=self._say,
+                dead=self._dead,
             )
         return self._share
+
+    def _dead(self, holders: Iterable[str]) -> set[str]:
+        return set() if self._life is None else self._life.dead(holders)
 
     async def _run(self) -> None:
         while True:

@@ -180,9 +180,27 @@ def test_the_lease_of_one_that_dies_comes_back_but_what_it_told(place: Place) ->
             for _ in range(int(elapsed_s / 0.5) + 3):
                 clock.advance(0.5)
                 await two.share.share()
-            assert least <= two.spend_all() <= least + 0.6
+            spent = (
+                two.spend_all()
+            )  # what it keeps; that it is refused then says that it wants more
+            await two.share.share()
+            assert least <= spent + two.spend_all() <= least + 0.6
         total = 3.5 + sum(each.day.spent for each in two.purse.books()[:1]) / NANO
         assert total <= 3.0 + LIMIT_USD + SHARE * LIMIT_USD
+
+    with_store(place, work)
+
+
+def test_the_lease_of_one_that_is_known_to_be_dead_comes_back_at_once(place: Place) -> None:
+    async def work(records: Records, clock: ManualClock) -> None:
+        one, two = (Gateway(records, clock, name) for name in ("one", "two"))
+        await one.share.share()
+        one.spend(3.0)
+        await one.share.share()
+        two.share._known_dead = lambda holders: {"one"} & set(holders)
+        await two.share.share()
+        await two.share.share()
+        assert 6.5 <= two.spend_all() <= 7.0 + 1e-6
 
     with_store(place, work)
 
