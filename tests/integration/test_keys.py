@@ -311,6 +311,20 @@ def test_where_neither_store_nor_copy_tells_callers_are_told_to_wait(
         within_a_second(200, keys, None)  # by then it is certain that there are none
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b'{"version":1}', b"\x00" * 100])
+def test_a_damaged_copy_counts_as_none_and_is_mended(
+    sim: ThreadedSim, tmp_path: Path, content: bytes
+) -> None:
+    made = run_keys("create", "--name", "app", "--data-dir", str(tmp_path))
+    copy = tmp_path / MIRROR_FILE
+    copy.write_bytes(content)
+    with Gateway(tmp_path / "g", settings(sim, keys=[], data_dir=str(tmp_path))) as gateway:
+        keys = Keys(gateway)
+        assert keys.status_of(made) == {200}
+        assert keys.status_of(None) == {401}
+        assert eventually(lambda: made not in copy.read_text() and "app" in copy.read_text())
+
+
 def run_keys(*arguments: str, **environment: str) -> str:
     """What `headrace keys ...` prints."""
     whole = {**os.environ, "PYTHONPATH": headrace_process.SOURCES, **environment}

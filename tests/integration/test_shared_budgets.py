@@ -122,7 +122,9 @@ def test_a_budget_is_not_opened_again_by_a_restart(
         try:
             before_usd = spent_usd(gateway)
             assert before_usd == pytest.approx(cost_of(answers))
+            # At once, also where the one before was killed with all that was left in its hands.
             answers += [asker.ask(gateway) for _ in range(8)]
+            assert {each.status for each in answers} == {200}
             cost = cost_of(answers)
             eventually(lambda gateway=gateway, cost=cost: abs(spent_usd(gateway) - cost) < 1e-6)
             if ends == "kill":

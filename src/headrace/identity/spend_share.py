@@ -336,7 +336,7 @@ class SpendShare:
         await self._write(told, asks, [sign, *away])
         self._signed_s = began_s
         if away:
-            self._counts = None  # what they held is to be had: look again
+            self._counts, self.is_short = None, True  # what they held is to be had: look again
 
     async def _write(
         self,
