@@ -113,7 +113,7 @@ def _insert(
     names = ", ".join(column.name for column in columns)
     statement = f"INSERT INTO {table} ({names}) {select} ON CONFLICT DO NOTHING"
     try:
-        connection.execute(statement)  # type: ignore[arg-type]
+        connection.execute(statement)
     except (sqlite3.IntegrityError, psycopg.errors.CheckViolation):
         return  # a table of one row
 

@@ -198,10 +198,10 @@ class Gateway:
             )
 
     def _wait_for_url(self) -> str:
-        def listening() -> str | None:
+        def listening() -> str:
             assert self.process.poll() is None, f"it ended: {self.stderr}"
             said = [line["url"] for line in self.events() if line["event"] == "listening"]
-            return said[-1] if said else None
+            return str(said[-1]) if said else ""
 
         url = eventually(listening, START_TIMEOUT_S)
         if url.startswith("http://"):

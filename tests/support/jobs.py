@@ -130,7 +130,7 @@ class JobHouse:
         """These jobs once all have ended."""
 
         async def look(desk: JobDesk, records: Records) -> bool:
-            return (await records.fetch("jobs.open", {"limit": 1}))[0]["jobs"] == 0
+            return bool((await records.fetch("jobs.open", {"limit": 1}))[0]["jobs"] == 0)
 
         eventually(lambda: self.ask(look), timeout_s)
 
