@@ -154,7 +154,8 @@ class _Hand:
             return await asyncio.shield(done)
         except asyncio.CancelledError:
             self._stop.cancel()
-            await asyncio.wait([done])
+            # It ends with a fault of its own, which nobody needs to hear of.
+            await asyncio.gather(done, return_exceptions=True)
             raise
 
     def plan(self, wish: Wish) -> Production:

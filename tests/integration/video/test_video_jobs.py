@@ -1,6 +1,7 @@
 """Jobs that make videos, with a recorder in memory: tries that break off, and those after them."""
 
 import asyncio
+import gc
 import stat
 import threading
 from pathlib import Path
@@ -112,7 +113,11 @@ def test_a_worker_elsewhere_renders_what_it_has_not(tmp_path: Path) -> None:
 
 
 def test_cancelling_ends_the_child_and_leaves_nothing(tmp_path: Path) -> None:
+    said: list[str] = []
+
     async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, told: said.append(told["message"]))
         rendering = asyncio.Event()
         recorder = PlainRecorder()
         keep = recorder.progress
@@ -132,6 +137,8 @@ def test_cancelling_ends_the_child_and_leaves_nothing(tmp_path: Path) -> None:
             await task
 
     asyncio.run(main())
+    gc.collect()
+    assert said == [], "no error that nobody asked for"
     assert names(tmp_path) == set()
     assert not [t for t in threading.enumerate() if t.name.startswith("headrace-video")]
 
