@@ -70,7 +70,9 @@ def _run(
 
 def _watch_parent(loop: asyncio.AbstractEventLoop, process: WorkerProcess) -> None:
     def wait() -> None:
-        sys.stdin.buffer.read()
+        # Not the buffered reader: its lock, held at the end, is a fatal error of the interpreter.
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
         loop.call_soon_threadsafe(process.stop)
 
     threading.Thread(target=wait, daemon=True).start()
