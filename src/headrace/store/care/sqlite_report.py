@@ -71,7 +71,7 @@ class SqliteReporter:
         return as_section("File", [found], columns)
 
     def _tables(self) -> Section:
-        names = [row["name"] for row in self._asker.ask("relations") if row["kind"] == "table"]
+        names = [row["name"] for row in self._asker.ask("tables")]
         rows = tuple((name, self._asker.rows_about(name)) for name in names)
         return Section(title="Tables", columns=("name", "rows"), rows=rows)
 

@@ -16,6 +16,17 @@ FROM sqlite_master
 WHERE type IN ('table', 'index') AND name LIKE 'headrace\_%' ESCAPE '\'
 ORDER BY name;
 
+-- name: tables
+-- for: what there are rows in, without the tables that an index of words is made of
+SELECT t.name
+FROM sqlite_master AS t
+WHERE t.type = 'table' AND t.name LIKE 'headrace\_%' ESCAPE '\'
+    AND NOT EXISTS (
+        SELECT 1 FROM sqlite_master AS words
+        WHERE words.sql LIKE 'CREATE VIRTUAL TABLE%' AND t.name LIKE words.name || '\_%' ESCAPE '\'
+    )
+ORDER BY t.name;
+
 -- name: has_numbers
 -- for: whether the planner has ever been told what tables hold
 SELECT count(*) AS found FROM sqlite_master WHERE name = 'sqlite_stat1';
