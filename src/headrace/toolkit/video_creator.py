@@ -44,8 +44,8 @@ class VideoCreator:
     Args:
         max_workers: videos made at once, each by one ffmpeg child.
         preset: of x264, from `ultrafast` to `veryslow`.
-        threads: of each child; the cores divided by the workers by default, which was measured
-            to be fastest (docs/video.md).
+        threads: of each child; by default the cores divided by the workers, so that there are
+            never more at work than there are cores.
         output_dir: where files go whose name is not given; made when it is not there.
         width: pixels, even.
         height: pixels, even.
