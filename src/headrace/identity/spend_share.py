@@ -6,17 +6,16 @@ is the whole of it, so that telling it twice is telling it once.
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date
 from typing import Any, Final, NamedTuple
 
 from headrace.clock import Clock
 from headrace.identity.budgets import Budget
 from headrace.identity.elsewhere import NOTHING, Lease, Spent
-from headrace.identity.leases import LENT_S, Held, HolderWatch, wanted
+from headrace.identity.leases import LENT_S, HolderWatch, wanted
 from headrace.identity.periods import Calendar, Period, Window
 from headrace.identity.purse import BUDGET_ROW
+from headrace.identity.spend_others import Key, Others, fetch_others, numbers_of
 from headrace.identity.tallies import Tally, TallyTable
 from headrace.store.faults import StoreFault
 from headrace.store.records.records import Records, Step
@@ -28,28 +27,12 @@ SIGN_INTERVAL_S: Final = 1.0
 AHEAD_S: Final = 60.0
 # A budget that nobody has asked of for so long is not in use.
 BUSY_S: Final = 5.0
+# What is spent by who is alone may be told so late; a gateway that dies then forgets it.
+UNTOLD_S_MAX: Final = 30.0
 # Sums of days and months before these are forgotten.
 _KEPT: Final[Mapping[Period, int]] = {Period.DAY: 62, Period.MONTH: 25}
-# Time zones are a day apart at most, and yesterday is told of.
-_BEFORE: Final[Mapping[Period, int]] = {Period.DAY: 3, Period.MONTH: 2}
-_DAY_S: Final = 86_400
 _MILLI: Final = 1000
-_EPOCH_DAY: Final = 719_163  # 1970-01-01, as days are numbered
 _ROWS_AT_ONCE: Final = 256
-
-Key = tuple[Period, int, str]
-
-
-class Others(NamedTuple):
-    """What all other gateways have told.
-
-    Attributes:
-        sums: what was spent.
-        leases: what they hold of budgets.
-    """
-
-    sums: dict[Key, Spent]
-    leases: dict[Key, list[Held]]
 
 
 class _Row(NamedTuple):
@@ -118,6 +101,7 @@ class SpendShare:
         self._signs = 0
         self._signed_s = float("-inf")
         self._is_well = True
+        self._told_s = float("-inf")
 
     async def run(self) -> None:
         """Once: hear and tell. What goes wrong is said, and tried again with the next time."""
@@ -148,8 +132,10 @@ class SpendShare:
         # Who is alone has nobody to be heard by, once it is known at all.
         is_due = not self._signs or (counts and began_s - self._signed_s >= SIGN_INTERVAL_S)
         if told or asks or away or is_due:
-            await self._tell(told, asks, away, began_s)
-        self._table.lent_until_s = began_s + LENT_S
+            await self._tell_and_hear(told, asks, away, began_s)
+        else:
+            self._told_s = began_s
+        self._table.lent_until_s = max(began_s + LENT_S, self._table.lent_until_s)
 
     async def leave(self) -> None:
         """Tell everything, and give back what is leased and not used; the store is not asked again.
@@ -168,7 +154,7 @@ class SpendShare:
         Raises:
             StoreFault: the store cannot be asked.
         """
-        now = self._numbers()
+        now = numbers_of(self._clock.wall_s())
         steps = [
             Step(query, {"period": int(period), "number": now[period] - _KEPT[period]})
             for period in Period
@@ -178,32 +164,50 @@ class SpendShare:
 
     # Hearing.
 
+    async def _tell_and_hear(
+        self, told: Sequence[_Row], asks: Sequence[_Ask], away: Sequence[Step], began_s: float
+    ) -> None:
+        """Tell, and hear meanwhile: a disk that is slow to write is no store that is away."""
+        is_told = asyncio.Event()
+
+        async def tell() -> None:
+            try:
+                await self._tell(told, asks, away, began_s)
+                self._told_s = began_s
+            finally:
+                is_told.set()
+
+        async def hear() -> None:
+            while not is_told.is_set():
+                try:
+                    async with asyncio.timeout(SHARE_INTERVAL_S):
+                        await is_told.wait()
+                except TimeoutError:
+                    await self._stay_alone()
+
+        await asyncio.gather(tell(), hear())
+
+    async def _stay_alone(self) -> None:
+        """Go on with what is lent: who comes now finds this gateway alive for some time."""
+        began_s = self._clock.monotonic_s()
+        is_lent = began_s < self._table.lent_until_s
+        try:
+            counts = await self._hear()
+        except StoreFault:
+            return
+        if is_lent and not counts and began_s - self._told_s < UNTOLD_S_MAX:
+            self._table.lent_until_s = began_s + LENT_S
+
     async def _hear(self) -> dict[str, int]:
         rows = await self._records.fetch("spend.holders")
         counts = {row["id"]: row["signs"] for row in rows if row["id"] != self._holder}
         self._watch.look(counts, self._clock.monotonic_s())
         if counts != self._counts:
-            self._others = await self._fetch_others()
+            self._others = await fetch_others(self._records, self._holder, self._clock.wall_s())
             self._counts = counts
             self._dead = self._known_dead(counts)
             self._take_in()
         return counts
-
-    async def _fetch_others(self) -> Others:
-        sums: dict[Key, Spent] = {}
-        leases: defaultdict[Key, list[Held]] = defaultdict(list)
-        for period, number in self._numbers().items():
-            since = {"period": int(period), "number": number - _BEFORE[period]}
-            asked = {**since, "holder": self._holder}
-            for row in await self._records.fetch("spend.sums", asked):
-                spent = Spent(
-                    row["spent"], 0, row["calls"], row["input_tokens"], row["output_tokens"]
-                )
-                sums[period, row["number"], row["name"]] = spent
-            for row in await self._records.fetch("spend.leases", asked):
-                held = Held(row["granted"], row["lent"], bool(row["busy"]))
-                leases[period, row["number"], row["name"]].append(held)
-        return Others(sums, dict(leases))
 
     def _take_in(self) -> None:
         sums, leases = self._others
@@ -363,9 +367,3 @@ class SpendShare:
                 )
                 self._told_busy[ask.key] = bool(ask.values["busy"])
         self.is_short = is_short
-
-    def _numbers(self) -> dict[Period, int]:
-        """The day and the month of now, in UTC."""
-        day = int(self._clock.wall_s() // _DAY_S) + _EPOCH_DAY
-        today = date.fromordinal(day)
-        return {Period.DAY: day, Period.MONTH: today.year * 12 + today.month - 1}

@@ -4,17 +4,14 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from tests.support.stores import NOW_S, Place
 
 from headrace.clock import ManualClock
 from headrace.identity.budgets import Leasing, Payer, Shortage, Terms
-from headrace.identity.elsewhere import Lease
-from headrace.identity.leases import DEAD_S, LAPSE_S, LENT_S, granted
+from headrace.identity.leases import DEAD_S, LAPSE_S, LENT_S
 from headrace.identity.periods import UTC
 from headrace.identity.purse import Purse, Reservation
-from headrace.identity.spend_share import SpendShare
+from headrace.identity.spend_share import UNTOLD_S_MAX, SpendShare
 from headrace.identity.tallies import NANO, TallyTable
 from headrace.store.records.open import open_records
 from headrace.store.records.records import Records, Step
@@ -243,6 +240,41 @@ def test_cut_off_it_spends_what_is_granted_and_then_says_that_it_cannot_know(
     with_store(place, work)
 
 
+def test_who_is_alone_goes_on_while_its_disk_is_slow_to_write(place: Place) -> None:
+    async def work(records: Records, clock: ManualClock) -> None:
+        one = Gateway(records, clock, "one")
+        await one.share.share()
+        one.spend(1.0)
+        write, may_end = records.write, asyncio.Event()
+
+        async def slow_write(*steps: Step) -> Any:
+            await may_end.wait()
+            return await write(*steps)
+
+        records.write = slow_write  # type: ignore[method-assign, assignment]
+        looks = 0
+
+        async def pass_time() -> None:
+            nonlocal looks
+            heard_s = one.table.lent_until_s
+            while looks < 3:
+                clock.advance(LENT_S / 2)
+                while one.table.lent_until_s == heard_s:
+                    await records.fetch("spend.holders")
+                heard_s, looks = one.table.lent_until_s, looks + 1
+            assert isinstance(one.spend(5.0), Reservation)
+            clock.advance(UNTOLD_S_MAX)
+            assert isinstance(one.spend(2.0), Shortage)  # that would be too much to forget
+            may_end.set()
+
+        await asyncio.gather(one.share.share(), pass_time())
+        records.write = write  # type: ignore[method-assign]
+        await one.share.share()
+        assert isinstance(one.spend(2.0), Reservation)
+
+    with_store(place, work)
+
+
 def test_the_next_day_is_leased_before_it_begins(place: Place) -> None:
     async def work(records: Records, clock: ManualClock) -> None:
         one, two = (Gateway(records, clock, name) for name in ("one", "two"))
@@ -308,50 +340,6 @@ def test_days_of_long_ago_are_forgotten(place: Place) -> None:
         months = await records.fetch("spend.sums", {"period": 1, "number": 0, "holder": ""})
         assert kept == []
         assert months != []
-
-    with_store(place, work)
-
-
-AMOUNTS = st.integers(0, 1000)
-
-
-def test_the_store_leases_as_it_is_written_here(place: Place) -> None:
-    """The statement and `granted` give the same, whatever they are asked for."""
-    cases: list[tuple[int, list[Lease], Lease, int]] = []
-
-    @settings(max_examples=100, deadline=None)
-    @given(
-        AMOUNTS,
-        st.lists(st.builds(Lease, AMOUNTS, AMOUNTS), max_size=3),
-        st.builds(Lease, AMOUNTS, AMOUNTS),
-        AMOUNTS,
-    )
-    def collect(limit: int, others: list[Lease], want: Lease, used: int) -> None:
-        cases.append((limit, others, want, min(used, want.granted)))
-
-    collect()
-
-    async def work(records: Records, clock: ManualClock) -> None:
-        for number, (limit, others, want, used) in enumerate(cases):
-            asks = [
-                (f"other {at}", 10**15, lease, lease.granted) for at, lease in enumerate(others)
-            ]
-            for holder, most, lease, spent in [*asks, ("own", limit, want, used)]:
-                values = {
-                    "period": 0,
-                    "number": number,
-                    "name": "a\nbudget",
-                    "holder": holder,
-                    "most": most,
-                    "used": spent,
-                    "busy": 1,
-                    "granted": lease.granted,
-                    "lent": lease.lent,
-                }
-                answers = await records.write(Step("spend.turn"), Step("spend.lease", values))
-            ((got,),) = answers[1:]
-            taken = sum(map(sum, others))
-            assert Lease(got["granted"], got["lent"]) == granted(limit, taken, want, used)
 
     with_store(place, work)
 
