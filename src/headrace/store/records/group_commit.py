@@ -74,14 +74,21 @@ class GroupCommit:
             return  # whoever waits is told by a limit of its own
 
     def _begin(self) -> None:
-        if self._is_busy:
-            return
-        group = [each for each in self._take() if not each[1].done()]
-        self._idle.clear()
-        if group:
+        while self._waiting and not self._is_busy:
+            group = [each for each in self._take() if not each[1].done()]
+            if group:  # else all of them have given up
+                self._submit(group)
+
+    def _submit(self, group: Sequence[_Writing]) -> None:
+        try:
             done = self._writer.submit(_write_all([steps for steps, _ in group]))
-            self._is_busy = True
-            done.add_done_callback(lambda outcome: self._end(group, outcome))
+        except StoreFault as fault:
+            for _, future in group:
+                future.set_exception(fault)
+            return
+        self._is_busy = True
+        self._idle.clear()
+        done.add_done_callback(lambda outcome: self._end(group, outcome))
 
     def _take(self) -> list[_Writing]:
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), _GROUP_MAX))]
@@ -99,17 +106,9 @@ class GroupCommit:
                 future.set_exception(each)
             else:
                 future.set_result(each)
-        self._go_on()
+        self._begin()
         if not self._is_busy:
             self._idle.set()
-
-    def _go_on(self) -> None:
-        try:
-            self._begin()
-        except StoreFault as fault:  # the thread was sent home meanwhile
-            for _, future in self._take():
-                if not future.done():
-                    future.set_exception(fault)
 
     def _give_up(self, future: "asyncio.Future[Rows]") -> None:
         if not future.done():
