@@ -1,5 +1,6 @@
 """What callers do with jobs: submit, look, cancel, try again."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -81,11 +82,8 @@ class JobDesk:
         """
         kind = self.kinds.find(new.kind)
         queue = self._queue(kind, new)
-        wanted = msgspec.json.encode(kind.read(new.input))
-        if len(wanted) > INPUT_BYTES_MAX:
-            raise InvalidRequest(
-                f"The input of a job has at most {INPUT_BYTES_MAX} bytes.", param="input"
-            )
+        # What is long takes a while to check, and calls go on meanwhile.
+        wanted = await asyncio.to_thread(_checked_input, kind, new.input)
         now_s = self._clock.wall_s()
         due_s = new.due_s(now_s)
         await self._check_room()
@@ -233,3 +231,12 @@ class JobDesk:
                 code="queue_full",
                 retry_after_s=5,
             )
+
+
+def _checked_input(kind: JobKind[Any], document: object) -> bytes:
+    wanted = msgspec.json.encode(kind.read(document))
+    if len(wanted) > INPUT_BYTES_MAX:
+        raise InvalidRequest(
+            f"The input of a job has at most {INPUT_BYTES_MAX} bytes.", param="input"
+        )
+    return wanted

@@ -58,16 +58,7 @@ class JobRoutes:
 
     async def _submit(self, request: Request) -> Response:
         new = _read(await request.body(), NewJob)
-        header = request.headers.get(_ONCE_HEADER)
-        if header is not None:
-            if new.idempotency_key not in (None, header):
-                raise InvalidRequest(
-                    "`idempotency-key` is there twice, as a header and in the body, and differs."
-                )
-            new = msgspec.convert(
-                {**msgspec.structs.asdict(new), "idempotency_key": header}, NewJob
-            )
-        job = await self._desk.submit(_tenant(request), new)
+        job = await self._desk.submit(_tenant(request), _once(request, new))
         return _json(job.told(whole=False), 202)
 
     async def _list(self, request: Request) -> Response:
@@ -114,12 +105,7 @@ class JobRoutes:
 
     async def _create(self, request: Request) -> Response:
         new = new_task(_document(await request.body()), self._desk.kinds, self.model)
-        header = request.headers.get(_ONCE_HEADER)
-        if header is not None:
-            new = msgspec.convert(
-                {**msgspec.structs.asdict(new), "idempotency_key": header}, NewJob
-            )
-        job = await self._desk.submit(_tenant(request), new)
+        job = await self._desk.submit(_tenant(request), _once(request, new))
         return _json(task_told(job), 202)
 
     async def _task(self, request: Request) -> Response:
@@ -141,6 +127,21 @@ class JobRoutes:
 def _tenant(request: Request) -> Tenant:
     principal = request.state.principal
     return Tenant(principal.tenant, principal.key_digest.hex())
+
+
+def _once(request: Request, new: NewJob) -> NewJob:
+    """The job, with the idempotency key of the header where there is one."""
+    header = request.headers.get(_ONCE_HEADER)
+    if header is None:
+        return new
+    if new.idempotency_key not in (None, header):
+        raise InvalidRequest(
+            "`idempotency-key` is there twice, as a header and in the body, and differs."
+        )
+    try:
+        return msgspec.convert({**msgspec.structs.asdict(new), "idempotency_key": header}, NewJob)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(f"`idempotency-key`: {error}", param="idempotency_key") from None
 
 
 def _page(request: Request) -> JobsWanted:

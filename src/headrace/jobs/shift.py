@@ -148,7 +148,8 @@ class Shift:
         """Let another try of a job begin that this worker has never begun."""
         now_s = self._clock.wall_s()
         why = {"code": "claim_lost", "reason": "Its worker never heard of it."}
-        values = {"id": held.id, "fence": held.fence, "due_s": now_s, "uncounted": 1, **why}
+        again = {"due_s": now_s, "now_s": now_s, "uncounted": 1, **why}
+        values = {"id": held.id, "fence": held.fence, **again}
         await self._records.write(Step("jobs.later", values))
 
     async def tell(self, job: Job, share: float, text: str) -> None:

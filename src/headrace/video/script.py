@@ -26,6 +26,8 @@ _ENDING: Final = re.compile(r"(?<=[.!?…؟۔।])[\"'”’»)\]]*\s+|(?<=[。�
 _ABBREVIATION: Final = re.compile(
     r"(?:^|[\s(])(?:[^\W\d_]|e\.g|i\.e|a\.m|p\.m|Mr|Mrs|Ms|Dr|Prof|St|vs|etc|approx|No|Fig)\.$"
 )
+# Longer than the longest of them, with what stands before it.
+_ABBREVIATION_CHARS_MAX: Final = 12
 _PARAGRAPHS: Final = re.compile(r"\n\s*\n")
 
 
@@ -83,6 +85,8 @@ def is_wide(char: str) -> bool:
 
 def _weight(text: str) -> int:
     """How much there is to read, in letters of an alphabet."""
+    if text.isascii():
+        return len(text)
     return sum(_WIDE_CHARS if is_wide(char) else 1 for char in text)
 
 
@@ -94,38 +98,41 @@ def _sentences(paragraph: str) -> Iterator[str]:
     """The sentences of a paragraph, none longer than a scene."""
     start = 0
     for ending in _ENDING.finditer(paragraph):
-        sentence = paragraph[start : ending.end()]
-        if _ABBREVIATION.search(sentence.rstrip()):
+        stop = ending.start() + len(ending.group().rstrip())
+        if _ABBREVIATION.search(paragraph[max(start, stop - _ABBREVIATION_CHARS_MAX) : stop]):
             continue
-        yield from _pieces(sentence)
+        yield from _pieces(paragraph[start : ending.end()])
         start = ending.end()
     yield from _pieces(paragraph[start:])
 
 
 def _pieces(sentence: str) -> Iterator[str]:
     """A sentence in one line, divided where it is too long: between words if there are any."""
-    rest = " ".join(sentence.split())
-    while _weight(rest) > SCENE_CHARS_MAX:
-        weights = itertools.accumulate(_weight(char) for char in rest)
-        most = bisect.bisect_right(list(weights), SCENE_CHARS_MAX)
-        cut = rest.rfind(" ", most // 2, most + 1)
+    text = " ".join(sentence.split())
+    # What each beginning of the text weighs: from 0 to the whole.
+    weights = list(itertools.accumulate(map(_weight, text), initial=0))
+    start = 0
+    while weights[-1] - weights[start] > SCENE_CHARS_MAX:
+        most = bisect.bisect_right(weights, weights[start] + SCENE_CHARS_MAX) - 1
+        cut = text.rfind(" ", (start + most) // 2, most + 1)
         cut = cut if cut > 0 else most
-        yield rest[:cut].strip()
-        rest = rest[cut:].strip()
-    if rest:
-        yield rest
+        yield text[start:cut]
+        start = cut + (text[cut] == " ")
+    if text:
+        yield text[start:]
 
 
 def _grouped(sentences: Iterable[str]) -> Iterator[str]:
     """Short sentences share a scene."""
-    held = ""
+    held, held_weight = "", 0
     for sentence in sentences:
-        if held and _weight(held) + _weight(sentence) > _SCENE_CHARS_GOOD:
+        weight = _weight(sentence)
+        if held and held_weight + weight > _SCENE_CHARS_GOOD:
             yield held
-            held = sentence
+            held, held_weight = sentence, weight
         else:
             # Chinese and Japanese leave no space between sentences.
             gap = "" if not held or unicodedata.east_asian_width(held[-1]) in "WF" else " "
-            held = f"{held}{gap}{sentence}"
+            held, held_weight = f"{held}{gap}{sentence}", held_weight + len(gap) + weight
     if held:
         yield held

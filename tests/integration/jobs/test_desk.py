@@ -2,17 +2,27 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 import msgspec
+import psycopg
 import pytest
 from tests.support.jobs import TENANT, JobHouse
 from tests.support.stores import Place
+from tests.support.waiting import eventually
 
+from headrace.clock import SystemClock
 from headrace.errors import Conflict, InvalidRequest, NotFound, Overloaded
 from headrace.jobs.desk import JobDesk, Tenant
+from headrace.jobs.job import Job
+from headrace.jobs.outcome import Later
 from headrace.jobs.requests import NewJob
-from headrace.settings.jobs import JobsSettings
+from headrace.jobs.shift import Ended, Shift
+from headrace.settings.jobs import JobsSettings, QueueSettings
 from headrace.store.records.records import Records
+
+WAITS: Final = "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
 
 
 @pytest.fixture
@@ -84,6 +94,40 @@ def test_only_what_failed_is_tried_again(house: JobHouse) -> None:
         house.retry(job)
     house.cancel(job)
     assert house.retry(job).state == "waiting"
+
+
+def test_what_is_cancelled_while_it_fails_is_not_tried_again(house: JobHouse) -> None:
+    (job,) = house.submit("nothing")
+
+    async def fail(desk: JobDesk, records: Records) -> None:
+        shift = Shift(records, SystemClock(), "w")
+        (claimed,) = await shift.claim("default", QueueSettings(), 9)
+        await desk.cancel(TENANT, job)
+        await shift.end([Ended(claimed, Later(0.0, "try_failed", "why"))])
+        assert await desk.events(claimed, 0) == []
+
+    house.ask(fail)
+    found = house.find(job)
+    assert (found.state, found.code, found.ended_s is None) == ("cancelled", "cancelled", False)
+
+
+def test_what_is_cancelled_while_it_is_claimed_stays_so(house: JobHouse, place: Place) -> None:
+    if place.dialect != "postgresql":
+        pytest.skip("one writes at a time")
+    (job,) = house.submit("nothing")
+    limited = QueueSettings(concurrency_total=5)
+
+    async def claim(_: JobDesk, records: Records) -> list[Job]:
+        return await Shift(records, SystemClock(), "w").claim("default", limited, 9)
+
+    with psycopg.connect(place.url) as canceller, ThreadPoolExecutor() as thread:
+        canceller.execute("UPDATE headrace_jobs SET state = 'cancelled'")
+        claimed = thread.submit(house.ask, claim)
+        with psycopg.connect(place.url, autocommit=True) as looker:
+            eventually(lambda: looker.execute(WAITS).fetchall())
+        canceller.commit()
+        assert claimed.result(60) == []
+    assert house.find(job).state == "cancelled"
 
 
 @pytest.mark.parametrize(

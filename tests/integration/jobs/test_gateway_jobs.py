@@ -175,6 +175,10 @@ def test_the_header_makes_it_the_same_job(begin: Begin) -> None:
     assert ask(gateway, "/v1/jobs", question("Say hello"), headers=once)[1]["id"] == first
     status, told = ask(gateway, "/v1/jobs", question("Say bye"), headers=once)
     assert (status, told["error"]["code"]) == (409, "idempotency_key_reused")
+    for key in ("", "k" * 256):
+        for path, body in (("/v1/jobs", question("x")), ("/api/create", {"prompt": "x"})):
+            status, told = ask(gateway, path, body, headers={"idempotency-key": key})
+            assert (status, told["error"]["param"]) == (400, "idempotency_key")
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from headrace.errors import InvalidRequest
@@ -80,6 +83,18 @@ def test_too_many_scenes_are_refused() -> None:
     assert len(scenes_of("A.\n\n" * SCENES_MAX)) == SCENES_MAX
     with pytest.raises(InvalidRequest, match="501 scenes"):
         scenes_of("A.\n\n" * (SCENES_MAX + 1))
+
+
+@pytest.mark.parametrize("unit", ["x", "a. ", "好", "b? ", "好 ", '."'])
+def test_the_longest_scripts_hold_nobody_up(unit: str) -> None:
+    """In another process, as nothing else could end it: what is square in length takes minutes."""
+    code = (
+        "import sys; from headrace.errors import InvalidRequest; "
+        "from headrace.video.script import SCRIPT_CHARS_MAX, scenes_of\n"
+        "try: scenes_of((sys.argv[1] * SCRIPT_CHARS_MAX)[:SCRIPT_CHARS_MAX])\n"
+        "except InvalidRequest: pass\n"
+    )
+    subprocess.run([sys.executable, "-c", code, unit], check=True, timeout=15)
 
 
 def test_a_title_is_one_line_of_bounded_length() -> None:

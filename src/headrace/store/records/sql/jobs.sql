@@ -67,7 +67,7 @@ UPDATE headrace_jobs SET
     ended_s = CASE WHEN state = 'running' THEN NULL ELSE CAST(:now_s AS DOUBLE PRECISION) END,
     cancel_s = :now_s, version = version + 1
 WHERE id = :id AND tenant = :tenant AND state IN ('waiting', 'delayed', 'running')
-    AND cancel_s IS NULL;
+    AND (cancel_s IS NULL OR state <> 'running');
 
 -- name: retry
 -- for: a job that failed or was cancelled, from the beginning of its tries
@@ -171,7 +171,8 @@ chosen AS MATERIALIZED (
 UPDATE headrace_jobs SET
     state = 'running', worker = :worker, claim = :claim, fence = fence + 1,
     attempts = attempts + 1, started_s = :now_s, version = version + 1
-WHERE id IN (SELECT id FROM chosen);
+-- where nothing locks what was chosen, it may have been cancelled meanwhile
+WHERE id IN (SELECT id FROM chosen) AND state = 'waiting';
 
 -- name: spend
 -- for: what a claim has started, taken from what its queue may start
@@ -207,7 +208,7 @@ WHERE id = :id AND fence = :fence AND state = 'running';
 -- for: an event, with the number of the change that it belongs to
 INSERT INTO headrace_job_events (job, number, at_s, event, data)
 SELECT id, version, :now_s, :event, :data FROM headrace_jobs
-WHERE id = :id AND fence = :fence
+WHERE id = :id AND fence = :fence AND state <> 'cancelled'
 ON CONFLICT DO NOTHING;
 
 -- name: finish
@@ -219,9 +220,13 @@ UPDATE headrace_jobs SET
 WHERE id = :id AND fence = :fence AND state = 'running';
 
 -- name: later
--- for: a job that is to be tried again
+-- for: a job that is to be tried again, unless somebody wanted it cancelled meanwhile
 UPDATE headrace_jobs SET
-    state = 'delayed', due_s = :due_s, code = CAST(:code AS TEXT), reason = CAST(:reason AS TEXT),
+    state = CASE WHEN cancel_s IS NULL THEN 'delayed' ELSE 'cancelled' END,
+    ended_s = CASE WHEN cancel_s IS NULL THEN NULL ELSE CAST(:now_s AS DOUBLE PRECISION) END,
+    due_s = :due_s,
+    code = CASE WHEN cancel_s IS NULL THEN CAST(:code AS TEXT) ELSE 'cancelled' END,
+    reason = CASE WHEN cancel_s IS NULL THEN CAST(:reason AS TEXT) ELSE 'It was cancelled.' END,
     attempts = attempts - :uncounted, worker = NULL, claim = NULL, version = version + 1
 WHERE id = :id AND fence = :fence AND state = 'running';
 
