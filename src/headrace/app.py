@@ -20,7 +20,6 @@ from headrace.conversations.room import ConversationRoom
 from headrace.gateway.aiming.aim import read_weights
 from headrace.gateway.aiming.intents import read_classifiers
 from headrace.gateway.calls.lanes import Trust
-from headrace.gateway.shaping.shortening import check_shortener
 from headrace.gateway.templating.uses import check_uses
 from headrace.jobs.built_in import built_in_kinds
 from headrace.jobs.room import JobsRoom
@@ -86,6 +85,8 @@ def check_files(settings: Settings) -> None:
     read_classifiers(settings)
     server_tls(settings.listen.tls)
     if settings.prompt.compress.shortener is not None:
+        from headrace.gateway.shaping.shortening import check_shortener
+
         check_shortener(settings.prompt.compress.shortener)
     trust = Trust()
     for name, provider in settings.providers.items():

@@ -13,7 +13,8 @@ import msgspec
 from headrace.clock import SystemClock
 from headrace.jobs.context import JobContext, JobFailed
 from headrace.jobs.kinds import JobKind, Kinds
-from headrace.jobs.process import Posting, WorkerProcess
+from headrace.jobs.posting import Posting
+from headrace.jobs.process import WorkerProcess
 from headrace.settings.jobs import JobsSettings
 
 EFFECTS = "effects"

@@ -1,9 +1,7 @@
 """Asking the console of a running gateway."""
 
 import json
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -51,6 +49,9 @@ def ask_console(
     address = url.rstrip("/") + path
     body = None if document is None else json.dumps(document).encode()
     headers = {} if body is None else {"content-type": "application/json"}
+    import urllib.error
+    import urllib.request
+
     request = urllib.request.Request(  # noqa: S310  # http(s) only, checked
         address, body, headers, method=method
     )

@@ -1,9 +1,7 @@
 """Asking a running gateway about jobs."""
 
 import json
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, NoReturn
 
@@ -64,6 +62,9 @@ class Gateway:
                     yield name, json.loads(value)
 
     def _open(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        import urllib.error
+        import urllib.request
+
         request = urllib.request.Request(  # noqa: S310  # http(s) only, checked
             self._url + path,
             method=method,

@@ -12,7 +12,8 @@ import uvloop
 from headrace.clock import SystemClock
 from headrace.jobs.built_in import built_in_kinds
 from headrace.jobs.embedded import IDLE_S, EmbeddedLock, Order
-from headrace.jobs.process import JOBS_FOLDER, Posting, WorkerProcess
+from headrace.jobs.posting import JOBS_FOLDER, Posting
+from headrace.jobs.process import WorkerProcess
 from headrace.observe.logs import open_direct_log
 from headrace.settings import from_environment, load_settings
 from headrace.settings.jobs import JobsSettings

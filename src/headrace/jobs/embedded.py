@@ -20,7 +20,7 @@ import msgspec
 from headrace.clock import Clock
 from headrace.gateway.tasks import Spawn
 from headrace.jobs.liveness import is_free
-from headrace.jobs.process import Posting
+from headrace.jobs.posting import Posting
 from headrace.settings.jobs import JobsSettings
 from headrace.store.voice import Say
 

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from headrace.clock import Clock
-from headrace.errors import InvalidRequest, SettingsInvalid
+from headrace.errors import SettingsInvalid
 from headrace.gateway.tasks import Tasks
 from headrace.ids import Ids
 from headrace.jobs.amqp.link import check_package
@@ -22,6 +22,7 @@ from headrace.jobs.desk import JobDesk
 from headrace.jobs.durable import DurableSteps
 from headrace.jobs.gateway_models import GatewayModels
 from headrace.jobs.kinds import Kinds
+from headrace.jobs.posting import JOBS_FOLDER, Posting, check_schedules
 from headrace.jobs.running import Bench
 from headrace.jobs.shift import Shift
 from headrace.jobs.upkeep import Oblivion, Schedules
@@ -34,31 +35,10 @@ from headrace.store.records.records import Records
 from headrace.store.sqlite_module import sqlite_module
 from headrace.store.voice import Say
 
-JOBS_FOLDER: Final = "jobs"
 _TICK_S: Final = 0.25
 _SCHEDULES_S: Final = 1.0
 _OBLIVION_S: Final = 10.0
 _CLOSE_S: Final = 5.0
-
-
-class Posting(msgspec.Struct, frozen=True):
-    """Where a process works.
-
-    Attributes:
-        store_url: where jobs are kept; holds a password, maybe.
-        data_dir: where files are kept.
-        gateway: where models are asked.
-        queues: those it serves; all there are, where none is named.
-        key: of the gateway; None where keys are open.
-        is_deputy: whether the key lets it ask for the keys that submitted its jobs.
-    """
-
-    store_url: str
-    data_dir: str
-    gateway: str
-    queues: tuple[str, ...] = ()
-    key: str | None = None
-    is_deputy: bool = False
 
 
 def served_queues(
@@ -77,19 +57,6 @@ def served_queues(
                 f"--queues: no queue '{name}'; there are {', '.join(sorted(known))}"
             )
     return {name: known[name] for name in (wanted or sorted(known))}
-
-
-def check_schedules(settings: JobsSettings, kinds: Kinds) -> None:
-    """See that each schedule submits a job that can be done.
-
-    Raises:
-        SettingsInvalid: one does not.
-    """
-    for name, schedule in settings.schedules.items():
-        try:
-            kinds.find(schedule.kind).read(msgspec.json.decode(schedule.input))
-        except InvalidRequest as error:
-            raise SettingsInvalid(f"jobs.schedules.{name}: {error.message}") from None
 
 
 class _Idle(msgspec.Struct, frozen=True):

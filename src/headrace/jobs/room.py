@@ -16,7 +16,7 @@ from headrace.jobs.embedded import EmbeddedWorker, Order
 from headrace.jobs.events import Watchers
 from headrace.jobs.gauges import EVERY_S, JobGauges
 from headrace.jobs.kinds import Kinds
-from headrace.jobs.process import JOBS_FOLDER, Posting, check_schedules
+from headrace.jobs.posting import JOBS_FOLDER, Posting, check_schedules
 from headrace.jobs.routes import JobRoutes
 from headrace.observe.job_metrics import JobMetrics
 from headrace.settings import Settings
