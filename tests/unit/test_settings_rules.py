@@ -16,12 +16,14 @@ from headrace.settings import (
     Secret,
     Settings,
     StoreSettings,
+    check_journal,
     check_listen,
     from_environment,
     notices,
     parse_settings,
 )
 from headrace.settings.environment import KNOWN_PROVIDERS
+from headrace.settings.ledger import LedgerSettings
 from headrace.settings.targets import TargetSettings
 from headrace.settings.values import parse_origin
 
@@ -197,3 +199,11 @@ def test_the_bounds_of_a_stay_go_together(reuse: str, complaint: str) -> None:
         parse_settings(f"{provider}cache: {{reuse: {reuse}}}", {}, "h.yaml")
     assert complaint in str(caught.value)
     assert str(caught.value).count("h.yaml:") == 1
+
+
+def test_each_worker_has_room_in_the_journal() -> None:
+    small = LedgerSettings(journal_mb_max=31)
+    with pytest.raises(SettingsInvalid, match=r"journal_mb_max is 31, and 4 workers"):
+        check_journal(small, 4)
+    check_journal(small, 3)
+    check_journal(LedgerSettings(journal_mb_max=31, enabled=False), 4)

@@ -30,7 +30,7 @@ def check(
     """
     from headrace.app import check_files
     from headrace.cli.notes import notes
-    from headrace.settings import check_listen, load_settings
+    from headrace.settings import check_journal, check_listen, load_settings
 
     try:
         settings = load_settings(file, for_serving=True)
@@ -39,6 +39,7 @@ def check(
         raise typer.Exit(1) from None
     try:
         check_listen(settings)
+        check_journal(settings.ledger, settings.listen.workers)
         check_files(settings)
     except SettingsInvalid as error:
         typer.echo(f"{file}: {error.message}", err=True)

@@ -53,13 +53,20 @@ def serve(
     """
     from headrace.cli.notes import notes
     from headrace.identity.key_start import needs_keys
-    from headrace.settings import check_listen, from_environment, is_loopback, load_settings
+    from headrace.settings import (
+        check_journal,
+        check_listen,
+        from_environment,
+        is_loopback,
+        load_settings,
+    )
 
     def load(*, is_start: bool = False) -> "Settings":
         settings = from_environment(os.environ) if config is None else load_settings(config)
         settings = override(settings, host=host, port=port, workers=workers, data_dir=data_dir)
         if not (is_loopback(settings.listen.host) or needs_keys(settings, asks_store=is_start)):
             check_listen(settings)
+        check_journal(settings.ledger, settings.listen.workers)
         return settings
 
     settings = load(is_start=True)

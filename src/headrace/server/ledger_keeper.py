@@ -98,7 +98,7 @@ class LedgerKeeper:
                 await asyncio.to_thread(self._journal.prepare)
             if wants_sync:
                 await asyncio.to_thread(self._journal.sync)
-        except (OSError, ValueError) as error:  # a segment that was finished meanwhile
+        except OSError as error:
             self._say("warning", "ledger_sync_failed", detail=str(error))
         finally:
             self._is_busy = False
@@ -166,10 +166,16 @@ def open_journal(settings: Settings, clock: Clock) -> Journal:
     """The journal of this process.
 
     Raises:
-        OSError: its folder cannot be written.
+        OSError: its folder cannot be made.
     """
-    bytes_max = settings.ledger.journal_mb_max * _MIB
-    return Journal(ledger_folder(settings), bytes_max, clock, secrets.token_bytes)
+    terms = settings.ledger
+    return Journal(
+        ledger_folder(settings),
+        terms.journal_mb_max * _MIB,
+        clock,
+        secrets.token_bytes,
+        syncs=terms.fsync_s > 0,
+    )
 
 
 def ledger_folder(settings: Settings) -> Path:

@@ -2,6 +2,7 @@
 
 from headrace.settings.environment import from_environment
 from headrace.settings.keys import KeySettings
+from headrace.settings.ledger import check_journal
 from headrace.settings.load import load_settings, parse_settings
 from headrace.settings.log import LogSettings
 from headrace.settings.rules import check_listen, is_loopback, notices
@@ -32,6 +33,7 @@ __all__ = (
     "SettingsSource",
     "StoreSettings",
     "TlsSettings",
+    "check_journal",
     "check_listen",
     "from_environment",
     "is_loopback",

@@ -2,11 +2,13 @@
 
 import random
 import resource
+import secrets
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from tests.support.gateway import Gateway
@@ -15,8 +17,11 @@ from tests.support.postgres import PostgresServer
 from tests.support.waiting import eventually
 from tests.support.wire import Response, connect, encode_request
 
+from headrace.clock import SystemClock
 from headrace.sim.options import SimOptions
 from headrace.sim.thread import ThreadedSim, running
+from headrace.store.journal.journal import Journal
+from headrace.store.ledger.row import ContentRow
 
 PATH = "/v1/chat/completions"
 CLIENTS = 4
@@ -181,6 +186,22 @@ def test_a_full_journal_costs_rows_and_no_calls(tmp_path: Path, sim: ThreadedSim
         assert "ledger_row_lost" in [each["event"] for each in gateway.events()]
         held = sum(path.stat().st_size for path in (tmp_path / "data" / "ledger").iterdir())
         assert held <= 8 << 20
+
+
+def test_a_journal_that_is_full_at_the_start_is_taken(tmp_path: Path, sim: ThreadedSim) -> None:
+    data_dir = tmp_path / "data"
+    journal = Journal(data_dir / "ledger", 8 << 20, SystemClock(), secrets.token_bytes)
+    said = ContentRow("call-1", SystemClock().wall_s(), "acme", "x" * 250_000, "")
+    while journal.append(msgspec.msgpack.encode(said)):
+        pass
+    journal.close()
+    whole = settings(sim, data_dir, ledger={"journal_mb_max": 8})
+    with Gateway(tmp_path / "gateway", whole) as gateway:
+
+        def is_written_down() -> bool:
+            return ask(gateway, 1).status == 200 and len(stored(data_dir)) > 0
+
+        eventually(is_written_down, timeout_s=30.0)
 
 
 def test_garbage_in_the_folder_is_passed_over(tmp_path: Path, sim: ThreadedSim) -> None:

@@ -1,6 +1,7 @@
 """Prompts and answers in the ledger, where that is wanted: redacted before they are written."""
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -17,6 +18,10 @@ _REDACTED: Final = "[redacted]"
 _WAITING_MAX: Final = 64
 # A secret that begins within the bound may end behind it, and is found there.
 _MARGIN_BYTES: Final = 1024
+# In JSON a word may begin right behind the letter of one, which is no part of it. A zero, which no
+# text of JSON has and no database takes, keeps them apart.
+_ESCAPE: Final = re.compile(r"\\(?:[bfnrt]|u[0-9A-Fa-f]{4})")
+_APART: Final = "\0"
 
 Redact = Callable[[str], str]
 
@@ -108,9 +113,15 @@ def make_redact(patterns: Sequence[str]) -> Redact:
         except re2.error as error:
             raise SettingsInvalid(f"ledger.redact: {pattern!r} cannot be read: {error}") from None
 
-    def redact(text: str) -> str:
+    def clean(text: str) -> str:
         for pattern in found:
             text = pattern.sub(_REDACTED, text)
         return text
+
+    def redact(text: str) -> str:
+        if "\\" in text:
+            apart = _ESCAPE.sub(rf"\g<0>{_APART}", text.replace(_APART, ""))
+            text = clean(apart).replace(_APART, "")
+        return clean(text)
 
     return redact

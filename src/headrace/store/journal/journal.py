@@ -17,11 +17,14 @@ from headrace.store.journal.segment import (
     Segment,
     create_segment,
     is_abandoned,
+    sync_path,
 )
 
 SEGMENT_BYTES: Final = 4 << 20
 # While there is no room, looking for some takes a look at the folder each time.
 _RETRY_S: Final = 1.0
+# A segment takes milliseconds to make.
+_MAKING_S_MAX: Final = 60.0
 
 
 class Journal:
@@ -33,9 +36,11 @@ class Journal:
         clock: the time.
         token: gives random bytes.
         segment_bytes: of one segment.
+        syncs: whether `sync` will be called.
 
     Raises:
-        OSError: the folder cannot be made, or not be written.
+        OSError: the folder cannot be made. One that is full, or cannot be written yet, is no
+            error: each record looks for room again.
 
     Attributes:
         problem: why the last record was not taken; empty where it was.
@@ -48,11 +53,13 @@ class Journal:
         clock: Clock,
         token: Callable[[int], bytes],
         segment_bytes: int = SEGMENT_BYTES,
+        *,
+        syncs: bool = False,
     ) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
         self._bytes_max = bytes_max
-        self._now_s = clock.monotonic_s
+        self._now_s, self._wall_s = clock.monotonic_s, clock.wall_s
         self._token = token
         self._segment_bytes = segment_bytes
         self._segment: Segment | None = None
@@ -60,10 +67,9 @@ class Journal:
         self._memory = memoryview(bytearray())
         self._position = self._size = 0
         self._retry_s = -_RETRY_S
-        self.problem = ""
-        remove_unfinished(folder)
-        if problem := self._try_next():
-            raise OSError(problem)
+        # Finished since the disk was made to write them; `None` where nobody wants to know.
+        self._unsynced: list[Path] | None = [] if syncs else None
+        self.problem = self._try_next()
 
     @property
     def wants_spare(self) -> bool:
@@ -97,10 +103,16 @@ class Journal:
         """Have the disk write what was appended, in whatever thread.
 
         Raises:
-            OSError: it cannot.
+            OSError: it cannot; what it did not write is tried again by the next one.
         """
-        if (segment := self._segment) is not None:
-            segment.sync()
+        segment = self._segment  # before the others: it may be one of them at once
+        unsynced = self._unsynced or []
+        while unsynced:
+            sync_path(unsynced[0])
+            del unsynced[0]
+        if segment is not None:
+            sync_path(segment.path)
+        sync_path(self._folder)  # or new segments would have no names
 
     def close(self) -> None:
         """Finish the segment under way; nothing is appended any more."""
@@ -141,6 +153,7 @@ class Journal:
         return ""
 
     def _make(self) -> Segment:
+        remove_unfinished(self._folder, self._wall_s())
         held = folder_bytes(self._folder)
         if held + self._segment_bytes > self._bytes_max:
             raise OSError(f"the journal is full: it holds {held >> 20} MiB (ledger.journal_mb_max)")
@@ -151,6 +164,8 @@ class Journal:
         self._memory.release()
         if segment is not None:
             segment.close(self._position)
+            if self._unsynced is not None:
+                self._unsynced.append(segment.path)
         self._memory = memoryview(bytearray())
         self._position = self._size = 0
 
@@ -177,8 +192,14 @@ def folder_bytes(folder: Path) -> int:
     return held
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Remove what processes left behind that died while they made a segment."""
+def remove_unfinished(folder: Path, now_s: float) -> None:
+    """Remove what processes left behind that died while they made a segment.
+
+    Args:
+        folder: of all segments.
+        now_s: seconds since the epoch; what is young may be about to be locked by who makes it.
+    """
     for path in folder.glob("*" + NEW_SUFFIX):
-        if is_abandoned(path):
-            path.unlink(missing_ok=True)
+        with suppress(OSError):
+            if now_s - path.stat().st_mtime > _MAKING_S_MAX and is_abandoned(path):
+                path.unlink()

@@ -58,14 +58,6 @@ class Segment(NamedTuple):
         finally:
             os.close(self.descriptor)
 
-    def sync(self) -> None:
-        """Have the disk write what was appended; takes its time.
-
-        Raises:
-            OSError: it cannot.
-        """
-        os.fdatasync(self.descriptor)
-
 
 def create_segment(folder: Path, name: bytes, size: int) -> Segment:
     """Make a segment.
@@ -162,6 +154,24 @@ class SegmentReader:
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._descriptor)
+
+
+def sync_path(path: Path) -> None:
+    """Have the disk write a file, whoever wrote it, or the names in a folder; takes its time.
+
+    One that is gone is passed over: the store has what stood in it.
+
+    Raises:
+        OSError: it cannot.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def is_abandoned(path: Path) -> bool:

@@ -156,10 +156,55 @@ def test_the_next_segment_may_be_made_ahead(tmp_path: Path) -> None:
 
 
 def test_what_others_left_unfinished_is_removed(tmp_path: Path) -> None:
-    (tmp_path / ("0" * 32 + NEW_SUFFIX)).write_bytes(b"")
-    held = journal(tmp_path)
-    assert not list(tmp_path.glob("*" + NEW_SUFFIX))
+    left, young = (tmp_path / (digit * 32 + NEW_SUFFIX) for digit in "01")
+    clock = ManualClock()
+    for path, age_s in ((left, 61), (young, 0)):
+        path.write_bytes(b"")
+        os.utime(path, (0.0, clock.wall_s() - age_s))
+    held = journal(tmp_path, clock=clock)
+    # The young one may be that of a process which has opened it, and not locked it yet.
+    assert list(tmp_path.glob("*" + NEW_SUFFIX)) == [young]
     held.close()
+
+
+def test_a_journal_that_is_full_at_the_start_takes_records_later(tmp_path: Path) -> None:
+    clock = ManualClock()
+    before = journal(tmp_path, 2 * SIZE, clock)
+    while before.append(b"x" * 1000):
+        pass
+    before.close()
+    after = journal(tmp_path, 2 * SIZE, clock, first=1000)
+    assert "full" in after.problem
+    assert not after.append(b"y")
+    min(segment_paths(tmp_path)).unlink()
+    clock.advance(2.0)
+    assert after.append(b"y")
+    after.close()
+
+
+def test_finished_segments_are_synced_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: set[int] = set()
+    really_sync = os.fdatasync
+
+    def sync(descriptor: int) -> None:
+        synced.add(os.fstat(descriptor).st_ino)
+        really_sync(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", sync)
+    names = tokens()
+    writing = Journal(tmp_path, 1 << 20, ManualClock(), lambda _: next(names), SIZE, syncs=True)
+    for _ in range(10):
+        writing.append(b"x" * 1000)
+    written = segment_paths(tmp_path)
+    assert len(written) > 2
+    inodes = {path.stat().st_ino for path in (*written[1:], tmp_path)}
+    written[0].unlink()  # the store has it
+    writing.sync()
+    assert inodes <= synced
+    synced.clear()
+    writing.sync()
+    assert len(synced) == 2  # the one under way, and the folder
+    writing.close()
 
 
 def test_two_journals_in_one_folder(tmp_path: Path) -> None:
