@@ -22,6 +22,10 @@ class StoreFull(StoreFault):
     """There is no room on the disk. What is held can still be read."""
 
 
+class StoreRefused(StoreFault):
+    """The database does not take these values, however often it is asked."""
+
+
 class StoreLost(StoreFault):
     """The connection, or what it led to, is gone; on a new one the same may succeed."""
 

@@ -5,7 +5,14 @@ from typing import Final
 import psycopg
 from psycopg import errors
 
-from headrace.store.faults import StoreBusy, StoreFault, StoreFull, StoreLost, StoreTimeout
+from headrace.store.faults import (
+    StoreBusy,
+    StoreFault,
+    StoreFull,
+    StoreLost,
+    StoreRefused,
+    StoreTimeout,
+)
 
 _BUSY: Final = (
     errors.LockNotAvailable,
@@ -39,6 +46,8 @@ def fault_of(error: object, name: str) -> StoreFault:
         return StoreFull(why)
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return StoreLost(why)
+    if isinstance(error, psycopg.DataError | psycopg.IntegrityError):
+        return StoreRefused(why)
     return StoreFault(why)
 
 

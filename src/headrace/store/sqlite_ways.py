@@ -9,7 +9,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from headrace.store.faults import StoreBusy, StoreFault, StoreFull, StoreLost, StoreTimeout
+from headrace.store.faults import (
+    StoreBusy,
+    StoreFault,
+    StoreFull,
+    StoreLost,
+    StoreRefused,
+    StoreTimeout,
+)
 
 DAMAGED: Final = frozenset(
     {
@@ -66,6 +73,8 @@ def fault_of(cause: object, why: str) -> StoreFault:
             return StoreFull(why)
         case sqlite3.SQLITE_INTERRUPT:
             return StoreTimeout(why)
+        case sqlite3.SQLITE_CONSTRAINT | sqlite3.SQLITE_MISMATCH | sqlite3.SQLITE_TOOBIG:
+            return StoreRefused(why)
     if isinstance(cause, OSError) and cause.errno in _NO_ROOM:
         return StoreFull(why)
     return StoreFault(why)

@@ -18,6 +18,7 @@ from tests.support.waiting import eventually
 from headrace.clock import ManualClock
 from headrace.sim.options import SimOptions
 from headrace.sim.thread import ThreadedSim, running
+from headrace.store.ledger import usage as usage_module
 from headrace.store.ledger.row import CallRow, ContentRow
 from headrace.store.ledger.usage import Question, UsageReader
 from headrace.store.records.records import Records
@@ -58,7 +59,8 @@ def test_sums_are_told_apart_by_what_is_wanted(place: Place, tmp_path: Path) -> 
         told = await reader.usage(ALL, ("model",))
         assert [(each["model"], each["calls"]) for each in told["data"]] == [
             ("gpt-4o", 1),
-            ("gpt-4o-mini", 4),
+            ("gpt-4o-mini", 3),
+            ("", 1),  # the one that did not answer
         ]
         total = told["total"]
         assert (total["calls"], total["errors"]) == (5, 1)
@@ -84,6 +86,21 @@ def test_sums_are_told_apart_by_what_is_wanted(place: Place, tmp_path: Path) -> 
         assert (await reader.usage(narrow, ()))["total"]["calls"] == 4
         empty = Question(date(2020, 1, 1), date(2020, 1, 2))
         assert (await reader.usage(empty, ()))["data"] == []
+
+    use(place, tmp_path, rows, work)
+
+
+@pytest.mark.parametrize("period", ["day", "month"])
+def test_the_total_counts_groups_that_are_left_out(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, period: str
+) -> None:
+    monkeypatch.setattr(usage_module, "GROUPS_MAX", 2)
+    rows = [call(n, model=f"model-{n}") for n in range(5)]
+
+    async def work(reader: UsageReader) -> None:
+        told = await reader.usage(ALL, (period, "model"))
+        assert (len(told["data"]), told["truncated"]) == (2, True)
+        assert (told["total"]["calls"], told["total"]["output_tokens"]) == (5, 100)
 
     use(place, tmp_path, rows, work)
 

@@ -45,6 +45,15 @@ SELECT * FROM headrace_call_contents;
 -- name: tables [postgresql]
 -- for: the tables of months
 SELECT relname AS name FROM pg_class WHERE relname LIKE 'headrace_calls_2%' AND relkind = 'r';
+
+-- name: refuse [postgresql]
+-- for: a database that takes all calls but one
+ALTER TABLE headrace_calls ADD CHECK (id <> 'call-7');
+
+-- name: refuse [sqlite]
+-- for: a database that takes all calls but one
+CREATE TRIGGER refuse BEFORE INSERT ON headrace_calls WHEN NEW.id = 'call-7'
+BEGIN SELECT RAISE(ABORT, 'no'); END;
 """
 
 
@@ -56,12 +65,16 @@ def use(place: Place, work: Callable[[Records], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
-async def told(records: Records, query: str) -> list[dict[str, Any]]:
+def looking(records: Records) -> Records:
     from headrace.store.records.queries import Queries, parse_queries
 
     dialect = records.dialect
     queries = Queries(dialect, parse_queries("t", QUERIES, dialect))
-    return await Records(records._driver, queries).fetch(f"t.{query}")
+    return Records(records._driver, queries)
+
+
+async def told(records: Records, query: str) -> list[dict[str, Any]]:
+    return await looking(records).fetch(f"t.{query}")
 
 
 async def assert_stored(records: Records, count: int) -> None:
@@ -201,6 +214,42 @@ def test_damage_is_passed_over_and_told(place: Place, tmp_path: Path) -> None:
         assert segment_paths(tmp_path) == []
 
     use(place, work)
+
+
+def test_a_row_that_the_database_refuses_holds_up_no_other(place: Place, tmp_path: Path) -> None:
+    async def work(records: Records) -> None:
+        await records.ready()
+        await looking(records).write(Step("t.refuse"))
+        write_journal(tmp_path, [call(n) for n in range(30)])
+        tally = Tally()
+        await shipper(tmp_path, records, tally).ship()
+        rows = await told(records, "calls")
+        assert {row["id"] for row in rows} == {f"call-{n}" for n in range(30) if n != 7}
+        assert_sums(rows, await told(records, "days"))
+        assert (tally.stored, tally.damaged, tally.said) == (29, 1, ["ledger_row_refused"])
+        assert segment_paths(tmp_path) == []
+
+    use(place, work)
+    (aside,) = tmp_path.glob("*.refused")
+    assert b"call-7" in aside.read_bytes()
+
+
+def test_a_gateway_that_was_idle_opens_no_store_at_its_end(tmp_path: Path) -> None:
+    class Untouched(Records):
+        def __init__(self) -> None: ...
+
+        async def fetch(self, *_: Any, **__: Any) -> Any:
+            raise AssertionError("asked")
+
+    async def main() -> None:
+        journal = write_journal(tmp_path, [], is_closed=False)
+        shipping = shipper(tmp_path, Untouched(), Tally())
+        await shipping.ship()
+        journal.close()
+        await shipping.stop(5.0)
+        assert segment_paths(tmp_path) == []
+
+    asyncio.run(main())
 
 
 def test_what_was_said_is_stored_apart(place: Place, tmp_path: Path) -> None:

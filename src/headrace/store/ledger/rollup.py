@@ -15,8 +15,8 @@ COUNTS: Final = (
 )
 # The year 9999: what a clock says beyond is not told apart.
 _DAYS_MAX: Final = 2_932_896
+_OK: Final = 200
 _ERRORS: Final = 400
-_GONE: Final = 499
 
 Group = dict[str, Any]
 
@@ -24,7 +24,8 @@ Group = dict[str, Any]
 class Sums:
     """What calls come to for each day, caller, model, way of the cache, intent and purpose.
 
-    The names of models that were refused are whatever callers made up, so they are left out.
+    A model that did not answer, and has no price, may be a name that callers made up. Such names
+    have no end, so they are left out.
     """
 
     def __init__(self) -> None:
@@ -33,7 +34,7 @@ class Sums:
     def add(self, row: CallRow) -> None:
         """Add a call."""
         groups = self._groups
-        model = "" if _ERRORS <= row.status < _GONE else row.model
+        model = row.model if row.status == _OK or row.cost_nano else ""
         who = row.tenant, row.key_name, model, row.provider
         key = (row.at_s // SECONDS_PER_DAY, *who, row.cache, row.intent, row.purpose)
         counts = groups.get(key)

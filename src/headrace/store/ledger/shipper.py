@@ -17,8 +17,8 @@ from typing import Final
 import msgspec
 
 from headrace.clock import Clock
-from headrace.store.faults import StoreClosed, StoreFault
-from headrace.store.journal.frames import Portion
+from headrace.store.faults import StoreClosed, StoreFault, StoreRefused
+from headrace.store.journal.frames import Portion, frame
 from headrace.store.journal.journal import folder_bytes, segment_paths
 from headrace.store.journal.segment import START, NotASegment, SegmentReader
 from headrace.store.ledger.batch import Batch, BatchMaker, Values
@@ -178,8 +178,12 @@ class Shipper:
     async def _take(self, reading: "_Reading") -> None:
         reader = reading.reader
         if reading.position < 0:
+            # An idle gateway opens no database.
+            if reader.is_read(START):
+                self._done_with(reader)
+                return
             if reader.is_empty() and not reader.is_finished():
-                return  # an idle gateway opens no database
+                return
             reading.position = await self._reached(reader)
         for _ in range(_BATCHES_MAX):
             began_s = self._clock.monotonic_s()
@@ -187,17 +191,36 @@ class Shipper:
             if portion.end == reading.position:
                 break
             self._counts.pending(pending)
-            self._note_damage(reader, portion, batch)
-            await self._store(reading, portion, batch)
+            try:
+                await self._store(reading, portion, batch)
+            except StoreRefused as fault:
+                await self._narrow(reading, portion, fault)
+            else:
+                self._note_damage(reader, portion, batch)
+                reading.count_max = min(2 * reading.count_max, BATCH_ROWS)
             await self._rest(self._pause_s(self._clock.monotonic_s() - began_s, pending))
         if reader.is_read(reading.position):
-            del self._readers[reader.path]
-            reader.close()
-            reader.path.unlink(missing_ok=True)
+            self._done_with(reader)
+
+    def _done_with(self, reader: SegmentReader) -> None:
+        del self._readers[reader.path]
+        reader.close()
+        reader.path.unlink(missing_ok=True)
+
+    async def _narrow(self, reading: "_Reading", portion: Portion, fault: StoreRefused) -> None:
+        """Look for what the database refuses in smaller batches; one row is put aside."""
+        count = len(portion.records)
+        if count > 1:
+            reading.count_max = count // 2
+            return
+        await asyncio.to_thread(_put_aside, reading.reader.path, portion.records)
+        await self._store(reading, portion, BatchMaker().batch())
+        self._counts.damaged(1)
+        self._say("error", "ledger_row_refused", about=reading.reader.path.name, detail=str(fault))
 
     def _read(self, reading: "_Reading") -> tuple[Portion, Batch, int]:
         """The next batch, and how many bytes all journals have."""
-        portion = reading.reader.read(reading.position, BATCH_ROWS)
+        portion = reading.reader.read(reading.position, reading.count_max)
         maker = BatchMaker()
         for start in range(0, len(portion.records), _ROWS_AT_ONCE):
             maker.add(portion.records[start : start + _ROWS_AT_ONCE])
@@ -283,13 +306,20 @@ class Shipper:
 
 
 class _Reading:
-    """A segment being taken, and how far; -1 where the store has to be asked."""
+    """A segment being taken, how far (-1 where the store has to be asked), and how much at once."""
 
-    __slots__ = ("position", "reader")
+    __slots__ = ("count_max", "position", "reader")
 
     def __init__(self, reader: SegmentReader) -> None:
         self.reader = reader
         self.position = -1
+        self.count_max = BATCH_ROWS
+
+
+def _put_aside(path: Path, records: list[bytes]) -> None:
+    """Keep what the database refuses beside the segment that it stood in."""
+    with path.with_suffix(".refused").open("ab") as aside:
+        aside.writelines(map(frame, records))
 
 
 def _json(groups: list[Values]) -> str:

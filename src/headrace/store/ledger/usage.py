@@ -92,13 +92,17 @@ class UsageReader:
         rows = await self._records.fetch(f"ledger.usage_by_{period}", values)
         rows = [row for row in rows if row["calls"]]  # a sum of nothing is a row
         groups = [_group(row, group_by) for row in rows[:GROUPS_MAX]]
+        is_truncated = len(rows) > GROUPS_MAX
+        if is_truncated:  # those that are left out count too
+            whole = dict.fromkeys((f"by_{name}" for name in (period, *NAMES.values())), 0)
+            rows = await self._records.fetch(f"ledger.usage_by_{period}", values | whole)
         return {
             "from": values["first"],
             "to": values["last"],
             "group_by": list(group_by),
             "data": groups,
             "total": _sums({name: sum(row[name] for row in rows) for name in COUNTS}),
-            "truncated": len(rows) > GROUPS_MAX,
+            "truncated": is_truncated,
         }
 
     async def calls(

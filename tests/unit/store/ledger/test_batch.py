@@ -1,6 +1,7 @@
 """Records become rows and sums; what is no row is left out, and what no database takes mended."""
 
 import msgspec
+import pytest
 
 from headrace.store.ledger.batch import Batch, BatchMaker
 from headrace.store.ledger.rollup import COUNTS
@@ -80,9 +81,21 @@ def test_what_went_wrong_is_counted() -> None:
     assert (day["calls"], day["errors"], day["unpriced"], day["estimated"]) == (4, 2, 1, 1)
 
 
-def test_models_that_callers_make_up_have_no_sum_of_their_own() -> None:
-    rows = [call(n, status=404, model=f"made-up-{n}", provider="") for n in range(50)]
-    assert len(read_batch(records(*rows)).days) == 1
+@pytest.mark.parametrize(("status", "cost_nano"), [(404, 0), (499, 0), (499, None), (502, None)])
+def test_models_that_callers_make_up_have_no_sum_of_their_own(
+    status: int, cost_nano: int | None
+) -> None:
+    rows = [
+        call(n, status=status, model=f"made-up-{n}", cost_nano=cost_nano, provider="sim")
+        for n in range(50)
+    ]
+    (day,) = read_batch(records(*rows)).days
+    assert (day["model"], day["calls"]) == ("", 50)
+
+
+def test_what_was_paid_for_has_its_model() -> None:
+    (day,) = read_batch(records(call(1, status=499))).days
+    assert (day["model"], day["cost_nano"]) == ("gpt-4o-mini", 500)
 
 
 def test_what_is_no_row_is_left_out() -> None:
