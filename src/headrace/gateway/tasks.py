@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from headrace.errors import HeadraceError
 
@@ -11,6 +11,11 @@ Subject = TypeVar("Subject")
 Outcome = TypeVar("Outcome")
 OnBug = Callable[[BaseException], None]
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+Work = Callable[[], Coroutine[Any, Any, None]]
+Keep = Callable[[Work], object]
+
+# Long enough that a bug met each time does not fill the machine.
+AGAIN_S: Final = 1.0
 
 
 def attempt(
@@ -32,10 +37,12 @@ class Tasks:
 
     Args:
         on_bug: told of an exception that no one expected.
+        again_s: how long work that is kept going rests after one, in seconds.
     """
 
-    def __init__(self, on_bug: OnBug) -> None:
+    def __init__(self, on_bug: OnBug, again_s: float = AGAIN_S) -> None:
         self._on_bug = on_bug
+        self._again_s = again_s
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -56,12 +63,26 @@ class Tasks:
             self._ended(task)
         return task
 
+    def keep(self, work: Work) -> asyncio.Task[None]:
+        """Start work that is to go on until it is cancelled, whatever goes wrong in it."""
+        return self.spawn(self._keep(work))
+
     async def close(self) -> None:
         """Cancel what runs and wait for it."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _keep(self, work: Work) -> None:
+        while True:
+            try:
+                await work()
+            except Exception as bug:  # noqa: BLE001  # or what it looks after would be left alone
+                self._on_bug(bug)
+            else:
+                return
+            await asyncio.sleep(self._again_s)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

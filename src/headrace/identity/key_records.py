@@ -26,8 +26,8 @@ Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX)]
 Patterns = Annotated[tuple[str, ...], Meta(max_length=MODEL_PATTERNS_MAX)]
 
 
-class KeyTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a key may.
+class KeyTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What a key may. What a later gateway wrote besides is passed over.
 
     Attributes:
         admin: whether it may use the console and operations.
@@ -173,12 +173,14 @@ class KeysSeen(msgspec.Struct, frozen=True):
         change: number of the change after which they were seen; -1 for none.
         had_keys: whether there has ever been one, which keeps callers without out.
         is_known: whether they were ever seen; else there may be others.
+        unread: ids of those that could not be made out, and count for nothing here.
     """
 
     records: tuple[KeyRecord, ...] = ()
     change: int = -1
     had_keys: bool = False
     is_known: bool = True
+    unread: tuple[str, ...] = ()
 
 
 NO_STORE: Final = KeysSeen()

@@ -1,7 +1,7 @@
 """The keys in the store: made, looked for, changed."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -16,6 +16,7 @@ from headrace.identity.key_records import (
     KeyTerms,
     KeyWish,
     checked_wish,
+    known_of,
 )
 from headrace.settings.values import key_digest
 from headrace.store.records.records import Records, Step
@@ -84,9 +85,11 @@ class KeyStore:
         """All keys that count, or may."""
         # First, so that what changes meanwhile is looked at again.
         change = await self.change()
-        records = await self._fetch("keys.live", {"most": KEYS_MAX})
-        had_keys = bool(records) or bool(await self._records.fetch("keys.any"))
-        return KeysSeen(tuple(records), change, had_keys)
+        rows = await self._records.fetch("keys.live", {"most": KEYS_MAX})
+        had_keys = bool(rows) or bool(await self._records.fetch("keys.any"))
+        records = _readable(rows)
+        unread = {row["id"] for row in rows} - {each.id for each in records}
+        return KeysSeen(tuple(records), change, had_keys, unread=tuple(sorted(unread)))
 
     async def create(self, wish: KeyWish) -> NewKey:
         """Make a key.
@@ -149,8 +152,8 @@ class KeyStore:
         if tenant is not None:
             values["tenant"] = tenant
         query = f"keys.{'page' if tenant is None else 'tenant'}_{'up' if is_up else 'down'}"
-        records = await self._fetch(query, values)
-        return Page(tuple(records[:limit]), len(records) > limit)
+        rows = await self._records.fetch(query, values)
+        return Page(tuple(_readable(rows[:limit])), len(rows) > limit)
 
     async def alter(self, key_id: str, wish: KeyWish) -> KeyRecord:
         """Change what a key may; what the wish does not say stays.
@@ -233,14 +236,25 @@ class KeyStore:
             await self._records.write(Step("keys.use", rows))
 
     async def _fetch(self, query: str, values: Mapping[str, object]) -> list[KeyRecord]:
-        return [_record(row) for row in await self._records.fetch(query, values)]
+        return _readable(await self._records.fetch(query, values))
 
     async def _write(self, query: str, values: Mapping[str, object]) -> list[list[dict[str, Any]]]:
         return await self._records.write(Step(query, values), Step("keys.changed"))
 
 
-def _record(row: Mapping[str, Any]) -> KeyRecord:
-    return msgspec.convert({**row, "terms": msgspec.json.decode(row["terms"])}, KeyRecord)
+def _readable(rows: Iterable[Mapping[str, Any]]) -> list[KeyRecord]:
+    """Those keys that can be made out: one that cannot keeps no other out."""
+    return [record for row in rows if (record := _record(row)) is not None]
+
+
+def _record(row: Mapping[str, Any]) -> KeyRecord | None:
+    try:
+        terms = msgspec.json.decode(row["terms"])
+        record = msgspec.convert({**row, "terms": terms}, KeyRecord)
+        list(known_of((record,)))
+    except (ValueError, msgspec.DecodeError, RecursionError):
+        return None
+    return record
 
 
 def _row(record: KeyRecord) -> dict[str, Any]:

@@ -18,6 +18,7 @@ Names = Collection[tuple[str | None, str | None]]
 LOOK_INTERVAL_S: Final = 0.25
 USES_INTERVAL_S: Final = 60.0
 _CLOSE_LIMIT_S: Final = 1.0
+_TOLD_MAX: Final = 5
 
 
 class KeyWatch:
@@ -57,6 +58,7 @@ class KeyWatch:
         self._has_store = has_store
         self._looked_s: float | None = None
         self._failed_s: float | None = None
+        self._is_adopted = True
         self._lock = asyncio.Lock()
         self._uses = uses
         self._uses_due_s = clock.monotonic_s() + USES_INTERVAL_S
@@ -94,7 +96,7 @@ class KeyWatch:
             return
         async with self._lock:
             change = await self._store.change()
-            if change != self.seen.change or self._looked_s is None:
+            if change != self.seen.change or self._looked_s is None or not self._is_adopted:
                 await self._adopt(await self._store.look())
             self._looked_s = self._clock.monotonic_s()
         if self._failed_s is not None:
@@ -104,10 +106,14 @@ class KeyWatch:
     async def _adopt(self, seen: KeysSeen) -> None:
         if self.seen.had_keys and not seen.had_keys:  # a gateway never opens by itself
             seen = msgspec.structs.replace(seen, had_keys=True)
-        is_other = seen != self.seen
-        self.seen = seen
+        is_other = seen != self.seen or not self._is_adopted
+        if seen.unread and seen.unread != self.seen.unread:
+            some = ", ".join(seen.unread[:_TOLD_MAX])
+            self._say("error", "keys_unreadable", detail=f"{len(seen.unread)} keys: {some}")
+        self.seen, self._is_adopted = seen, not is_other
         if is_other:
             self._on_change()
+            self._is_adopted = True  # else they are gone by at the next look
         if is_other or not self._mirror.path.exists():
             await self._keep(seen)
 

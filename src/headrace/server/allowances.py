@@ -1,10 +1,10 @@
 """What callers may: their keys, limits and budgets as settings and store have them together."""
 
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 from headrace.clock import Clock
 from headrace.gateway.engine import Engine
+from headrace.gateway.tasks import Keep
 from headrace.observe.metrics import Metrics
 from headrace.server.books import Books
 from headrace.server.callers import Callers
@@ -76,10 +76,10 @@ class Allowances:
         self._clerk.adopt(settings)
         self._adopt_keys()
 
-    def start(self, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
+    def start(self, keep: Keep) -> None:
         """Begin to look for changes, and to share what is spent."""
-        self.keys.start(spawn)
-        self._clerk.start(spawn)
+        self.keys.start(keep)
+        self._clerk.start(keep)
 
     async def catch_up(self, timeout_s: float) -> None:
         """Wait until keys and budgets are known, each within a limit."""

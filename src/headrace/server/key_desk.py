@@ -1,11 +1,11 @@
 """The keys of a worker: those of the settings and those of the store as one."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from math import inf
-from typing import Any
 
 from headrace.clock import Clock
 from headrace.errors import SettingsInvalid
+from headrace.gateway.tasks import Keep
 from headrace.identity.key_merge import ring_of, with_keys
 from headrace.identity.key_mirror import KeyMirror, store_name
 from headrace.identity.key_records import KeyRecord, KeyWish
@@ -73,9 +73,9 @@ class KeyDesk:
         """For how long the store has not told of keys, in seconds."""
         return self._watch.age_s
 
-    def start(self, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
+    def start(self, keep: Keep) -> None:
         """Begin to look for changes."""
-        spawn(self._watch.look_on())
+        keep(self._watch.look_on)
 
     async def catch_up(self, timeout_s: float) -> None:
         """Look once, within a limit."""

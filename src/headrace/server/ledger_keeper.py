@@ -10,7 +10,7 @@ from headrace.clock import Clock
 from headrace.gateway.engine import Engine
 from headrace.gateway.ledger.contents import Contents
 from headrace.gateway.ledger.ledger import Ledger
-from headrace.gateway.tasks import Spawn
+from headrace.gateway.tasks import Keep, Spawn
 from headrace.observe.metrics import Metrics
 from headrace.server.service import Service
 from headrace.settings import Settings
@@ -62,7 +62,7 @@ class LedgerKeeper:
         self._is_busy = False
         self._spawn: Spawn
 
-    def attach(self, engine: Engine, service: Service) -> None:
+    def attach(self, engine: Engine, service: Service, keep: Keep) -> None:
         """Have an engine and its service write rows, and what was said too, where that is wanted.
 
         Raises:
@@ -71,7 +71,7 @@ class LedgerKeeper:
         self._spawn = engine.spawn
         service.ledger = engine.stock.errands.ledger = self.ledger
         engine.pipeline.landing.ledger = self.ledger
-        self._spawn(self._shipper.run())
+        keep(self._shipper.run)
         if self._settings.content:
             self.ledger.contents = Contents(self._settings, self.ledger.write, engine.spawn)
             engine.pipeline.landing.keeps_bodies = True
@@ -107,7 +107,7 @@ class LedgerKeeper:
 class NoLedger:
     """What there is where no calls are written down."""
 
-    def attach(self, engine: Engine, service: Service) -> None: ...
+    def attach(self, engine: Engine, service: Service, keep: Keep) -> None: ...
 
     def tick(self) -> None: ...
 

@@ -1,11 +1,12 @@
 """Who speaks with the store of what a gateway spends: one worker for all of them."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 from headrace.clock import Clock
 from headrace.gateway.spend.treasury import Treasury
+from headrace.gateway.tasks import Keep
 from headrace.identity.budgets import Leasing
 from headrace.identity.leases import LENT_S
 from headrace.identity.spend_share import SHARE_INTERVAL_S, SpendShare
@@ -80,9 +81,9 @@ class SpendClerk:
         self._spend = settings.spend
         self._treasury.lease_by(self._leasing if self._spend.durable else None)
 
-    def start(self, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
+    def start(self, keep: Keep) -> None:
         """Begin to speak with the store."""
-        spawn(self._run())
+        keep(self._run)
 
     async def catch_up(self, timeout_s: float) -> None:
         """Wait until it is known what others have spent, within a limit."""

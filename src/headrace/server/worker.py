@@ -134,7 +134,7 @@ class Worker:
             events=self._logs.events,
             worker_tag=tag,
         )
-        self._keeper.attach(self._engine, self._service)
+        self._keeper.attach(self._engine, self._service, self._room_tasks.keep)
         self._warming = self._make_warming(settings)
         self._reloads = 0
         self._allowances.attach(self._renew_desk)
@@ -148,7 +148,7 @@ class Worker:
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the supervisor starts workers with some
         self._engine.start()
-        self._allowances.start(self._engine.spawn)
+        self._allowances.start(self._room_tasks.keep)
         await self._engine.catch_up(CATCH_UP_S_MAX)
         await self._allowances.catch_up(CATCH_UP_S_MAX)
         await self._rooms.start()

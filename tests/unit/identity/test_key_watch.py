@@ -1,7 +1,9 @@
 """What a process sees of the keys in the store, and what it makes of a store that is away."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Coroutine
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from tests.support.stores import NOW_S, Place
 
 from headrace.clock import ManualClock
-from headrace.errors import Conflict
+from headrace.errors import Conflict, SettingsInvalid
 from headrace.identity.key_merge import ring_of, with_keys
 from headrace.identity.key_mirror import KeyMirror
 from headrace.identity.key_records import KeysSeen, KeyWish
@@ -17,6 +19,7 @@ from headrace.identity.key_store import KeyStore
 from headrace.identity.key_watch import USES_INTERVAL_S, KeyWatch
 from headrace.ids import Ids
 from headrace.settings import Settings, parse_settings
+from headrace.store.records.open import RECORDS_FILE
 from headrace.store.records.records import Records
 
 
@@ -29,6 +32,7 @@ class House:
         self.mirror = KeyMirror(folder, "store")
         self.events: list[str] = []
         self.changes = 0
+        self.problem: SettingsInvalid | None = None
         self.used: set[tuple[str | None, str | None]] = set()
         self.has_store = has_store
         self.watch = self.look_anew()
@@ -47,6 +51,8 @@ class House:
         return self.watch
 
     def _changed(self) -> None:
+        if self.problem is not None:
+            raise self.problem
         self.changes += 1
 
 
@@ -139,6 +145,57 @@ def test_a_copy_that_cannot_be_written_is_told_of(tmp_path: Path) -> None:
         await house.watch.look()
         assert house.events == ["keys_not_kept"]
         assert len(house.watch.seen.records) == 1
+
+    in_house(tmp_path, work)
+
+
+def spoil(folder: Path, key_id: str, terms: str) -> None:
+    """As another gateway, or a hand, might leave a key."""
+    with closing(sqlite3.connect(folder / RECORDS_FILE)) as records, records:
+        records.execute("UPDATE headrace_keys SET terms = ? WHERE id = ?", (terms, key_id))
+
+
+def test_a_term_that_a_later_gateway_wrote_is_passed_over(tmp_path: Path) -> None:
+    async def work(house: House) -> None:
+        made = await house.store.create(KeyWish(name="a"))
+        spoil(tmp_path, made.record.id, '{"admin": true, "term_of_tomorrow": 1}')
+        await house.watch.look()
+        (seen,) = house.watch.seen.records
+        assert (seen.id, seen.terms.admin, house.events) == (made.record.id, True, [])
+
+    in_house(tmp_path, work)
+
+
+@pytest.mark.parametrize("terms", ["{", "[]", '{"models": 3}', '{"concurrent": -1}'])
+def test_a_key_that_cannot_be_made_out_keeps_no_other_from_being_seen(
+    tmp_path: Path, terms: str
+) -> None:
+    async def work(house: House) -> None:
+        good, bad = [(await house.store.create(KeyWish(name=name))).record for name in "ab"]
+        spoil(tmp_path, bad.id, terms)
+        await house.watch.look()
+        await house.watch.look()
+        assert (house.watch.seen.records, house.events) == ((good,), ["keys_unreadable"])
+        assert house.watch.seen.unread == (bad.id,)
+        page = await house.store.page(limit=10, after=None, is_up=True)
+        assert page.records == (good,)
+        await house.store.revoke(good.id)
+        await house.watch.look()
+        assert house.watch.seen.records == ()
+
+    in_house(tmp_path, work)
+
+
+def test_keys_that_could_not_be_gone_by_are_gone_by_at_the_next_look(tmp_path: Path) -> None:
+    async def work(house: House) -> None:
+        await house.store.create(KeyWish(name="a"))
+        house.problem = SettingsInvalid("there is no room")
+        with pytest.raises(SettingsInvalid):
+            await house.watch.look()
+        house.problem = None
+        await house.watch.look()
+        await house.watch.look()
+        assert house.changes == 1
 
     in_house(tmp_path, work)
 
