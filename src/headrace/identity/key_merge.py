@@ -21,20 +21,22 @@ def ring_of(
         settings: as they were read.
         seen: the keys of the store.
         wall_s: tells the time, seconds since the epoch.
-        without: ids of keys to leave out.
+        without: ids of keys that cannot be counted for.
 
     Raises:
         SettingsInvalid: keys of the settings cannot be told apart.
     """
     known = known_keys(settings.keys)
     taken = {key.digest for key in known}
-    records = (each for each in seen.records if each.id not in without)
-    known.extend(key for key in known_of(records) if key.digest not in taken)
+    counted = (each for each in seen.records if each.id not in without)
+    others = [each for each in seen.records if each.id in without] if without else []
+    known.extend(key for key in known_of(counted) if key.digest not in taken)
     return KeyRing(
         known,
         wall_s=wall_s,
         is_closed=seen.had_keys or bool(settings.keys) or not is_loopback(settings.listen.host),
         is_whole=seen.is_known,
+        uncounted=[key.digest for key in known_of(others) if key.digest not in taken],
     )
 
 

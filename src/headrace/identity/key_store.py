@@ -62,6 +62,7 @@ class KeyStore:
         clock: the time.
         make_id: makes ids of a kind, later ones above earlier ones.
         make_key: makes keys that nobody can guess.
+        check: raises what is wrong with a key that is about to be made or changed.
     """
 
     def __init__(
@@ -70,7 +71,9 @@ class KeyStore:
         clock: Clock,
         make_id: Callable[[str], str],
         make_key: Callable[[], str] = lambda: KEY_PREFIX + secrets.token_urlsafe(_KEY_BYTES),
+        check: Callable[[KeyRecord], object] = lambda record: record,
     ) -> None:
+        self._check = check
         self._records = records
         self._clock = clock
         self._make_id = make_id
@@ -115,6 +118,7 @@ class KeyStore:
             created_s=now_s,
             expires_s=_end_s(wish, None, now_s),
         )
+        self._check(record)
         added, *_ = await self._write("keys.add", _row(record))
         if not added:
             before = await self._fetch("keys.find", {"id": key_id})
@@ -172,6 +176,7 @@ class KeyStore:
             terms=wish.terms(before.terms),
             expires_s=_end_s(wish, before.expires_s, self._clock.wall_s()),
         )
+        self._check(after)
         fields = ("id", "name", "tenant", "terms", "expires_s")
         row = _row(after)
         altered, *_ = await self._write("keys.alter", {name: row[name] for name in fields})

@@ -1,7 +1,7 @@
 """Who calls: API keys, kept as digests, and the tenant each belongs to."""
 
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from math import inf
 from typing import Final, NamedTuple
 
@@ -36,6 +36,7 @@ ANONYMOUS: Final = Principal(tenant="default", key_name="anonymous", is_admin=Tr
 
 _BEARER: Final = b"bearer "
 _RETRY_AFTER_S: Final = 2.0
+_NO_ROOM_RETRY_S: Final = 60.0
 
 
 class KnownKey(NamedTuple):
@@ -61,9 +62,10 @@ class KeyRing:
         is_closed: whether callers need a key even while none is known.
         is_whole: whether every key that there is, is known; a caller with another one may be let
             in elsewhere, and is told to come again.
+        uncounted: digests of keys that are good, but of which what is spent cannot be counted.
     """
 
-    __slots__ = ("_known", "_wall_s", "is_closed", "is_whole")
+    __slots__ = ("_known", "_uncounted", "_wall_s", "is_closed", "is_whole")
 
     def __init__(
         self,
@@ -72,7 +74,9 @@ class KeyRing:
         wall_s: Callable[[], float] = SystemClock.wall_s,
         is_closed: bool = False,
         is_whole: bool = True,
+        uncounted: Collection[bytes] = (),
     ) -> None:
+        self._uncounted = frozenset(uncounted)
         self._known = {key.digest: key for key in keys}
         self._wall_s = wall_s
         self.is_closed = is_closed or bool(self._known)
@@ -100,12 +104,15 @@ class KeyRing:
         """The caller whose key has a digest, in hexadecimal; None where it is not known, or ended.
 
         Raises:
-            KeysUnavailable: it is not known, and not all keys are.
+            KeysUnavailable: it is not known, and not all keys are; or it cannot be counted for.
         """
         try:
-            known = self._known.get(bytes.fromhex(digest))
+            sought = bytes.fromhex(digest)
         except ValueError:
             return None
+        known = self._known.get(sought)
+        if sought in self._uncounted:
+            raise _no_room()
         if known is None and not self.is_whole:
             raise _unavailable()
         if known is None or known.ends_s <= self._wall_s():
@@ -132,6 +139,8 @@ class KeyRing:
         known = self._known.get(digest)
         # The look-up sees digests only; the comparison keeps its time from telling about them.
         if known is None or not hmac.compare_digest(known.digest, digest):
+            if digest in self._uncounted:
+                raise _no_room()
             if not self.is_whole:
                 raise _unavailable()
             raise Unauthenticated(
@@ -170,6 +179,14 @@ def _unavailable() -> KeysUnavailable:
         "Which keys there are cannot be told: they are in the store, which cannot be reached and "
         "was not read before. Try again, or look after the store (store.url).",
         retry_after_s=_RETRY_AFTER_S,
+    )
+
+
+def _no_room() -> KeysUnavailable:
+    return KeysUnavailable(
+        "This API key has a budget, and there is no room to count what is spent with it: ask "
+        "whoever runs this gateway to take budgets away and start it again.",
+        retry_after_s=_NO_ROOM_RETRY_S,
     )
 
 

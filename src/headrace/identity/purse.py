@@ -55,6 +55,22 @@ class Entry(NamedTuple):
     month_before: Sums
 
 
+class NoRoom(SettingsInvalid):
+    """There is no room to count some budgets.
+
+    Args:
+        message: says so.
+        names: of those budgets.
+
+    Attributes:
+        names: see above.
+    """
+
+    def __init__(self, message: str, names: frozenset[str]) -> None:
+        super().__init__(message)
+        self.names = names
+
+
 class Reservation:
     """What one call may cost, until it has ended.
 
@@ -309,22 +325,32 @@ class Purse:
 
 
 def claimed(table: TallyTable, terms: Iterable[Terms]) -> tuple[Budget, ...]:
-    """Budgets, each with its row.
+    """Budgets, each with its row; the first ones get those that are left.
 
     Raises:
-        SettingsInvalid: there is no room for one.
+        NoRoom: there is no room for some.
     """
-    budgets = []
+    budgets, missing = [], list[str]()
     for each in terms:
-        tally = table.tally(BUDGET_ROW + (each.row or each.name))
+        row = BUDGET_ROW + (each.row or each.name)
+        tally = table.find(row) if missing else table.tally(row)
         if tally is None:
-            raise SettingsInvalid(
-                f"budgets: there is no room to count '{each.name}': {len(table)} budgets, keys, "
-                "tenants, models and intents are counted. Those of settings before these count "
-                "too until the gateway is started again."
-            )
-        budgets.append(Budget(each, tally))
+            missing.append(each.name)
+        else:
+            budgets.append(Budget(each, tally))
+    if missing:
+        raise NoRoom(
+            f"budgets: there is no room to count '{missing[0]}': {len(table)} budgets, keys, "
+            "tenants, models and intents are counted. Those of settings before these count "
+            "too until the gateway is started again.",
+            frozenset(missing),
+        )
     return tuple(budgets)
+
+
+def has_room(table: TallyTable, name: str) -> bool:
+    """Whether a budget of this name can be counted; one that was once can."""
+    return not table.is_full or table.find(BUDGET_ROW + name) is not None
 
 
 def _reset_s(shortage: Shortage) -> tuple[bool, float]:

@@ -223,6 +223,11 @@ class TallyTable:
         """How many rows there are, whoever has made them."""
         return int(self._cells[0])
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no name gets a row any more."""
+        return self._cells[0] >= self._rows_max
+
     def names(self) -> list[str]:
         """Of all rows that there are, whoever has made them."""
         if self._cells[0] > len(self._tallies):

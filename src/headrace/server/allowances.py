@@ -5,6 +5,7 @@ from collections.abc import Callable
 from headrace.clock import Clock
 from headrace.gateway.engine import Engine
 from headrace.gateway.tasks import Keep
+from headrace.identity.purse import has_room
 from headrace.observe.metrics import Metrics
 from headrace.server.books import Books
 from headrace.server.callers import Callers
@@ -56,6 +57,7 @@ class Allowances:
             say=say,
             on_change=self._adopt_keys,
             uses=books.take_used,
+            has_room=lambda name: has_room(engine.treasury.table, name),
         )
         self._clerk = SpendClerk(
             settings, records, engine.treasury, post.spend, clock=clock, say=say

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import inf
 
 from headrace.clock import Clock
-from headrace.errors import SettingsInvalid
+from headrace.errors import Conflict
 from headrace.gateway.tasks import Keep
 from headrace.identity.key_merge import ring_of, with_keys
 from headrace.identity.key_mirror import KeyMirror, store_name
@@ -12,6 +12,7 @@ from headrace.identity.key_records import KeyRecord, KeyWish
 from headrace.identity.key_store import GRACE_S, KeyStore, NewKey, Page
 from headrace.identity.key_watch import KeyWatch, Names
 from headrace.identity.keys import KeyRing
+from headrace.identity.purse import NoRoom
 from headrace.ids import Ids
 from headrace.settings import Settings
 from headrace.settings.places import data_dir
@@ -33,6 +34,7 @@ class KeyDesk:
         say: told what happens.
         on_change: told that there are other keys.
         uses: gives tenant and name of each key that was used since it was asked last.
+        has_room: whether a budget of a name can be counted.
     """
 
     def __init__(
@@ -44,11 +46,13 @@ class KeyDesk:
         say: Say,
         on_change: Callable[[], None],
         uses: Callable[[], Names],
+        has_room: Callable[[str], bool],
     ) -> None:
         url, folder = settings.store.url.reveal(), data_dir(settings)
         self._clock = clock
         self._say = say
-        self._store = KeyStore(records, clock, Ids(clock.wall_s).new)
+        self._store = KeyStore(records, clock, Ids(clock.wall_s).new, check=self._insist_on_room)
+        self._has_room = has_room
         self._watch = KeyWatch(
             self._store,
             KeyMirror(folder, store_name(url)),
@@ -106,7 +110,7 @@ class KeyDesk:
     def adopt(self, settings: Settings, adopt: Adopt) -> None:
         """Have the settings with all keys gone by.
 
-        Where there is no room to count the budgets of the store's keys, those that have one are
+        Where there is no room to count the budgets of all of the store's keys, the last ones are
         left out: nobody spends without the bound that was set.
 
         Args:
@@ -119,12 +123,16 @@ class KeyDesk:
         self._without = frozenset()
         try:
             adopt(self.merged(settings))
-        except SettingsInvalid as problem:
-            bounded = (each.id for each in self._watch.seen.records if each.budget() is not None)
-            self._without = frozenset(bounded)
+        except NoRoom as problem:
+            self._without = frozenset(
+                each.id
+                for each in self._watch.seen.records
+                if (budget := each.budget()) is not None and budget.name in problem.names
+            )
             if not self._without:
                 raise
-            self._say("error", "keys_left_out", detail=problem.message)
+            detail = f"{len(self._without)} keys: {problem.message}"
+            self._say("error", "keys_left_out", detail=detail)
             adopt(self.merged(settings))
 
     def has_ended(self) -> bool:
@@ -169,6 +177,15 @@ class KeyDesk:
         made = await self._store.rotate(key_id, grace_s)
         await self._see()
         return made
+
+    def _insist_on_room(self, record: KeyRecord) -> None:
+        budget = record.budget()
+        if budget is not None and not self._has_room(budget.shown_name):
+            raise Conflict(
+                "There is no room to count another budget: make the key without one, or take "
+                "budgets away and start the gateway again.",
+                code="too_many_budgets",
+            )
 
     async def _see(self) -> None:
         """Go by what was just done; where the store stops answering, soon: it is done."""
