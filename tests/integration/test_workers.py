@@ -261,6 +261,23 @@ def test_sigterm_finishes_what_runs(gateway: Gateway, sim: ThreadedSim) -> None:
     assert said(gateway, "worker_ended") == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_sent_to_the_whole_group_finishes_what_runs(
+    gateway: Gateway, sim: ThreadedSim, number: signal.Signals
+) -> None:
+    workers = family(gateway)
+    document = {"model": "slow/m", "messages": [{"role": "user", "content": number.name}]}
+    with connect(gateway.url) as wire:
+        wire.send(encode_request("/v1/chat/completions", document))
+        eventually(lambda: sim.stats().inflight == 1, TIMEOUT_S)
+        for worker in workers:
+            os.kill(worker.pid, number)
+        gateway.signal(number)
+        assert wire.response().status == 200
+    assert gateway.wait_for_exit() == 0
+    assert psutil.wait_procs(workers, TIMEOUT_S)[1] == []
+
+
 def test_sigint_ends_all_as_sigterm_does(gateway: Gateway) -> None:
     workers = family(gateway)
     assert len(workers) == WORKERS

@@ -1,6 +1,7 @@
 """What runs beside the data plane in a worker, and what it is given of the worker."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import Any, Protocol
 
 import msgspec
@@ -93,6 +94,7 @@ class Rooms:
 
     def __init__(self, rooms: Sequence[Room]) -> None:
         self._rooms = rooms
+        self._ends = AsyncExitStack()
 
     @property
     def routes(self) -> Sequence[Sequence[Any]]:
@@ -106,6 +108,7 @@ class Rooms:
     async def start(self) -> None:
         for room in self._rooms:
             await room.start()
+            self._ends.push_async_callback(room.close)
 
     def adopt(self, settings: Settings) -> None:
         for room in self._rooms:
@@ -116,8 +119,8 @@ class Rooms:
             room.stop()
 
     async def close(self) -> None:
-        for room in reversed(self._rooms):
-            await room.close()
+        """Close those that have started, each whatever goes wrong in another."""
+        await self._ends.aclose()
 
 
 def no_rooms(means: Means) -> Sequence[Room]:  # noqa: ARG001

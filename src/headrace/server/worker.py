@@ -7,6 +7,8 @@ import secrets
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from math import inf
 from typing import Any
 
 from headrace.clock import Clock
@@ -51,6 +53,8 @@ from headrace.version import __version__
 SLOW_LOOP_S = 0.25
 CATCH_UP_S_MAX = 1.0
 DRAIN_POLL_S = 0.02
+# A stop that is sent to a whole group comes to a worker twice: once by way of its supervisor.
+STOP_REPEAT_S = 2.0
 
 # Requests leave nothing to the collector, so its passes find little; one of 5,000 live objects
 # takes half a millisecond, one of 50,000 held every stream up for ten times that.
@@ -99,6 +103,7 @@ class Worker:
         self._settings = settings
         self._certificate = Certificate(settings.listen.tls)
         self._stopping = asyncio.Event()
+        self._deaf_until_s = -inf
         self._started_s = clock.monotonic_s()
         if post.supervisor_pid is None:
             post.board.slots.assign(list(settings.providers))
@@ -143,10 +148,12 @@ class Worker:
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then finish what runs and close everything."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the supervisor starts workers with some
+        self._listen_for_signals(loop)
+        async with AsyncExitStack() as ends:
+            self._plan_end(ends)
+            await self._serve(loop, ends)
+
+    async def _serve(self, loop: asyncio.AbstractEventLoop, ends: AsyncExitStack) -> None:
         self._engine.start()
         self._allowances.start(self._room_tasks.keep)
         await self._engine.catch_up(CATCH_UP_S_MAX)
@@ -156,30 +163,37 @@ class Worker:
             self._sock, lambda: HttpConnection(self._service), self._certificate.context
         )
         self._lag.start()
-        sweeper = loop.call_soon(self._sweep, loop)
+        ends.callback(self._lag.stop)
+        ends.callback(loop.call_soon(self._sweep, loop).cancel)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         self._logs.events.say(
             "info", "listening", url=self._url(), pid=os.getpid(), version=__version__
         )
-        try:
-            await self._stopping.wait()
-            server.close()
-            self._warming.stop()
-            self._rooms.stop()
-            await self._drain()
-        finally:
-            sweeper.cancel()
-            self._lag.stop()
-            await self._rooms.close()
-            await self._room_tasks.close()
-            await self._engine.close()
-            await self._allowances.close()
-            await self._keeper.close()
-            self._books.balance()
-            await self._records.close()
-            self._logs.close("stopped", pid=os.getpid())
+        await self._stopping.wait()
+        server.close()
+        self._warming.stop()
+        self._rooms.stop()
+        await self._drain()
+
+    def _plan_end(self, ends: AsyncExitStack) -> None:
+        """What is closed at the end, the last first; each is, whatever goes wrong in another."""
+        ends.callback(self._logs.close, "stopped", pid=os.getpid())
+        ends.push_async_callback(self._records.close)
+        ends.callback(self._books.balance)
+        ends.push_async_callback(self._keeper.close)
+        ends.push_async_callback(self._allowances.close)
+        ends.push_async_callback(self._engine.close)
+        ends.push_async_callback(self._room_tasks.close)
+        ends.push_async_callback(self._rooms.close)
+
+    def _listen_for_signals(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.add_signal_handler(signal.SIGTERM, self._stop)
+        is_alone = self._post.supervisor_pid is None
+        loop.add_signal_handler(signal.SIGINT, self._stop if is_alone else _leave_to_supervisor)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the supervisor starts workers with some
 
     def status(self) -> dict[str, Any]:
         """How this worker does, as plain data without secrets."""
@@ -337,7 +351,10 @@ class Worker:
         await asyncio.sleep(0)
 
     def _stop(self) -> None:
-        self._stopping.set()
+        now_s = self._clock.monotonic_s()
+        if self._post.supervisor_pid is None or now_s >= self._deaf_until_s:
+            self._deaf_until_s = now_s + STOP_REPEAT_S
+            self._stopping.set()
 
     def _reload(self) -> None:
         self._logs.reopen()
@@ -370,3 +387,7 @@ class Worker:
 
     def _url(self, *, is_local: bool = False) -> str:
         return url_of(self._sock, is_tls=bool(self._settings.listen.tls), is_local=is_local)
+
+
+def _leave_to_supervisor() -> None:
+    """It has got the same signal, and says when to stop."""
