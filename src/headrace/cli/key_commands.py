@@ -3,6 +3,7 @@
 import json as json_text
 import re
 from collections.abc import Callable, Mapping
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
@@ -14,6 +15,7 @@ from headrace.cli.key_access import GatewayKeys, KeyAccess, StoredKeys, Told
 _UNITS_S: Final[Mapping[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LIFE: Final = re.compile(r"(\d{1,9})([smhd])")
 _NEVER: Final = "never"
+_FOR_EVER_S: Final = inf
 _PAGE: Final = 100
 
 Result = TypeVar("Result")
@@ -91,7 +93,7 @@ def create(
     wish = _wish(
         name=name,
         tenant=tenant,
-        expires_s=_life_s(expires),
+        expires_s=None if expires is None else _life_s(expires),
         admin=admin or None,
         models=model,
         requests_per_minute=requests_per_minute,
@@ -164,7 +166,9 @@ def rotate(
     json: AsJson = False,
 ) -> None:
     """Put another key in the place of one, and print it, once."""
-    grace_s = _life_s(grace) or 0.0
+    grace_s = _life_s(grace)
+    if grace_s == _FOR_EVER_S:
+        raise typer.BadParameter("an old key ends some day: expected a time such as 1d, or 0s")
     made = _done(url, admin_key, config, data_dir, lambda keys: keys.rotate(key, grace_s))
     _print_new(made, as_json=json)
 
@@ -215,16 +219,16 @@ def _access(
 def _wish(**said: Any) -> dict[str, Any]:
     wish = {name: value for name, value in said.items() if value is not None}
     if wish.get("expires_s") == 0:
+        raise typer.BadParameter("a key that ends at once: expected a time such as 30d, or never")
+    if wish.get("expires_s") == _FOR_EVER_S:
         wish["expires_s"] = None
     return wish
 
 
-def _life_s(text: str | None) -> float | None:
-    """Seconds; 0 for ever, `None` where nothing is said."""
-    if text is None:
-        return None
+def _life_s(text: str) -> float:
+    """Seconds; without end for ever."""
     if text == _NEVER:
-        return 0.0
+        return _FOR_EVER_S
     found = _LIFE.fullmatch(text)
     if found is None:
         raise typer.BadParameter(f"'{text}': expected a time such as 30d, 12h, 15m or 90s")

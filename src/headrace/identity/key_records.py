@@ -16,7 +16,12 @@ from headrace.settings.bounded import Count
 from headrace.settings.flow import Burst, PerMinute, Share
 from headrace.settings.keys import MODEL_PATTERNS_MAX, KeySettings
 from headrace.settings.spend import BudgetSettings, Dollars
-from headrace.settings.values import filled_problem, model_name_problem, model_pattern_problem
+from headrace.settings.values import (
+    filled_problem,
+    key_digest,
+    model_name_problem,
+    model_pattern_problem,
+)
 
 KEY_PREFIX: Final = "hr-"
 NAME_CHARS_MAX: Final = 64
@@ -49,6 +54,19 @@ class KeyTerms(msgspec.Struct, frozen=True, kw_only=True):
     month_usd: Dollars | None = None
     soft_share: Share = 0.8
     cheaper: str | None = None
+
+
+class StoredKey(KeySettings, frozen=True, kw_only=True):
+    """A key of the store as one of the settings.
+
+    Attributes:
+        record_id: names it for good, however often the key itself is another.
+    """
+
+    record_id: str
+
+    def place_bytes(self) -> bytes:
+        return key_digest(self.record_id.encode())
 
 
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +107,8 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     def settings(self) -> KeySettings:
         """The same as a key of the settings."""
         terms = self.terms
-        return KeySettings(
+        return StoredKey(
+            record_id=self.id,
             digest=self.digest,
             tenant=self.tenant,
             name=self.name,

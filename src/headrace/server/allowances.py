@@ -48,6 +48,8 @@ class Allowances:
         self._settings = settings
         self._engine = engine
         self._rates = post.rates
+        self._say = say
+        self._apart = 0
         self._renew: Callable[[], None] = lambda: None
         self.callers = Callers.of(settings, clock, post.rates, post.index)
         self.keys = KeyDesk(
@@ -104,6 +106,13 @@ class Allowances:
     def _go_by(self, merged: Settings) -> None:
         self._engine.pipeline.spending = self._engine.treasury.adopt(merged)
         if self._rates is not None:
-            self._rates.assign(merged.keys)
+            self._tell_apart(self._rates.assign(merged.keys))
         self.callers.adopt(merged)
         self._renew()
+
+    def _tell_apart(self, count: int) -> None:
+        """Say that workers do not count some keys together, whenever those become more."""
+        if count > self._apart:
+            detail = f"{count} keys with limits: each worker counts them by itself"
+            self._say("warning", "limits_not_shared", detail=detail)
+        self._apart = count

@@ -266,22 +266,22 @@ class Callers:
     def change(self, keys: Iterable[KeySettings], address: AddressLimitSettings) -> None:
         """The same, by the settings that matter."""
         now_s = self._clock.monotonic_s()
-        before = self._known
+        before, known = self._known, dict[bytes, Caller]()
         self.limited.clear()
         for key in keys:
             if not key.is_limited:
                 continue
-            digest = key.digest_bytes()
-            caller = before.get(digest)
+            place = key.place_bytes()
+            caller = before.get(place)
             if caller is None:
-                caller = Caller(key.shown_name, key.tenant, self._rate(key, digest), self._clock)
+                caller = Caller(key.shown_name, key.tenant, self._rate(key), self._clock)
             else:
                 caller.name, caller.tenant = key.shown_name, key.tenant
                 caller.rate.change(_limits(key), now_s)
-            self.limited[digest] = caller
+            known[place] = self.limited[key.digest_bytes()] = caller
         # What is under way counts again where a key gets limits anew.
-        busy = {digest: caller for digest, caller in before.items() if caller.rate.inflight}
-        self._known = busy | self.limited
+        busy = {place: caller for place, caller in before.items() if caller.rate.inflight}
+        self._known = busy | known
         if address != self._address:
             self._address, self._addresses = address, _address_rates(address)
 
@@ -306,8 +306,8 @@ class Callers:
             "addresses": None if self._addresses is None else len(self._addresses),
         }
 
-    def _rate(self, key: KeySettings, digest: bytes) -> CallerRate:
-        cells = None if self._shared is None else self._shared.cells(digest)
+    def _rate(self, key: KeySettings) -> CallerRate:
+        cells = None if self._shared is None else self._shared.cells(key)
         if cells is None:
             return CallerRate(_limits(key))
         return CallerRate(_limits(key), cells, self._worker)

@@ -50,6 +50,10 @@ class KeySettings(msgspec.Struct, frozen=True, kw_only=True):
         """What logs call this key."""
         return self.name or f"key-{self.digest_bytes().hex()[:8]}"
 
+    def place_bytes(self) -> bytes:
+        """What its limits are counted by: the same for as long as it is the same key to people."""
+        return self.digest_bytes()
+
     def digest_bytes(self) -> bytes:
         """The digest of this key.
 
