@@ -119,8 +119,17 @@ class JobDesk:
             )
         return msgspec.convert(rows[0], Job)
 
+    async def version(self, job: Job) -> int | None:
+        """How often a job has changed by now; `None` where it was forgotten.
+
+        Raises:
+            StoreFault: nothing can be looked up.
+        """
+        rows = await self._records.fetch("jobs.version", {"id": job.id})
+        return rows[0]["version"] if rows else None
+
     async def page(self, tenant: Tenant, wanted: JobsWanted) -> tuple[list[Job], bool]:
-        """A page of a tenant's jobs, and whether there are more.
+        """A page of a tenant's jobs, without input and result, and whether there are more.
 
         Raises:
             StoreFault: nothing can be looked up.

@@ -115,12 +115,24 @@ class EmbeddedWorker:
         self._task: asyncio.Task[None] | None = None
         self._wanted_s = float("-inf")
         self._is_stopping = False
+        self._is_renewing = False
 
     def want(self) -> None:
         """See that a child runs: there is something to do. Cheap."""
         self._wanted_s = self._clock.monotonic_s()
         if self._task is None and not self._is_stopping:
             self._task = self._spawn(self._keep())
+
+    def renew(self) -> bool:
+        """Have the child end, so that the next one is told anew; whether there was one.
+
+        Only whoever wants a child from now on gets one.
+        """
+        self._wanted_s = float("-inf")
+        self._is_renewing = self.is_running
+        if self._child is not None and self.is_running:
+            self._child.terminate()
+        return self._is_renewing
 
     def stop(self) -> None:
         """Have the child finish, or give back what it does."""
@@ -158,7 +170,11 @@ class EmbeddedWorker:
             began_s = self._clock.monotonic_s()
             status = await self._run()
             ended_s = self._clock.monotonic_s()
-            if status == 0:
+            if self._is_renewing:
+                self._is_renewing = False
+                if self._wanted_s >= began_s:  # its end may have taken long
+                    self._wanted_s = ended_s
+            elif status == 0:
                 # Only what came about its end may have been missed by its last look.
                 if ended_s - self._wanted_s > _LAST_LOOK_S:
                     break

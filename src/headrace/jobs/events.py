@@ -64,7 +64,9 @@ class Watchers:
                     quiet_s = self._clock.monotonic_s()
                     yield b": nothing new\n\n"
                 await asyncio.sleep(_LOOK_S)
-                job = await self._desk.find(tenant, job.id)
+                # A job may be large, and is mostly as it was.
+                if await self._desk.version(job) != job.version:
+                    job = await self._desk.find(tenant, job.id)
         finally:
             self._count -= 1
 

@@ -19,7 +19,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         caller: digest of the key that submitted it, in hexadecimal; empty where keys are open.
         priority: lower goes first.
-        input: JSON.
+        input: JSON; empty in lists, which leave out input and result.
         digest: of kind, queue and input, to tell a repetition from another job.
         once_key: what the caller calls it, so that it is submitted once.
         due_s: not before this time.
@@ -42,7 +42,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     queue: str
     priority: int
     state: State
-    input: str
+    input: str = ""
     digest: str
     once_key: str | None = None
     created_s: float

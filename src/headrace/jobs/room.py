@@ -74,6 +74,8 @@ class JobsRoom:
         self._spawn = spawn
         self._say = say
         self._is_told = False
+        # Both are taken at start only, as the gateway's own.
+        self._store_url = settings.store.url.reveal()
         self._data_dir: Path = data_dir(settings)
         folder = self._data_dir / JOBS_FOLDER
         self._desk = JobDesk(records, kinds, settings.jobs, clock, ids, self._submitted)
@@ -94,22 +96,21 @@ class JobsRoom:
 
     async def start(self) -> None:
         """See whether an earlier process left anything to do."""
-        jobs = self._settings.jobs
-        if not (self._is_first and jobs.enabled):
-            return
-        if jobs.schedules or await self._has_open():
-            self._wanted()
+        await self._see_to_work(was_here=False)
 
     def adopt(self, settings: Settings) -> None:
-        """Go by other settings; a worker under way ends, and the next one has them."""
+        """Go by other settings; an embedded worker with others gives way to one with these."""
         try:
             check_schedules(settings.jobs, self._kinds)
         except SettingsInvalid as error:
             self._say("error", "jobs_settings_refused", detail=error.message)
             return
+        before = self._order()
         self._settings = settings
         self._desk.adopt(settings.jobs)
         self._routes.model = _first_model(settings)
+        if self._order() != before:
+            self._spawn(self._see_to_work(was_here=self._embedded.renew()))
 
     def stop(self) -> None:
         """Have the embedded worker finish, or give back what it does."""
@@ -130,6 +131,14 @@ class JobsRoom:
             self._is_told = True
             self._spawn(self._tell())
 
+    async def _see_to_work(self, *, was_here: bool) -> None:
+        """Have what is left to do done by the worker of this or the first process."""
+        jobs = self._settings.jobs
+        if not (jobs.enabled and (self._is_first or was_here)):
+            return
+        if jobs.schedules or await self._has_open():
+            self._wanted()
+
     async def _tell(self) -> None:
         while True:
             try:
@@ -140,7 +149,7 @@ class JobsRoom:
 
     async def _has_open(self) -> bool:
         # A file that is not there has no jobs in it, and need not be made for asking.
-        is_file = self._settings.store.url.reveal() == "sqlite"
+        is_file = self._store_url == "sqlite"
         if is_file and not (self._data_dir / RECORDS_FILE).exists():
             return False
         try:
@@ -151,7 +160,7 @@ class JobsRoom:
 
     def _order(self) -> Order:
         posting = Posting(
-            store_url=self._settings.store.url.reveal(),
+            store_url=self._store_url,
             data_dir=str(self._data_dir.absolute()),
             gateway=self._url,
             key=self._secret,

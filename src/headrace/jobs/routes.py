@@ -117,7 +117,7 @@ class JobRoutes:
 
     async def _tasks(self, request: Request) -> Response:
         jobs, has_more = await self._desk.page(_tenant(request), _page(request))
-        told = [task_told(job) for job in jobs]
+        told = [task_told(job, whole=False) for job in jobs]
         return _json({"tasks": told, "has_more": has_more})
 
     async def _found(self, request: Request) -> Job:

@@ -50,16 +50,20 @@ def new_task(document: Mapping[str, Any], kinds: Kinds, model: str | None) -> Ne
     return NewJob(kind=kind.name, input=fields)
 
 
-def task_told(job: Job) -> dict[str, Any]:
-    """What its tenant is told of a task."""
-    told = job.told()
-    return {
+def task_told(job: Job, *, whole: bool = True) -> dict[str, Any]:
+    """What its tenant is told of a task.
+
+    Args:
+        whole: with its result, which lists leave out.
+    """
+    told = job.told(whole=whole)
+    task = {
         "task_id": job.id,
         "status": _STATUS[job.state],
         "progress": told["progress"],
         "message": job.doing,
         "kind": job.kind,
         "created_at": job.created_s,
-        "result": told["result"],
         "error": told["error"],
     }
+    return {**task, "result": told["result"]} if whole else task

@@ -9,12 +9,15 @@ import msgspec
 import psycopg
 import pytest
 from tests.support.jobs import TENANT, JobHouse
+from tests.support.jobs_worker import KINDS
 from tests.support.stores import Place
 from tests.support.waiting import eventually
 
 from headrace.clock import SystemClock
 from headrace.errors import Conflict, InvalidRequest, NotFound, Overloaded
+from headrace.ids import Ids
 from headrace.jobs.desk import JobDesk, Tenant
+from headrace.jobs.events import Watchers
 from headrace.jobs.job import Job
 from headrace.jobs.outcome import Later
 from headrace.jobs.requests import NewJob
@@ -94,6 +97,47 @@ def test_only_what_failed_is_tried_again(house: JobHouse) -> None:
         house.retry(job)
     house.cancel(job)
     assert house.retry(job).state == "waiting"
+
+
+def test_lists_do_not_read_what_may_be_large(house: JobHouse) -> None:
+    (job,) = house.submit("nothing", input={"number": 1})
+    for wanted in (
+        {},
+        {"order": "asc"},
+        {"state": "waiting"},
+        {"state": "waiting", "order": "asc"},
+    ):
+        assert [(each.id, each.input) for each in house.page(**wanted)] == [(job, "")]
+    assert house.find(job).input == '{"number":1,"seconds":0.0}'
+
+
+class _WatchedDesk(JobDesk):
+    """Counts looks at whole jobs; cancels its job after some looks at the version."""
+
+    whole = looks = 0
+
+    async def find(self, tenant: Tenant, job_id: str) -> Job:
+        self.whole += 1
+        return await super().find(tenant, job_id)
+
+    async def version(self, job: Job) -> int | None:
+        self.looks += 1
+        if self.looks == 3:
+            await super().cancel(TENANT, job.id)
+        return await super().version(job)
+
+
+def test_who_watches_reads_a_job_when_it_has_changed(house: JobHouse) -> None:
+    async def watch(_: JobDesk, records: Records) -> None:
+        clock = SystemClock()
+        ids = Ids(clock.wall_s)
+        desk = _WatchedDesk(records, KINDS, JobsSettings(), clock, ids, lambda: None)
+        job = await desk.submit(TENANT, NewJob("nothing"))
+        events = [each async for each in Watchers(desk, clock).stream(TENANT, job, 0)]
+        assert [b'"cancelled"' in each for each in events] == [False, True]
+        assert (desk.looks, desk.whole) == (3, 3)  # two by `cancel`, and one by the watcher
+
+    house.ask(watch)
 
 
 def test_what_is_cancelled_while_it_fails_is_not_tried_again(house: JobHouse) -> None:

@@ -163,7 +163,9 @@ def test_the_simple_face(begin: Begin) -> None:
     done = ask(gateway, f"/api/task/{task['task_id']}")[1]
     assert (done["status"], done["progress"]) == ("completed", 1.0)
     assert done["result"]["text"]
-    assert [each["task_id"] for each in ask(gateway, "/api/tasks")[1]["tasks"]] == [done["task_id"]]
+    (listed,) = ask(gateway, "/api/tasks")[1]["tasks"]
+    assert (listed["task_id"], listed["status"]) == (done["task_id"], "completed")
+    assert "result" not in listed
     status, told = ask(gateway, "/api/create", {"wish": "x"})
     assert (status, told["error"]["code"]) == (400, "invalid_request")
 
@@ -313,6 +315,29 @@ def _is_job_worker(process: psutil.Process) -> bool:
         return any("jobs_worker" in word for word in process.cmdline())
     except psutil.Error:  # it ended meanwhile
         return False
+
+
+def change_jobs(gateway: Gateway, **jobs: Any) -> None:
+    settings = json.loads(gateway.config_file.read_text("utf-8"))
+    gateway.write_settings({**settings, "jobs": {**settings["jobs"], **jobs}})
+    assert gateway.reload()["event"] == "reloaded"
+
+
+def test_the_worker_goes_by_settings_that_were_read_again(begin: Begin) -> None:
+    gateway = begin()
+    ended(gateway, submit(gateway, "Say hello"))
+    worker = worker_of(gateway)
+    change_jobs(gateway, queues={"another": {}})
+    assert ended(gateway, submit(gateway, "Say hello", queue="another"))["state"] == "succeeded"
+    assert not worker.is_running()
+    assert "jobs_worker_died" not in gateway.log
+
+
+def test_schedules_that_are_new_have_a_worker(begin: Begin) -> None:
+    gateway = begin()
+    yearly = {"cron": "0 0 1 1 *", "kind": "generate", "input": '{"model": "m", "prompt": "x"}'}
+    change_jobs(gateway, schedules={"yearly": yearly})
+    assert worker_of(gateway).is_running()
 
 
 def test_where_jobs_are_off_there_are_none(begin: Begin) -> None:

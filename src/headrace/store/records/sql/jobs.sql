@@ -14,16 +14,24 @@ ON CONFLICT DO NOTHING;
 -- for: one job by its id
 SELECT * FROM headrace_jobs WHERE id = :id;
 
+-- name: version
+-- for: whether anything has changed of a job
+SELECT version FROM headrace_jobs WHERE id = :id;
+
 -- name: find_once
 -- for: the job that was submitted with this key
 -- index: headrace_jobs_once
 SELECT * FROM headrace_jobs WHERE tenant = :tenant AND once_key = :once_key;
 
 -- name: page_down
--- for: a tenant's jobs, the latest first
+-- for: a tenant's jobs, the latest first, without what may be large
 -- index: headrace_jobs_by_tenant
 -- standby: yes
-SELECT * FROM headrace_jobs
+SELECT
+    id, tenant, caller, kind, queue, priority, state, digest, once_key, created_s, due_s,
+    started_s, ended_s, attempts, attempts_max, losses, fence, worker, cancel_s, share, doing,
+    code, reason, version
+FROM headrace_jobs
 WHERE tenant = :tenant AND id < :after
     AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
 ORDER BY id DESC LIMIT :limit;
@@ -32,7 +40,11 @@ ORDER BY id DESC LIMIT :limit;
 -- for: a tenant's jobs, the first one first
 -- index: headrace_jobs_by_tenant
 -- standby: yes
-SELECT * FROM headrace_jobs
+SELECT
+    id, tenant, caller, kind, queue, priority, state, digest, once_key, created_s, due_s,
+    started_s, ended_s, attempts, attempts_max, losses, fence, worker, cancel_s, share, doing,
+    code, reason, version
+FROM headrace_jobs
 WHERE tenant = :tenant AND id > :after
     AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
 ORDER BY id ASC LIMIT :limit;
@@ -41,7 +53,11 @@ ORDER BY id ASC LIMIT :limit;
 -- for: a tenant's jobs in one state, the latest first
 -- index: headrace_jobs_by_state
 -- standby: yes
-SELECT * FROM headrace_jobs
+SELECT
+    id, tenant, caller, kind, queue, priority, state, digest, once_key, created_s, due_s,
+    started_s, ended_s, attempts, attempts_max, losses, fence, worker, cancel_s, share, doing,
+    code, reason, version
+FROM headrace_jobs
 WHERE tenant = :tenant AND state = :state AND id < :after
     AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
 ORDER BY id DESC LIMIT :limit;
@@ -50,7 +66,11 @@ ORDER BY id DESC LIMIT :limit;
 -- for: a tenant's jobs in one state, the first one first
 -- index: headrace_jobs_by_state
 -- standby: yes
-SELECT * FROM headrace_jobs
+SELECT
+    id, tenant, caller, kind, queue, priority, state, digest, once_key, created_s, due_s,
+    started_s, ended_s, attempts, attempts_max, losses, fence, worker, cancel_s, share, doing,
+    code, reason, version
+FROM headrace_jobs
 WHERE tenant = :tenant AND state = :state AND id > :after
     AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
 ORDER BY id ASC LIMIT :limit;
