@@ -21,6 +21,8 @@ Result = TypeVar("Result")
 
 # A store that failed is left alone for so long: nobody waits for what will hardly come.
 REST_S: Final = 2.0
+REFERENCES_MAX: Final = 1_000
+"""Items that one request may only name."""
 # No conversation within its bytes has more.
 _ITEMS_MAX: Final = 1 << 20
 
@@ -86,16 +88,19 @@ class Conversations:
         """
         if not self.settings.enabled:
             raise faults.turned_off("input")
+        references = asked.references
+        if len(references) > REFERENCES_MAX:
+            raise faults.too_many_references(len(references), REFERENCES_MAX)
         what = "What was said before cannot be read"
         try:
-            kept = await self._within(lambda: self._named(tenant, asked.references))
+            kept, size = await self._within(lambda: self._named(tenant, references))
         except StoreFault as fault:
             self._tell(what, fault)
             raise faults.unreachable(what) from None
-        for item_id in asked.references:
+        for item_id in references:
             if item_id not in kept:
                 raise faults.no_item(item_id, "input")
-        return asked.with_items(kept)
+        return asked.with_items(kept, size)
 
     async def recall(self, tenant: str, asked: Asked) -> Thread:
         """What a request goes on from.
@@ -111,8 +116,8 @@ class Conversations:
         what = "What was said before cannot be read"
         try:
             if asked.previous_id:
-                return await self._within(lambda: self._chain(tenant, asked.previous_id))
-            return await self._within(lambda: self._said(tenant, asked.conversation_id))
+                return await self._within(lambda: self._chain(tenant, asked))
+            return await self._within(lambda: self._said(tenant, asked))
         except StoreFault as fault:
             self._tell(what, fault)
             raise faults.unreachable(what) from None
@@ -176,24 +181,26 @@ class Conversations:
             adding = adding_steps(conversation, tenant, items, now_s)
         return [add, *adding, *index_steps(self._records.dialect, items)]
 
-    async def _named(self, tenant: str, ids: Sequence[str]) -> dict[str, Item]:
-        """Items by their ids, as far as they are there."""
+    async def _named(self, tenant: str, ids: Sequence[str]) -> tuple[dict[str, Item], int]:
+        """Items by their ids, as far as they are there, and how much they are where they stand."""
         sought = sorted({item_id for item_id in ids if rows.is_id(item_id)})
         values = {"tenant": tenant, "ids": msgspec.json.encode(sought).decode()}
         found = await self._records.fetch("conversations.sizes", values)
-        self._check_size("input", 0, sum(row["bytes"] for row in found))
+        sizes = {row["id"]: row["bytes"] for row in found}
+        size = sum(sizes.get(item_id, 0) for item_id in ids)  # as often as each is named
+        self._check_size("input", 0, size)
         named = await self._records.fetch("conversations.named", values)
-        return {row["id"]: item for row, item in zip(named, _items(named), strict=True)}
+        return {row["id"]: item for row, item in zip(named, _items(named), strict=True)}, size
 
-    async def _chain(self, tenant: str, response_id: str) -> Thread:
+    async def _chain(self, tenant: str, asked: Asked) -> Thread:
         """All that was said up to a response."""
-        param = "previous_response_id"
+        param, response_id = "previous_response_id", asked.previous_id
         head = await self._one("response", response_id, tenant)
         if head is None:
             raise faults.no_previous(response_id)
         if head["conversation"] is not None:
             raise faults.in_conversation(response_id, head["conversation"])
-        self._check_size(param, head["turns"], head["bytes"])
+        self._check_size(param, head["turns"], head["bytes"] + asked.named_bytes)
         found = await self._records.fetch(
             "conversations.chain",
             {"id": response_id, "tenant": tenant, "turns": self.settings.turns_max},
@@ -202,12 +209,13 @@ class Conversations:
             raise faults.no_previous(found[0]["previous"] if found else response_id)
         return Thread(_items(found), head["turns"], head["bytes"])
 
-    async def _said(self, tenant: str, conversation_id: str) -> Thread:
+    async def _said(self, tenant: str, asked: Asked) -> Thread:
         """All that was said in a conversation."""
+        conversation_id = asked.conversation_id
         head = await self._one("find", conversation_id, tenant)
         if head is None:
             raise faults.no_conversation(conversation_id, "conversation")
-        self._check_size("conversation", 0, head["bytes"])
+        self._check_size("conversation", 0, head["bytes"] + asked.named_bytes)
         values = {"conversation": conversation_id, "tenant": tenant, "place": -1}
         found = await self._records.fetch("conversations.items_up", {**values, "many": _ITEMS_MAX})
         return Thread(_items(found), 0, head["bytes"])

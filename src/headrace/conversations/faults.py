@@ -57,6 +57,15 @@ def too_long(param: str, setting: str, limit: int) -> InvalidRequest:
     )
 
 
+def too_many_references(many: int, many_max: int) -> InvalidRequest:
+    """A request only names more items than it may."""
+    return InvalidRequest(
+        f"`input` names {many} items that are kept: name at most {many_max}.",
+        param="input",
+        code="invalid_value",
+    )
+
+
 def in_conversation(response_id: str, conversation_id: str) -> InvalidRequest:
     """A response of a conversation is gone on from by that conversation."""
     return InvalidRequest(

@@ -8,6 +8,7 @@ import pytest
 from tests.support.stores import Place
 from tests.support.talks import SECRET, Talk, counts, fails, index_hits, rows, talking, words
 
+from headrace.conversations.conversations import REFERENCES_MAX
 from headrace.conversations.pages import Page
 from headrace.dialects.responses.request import read_request
 from headrace.errors import InvalidRequest, NotFound, Overloaded
@@ -59,6 +60,32 @@ def test_items_that_are_named_are_not_more_than_may_be_recalled(place: Place) ->
         )
 
     talking(place, use, bytes_max=1024)
+
+
+def test_an_item_that_is_named_often_counts_as_often(place: Place) -> None:
+    async def use(talk: Talk) -> None:
+        first = await talk.turn("x" * 2000)
+        ((given,), begun) = (
+            (await talk.shelf.inputs("app", first["id"], ALL))["data"],
+            await talk.turn("y" * 2000),
+        )
+
+        async def go_on(many: int, **fields: str) -> int:
+            named = [{"id": given["id"]}] * many
+            asked = read_request({"model": "m", "input": named, **fields})
+            found = await talk.conversations.resolve("app", asked)
+            await talk.recalled(found)
+            return len(found.items)
+
+        assert await go_on(3) == 3
+        assert await go_on(1, previous_response_id=begun["id"]) == 1
+        await fails(go_on(5), InvalidRequest, "conversation_too_long")
+        too_long = go_on(3, previous_response_id=begun["id"])
+        await fails(too_long, InvalidRequest, "conversation_too_long")
+        error = await fails(go_on(REFERENCES_MAX + 1), InvalidRequest, "invalid_value")
+        assert error.param == "input"
+
+    talking(place, use, bytes_max=8192)
 
 
 def test_a_response_is_told_as_it_was(place: Place) -> None:

@@ -76,6 +76,7 @@ class Asked(msgspec.Struct, frozen=True):
         conversation_id: the conversation that it belongs to, empty for none.
         stores: whether the response is kept.
         streams: whether it comes as events.
+        named_bytes: how much of the items it only named, once they are there.
     """
 
     model: str
@@ -87,16 +88,22 @@ class Asked(msgspec.Struct, frozen=True):
     conversation_id: str = ""
     stores: bool = True
     streams: bool = False
+    named_bytes: int = 0
 
     @property
     def references(self) -> list[str]:
         """Ids of items that it only names."""
         return [item["id"] for item in self.items if item["type"] == REFERENCE]
 
-    def with_items(self, kept: Mapping[str, Item]) -> "Asked":
-        """The same with the items that it names, by their ids."""
+    def with_items(self, kept: Mapping[str, Item], size: int) -> "Asked":
+        """The same with the items that it names, by their ids.
+
+        Args:
+            kept: the items.
+            size: bytes of them all, as often as each is named.
+        """
         items = [kept[i["id"]] if i["type"] == REFERENCE else i for i in self.items]
-        return msgspec.structs.replace(self, items=items)
+        return msgspec.structs.replace(self, items=items, named_bytes=size)
 
 
 def read_request(document: Mapping[str, Any]) -> Asked:

@@ -63,13 +63,13 @@ WHERE id = :id AND tenant = :tenant;
 -- name: sizes [sqlite]
 -- for: how large items are that a request only names
 -- index: headrace_items_by_id
-SELECT bytes FROM headrace_items
+SELECT id, bytes FROM headrace_items
 WHERE id IN (SELECT value FROM json_each(:ids)) AND tenant = :tenant;
 
 -- name: sizes [postgresql]
 -- for: how large items are that a request only names
 -- index: headrace_items_by_id
-SELECT bytes FROM headrace_items
+SELECT id, bytes FROM headrace_items
 WHERE id IN (SELECT jsonb_array_elements_text(CAST(:ids AS JSONB))) AND tenant = :tenant;
 
 -- name: named [sqlite]
