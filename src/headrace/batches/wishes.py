@@ -74,7 +74,9 @@ def read_page(query: Mapping[str, str]) -> Page:
         InvalidRequest: it cannot be.
     """
     limit, after, order = query.get("limit", "20"), query.get("after", ""), query.get("order")
-    if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:9]) <= PAGE_MAX:
+    if not (
+        limit.isascii() and limit.isdigit() and len(limit) <= 3 and 1 <= int(limit) <= PAGE_MAX
+    ):
         raise _wrong("limit", f"a number from 1 to {PAGE_MAX}")
     if after and not _ID.fullmatch(after):
         raise _wrong("after", "an id")

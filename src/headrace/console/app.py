@@ -1,7 +1,7 @@
 """The applications behind the data plane: the control plane, and the routes that rooms bring."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -10,7 +10,16 @@ from starlette.routing import BaseRoute, Match, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headrace.console.purge import read_scope
-from headrace.errors import HeadraceError, InvalidRequest, MethodNotAllowed, NotFound
+from headrace.errors import (
+    HeadraceError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    Overloaded,
+)
+from headrace.store.faults import StoreFault
+
+_RETRY_AFTER_S: Final = 2.0
 
 Status = Callable[[], dict[str, Any]]
 
@@ -101,10 +110,22 @@ def make_console(
             await router(scope, receive, send)
         except HTTPException as error:
             raise _told(error, scope, router.routes) from None
+        except StoreFault:
+            if scope["path"].startswith("/admin"):
+                raise
+            raise _unreachable() from None  # where the store is, is no tenant's business
         except ClientDisconnect:
             return  # nobody is there to be told
 
     return app
+
+
+def _unreachable() -> Overloaded:
+    return Overloaded(
+        "What is kept cannot be reached: the store cannot be reached now. Try again.",
+        code="store_unavailable",
+        retry_after_s=_RETRY_AFTER_S,
+    )
 
 
 def _told(error: HTTPException, scope: Scope, routes: Sequence[BaseRoute]) -> HeadraceError:

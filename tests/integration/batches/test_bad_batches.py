@@ -162,7 +162,9 @@ def test_a_wish_that_cannot_be_is_refused(
         assert refused.value.param == param
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "after=%00", "order=up"])
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=101", "limit=0000000019999", "limit=x", "after=%00", "order=up"]
+)
 @pytest.mark.parametrize("path", ["/v1/files", "/v1/batches"])
 def test_pages_that_cannot_be_are_refused(gateway: Gateway, path: str, query: str) -> None:
     answer = gateway.get(f"{path}?{query}", headers={"authorization": "Bearer k"})

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from tests.support.connection import Client
 
 from headrace.console.app import make_console
+from headrace.store.faults import StoreLost
 
 
 async def show(request: Request) -> Response:
@@ -32,7 +33,13 @@ async def take(request: Request) -> Response:
     return JSONResponse({"bytes": size})
 
 
+async def fail(request: Request) -> Response:
+    raise StoreLost("no connection to db.internal:5432")
+
+
 ROUTES = (
+    Route("/v1/batches", fail, methods=["GET"]),
+    Route("/admin/batches", fail, methods=["GET"]),
     Route("/v1/jobs/{id}", show, methods=["GET"]),
     Route("/v1/jobs/{id}", show, methods=["DELETE"]),
     Route("/v1/jobs/{id}/events", stream, methods=["GET"]),
@@ -59,6 +66,16 @@ def get(path: str, method: str = "GET") -> tuple[bytes, Any]:
         f"{method} {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode()
     ).partition(b"\r\n\r\n")
     return head, json.loads(body)
+
+
+def test_where_the_store_is_administrators_are_told_and_tenants_not() -> None:
+    head, body = get("/v1/batches")
+    assert head.startswith(b"HTTP/1.1 503 ")
+    assert b"retry-after: 2" in head
+    assert body["error"]["code"] == "store_unavailable"
+    assert "db.internal" not in body["error"]["message"]
+    _, told = get("/admin/batches")
+    assert "db.internal" in told["error"]["message"]
 
 
 def test_rooms_bring_routes() -> None:
