@@ -1,6 +1,7 @@
 """One line of a batch and its result: asked, and asked again where that may help."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Final
 
@@ -92,6 +93,11 @@ class Answers:
         self._uniform = uniform
         self._now_s = now_s
         self._on_retry = on_retry
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask nothing again: who waits to do so gets what there is."""
+        self._stopping.set()
 
     async def result(self, line: Line) -> Result:
         """The result of a line; who is cancelled while waiting gives the call up."""
@@ -109,10 +115,17 @@ class Answers:
             if not reply.may_change or tries >= self._tries:
                 break
             waits += 1
+            if await self._is_stopped_within(self._wait_s(reply, waits)):
+                break
             self._on_retry()
-            await asyncio.sleep(self._wait_s(reply, waits))
         worded = self._words.answered(line.number, line.custom_id, reply.status, reply.body)
         return Result(worded, reply.is_good, reply.usage)
+
+    async def _is_stopped_within(self, wait_s: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._stopping.wait()
+        return self._stopping.is_set()
 
     async def _try(self, line: Line) -> Reply:
         try:

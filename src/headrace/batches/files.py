@@ -93,20 +93,23 @@ class Files:
         file_id = self._ids.new("file")
         path = self.shelf.incoming(file_id)
         upload = Upload(taking.kind, path, settings.bytes_max)
+        is_kept = False
         try:
             async for part in parts:
                 await asyncio.to_thread(upload.feed, part)
             await asyncio.to_thread(upload.end)
             file = self._described(file_id, taking.tenant, upload, place)
             await asyncio.to_thread(os.replace, path, self.shelf.path(file_id))
-            if not await self.table.add(file, settings.tenant_bytes_max):
-                self.shelf.remove(file_id)
+            is_kept = await self.table.add(file, settings.tenant_bytes_max)
+            if not is_kept:
                 raise _no_room(settings)
         except OSError as error:
             raise disk_error(error) from error
         finally:
             upload.close()
             path.unlink(missing_ok=True)
+            if not is_kept:  # nobody would ever find it
+                self.shelf.remove(file_id)
         return file
 
     async def find(self, file_id: str, tenant: str) -> KeptFile:

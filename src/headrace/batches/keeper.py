@@ -14,6 +14,8 @@ from headrace.store.records.leases import RecordLeases
 
 POLL_S: Final = 2.0
 """How often it is looked for batches whose process is gone."""
+REST_S: Final = 2.0
+"""A batch that did not come to its end is left alone for so long."""
 CLEAN_S: Final = 60.0
 # A file of which no byte came for a day will not come any more.
 LOST_S: Final = 86_400.0
@@ -34,6 +36,8 @@ class Keeper:
         self._gear = gear
         self._runs: dict[str, BatchRun] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._rests_until_s: dict[str, float] = {}
+        self._failures: dict[str, int] = {}  # in a row, of a batch, that nobody expected
         self._woken = asyncio.Event()
         self._is_stopping = False
         self._clean_s = 0.0
@@ -58,6 +62,8 @@ class Keeper:
                     await self._look()
                 except HeadraceError as error:
                     self._gear.say("warning", "batches_wait", detail=error.message)
+                except OSError as error:
+                    self._gear.say("warning", "batches_wait", detail=str(error))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
                     await self._woken.wait()
@@ -80,12 +86,14 @@ class Keeper:
 
     async def _look(self) -> None:
         place = await self._files.place()
+        now_s = self._gear.clock.monotonic_s()
+        resting = {each: at_s for each, at_s in self._rests_until_s.items() if at_s > now_s}
+        self._rests_until_s = resting
         for batch_id in await self._gear.table.pending(place):
             if self._is_stopping or len(self._runs) >= self._gear.settings().batches.at_once:
                 break
-            if batch_id not in self._runs:
+            if batch_id not in self._runs and batch_id not in resting:
                 await self._try(batch_id)
-        now_s = self._gear.clock.monotonic_s()
         if now_s >= self._clean_s:
             self._clean_s = now_s + CLEAN_S
             await self._files.clean(LOST_S)
@@ -100,18 +108,26 @@ class Keeper:
         if batch is None or batch.ended_s is not None:
             await hold.give_back()
             return
-        self._runs[batch_id] = run = BatchRun(batch, hold, self._gear)
+        self._runs[batch_id] = run = BatchRun(
+            batch, hold, self._gear, failures=self._failures.get(batch_id, 0)
+        )
         self._gear.counts.running(len(self._runs))
         task = self._gear.spawn(self._run(batch_id, run))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, batch_id: str, run: BatchRun) -> None:
+        failures = self._failures.pop(batch_id, 0) + 1
         try:
             await run.run()
+            failures = 0
         except StoreFault as fault:
             self._gear.say("warning", "batch_let_go", about=batch_id, detail=fault.message)
+            failures = 0
         finally:
+            if failures:  # whatever it was is told by who looks after tasks
+                self._failures[batch_id] = failures
+            self._rests_until_s[batch_id] = self._gear.clock.monotonic_s() + REST_S
             del self._runs[batch_id]
             self._gear.counts.running(len(self._runs))
             self._woken.set()

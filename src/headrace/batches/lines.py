@@ -144,7 +144,7 @@ class LineReader:
 def _body_problem(raw: bytes) -> tuple[str, str, str] | None:
     try:
         body = _read_body(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "invalid_body", "`body` is missing: add the request as an object.", "body"
     if not isinstance(body.model, str) or not body.model:
         return "missing_model", "`body.model` is missing: add it as a text.", "body.model"

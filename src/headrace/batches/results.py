@@ -5,8 +5,11 @@ answers. Whoever goes on with a batch reads them and asks only what is not there
 being written when the process died has no end, and is cut off.
 """
 
+import contextlib
+import fcntl
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -117,8 +120,15 @@ def _one_line(body: bytes) -> bytes:
     return body.replace(b"\n", b" ").replace(b"\r", b" ")
 
 
+class Overtaken(OSError):
+    """Another process has written to a file of results since this one read it."""
+
+
 class ResultFile:
     """One of the two files. Blocks: for threads, one call at a time.
+
+    Two processes may believe that they hold a batch, after a jump of the clock or a long sleep. So
+    each write looks, under a lock, whether the file is still as this process knows it.
 
     Args:
         path: of the file; made where it is missing.
@@ -140,6 +150,10 @@ class ResultFile:
         Raises:
             OSError: the file cannot be read.
         """
+        with self._locked():
+            self._recover(done, is_good=is_good, totals=totals)
+
+    def _recover(self, done: bytearray, *, is_good: bool, totals: Totals) -> None:
         rest = b""
         at = 0
         while piece := os.pread(self._fd, _PIECE_BYTES, at):
@@ -158,15 +172,20 @@ class ResultFile:
         """Add whole lines, or nothing at all.
 
         Raises:
+            Overtaken: another process has written to it.
             OSError: there is no room, or the file cannot be written to.
         """
         written = 0
-        try:
-            while written < len(lines):
-                written += os.pwrite(self._fd, lines[written:], self.bytes + written)
-        except OSError:
-            os.ftruncate(self._fd, self.bytes)
-            raise
+        with self._locked():
+            there = os.fstat(self._fd)
+            if there.st_size != self.bytes or not there.st_nlink:
+                raise Overtaken("Another process goes on with the batch")
+            try:
+                while written < len(lines):
+                    written += os.pwrite(self._fd, lines[written:], self.bytes + written)
+            except OSError:
+                os.ftruncate(self._fd, self.bytes)
+                raise
         self.bytes += written
 
     def sync(self) -> None:
@@ -180,6 +199,14 @@ class ResultFile:
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._fd)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # who waits tries again, as for a disk
+        try:
+            yield
+        finally:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
 
 
 class _Told(msgspec.Struct):

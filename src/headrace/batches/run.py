@@ -20,6 +20,8 @@ from headrace.store.faults import StoreFault
 
 TICK_S: Final = 1.0
 AGAIN_S: Final = 1.0
+FAILURES_MAX: Final = 3
+"""A batch whose runs end so often in a way that nobody expected has failed."""
 
 
 class BatchRun:
@@ -29,12 +31,14 @@ class BatchRun:
         batch: as it stood when this process came to hold it.
         hold: its lease.
         gear: what runs share.
+        failures: runs of it in a row that a bug has ended.
     """
 
-    def __init__(self, batch: Batch, hold: Hold, gear: Gear) -> None:
+    def __init__(self, batch: Batch, hold: Hold, gear: Gear, *, failures: int = 0) -> None:
         self._batch = batch
         self._hold = hold
         self._gear = gear
+        self._failures = failures
         self._work = Work(batch, gear, may_write=lambda: hold.is_held)
         self._working: asyncio.Task[None] | None = None
         self._is_interrupted = False
@@ -88,8 +92,12 @@ class BatchRun:
         state = await self._gear.table.tell(self._batch.id, self._work.totals)
         if state == "cancelling":
             self._interrupt("cancelled")
-        elif self._gear.clock.wall_s() >= self._batch.expires_s:
+        elif self._is_expired:
             self._interrupt("expired")
+
+    @property
+    def _is_expired(self) -> bool:
+        return self._gear.clock.wall_s() >= self._batch.expires_s
 
     def _interrupt(self, ending: Ending | None) -> None:
         if self._working is not None and not self._working.done():
@@ -114,11 +122,15 @@ class BatchRun:
 
     async def _done(self) -> Ending | None:
         try:
+            if self._failures >= FAILURES_MAX:
+                return await self._give_up()
             if self._batch.state == "validating" and not await self._validate():
                 return "failed"
             await self._work.open()
             if self._batch.state == "cancelling":
                 return "cancelled"
+            if self._is_expired:
+                return "expired"
             is_done = await self._work.ask_all()
         except FileNotFoundError:
             self._wrong(LineFault(0, "file_not_found", "The file is not there any more."))
@@ -142,6 +154,14 @@ class BatchRun:
             return False
         await self._insist_begin()
         return True
+
+    async def _give_up(self) -> Ending:
+        """End what ends every run of it; what was answered is kept, unless it is that."""
+        message = "The gateway failed at this batch again and again; its log says how."
+        self._wrong(LineFault(0, "gateway_failed", message))
+        if self._failures == FAILURES_MAX and self._batch.state != "validating":
+            await self._work.open()
+        return "failed"
 
     async def _insist_begin(self) -> None:
         batch, table = self._batch, self._gear.table
@@ -172,8 +192,7 @@ class BatchRun:
         table, batch, now_s = self._gear.table, self._batch, self._gear.clock.wall_s()
         if ending == "completed":
             await table.finalize(batch.id, now_s)
-        files = [] if ending == "failed" else self._work.files(now_s)
-        await table.end(batch, ending, self._work.totals, files, now_s)
+        await table.end(batch, ending, self._work.totals, self._work.files(now_s), now_s)
 
     async def _let_go(self) -> None:
         try:

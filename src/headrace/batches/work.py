@@ -35,7 +35,13 @@ class Work:
     def __init__(self, batch: Batch, gear: Gear, *, may_write: Callable[[], bool]) -> None:
         settings = gear.settings()
         now_s = gear.clock.monotonic_s
-        self.totals = Totals()
+        self.totals = Totals(
+            batch.completed,
+            batch.failed,
+            batch.input_tokens,
+            batch.output_tokens,
+            batch.cached_tokens,
+        )
         self.lines: tuple[Path, str, int] = (
             gear.shelf.path(batch.input_file),
             batch.endpoint,
@@ -66,6 +72,7 @@ class Work:
     def stop(self) -> None:
         """Ask no more lines; those under way are waited for."""
         self._is_stopping = True
+        self._answers.stop()
 
     async def open(self) -> None:
         """Find out what is there already.
@@ -115,7 +122,9 @@ class Work:
         await self._journal.sync()
 
     def files(self, now_s: float) -> Sequence[KeptFile]:
-        """What was written, as it is kept from now on."""
+        """What was written, as it is kept from now on; nothing where it was not opened."""
+        if self._journal is None:
+            return []
         batch = self._batch
         named = (
             (batch.output_file, "output", self._output.bytes),

@@ -74,6 +74,7 @@ def test_requests_are_read_and_others_told() -> None:
         b'{"body":' * 100_000,
         b'{"custom_id":"\\ud800","method":"POST","url":"/v1/embeddings","body":{"model":"m"}}',
         b'{"custom_id":"a\xff","method":"POST","url":"/v1/embeddings","body":{"model":"m"}}',
+        b'{"custom_id":"a","method":"POST","url":"/v1/embeddings","body":{"model":"\xff"}}',
         b"null",
         b'"text"',
         b"\x00",

@@ -68,7 +68,7 @@ WHERE id = :id AND state = 'validating';
 -- for: how far a batch is; its state tells whether it was cancelled
 UPDATE headrace_batches SET completed = :completed, failed = :failed,
     input_tokens = :input_tokens, output_tokens = :output_tokens, cached_tokens = :cached_tokens
-WHERE id = :id RETURNING state;
+WHERE id = :id AND ended_s IS NULL RETURNING state;
 
 -- name: finalize
 -- for: a batch whose lines are all answered
