@@ -76,11 +76,9 @@ class Tasks:
 
     async def _keep(self, work: Work) -> None:
         while True:
-            try:
-                await work()
-            except Exception as bug:  # noqa: BLE001  # or what it looks after would be left alone
-                self._on_bug(bug)
-            else:
+            task = self.spawn(work())  # whose bugs are told
+            await asyncio.wait((task,))
+            if task.cancelled() or task.exception() is None:
                 return
             await asyncio.sleep(self._again_s)
 
