@@ -1,7 +1,6 @@
 """Asking the console of a running gateway."""
 
 import json
-import urllib.parse
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -44,14 +43,15 @@ def ask_console(
         NotTold: it says nothing, or no.
         typer.BadParameter: the address is none.
     """
+    import urllib.error
+    import urllib.parse
+    import urllib.request
+
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise typer.BadParameter("the address begins with http:// or https://", param_hint="--url")
     address = url.rstrip("/") + path
     body = None if document is None else json.dumps(document).encode()
     headers = {} if body is None else {"content-type": "application/json"}
-    import urllib.error
-    import urllib.request
-
     request = urllib.request.Request(  # noqa: S310  # http(s) only, checked
         address, body, headers, method=method
     )
