@@ -108,6 +108,7 @@ class JobContext:
         self._made: set[str] = set()
         self._recorder = recorder
         self._over = threading.Event()
+        self._is_unwanted = False
 
     @property
     def files(self) -> Path:
@@ -129,8 +130,14 @@ class JobContext:
         """Keep steps and progress elsewhere from now on."""
         self._recorder = recorder
 
-    def end(self) -> None:
-        """Tell work in threads that it is over."""
+    @property
+    def is_unwanted(self) -> bool:
+        """Whether its caller cancelled it, so that no later try takes up what this one left."""
+        return self._is_unwanted
+
+    def end(self, *, unwanted: bool = False) -> None:
+        """Tell work in threads that it is over, and whether for good."""
+        self._is_unwanted = self._is_unwanted or unwanted
         self._over.set()
 
     @property

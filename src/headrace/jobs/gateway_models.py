@@ -59,9 +59,18 @@ class GatewayModels:
         key: of the worker; None where keys are open.
         is_deputy: whether the key lets the worker ask for the keys that submitted its jobs.
         spawn: starts a task.
+        certificate: of the gateway, in PEM, where it is this very one that is to be trusted.
     """
 
-    def __init__(self, url: str, key: str | None, *, is_deputy: bool, spawn: Spawn) -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str | None,
+        *,
+        is_deputy: bool,
+        spawn: Spawn,
+        certificate: str | None = None,
+    ) -> None:
         self._is_deputy = is_deputy
         parts = urlsplit(url)
         if parts.scheme not in _PORTS or not parts.hostname:
@@ -76,7 +85,7 @@ class GatewayModels:
             credentials=(() if key is None else ((b"authorization", f"Bearer {key}".encode()),),),
             defaults=((b"content-type", b"application/json"),),
             limits=_Limits(),
-            tls=ssl.create_default_context() if parts.scheme == "https" else None,
+            tls=_trust(certificate) if parts.scheme == "https" else None,
             meter=_NoMeter(),
             spawn=spawn,
         )
@@ -134,6 +143,15 @@ class JobModels:
         if not isinstance(text, str):
             raise JobFailed(f"Model '{model}' answered no text.", code=_NO_TEXT)
         return text
+
+
+def _trust(certificate: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cadata=certificate)
+    if certificate is not None:
+        # Whoever has its key is the gateway, by whichever name it is asked and whoever signed it.
+        context.check_hostname = False
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
 
 
 def _refuse(status: int, answer: bytes) -> None:

@@ -21,6 +21,7 @@ class Posting(msgspec.Struct, frozen=True):
         queues: those it serves; all there are, where none is named.
         key: of the gateway; None where keys are open.
         is_deputy: whether the key lets it ask for the keys that submitted its jobs.
+        certificate: of the gateway, in PEM; without it, who is known to the system is trusted.
     """
 
     store_url: str
@@ -29,6 +30,7 @@ class Posting(msgspec.Struct, frozen=True):
     queues: tuple[str, ...] = ()
     key: str | None = None
     is_deputy: bool = False
+    certificate: str | None = None
 
 
 def check_schedules(settings: JobsSettings, kinds: Kinds) -> None:

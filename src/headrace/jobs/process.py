@@ -3,11 +3,10 @@
 import asyncio
 import secrets
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -103,7 +102,11 @@ class WorkerProcess:
         self._say = say
         self._tasks = Tasks(self._tell_bug)
         self._models = GatewayModels(
-            posting.gateway, posting.key, is_deputy=posting.is_deputy, spawn=self._tasks.spawn
+            posting.gateway,
+            posting.key,
+            is_deputy=posting.is_deputy,
+            spawn=self._tasks.spawn,
+            certificate=posting.certificate,
         )
         self._stopping = asyncio.Event()
         self._worker: Worker | None = None
@@ -190,14 +193,15 @@ class WorkerProcess:
             clock=self._clock,
             chance=secrets.SystemRandom().random,
             models=self._models.of,
-            steps=partial(self._durable, shift.worker),
+            steps=self._durable,
             hands=shift,
             folder=self._folder,
         )
 
-    def _durable(self, worker: str) -> DurableSteps:
+    def _durable(self) -> DurableSteps:
         if self._steps is None:
-            self._steps = DurableSteps(self._engine, worker)
+            # A name of this process alone: DBOS takes over what one of its own name has left.
+            self._steps = DurableSteps(self._engine, worker_name())
         return self._steps
 
     def _engine(self) -> object:
@@ -207,7 +211,7 @@ class WorkerProcess:
 
     async def _forget_steps(self, jobs: list[str]) -> None:
         if jobs:
-            await self._durable("upkeep").forget(jobs)
+            await self._durable().forget(jobs)
 
     async def _keep(self, records: Records) -> None:
         shift = Shift(records, self._clock, "upkeep")
@@ -222,16 +226,34 @@ class WorkerProcess:
             has_steps=self._kinds.has_steps,
             forget_steps=self._forget_steps,
         )
-        forgets_s = self._clock.monotonic_s()
+        self._tasks.spawn(self._keep_forgetting(oblivion))
         while True:
             await asyncio.sleep(_SCHEDULES_S)
+            await self._surely(schedules.step())
+            await self._surely(self._end_if_idle(shift))
+
+    async def _keep_forgetting(self, oblivion: Oblivion) -> None:
+        some = 1
+
+        async def forget() -> None:
+            nonlocal some
+            some = await oblivion.step()
+
+        while True:
+            await asyncio.sleep(_SCHEDULES_S if some else _OBLIVION_S)
+            some = 0
+            await self._surely(forget())
+
+    async def _surely(self, step: Coroutine[Any, Any, None]) -> None:
+        """Do a step; whatever goes wrong is told, and ends that step alone."""
+
+        async def attempt() -> None:
             try:
-                await schedules.step()
-                if self._clock.monotonic_s() >= forgets_s and not await oblivion.step():
-                    forgets_s = self._clock.monotonic_s() + _OBLIVION_S
-                await self._end_if_idle(shift)
+                await step
             except StoreFault as error:
                 self._say("warning", "jobs_store_failed", detail=error.message)
+
+        await asyncio.wait({self._tasks.spawn(attempt())})
 
     async def _end_if_idle(self, shift: Shift) -> None:
         idle, worker = self._idle, self._worker

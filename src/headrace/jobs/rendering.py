@@ -106,7 +106,9 @@ class RenderPlace:
                 hand.remove_parts()
                 raise JobFailed(error.message, code=error.code) from error
             except asyncio.CancelledError:
-                hand.remove_parts()
+                # Only where it is for good: another try goes on with what is rendered.
+                if job.is_unwanted:
+                    hand.remove_parts()
                 raise
 
     async def _make(self, job: JobContext, hand: "_Hand", wish: Wish, before: float) -> VideoTold:

@@ -1,9 +1,10 @@
 """Jobs in a worker of the gateway: routes, and the embedded worker that does them."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -25,6 +26,10 @@ from headrace.store.faults import StoreFault
 from headrace.store.records.open import RECORDS_FILE
 from headrace.store.records.records import Records
 from headrace.store.voice import Say
+
+_CERTIFICATES: Final = re.compile(
+    "-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL
+)
 
 
 class JobsRoom:
@@ -69,6 +74,7 @@ class JobsRoom:
         self._url = url
         self._secret = secret
         self._is_first = is_first
+        self._certificate = _certificate(settings)
         self._metrics = metrics
         self._gauges = JobGauges(records, metrics, clock)
         self._spawn = spawn
@@ -107,6 +113,7 @@ class JobsRoom:
             return
         before = self._order()
         self._settings = settings
+        self._certificate = _certificate(settings)
         self._desk.adopt(settings.jobs)
         self._routes.model = _first_model(settings)
         if self._order() != before:
@@ -165,6 +172,7 @@ class JobsRoom:
             gateway=self._url,
             key=self._secret,
             is_deputy=True,
+            certificate=self._certificate,
         )
         # Messages are taken by `headrace jobs work`, which ends only when it is told to.
         return Order(posting, msgspec.structs.replace(self._settings.jobs, amqp=None))
@@ -172,3 +180,11 @@ class JobsRoom:
 
 def _first_model(settings: Settings) -> str | None:
     return next(iter(settings.models), None)
+
+
+def _certificate(settings: Settings) -> str | None:
+    """What the gateway presents: without the key, which may be in the same file."""
+    tls = settings.listen.tls
+    if tls is None:
+        return None
+    return "\n".join(_CERTIFICATES.findall(Path(tls.cert).read_text("ascii", "replace")))

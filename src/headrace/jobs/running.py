@@ -82,7 +82,7 @@ class Try:
         """End it at its next `await`; a first reason stays."""
         self._why = self._why or why
         if self._context is not None:
-            self._context.end()
+            self._context.end(unwanted=self._why == "cancelled")
         if self._inner is not None:
             self._inner.cancel()
 

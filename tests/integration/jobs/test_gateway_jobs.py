@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 import psutil
 import pytest
+import trustme
 from tests.support import headrace_process
 from tests.support.gateway import Gateway
 from tests.support.waiting import eventually
@@ -315,6 +317,23 @@ def _is_job_worker(process: psutil.Process) -> bool:
         return any("jobs_worker" in word for word in process.cmdline())
     except psutil.Error:  # it ended meanwhile
         return False
+
+
+def test_a_gateway_that_speaks_tls_has_its_jobs_done(begin: Begin, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    issued = authority.issue_cert("gateway.example")
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    cert.write_bytes(b"".join(each.bytes() for each in issued.cert_chain_pems))
+    key.write_bytes(issued.private_key_pem.bytes())
+    gateway = begin(listen={"tls": {"cert": str(cert), "key": str(key)}})
+    trust = ssl.create_default_context()
+    trust.check_hostname = False
+    authority.configure_trust(trust)
+    new = urllib.request.Request(f"{gateway.url}/v1/jobs", json.dumps(question("x")).encode())
+    new.add_header("authorization", f"Bearer {KEY}")
+    with urllib.request.urlopen(new, timeout=60, context=trust) as answer:
+        assert answer.status == 202
+    eventually(lambda: [each for each in gateway.requests() if each["route"] == "chat"], 60.0)
 
 
 def change_jobs(gateway: Gateway, **jobs: Any) -> None:

@@ -112,7 +112,8 @@ def test_a_worker_elsewhere_renders_what_it_has_not(tmp_path: Path) -> None:
     assert video.frame_times(tmp_path / "here" / "files" / "video.mp4")
 
 
-def test_cancelling_ends_the_child_and_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_for_good", [True, False])
+def test_cancelling_ends_the_child(tmp_path: Path, is_for_good: bool) -> None:
     said: list[str] = []
 
     async def main() -> None:
@@ -129,9 +130,11 @@ def test_cancelling_ends_the_child_and_leaves_nothing(tmp_path: Path) -> None:
         recorder.progress = progress  # type: ignore[method-assign]
         kind = built_in_kinds().find("video")
         wanted = kind.read({"script": "x", "duration_s": 600, "preset": "slower"})
-        run: Any = kind.run(make_context(tmp_path, recorder=recorder), wanted)
+        context = make_context(tmp_path, recorder=recorder)
+        run: Any = kind.run(context, wanted)
         task = asyncio.ensure_future(run)
         await rendering.wait()
+        context.end(unwanted=is_for_good)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -139,7 +142,8 @@ def test_cancelling_ends_the_child_and_leaves_nothing(tmp_path: Path) -> None:
     asyncio.run(main())
     gc.collect()
     assert said == [], "no error that nobody asked for"
-    assert names(tmp_path) == set()
+    # A worker that is stopped leaves what is rendered to the next one.
+    assert (tmp_path / "files" / ".parts").exists() is not is_for_good
     assert not [t for t in threading.enumerate() if t.name.startswith("headrace-video")]
 
 
