@@ -30,6 +30,11 @@ def durable(sim: ThreadedSim, url: str, timeout_ms: int = PATIENT_MS) -> dict[st
 def test_down_at_start_and_up_later(
     sim: ThreadedSim, own_url: str, server: PostgresServer, tmp_path: Path
 ):
+    before = tmp_path / "before"
+    before.mkdir()
+    data_dir = {"data_dir": str(tmp_path / "data")}
+    with Gateway(before, durable(sim, own_url) | data_dir):
+        """Where it was seen that there are no keys in the store, it is open without it too."""
     server.stop()
     with Gateway(tmp_path, durable(sim, own_url)) as gateway, calling(gateway, sim) as callers:
         assert set(callers.answered()) <= {"miss", "joined", "l1"}
