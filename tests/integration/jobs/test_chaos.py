@@ -43,13 +43,15 @@ async def count_open(_: JobDesk, records: Records) -> int:
 
 def assert_sound(house: JobHouse, jobs: list[Job], kills: int) -> None:
     assert Counter(job.state for job in jobs) == {"succeeded": len(jobs)}
-    assert {job.attempts for job in jobs} == {1}
+    # A kill is nobody's failure; a try may fail where the store is busy.
+    assert sum(job.attempts - 1 for job in jobs) <= kills
     for job in jobs:
         if job.kind == "steps":
             times = [len(house.effects(job.id, f"step{at}")) for at in range(3)]
-            # Twice only what a kill caught between its effect and its record.
+            # Twice only what a kill, or a failure, caught between its effect and its record.
+            tries = job.losses + job.attempts - 1
             assert all(times), (job.id, times)
-            assert sum(times) - 3 <= job.losses, (job.id, times, job.losses)
+            assert sum(times) - 3 <= tries, (job.id, times, tries)
     assert sum(job.losses for job in jobs) <= kills * 64
 
 
