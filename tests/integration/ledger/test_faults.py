@@ -97,8 +97,10 @@ def killed_at_random(tmp_path: Path, sim: ThreadedSim, rounds: int, **more: Any)
             client.join()
             finished += client.ids
     with Gateway(tmp_path / "last", settings(sim, data_dir)):
-        eventually(lambda: set(finished) <= {row["id"] for row in stored(data_dir)})
-        eventually(lambda: sum(day["calls"] for day in daily(data_dir)) == len(stored(data_dir)))
+        eventually(lambda: set(finished) <= {row["id"] for row in stored(data_dir)}, 180.0)
+        eventually(
+            lambda: sum(day["calls"] for day in daily(data_dir)) == len(stored(data_dir)), 60.0
+        )
     rows = stored(data_dir)
     assert len(finished) > rounds
     assert len({row["id"] for row in rows}) == len(rows)
