@@ -4,10 +4,11 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, TypeVar
@@ -30,6 +31,17 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 TENANT: Final = Tenant("default")
 # As slow machines have it, and still quick for a test.
 QUICK: Final[dict[str, Any]] = {"poll_ms": 20, "lease_s": 2.0, "retry_s": 0.05, "grace_s": 5.0}
+
+
+def can_write(file: Path) -> bool:
+    """Whether nobody is in the middle of a transaction that writes to a database."""
+    with closing(sqlite3.connect(file, timeout=0)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        connection.rollback()
+    return True
 
 
 class JobHouse:
@@ -78,6 +90,18 @@ class JobHouse:
         )
         self._workers.append(worker)
         return worker
+
+    def freeze(self, worker: "subprocess.Popen[bytes]") -> None:
+        """Stop a worker, but not while it keeps others from writing to a file."""
+
+        def is_stopped() -> bool:
+            worker.send_signal(signal.SIGSTOP)
+            if all(can_write(file) for file in self.folder.glob("*.sqlite3")):
+                return True
+            worker.send_signal(signal.SIGCONT)
+            return False
+
+        eventually(is_stopped)
 
     @property
     def log(self) -> str:

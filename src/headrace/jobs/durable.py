@@ -9,11 +9,13 @@ be added to them any more. A step that an earlier try recorded is not done again
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from headrace.jobs.job import Job
 from headrace.jobs.outcome import TakenAway
+from headrace.store.faults import StoreBusy
 
 _APPLICATION: Final = "headrace"
 # The same for all versions of Headrace: a workflow belongs to the worker that began it.
@@ -52,12 +54,14 @@ class DurableSteps:
 
         Raises:
             TakenAway: another worker has taken the job.
+            StoreFault: steps cannot be recorded now.
         """
         from dbos import DBOS, SetWorkflowID, error
 
         await self._open()
         name = f"{job.id}-{job.fence}"
-        known = await self._known(job, name)
+        with _store_faults():
+            known = await self._known(job, name)
         results: list[Any] = []
 
         async def step(key: str, work: Callable[[], Awaitable[Any]]) -> Any:
@@ -70,7 +74,7 @@ class DurableSteps:
 
         self._bodies[name] = whole
         try:
-            with SetWorkflowID(name):
+            with _store_faults(), SetWorkflowID(name):
                 await self._workflow(name)
         except error.DBOSException as taken:
             raise TakenAway(str(taken)) from taken
@@ -79,11 +83,16 @@ class DurableSteps:
         return results[0]
 
     async def forget(self, jobs: list[str]) -> None:
-        """Keep no steps of these jobs any more."""
+        """Keep no steps of these jobs any more.
+
+        Raises:
+            StoreFault: the database cannot be asked now.
+        """
         if jobs:
             await self._open()
-            names = await self._workflows([f"{job}-" for job in jobs])
-            await self._dbos.delete_workflows_async(names)
+            with _store_faults():
+                names = await self._workflows([f"{job}-" for job in jobs])
+                await self._dbos.delete_workflows_async(names)
 
     def close(self) -> None:
         """Let go of threads and connections. Blocks for a moment."""
@@ -113,7 +122,8 @@ class DurableSteps:
     async def _open(self) -> None:
         async with self._opening:
             if self._dbos is None:
-                self._dbos = await asyncio.to_thread(self._launch)
+                with _store_faults():
+                    self._dbos = await asyncio.to_thread(self._launch)
 
     def _launch(self) -> Any:
         from dbos import DBOS
@@ -140,9 +150,25 @@ class DurableSteps:
             await self._bodies[name]()
 
         self._workflow = run
-        DBOS.listen_queues([])  # the queue is ours
-        DBOS.launch()
+        try:
+            DBOS.listen_queues([])  # the queue is ours
+            DBOS.launch()
+        except BaseException:
+            # What was launched by half would refuse every launch that follows.
+            DBOS.destroy(destroy_registry=True)
+            raise
         return DBOS
+
+
+@contextmanager
+def _store_faults() -> Iterator[None]:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except SQLAlchemyError as error:
+        why = str(getattr(error, "orig", error)).partition("\n")[0]
+        raise StoreBusy(f"Steps cannot be recorded now: {why}") from error
 
 
 def _make_serializer() -> Any:

@@ -11,6 +11,8 @@ from headrace.store.sqlite_ways import make_private
 WORKFLOWS_FILE: Final = "jobs.sqlite3"
 _BUSY_MS: Final = 30_000
 _POOL: Final = 8
+# A process that is frozen in a transaction must not hold up all the others.
+_IDLE_MS: Final = 5_000
 
 
 def make_workflow_engine(url: str, data_dir: Path) -> Engine:
@@ -25,7 +27,11 @@ def make_workflow_engine(url: str, data_dir: Path) -> Engine:
     """
     if url == "sqlite":
         return _sqlite_engine(data_dir / WORKFLOWS_FILE)
-    return create_engine(
+    return _postgres_engine(url)
+
+
+def _postgres_engine(url: str) -> Engine:
+    engine = create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
         pool_size=_POOL,
         max_overflow=0,
@@ -33,6 +39,13 @@ def make_workflow_engine(url: str, data_dir: Path) -> Engine:
         hide_parameters=True,
         connect_args={"application_name": "headrace jobs"},
     )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        connection.execute(f"SET idle_in_transaction_session_timeout = {_IDLE_MS}")
+        connection.commit()
+
+    return engine
 
 
 def _sqlite_engine(path: Path) -> Engine:

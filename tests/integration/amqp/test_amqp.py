@@ -41,6 +41,11 @@ class Office:
         found += self.letters.read(f"{self.queue}.told")
         return len({each.correlation_id for each in found if each.type == "job"}) >= ends
 
+    def has_begun(self) -> bool:
+        """Whether each job there is has been begun."""
+        jobs = self.house.page()
+        return bool(jobs) and all(self.house.effects(each.id, "began") for each in jobs)
+
     def dead(self) -> list[Any]:
         return self.letters.read(f"{self.queue}.dead")
 
@@ -172,8 +177,7 @@ def test_a_worker_that_is_told_to_end_leaves_the_rest_to_others(office: Office) 
     worker = office.work()
     office.send(job("before", "sleep"))
     found: list[Any] = []
-    eventually(lambda: "jobs_amqp_connected" in office.house.log)
-    eventually(office.house.page)
+    eventually(office.has_begun)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(30) == 0
     assert office.told(1, found)  # it was told before the end

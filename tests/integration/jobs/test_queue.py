@@ -3,13 +3,16 @@
 import json
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import InternalError
 from tests.support.jobs import JobHouse
 from tests.support.stores import Place
 from tests.support.waiting import eventually
 
 from headrace.errors import Conflict, NotFound
+from headrace.store.workflow_engine import WORKFLOWS_FILE, make_workflow_engine
 
 
 @pytest.fixture
@@ -90,7 +93,7 @@ def test_a_frozen_worker_that_wakes_has_lost_its_jobs(house: JobHouse) -> None:
     first = house.start_worker()
     (job,) = house.submit("steps", input={"seconds": 0.5})
     eventually(lambda: house.effects(job, "step0"))
-    first.send_signal(signal.SIGSTOP)
+    house.freeze(first)
     second = house.start_worker()
     ended = house.ended(job)
     first.send_signal(signal.SIGCONT)
@@ -100,6 +103,33 @@ def test_a_frozen_worker_that_wakes_has_lost_its_jobs(house: JobHouse) -> None:
     # It begins anew, under another name.
     eventually(lambda: house.log.count("jobs_worker_started") == 3)
     assert house.find(job) == ended
+
+
+def test_steps_wait_for_what_records_them(tmp_path: Path) -> None:
+    with JobHouse("sqlite", tmp_path) as house:
+        garbage = tmp_path / WORKFLOWS_FILE
+        garbage.write_bytes(b"no database" * 1000)
+        garbage.chmod(0o600)
+        house.start_worker()
+        (job,) = house.submit("steps")
+        eventually(lambda: house.find(job).code == "store_unavailable")
+        assert "not a database" in (house.find(job).reason or "")
+        (other,) = house.submit("nothing")
+        assert house.ended(other).state == "succeeded"
+        garbage.unlink()
+        ended = house.ended(job)
+        assert (ended.state, ended.attempts, ended.result) == ("succeeded", 1, "[0,1,2]")
+
+
+def test_who_is_frozen_in_a_transaction_of_steps_lets_others_on(
+    own_url: str, tmp_path: Path
+) -> None:
+    frozen, other = (make_workflow_engine(own_url, tmp_path) for _ in range(2))
+    with frozen.connect() as one, other.connect() as two:
+        one.exec_driver_sql("SELECT pg_advisory_xact_lock(7)")
+        two.exec_driver_sql("SELECT pg_advisory_xact_lock(7)")
+        with pytest.raises(InternalError, match="idle-in-transaction"):
+            one.exec_driver_sql("SELECT 1")
 
 
 def test_a_job_that_waits_is_cancelled_at_once(house: JobHouse) -> None:
