@@ -92,7 +92,7 @@ def test_steps_are_one_transaction(place: Place) -> None:
 
 def test_many_rows_go_at_once(place: Place) -> None:
     async def use(records: Records) -> None:
-        await records.write(Step("t.add", [row(number) for number in range(1, 2001)]))
+        await records.write(Step("t.add", [tuple(row(at).values()) for at in range(1, 2001)]))
         await records.write(Step("t.add", []))
         found = await records.fetch("t.page", {"after": 1990, "limit": 50})
         assert [each["id"] for each in found] == list(range(1991, 2001))

@@ -13,10 +13,10 @@ from headrace.cache.entry import Answer, Shape
 from headrace.clock import Clock
 from headrace.gateway.call import Call
 from headrace.gateway.flight import Flight
-from headrace.gateway.ledger.bill import NOTHING, bill_of
+from headrace.gateway.ledger.bill import NOTHING, Bill, bill_of
 from headrace.gateway.order import Order
 from headrace.gateway.reader import Source
-from headrace.model import Usage
+from headrace.model import CacheResult, Usage
 from headrace.observe.metrics import Metrics
 from headrace.store.ledger.row import NANO, CallRow, Row
 from headrace.store.voice import Say
@@ -157,17 +157,59 @@ class Ledger:
             answer: the whole of it, where there is one.
             end: how it ends.
         """
-        row = self._row(call, end)
+        now_s, began_s, first_s = self._now_s(), end.began_s, end.first_s
+        asked = model = provider = cache = intent = ""
+        attempts = upstream_us = saved_nano = 0
+        bill = NOTHING
+        flight: Flight | None = None
         if source is not None:
-            row.asked = asked = source.asked[:_TEXT_CHARS_MAX]
-            row.model, row.provider = source.model[:_TEXT_CHARS_MAX], source.provider
-            row.cache, row.attempts, row.intent = source.cache.value, source.attempts, source.intent
-            if end.digest and asked and asked != row.model and end.status == _OK:
+            asked, model = source.asked[:_TEXT_CHARS_MAX], source.model[:_TEXT_CHARS_MAX]
+            provider, cache, intent = source.provider, source.cache, source.intent
+            attempts = source.attempts
+            if asked != model and asked and end.digest and end.status == _OK:
                 self._note_asked(end.digest, asked)
-            if source.is_free:
-                _fill_free(row, answer)
-            elif isinstance(flight := source.flight, Flight):
-                self._fill_paid(row, flight, answer)
+            if cache not in _PAID:
+                bill, saved_nano = _given(answer)
+            elif isinstance(found := source.flight, Flight):
+                flight = found
+                if answer is None and not flight.is_over:
+                    flight.is_left = True  # others wait; what it costs is written when it lands
+                else:
+                    upstream_us = int((now_s - flight.began_s) * _MICRO)
+                    bill = bill_of(flight)
+        usage, usd = bill.usage, bill.cost_usd
+        row = CallRow(
+            end.request_id,
+            self._wall_s(),
+            call.tenant,
+            call.key,
+            call.grammar.operation,
+            asked,
+            model,
+            provider,
+            cache,
+            end.status,
+            end.streams,
+            attempts,
+            int((now_s - began_s) * _MICRO),
+            int((first_s - began_s) * _MICRO) if first_s else 0,
+            upstream_us,
+            usage.input_tokens,
+            usage.cached_tokens,
+            usage.cache_write_tokens,
+            usage.cache_write_1h_tokens,
+            usage.output_tokens,
+            bill.is_estimated,
+            _nano(usd),
+            saved_nano,
+            end.error or "",
+            "",
+            intent,
+            call.template,
+            call.hints.priority,
+        )
+        if flight is not None:
+            self._keep_contents(row, flight, bill)
         self.write(row)
 
     def landed(self, flight: Flight) -> None:
@@ -178,18 +220,32 @@ class Ledger:
             return
         if not flight.attempts:
             return
-        answer = flight.delivered
-        seconds = self._now_s() - flight.began_s
-        status = answer.status if answer is not None else flight.status
-        times, streams = (flight.began_s, 0.0), flight.is_stream
-        row = self._row(order.call, Ending(self.new_id(), b"", *times, status, streams, None))
-        row.asked = (order.asked or order.view.model)[:_TEXT_CHARS_MAX]
-        row.model, row.provider = flight.model[:_TEXT_CHARS_MAX], flight.provider
-        row.cache = "miss" if order.looks_up else "bypass"
-        row.attempts, row.intent = flight.attempts, order.intent
-        row.upstream_us = int(seconds * _MICRO)
-        row.purpose = order.purpose or (_LEFT if flight.is_left else "")
-        self._fill_bill(row, flight)
+        answer, call, seconds = flight.delivered, order.call, self._now_s() - flight.began_s
+        bill = bill_of(flight)
+        row = CallRow(
+            id=self.new_id(),
+            at_s=self._wall_s(),
+            tenant=call.tenant,
+            key_name=call.key,
+            operation=call.grammar.operation,
+            asked=(order.asked or order.view.model)[:_TEXT_CHARS_MAX],
+            model=flight.model[:_TEXT_CHARS_MAX],
+            provider=flight.provider,
+            cache="miss" if order.looks_up else "bypass",
+            status=answer.status if answer is not None else flight.status,
+            streams=flight.is_stream,
+            attempts=flight.attempts,
+            duration_us=int(seconds * _MICRO),
+            upstream_us=int(seconds * _MICRO),
+            is_estimated=bill.is_estimated,
+            cost_nano=_nano(bill.cost_usd),
+            purpose=order.purpose or (_LEFT if flight.is_left else ""),
+            intent=order.intent,
+            template=call.template,
+            priority=call.hints.priority,
+        )
+        _fill_usage(row, bill.usage)
+        self._keep_contents(row, flight, bill)
         self.write(row)
 
     def errand(
@@ -232,7 +288,7 @@ class Ledger:
             duration_us=took_us,
             upstream_us=took_us,
             is_estimated=is_estimated,
-            cost_nano=None if usd is None else int(usd * NANO + 0.5),
+            cost_nano=_nano(usd),
             purpose=purpose,
         )
         _fill_usage(row, usage or _NO_USAGE)
@@ -251,39 +307,7 @@ class Ledger:
 
     # The inside.
 
-    def _row(self, call: Call, end: Ending) -> CallRow:
-        began_s, first_s = end.began_s, end.first_s
-        return CallRow(
-            end.request_id,
-            self._wall_s(),
-            call.tenant,
-            call.key,
-            call.grammar.operation,
-            "",
-            "",
-            "",
-            "",
-            end.status,
-            end.streams,
-            duration_us=int((self._now_s() - began_s) * _MICRO),
-            first_byte_us=int((first_s - began_s) * _MICRO) if first_s else 0,
-            error=end.error or "",
-            template=call.template,
-            priority=call.hints.priority,
-        )
-
-    def _fill_paid(self, row: CallRow, flight: Flight, answer: Answer | None) -> None:
-        if answer is None and not flight.is_over:
-            flight.is_left = True  # others wait for it; what it costs is written when it lands
-            return
-        row.upstream_us = int((self._now_s() - flight.began_s) * _MICRO)
-        self._fill_bill(row, flight)
-
-    def _fill_bill(self, row: CallRow, flight: Flight) -> None:
-        bill = bill_of(flight)
-        _fill_usage(row, bill.usage)
-        row.is_estimated = bill.is_estimated
-        row.cost_nano = None if bill.cost_usd is None else int(bill.cost_usd * NANO + 0.5)
+    def _keep_contents(self, row: CallRow, flight: Flight, bill: Bill) -> None:
         if self.contents is not None and bill is not NOTHING:
             row.answer_key = flight.order.key.hex()
             self.contents.take(row, flight.order, flight)
@@ -308,13 +332,17 @@ class Ledger:
         )
 
 
-def _fill_free(row: CallRow, answer: Answer | None) -> None:
-    """Somebody else pays, or has paid."""
+def _given(answer: Answer | None) -> tuple[Bill, int]:
+    """What somebody else pays for, or has paid, and what is saved by it."""
     if answer is None:
-        return
-    _fill_usage(row, answer.usage or _NO_USAGE)
-    if answer.status == _OK and answer.cost_usd:
-        row.saved_nano = int(answer.cost_usd * NANO + 0.5)
+        return NOTHING, 0
+    usd = answer.cost_usd
+    saved_nano = int(usd * NANO + 0.5) if usd and answer.status == _OK else 0
+    return Bill(answer.usage or _NO_USAGE, 0.0, is_estimated=False), saved_nano
+
+
+def _nano(usd: float | None) -> int | None:
+    return None if usd is None else int(usd * NANO + 0.5)
 
 
 def _fill_usage(row: CallRow, usage: Usage) -> None:
@@ -335,5 +363,6 @@ def _cleaned(row: Row) -> Row:
     return msgspec.structs.replace(row, **fields)
 
 
+_PAID: Final = frozenset((CacheResult.MISS, CacheResult.BYPASS))
 _NO_USAGE: Final = Usage()
 _WHOLE: Final = Shape.WHOLE

@@ -18,18 +18,22 @@ class Batch(msgspec.Struct, frozen=True):
     """What is stored in one transaction.
 
     Attributes:
-        calls: a row each.
+        calls: a row each, its values in the order of `CallRow`.
         contents: what was said in some of them.
         days: what they come to, by day.
         months: and by month.
         unreadable: records that are no rows.
     """
 
-    calls: list[Values]
+    calls: list[tuple[Any, ...]]
     contents: list[Values]
     days: list[Values]
     months: list[Values]
     unreadable: int
+
+    def named_calls(self) -> list[Values]:
+        """The calls again, their values by name."""
+        return [dict(zip(CallRow.__struct_fields__, call, strict=True)) for call in self.calls]
 
 
 class BatchMaker:
@@ -37,7 +41,7 @@ class BatchMaker:
 
     def __init__(self) -> None:
         self._decode = msgspec.msgpack.Decoder(Row).decode
-        self._calls: list[Values] = []
+        self._calls: list[tuple[Any, ...]] = []
         self._contents: list[Values] = []
         self._sums = Sums()
         self._unreadable = 0
@@ -57,7 +61,7 @@ class BatchMaker:
             if isinstance(row, CallRow):
                 call = _storable(row)
                 self._sums.add(call)
-                self._calls.append(msgspec.structs.asdict(call))
+                self._calls.append(msgspec.structs.astuple(call))
             else:
                 self._contents.append(_content_values(row))
 

@@ -235,7 +235,8 @@ class Shipper:
         """Store a batch, unless that was done already."""
         await self._retention.make_room(batch, self._clock.wall_s())
         try:
-            held = await self._write(reading, portion, batch, "ledger.add_calls")
+            add = Step("ledger.add_calls", batch.calls)
+            held = await self._write(reading, portion, batch, add)
         except StoreClosed:
             raise
         except StoreFault:
@@ -243,7 +244,8 @@ class Shipper:
             if reached != reading.position:  # it was stored, and nobody was told
                 reading.position = reached
                 return
-            held = await self._write(reading, portion, batch, "ledger.add_calls_again")
+            add = Step("ledger.add_calls_again", batch.named_calls())
+            held = await self._write(reading, portion, batch, add)
         if held != reading.position:
             reading.position = held
             return
@@ -251,7 +253,7 @@ class Shipper:
         self._counts.stored(len(batch.calls))
 
     async def _write(
-        self, reading: "_Reading", portion: Portion, batch: Batch, add_calls: str
+        self, reading: "_Reading", portion: Portion, batch: Batch, add_calls: Step
     ) -> int:
         """Returns the position that the segment was at before."""
         segment = reading.reader.name.hex()
@@ -261,7 +263,7 @@ class Shipper:
                 "ledger.hold",
                 {"segment": segment, "begins": START, "now_s": self._clock.wall_s()},
             ),
-            *([Step(add_calls, batch.calls)] if batch.calls else []),
+            *([add_calls] if batch.calls else []),
             *([Step("ledger.add_contents", batch.contents)] if batch.contents else []),
             Step("ledger.add_to_day", {"groups": _json(batch.days), **at}),
             Step("ledger.add_to_month", {"groups": _json(batch.months), **at}),

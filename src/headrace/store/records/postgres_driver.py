@@ -279,13 +279,13 @@ async def _send(connection: RowConnection, step: BoundStep) -> "psycopg.AsyncCur
     return None
 
 
-async def _copy(connection: RowConnection, into: Copy, rows: Sequence[Values]) -> None:
+async def _copy(connection: RowConnection, into: Copy, rows: Sequence[Any]) -> None:
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
         sql.Identifier(into.table), sql.SQL(", ").join(map(sql.Identifier, into.columns))
     )
     async with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for number, row in enumerate(rows):
-            await copy.write_row([row[column] for column in into.columns])
+            await copy.write_row(row)
             if number % _ROWS_AT_ONCE == _ROWS_AT_ONCE - 1:
                 await asyncio.sleep(0)  # the loop has others to look after
 

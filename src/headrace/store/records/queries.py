@@ -9,9 +9,10 @@ A file `sql/keys.sql` holds the queries `keys.NAME`:
     SELECT ... WHERE digest = :digest;
 
 The brackets are there where databases differ, `index:` names what its plan has to use (`a | b` for
-either of two, `a, b` for both, `TABLE_pkey` for a primary key), and `copy:` where PostgreSQL takes
-many rows by COPY instead. `standby: yes` lets a standby answer that has all that this machine has
-written: for what people look at, not for what decides. Values are bound by `:name`.
+either of two, `a, b` for both, `TABLE_pkey` for a primary key). `copy:` is for many rows: each is a
+tuple of values in this order, and PostgreSQL takes them by COPY instead. `standby: yes` lets a
+standby answer that has all that this machine has written: for what people look at, not for what
+decides. Values are bound by `:name`.
 """
 
 import re
@@ -38,11 +39,14 @@ class Copy(msgspec.Struct, frozen=True):
 
     Attributes:
         table: its name.
-        columns: what a row has, in order; rows have values of these names.
+        columns: what a row has, in order.
+        text: the statement for one row, its values by number; empty where the driver has no need
+            of it.
     """
 
     table: str
     columns: tuple[str, ...]
+    text: str = ""
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -167,6 +171,7 @@ def _query(name: str, lines: list[str], dialect: str, where: str) -> Query:
     statement = "\n".join(body).strip().removesuffix(";")
     if not statement or "for" not in notes:
         raise ValueError(f"{where}: {name} lacks its statement or the line `-- for:`")
+    copy = _copy(notes["copy"], statement, dialect, where) if "copy" in notes else None
     text, values = bind(statement, dialect)
     return Query(
         name=name,
@@ -174,16 +179,23 @@ def _query(name: str, lines: list[str], dialect: str, where: str) -> Query:
         text=text,
         values=values,
         index=notes.get("index"),
-        copy=_copy(notes["copy"], where) if "copy" in notes else None,
+        copy=copy,
         may_be_standby=notes.get("standby") == "yes",
     )
 
 
-def _copy(note: str, where: str) -> Copy:
+def _copy(note: str, statement: str, dialect: str, where: str) -> Copy:
     found = _COPY.match(note)
     if found is None:
         raise ValueError(f"{where}: expected `-- copy: TABLE (COLUMN, ...)`, found {note!r}")
-    return Copy(found[1], tuple(column.strip() for column in found[2].split(",")))
+    columns = tuple(column.strip() for column in found[2].split(","))
+    if dialect == "postgresql":
+        return Copy(found[1], columns)
+
+    def place(value: re.Match[str]) -> str:
+        return value[1] or f"?{columns.index(value[2]) + 1}"
+
+    return Copy(found[1], columns, _VALUE.sub(place, statement))
 
 
 def bind(statement: str, dialect: str) -> tuple[str, frozenset[str]]:

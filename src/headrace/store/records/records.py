@@ -11,6 +11,7 @@ from headrace.store.records.roster import Standing
 from headrace.store.records.sessions import Session, SessionTable
 
 Values = Mapping[str, object]
+Tuples = Sequence[tuple[object, ...]]
 Row = dict[str, Any]
 
 _NOTHING: Mapping[str, object] = {}
@@ -22,18 +23,19 @@ class Step(msgspec.Struct, frozen=True):
 
     Attributes:
         query: its name, such as `keys.add`.
-        values: what is bound; of a sequence the statement is run for each, and gives no rows.
+        values: what is bound; of a sequence the statement is run for each, and gives no rows. Many
+            rows of a query with `copy:` are tuples.
     """
 
     query: str
-    values: Values | Sequence[Values] = _NOTHING
+    values: Values | Sequence[Values] | Tuples = _NOTHING
 
 
 class BoundStep(msgspec.Struct, frozen=True):
     """A step with its statement."""
 
     query: Query
-    values: Values | Sequence[Values]
+    values: Values | Sequence[Values] | Tuples
 
 
 class Condition(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from headrace.clock import Clock
 from headrace.store.faults import StoreBusy, StoreFault, StoreFull, StoreLost, StoreTimeout
 from headrace.store.records.queries import Query
-from headrace.store.records.records import BoundStep, Row, Values
+from headrace.store.records.records import BoundStep, Row, Tuples, Values
 from headrace.store.records.steps import Tell, migration
 from headrace.store.sqlite_ways import (
     error_code,
@@ -239,10 +239,10 @@ def migrate(
 
 
 def _run(
-    connection: sqlite3.Connection, query: Query, values: Values | Sequence[Values]
+    connection: sqlite3.Connection, query: Query, values: Values | Sequence[Values] | Tuples
 ) -> list[Row]:
     if isinstance(values, Sequence):
-        connection.executemany(query.text, values)
+        connection.executemany(query.copy.text if query.copy else query.text, values)
         return []
     cursor = connection.execute(query.text, dict(values))
     if cursor.description is None:

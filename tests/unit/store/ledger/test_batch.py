@@ -6,6 +6,7 @@ import pytest
 from headrace.store.ledger.batch import Batch, BatchMaker
 from headrace.store.ledger.rollup import COUNTS
 from headrace.store.ledger.row import CallRow, ContentRow, Row
+from headrace.store.records.queries import DIALECTS, load_queries
 
 NOVEMBER_S = 1_795_286_729.5  # 2026-11-21
 DECEMBER_S = NOVEMBER_S + 10 * 86_400
@@ -46,10 +47,19 @@ def read_batch(found: list[bytes]) -> Batch:
 
 def test_calls_become_rows_of_the_table() -> None:
     batch = read_batch(records(call(1), call(2, cost_nano=None)))
-    assert [row["id"] for row in batch.calls] == ["call-1", "call-2"]
-    assert tuple(batch.calls[0]) == CallRow.__struct_fields__
-    assert batch.calls[0]["key_name"] == "key-1"
-    assert batch.calls[1]["cost_nano"] is None
+    first, second = batch.named_calls()
+    assert (first["id"], second["id"]) == ("call-1", "call-2")
+    assert tuple(first) == CallRow.__struct_fields__
+    assert tuple(first.values()) == batch.calls[0]
+    assert first["key_name"] == "key-1"
+    assert second["cost_nano"] is None
+
+
+def test_calls_stand_in_the_order_of_the_table() -> None:
+    for dialect in DIALECTS:
+        copy = load_queries(dialect)["ledger.add_calls"].copy
+        assert copy is not None
+        assert copy.columns == CallRow.__struct_fields__
 
 
 def test_calls_are_summed_by_day_and_month() -> None:
@@ -109,18 +119,18 @@ def test_what_is_no_row_is_left_out() -> None:
 def test_rows_of_later_versions_are_read() -> None:
     fields = msgspec.msgpack.decode(records(call(1))[0])
     batch = read_batch([msgspec.msgpack.encode([*fields, "a field of the future"])])
-    assert batch.calls[0]["id"] == "call-1"
+    assert batch.named_calls()[0]["id"] == "call-1"
 
 
 def test_rows_of_earlier_versions_are_read() -> None:
     fields = msgspec.msgpack.decode(records(call(1))[0])
     batch = read_batch([msgspec.msgpack.encode(fields[:-1])])
-    assert batch.calls[0]["answer_key"] == ""
+    assert batch.named_calls()[0]["answer_key"] == ""
 
 
 def test_zeros_and_numbers_beyond_all_bounds_are_mended() -> None:
     batch = read_batch(records(call(1, asked="a\0b", model="c\0", input_tokens=2**63)))
-    (row,) = batch.calls
+    (row,) = batch.named_calls()
     assert (row["asked"], row["model"]) == ("ab", "c")
     assert row["input_tokens"] < 2**53
 

@@ -34,7 +34,7 @@ def test_a_file_gives_queries_of_one_database() -> None:
     find, add = parse_queries("room", FILE, "sqlite")
     assert (find.name, find.purpose, find.index) == ("room.find", "finding", "by_id")
     assert find.values == {"id"}
-    assert add.copy == Copy("t", ("id", "word"))
+    assert add.copy == Copy("t", ("id", "word"), "INSERT INTO t VALUES (?1, ?2)")
     assert list(parse_queries("room", FILE, "postgresql"))[1].text.endswith("RETURNING id")
 
 
