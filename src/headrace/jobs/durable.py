@@ -9,13 +9,12 @@ be added to them any more. A step that an earlier try recorded is not done again
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from headrace.jobs.job import Job
 from headrace.jobs.outcome import TakenAway
-from headrace.store.faults import StoreBusy
 
 _APPLICATION: Final = "headrace"
 # The same for all versions of Headrace: a workflow belongs to the worker that began it.
@@ -160,15 +159,10 @@ class DurableSteps:
         return DBOS
 
 
-@contextmanager
-def _store_faults() -> Iterator[None]:
-    from sqlalchemy.exc import SQLAlchemyError
+def _store_faults() -> AbstractContextManager[None]:
+    from headrace.store.workflow_engine import workflow_faults  # with SQLAlchemy
 
-    try:
-        yield
-    except SQLAlchemyError as error:
-        why = str(getattr(error, "orig", error)).partition("\n")[0]
-        raise StoreBusy(f"Steps cannot be recorded now: {why}") from error
+    return workflow_faults()
 
 
 def _make_serializer() -> Any:

@@ -1,10 +1,14 @@
 """The engine of the database in which DBOS records the steps of jobs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import SQLAlchemyError
 
+from headrace.store.faults import StoreBusy
 from headrace.store.sqlite_module import sqlite_module
 from headrace.store.sqlite_ways import make_private
 
@@ -28,6 +32,20 @@ def make_workflow_engine(url: str, data_dir: Path) -> Engine:
     if url == "sqlite":
         return _sqlite_engine(data_dir / WORKFLOWS_FILE)
     return _postgres_engine(url)
+
+
+@contextmanager
+def workflow_faults() -> Iterator[None]:
+    """What the engine raises is a fault of the store.
+
+    Raises:
+        StoreBusy: steps cannot be recorded now.
+    """
+    try:
+        yield
+    except SQLAlchemyError as error:
+        why = str(getattr(error, "orig", error)).partition("\n")[0]
+        raise StoreBusy(f"Steps cannot be recorded now: {why}") from error
 
 
 def _postgres_engine(url: str) -> Engine:
