@@ -70,9 +70,10 @@ class Flight(Relay):
         began_s: when it was made, monotonic seconds.
         followers: requests that would have been calls of their own.
         is_left: whether who led it, and pays for it, went away before it ended.
+        booked: what budgets take it to have used, where the provider did not tell.
     """
 
-    __slots__ = ("agent", "began_s", "facts", "followers", "is_left", "order", "tower")
+    __slots__ = ("agent", "began_s", "booked", "facts", "followers", "is_left", "order", "tower")
 
     def __init__(self, order: Order, tower: Tower) -> None:
         super().__init__()
@@ -81,6 +82,7 @@ class Flight(Relay):
         self.facts = _NO_FACTS
         self.followers = 0
         self.is_left = False
+        self.booked: Usage | None = None
         self.tower = tower
         self.began_s = tower.now_s()
 

@@ -203,6 +203,7 @@ def test_the_console_tells_calls(gateway: Gateway) -> None:
         "?group_by=colour",
         "?group_by=day,month",
         "?tenent=app",
+        "?tenant=%00",
         "?format=xml",
         "/calls?limit=0",
         "/calls?limit=1001",

@@ -10,6 +10,8 @@ from tests.support.engine import StillEngine, run
 from tests.unit.gateway.test_relay import Flow, Reader
 
 from headrace.errors import BudgetExceeded, SettingsInvalid
+from headrace.gateway.flight import Flight
+from headrace.gateway.ledger.bill import bill_of
 from headrace.gateway.reader import Place
 from headrace.gateway.spend.size import size_of
 from headrace.identity.tallies import ROWS_MAX
@@ -119,11 +121,13 @@ def test_a_call_that_nobody_waits_for_costs_what_is_usual_once_it_was_sent(is_se
         if is_sent:
             sink.on_attempt(Flow())
         assert leaver.seat is not None
+        assert isinstance(sink, Flight)
         leaver.seat.leave()
         assert held_usd(still) == 0
-        assert [each["usd"] >= 1000 * 10e-6 for each in rows(still, "tenants").values()] == (
-            [True] if is_sent else []
-        )
+        booked = [each["usd"] for each in rows(still, "tenants").values()]
+        assert [usd >= 1000 * 10e-6 for usd in booked] == ([True] if is_sent else [])
+        # The ledger says the same.
+        assert bill_of(sink).cost_usd == pytest.approx(sum(booked))
 
     run(test)
 

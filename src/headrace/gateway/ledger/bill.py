@@ -32,7 +32,8 @@ NOTHING: Final = Bill(Usage(), 0.0, is_estimated=False)
 def bill_of(flight: Flight) -> Bill:
     """What a call that has ended, or was cut off, is billed at.
 
-    The provider's word is the truth. Where there is none, what came is counted: it was paid for.
+    The provider's word is the truth. Where there is none, what budgets have booked counts, or,
+    where none holds it, what came: it was paid for.
     """
     answer = flight.delivered
     if answer is not None:
@@ -42,7 +43,7 @@ def bill_of(flight: Flight) -> Bill:
             return Bill(answer.usage, answer.cost_usd, is_estimated=False)
     elif not flight.attempts or flight.flow is None or flight.status >= _ERRORS:
         return NOTHING
-    usage = _seen(flight)
+    usage = flight.booked if flight.booked is not None else _seen(flight)
     if answer is not None and answer.cost_usd is not None:  # counted, and said to the caller
         return Bill(usage, answer.cost_usd, is_estimated=True)
     price = flight.tower.price_of(flight.order)

@@ -50,7 +50,7 @@ class Charge:
         elif answer.status >= _ERRORS:
             usage, cost_usd = Usage(), 0.0
         else:
-            usage = self._seen(flight)
+            usage = flight.booked = self._seen(flight)
         if cost_usd is None:
             price = flight.tower.price_of(order)
             cost_usd = price.cost_usd(usage) if price else 0.0
@@ -62,7 +62,7 @@ class Charge:
             self._reservation.give_back()
             return
         order = flight.order
-        usage = self._seen(flight)
+        usage = flight.booked = self._seen(flight)
         price: Price | None = flight.tower.price_of(order)
         self._settle(flight, usage, price.cost_usd(usage) if price else 0.0)
 
@@ -97,4 +97,10 @@ class Charge:
         usage = order.call.dialect.read_stream(operation, body).usage
         if usage is None:
             return Usage(round(forecast.input_tokens), events)
-        return Usage(usage.input_tokens, max(usage.output_tokens, events), usage.cached_tokens)
+        return Usage(
+            usage.input_tokens,
+            max(usage.output_tokens, events),
+            usage.cached_tokens,
+            usage.cache_write_tokens,
+            usage.cache_write_1h_tokens,
+        )
