@@ -20,6 +20,7 @@ from headrace.errors import (
 from headrace.store.faults import StoreFault
 
 _RETRY_AFTER_S: Final = 2.0
+_ZERO: Final = b"%00"
 
 Status = Callable[[], dict[str, Any]]
 
@@ -106,6 +107,7 @@ def make_console(
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = app  # then the router raises what it cannot answer
+        _check_zeros(scope)
         try:
             await router(scope, receive, send)
         except HTTPException as error:
@@ -118,6 +120,14 @@ def make_console(
             return  # nobody is there to be told
 
     return app
+
+
+def _check_zeros(scope: Scope) -> None:
+    """No database takes a zero byte in a text, so nothing is called by a name that has one."""
+    if "\0" in scope["path"]:
+        raise NotFound("There is nothing of a name with a zero byte.", code="not_found")
+    if _ZERO in scope["query_string"]:
+        raise InvalidRequest("There is a zero byte (%00) in the query.", code="zero_byte")
 
 
 def _unreachable() -> Overloaded:

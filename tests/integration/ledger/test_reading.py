@@ -203,7 +203,6 @@ def test_the_console_tells_calls(gateway: Gateway) -> None:
         "?group_by=colour",
         "?group_by=day,month",
         "?tenent=app",
-        "?tenant=%00",
         "?format=xml",
         "/calls?limit=0",
         "/calls?limit=1001",
@@ -219,6 +218,11 @@ def test_the_console_tells_calls(gateway: Gateway) -> None:
 def test_what_is_asked_wrongly_is_told(gateway: Gateway, query: str) -> None:
     response = gateway.get(f"/admin/usage{query}")
     assert (response.status, response.error["code"]) == (400, "bad_usage_query")
+
+
+@pytest.mark.parametrize(("path", "status"), [("?tenant=%00", 400), ("/calls/a%00", 404)])
+def test_zero_bytes_are_told(gateway: Gateway, path: str, status: int) -> None:
+    assert gateway.get(f"/admin/usage{path}").status == status
 
 
 def test_days_at_the_ends_of_the_calendar(gateway: Gateway) -> None:
