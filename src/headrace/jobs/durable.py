@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Final
 
 from headrace.jobs.job import Job
@@ -149,13 +149,12 @@ class DurableSteps:
             await self._bodies[name]()
 
         self._workflow = run
-        try:
+        with ExitStack() as undo:
+            # What was launched by half would refuse every launch that follows.
+            undo.callback(DBOS.destroy, destroy_registry=True)
             DBOS.listen_queues([])  # the queue is ours
             DBOS.launch()
-        except BaseException:
-            # What was launched by half would refuse every launch that follows.
-            DBOS.destroy(destroy_registry=True)
-            raise
+            undo.pop_all()
         return DBOS
 
 
