@@ -202,6 +202,7 @@ def _batches(means: Means) -> Room:
         records=means.records,
         asker=means.asker,
         counts=BatchMetrics(means.metrics),
+        may_ask=means.keys.may_ask,
         ids=means.ids,
         clock=means.clock,
         spawn=means.spawn,

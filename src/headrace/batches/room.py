@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,7 @@ from headrace.batches.tables import BatchTable, FileTable
 from headrace.clock import Clock
 from headrace.gateway.asking import Asker
 from headrace.gateway.tasks import Spawn
+from headrace.identity.keys import Principal
 from headrace.ids import Ids
 from headrace.observe.batch_metrics import BatchMetrics
 from headrace.settings import Settings
@@ -38,6 +39,7 @@ class BatchRoom:
         asker: asks providers through the pipeline.
         counts: what is counted.
         ids: names what is kept.
+        may_ask: whether a caller's key still counts.
         clock: the time.
         spawn: starts a task.
         say: tells the operator what happens.
@@ -52,6 +54,7 @@ class BatchRoom:
         asker: Asker,
         counts: BatchMetrics,
         ids: Ids,
+        may_ask: Callable[[Principal], bool],
         clock: Clock,
         spawn: Spawn,
         say: Say,
@@ -70,6 +73,7 @@ class BatchRoom:
             asker=asker,
             counts=counts,
             clock=clock,
+            may_ask=may_ask,
             uniform=secrets.SystemRandom().random,
             spawn=spawn,
             say=say,

@@ -90,7 +90,7 @@ class BatchRun:
             self._interrupt(None)
             return
         state = await self._gear.table.tell(self._batch.id, self._work.totals)
-        if state == "cancelling":
+        if state == "cancelling" or self._is_revoked:
             self._interrupt("cancelled")
         elif self._is_expired:
             self._interrupt("expired")
@@ -98,6 +98,21 @@ class BatchRun:
     @property
     def _is_expired(self) -> bool:
         return self._gear.clock.wall_s() >= self._batch.expires_s
+
+    @property
+    def _is_revoked(self) -> bool:
+        """Whether the key that asked for the batch does not count any more."""
+        return not self._gear.may_ask(self._batch.who)
+
+    def _tell_revoked(self) -> None:
+        message = (
+            f"The key '{self._batch.key_name}' that asked for this batch was revoked, or has "
+            "expired; what was answered until then is kept."
+        )
+        bad_lines = msgspec.json.decode(self._batch.faults)
+        why = msgspec.json.decode(faults_told([LineFault(0, "key_revoked", message)]))
+        faults = msgspec.json.encode(why + bad_lines).decode()
+        self._batch = msgspec.structs.replace(self._batch, faults=faults)
 
     def _interrupt(self, ending: Ending | None) -> None:
         if self._working is not None and not self._working.done():
@@ -131,6 +146,8 @@ class BatchRun:
                 return "cancelled"
             if self._is_expired:
                 return "expired"
+            if self._is_revoked:
+                return "cancelled"
             is_done = await self._work.ask_all()
         except FileNotFoundError:
             self._wrong(LineFault(0, "file_not_found", "The file is not there any more."))
@@ -179,6 +196,8 @@ class BatchRun:
         """Put everything where callers find it; the store is insisted on."""
         if ending != "failed":
             await self._work.finish(is_expired=ending == "expired")
+        if ending == "cancelled" and self._is_revoked:
+            self._tell_revoked()
         while self._hold.is_held:
             try:
                 await self._end(ending)

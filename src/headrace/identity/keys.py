@@ -119,6 +119,23 @@ class KeyRing:
             return None
         return known.principal
 
+    def may_ask(self, who: Principal) -> bool:
+        """Whether a caller who was let in before would be let in now, whatever its key is by now.
+
+        Args:
+            who: as it was then; another key of its tenant that has its name stands for it.
+        """
+        if not self.is_closed or not self.is_whole or who.key_digest in self._uncounted:
+            return True
+        known = self._known.get(who.key_digest)
+        if known is not None and known.ends_s > self._wall_s():
+            return True
+        named = who.tenant, who.key_name
+        return any(
+            (key.principal.tenant, key.principal.key_name) == named and key.ends_s > self._wall_s()
+            for key in self._known.values()
+        )
+
     def authenticate(self, presented: bytes | None) -> Principal:
         """The caller that `presented` stands for; in open mode the key does not matter.
 

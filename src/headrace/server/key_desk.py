@@ -11,7 +11,7 @@ from headrace.identity.key_mirror import KeyMirror, store_name
 from headrace.identity.key_records import KeyRecord, KeyWish
 from headrace.identity.key_store import GRACE_S, KeyStore, NewKey, Page
 from headrace.identity.key_watch import KeyWatch, Names
-from headrace.identity.keys import KeyRing
+from headrace.identity.keys import KeyRing, Principal
 from headrace.identity.purse import NoRoom
 from headrace.ids import Ids
 from headrace.settings import Settings
@@ -102,6 +102,10 @@ class KeyDesk:
         self._ring = ring
         self._see_ends()
         return ring
+
+    def may_ask(self, who: Principal) -> bool:
+        """Whether a caller who was let in before would be let in now."""
+        return self._ring.may_ask(who)
 
     def merged(self, settings: Settings) -> Settings:
         """The settings as if they held the keys of the store, and the budgets of those."""

@@ -13,6 +13,7 @@ from tests.integration.batches.conftest import Begin
 from tests.support.batches import TERMINAL, begin, client, jsonl, line, results, until
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import eventually
+from tests.support.wire import ask, encode_request
 
 from headrace.sim.faults import Fault, FaultKind
 from headrace.sim.thread import ThreadedSim
@@ -108,6 +109,26 @@ def test_a_batch_is_cancelled_in_the_middle(begin_gateway: Begin, sim: ThreadedS
         assert again.status == "cancelled"
     gateway.wait_until_quiet()
     assert calls(sim) == asked
+
+
+def test_a_batch_ends_with_its_key(begin_gateway: Begin, sim: ThreadedSim) -> None:
+    operator = {"authorization": "Bearer root"}
+    keys = [{"key": "root", "name": "root", "tenant": "acme", "admin": True}]
+    gateway = begin_gateway(pace=PACE, keys=keys, **AT_A_TIME)
+    made = gateway.post("/admin/keys", {"name": "app", "tenant": "acme"}, headers=operator).json()
+    with client(gateway.url, made["key"]) as own, client(gateway.url, "root") as sdk:
+        batch_id = begin(own, jsonl([*(line(n) for n in range(LINES)), "{"]))
+        in_the_middle(own, batch_id, sim)
+        path = f"/admin/keys/{made['id']}"
+        request = encode_request(path, method="DELETE", headers=operator)
+        assert ask(gateway.url, request).status == 200
+        batch = until(sdk, batch_id)
+        assert batch.status == "cancelled"
+        why = [each.code for each in batch.errors.data]
+        assert why == ["key_revoked", "invalid_json"]
+        counts = batch.request_counts
+        assert 0 < counts.completed < LINES
+        assert len(results(sdk, batch.output_file_id)) == counts.completed
 
 
 def test_a_batch_that_waits_is_cancelled_at_once(begin_gateway: Begin) -> None:

@@ -62,6 +62,7 @@ class House:
     def __init__(self, folder: Path) -> None:
         self.clock, self.said, self.bugs = ManualClock(), list[str](), list[BaseException]()
         self.asker, self.spoke = Broken(), asyncio.Event()
+        self.revoked: set[str] = set()
         self.records = open_records(
             "sqlite",
             folder,
@@ -81,6 +82,7 @@ class House:
             asker=cast("Any", self.asker),
             counts=BatchMetrics(Metrics(layout, cells.row(0), cells.slots, self.clock)),
             clock=self.clock,
+            may_ask=lambda who: who.key_name not in self.revoked,
             uniform=lambda: 0.0,
             spawn=Tasks(self.bugs.append).spawn,
             say=self._say,
@@ -199,6 +201,18 @@ def test_a_batch_whose_time_is_over_ends_before_anything_is_asked(tmp_path: Path
         await house.look()
         batch = await house.read(batch_id)
         assert (house.asker.asked, batch.state, batch.failed) == (1, "expired", 1)
+
+    keeping(use, tmp_path)
+
+
+def test_a_batch_whose_key_is_revoked_asks_nothing_more(tmp_path: Path) -> None:
+    async def use(house: House) -> None:
+        batch_id = await house.begin()
+        house.revoked.add("k")
+        await house.look()
+        batch = await house.read(batch_id)
+        assert (house.asker.asked, batch.state, batch.completed) == (0, "cancelled", 0)
+        assert [each["code"] for each in batch.told()["errors"]["data"]] == ["key_revoked"]
 
     keeping(use, tmp_path)
 

@@ -1,5 +1,6 @@
 import hashlib
 from math import inf
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -49,6 +50,26 @@ def test_without_keys_everyone_is_the_anonymous_admin(presented: bytes | None) -
     assert ring.is_open
     assert ring.authenticate(presented) is ANONYMOUS
     assert (ANONYMOUS.tenant, ANONYMOUS.is_admin) == ("default", True)
+
+
+def test_who_was_let_in_may_ask_as_long_as_a_key_of_its_name_counts() -> None:
+    clock = ManualClock()
+    own, other = Principal("app", "k", key_digest=b"1"), Principal("app", "k", key_digest=b"2")
+    ends_s = clock.wall_s() + 10.0
+
+    def ring(*keys: KnownKey, **fields: Any) -> KeyRing:
+        return KeyRing(keys, wall_s=clock.wall_s, **fields)
+
+    mine = ring(KnownKey(b"1", own, ends_s))
+    assert mine.may_ask(own)
+    assert mine.may_ask(other)  # as after a rotation
+    assert not mine.may_ask(Principal("other", "k"))
+    assert not ring(is_closed=True).may_ask(own)
+    assert ring(is_closed=True, is_whole=False).may_ask(own)  # which keys there are is not known
+    assert ring(is_closed=True, uncounted=[b"1"]).may_ask(own)
+    assert ring().may_ask(own)  # anybody may
+    clock.advance(10.0)
+    assert not mine.may_ask(own)
 
 
 def test_a_ring_shows_no_key() -> None:
