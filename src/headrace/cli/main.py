@@ -13,6 +13,7 @@ from headrace.cli import (
     intent,
     jobs,
     keys,
+    observe,
     route,
     serve,
     sim,
@@ -88,6 +89,7 @@ app.add_typer(db.app, name="db")
 app.add_typer(intent.app, name="intent")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(keys.app, name="keys")
+app.add_typer(observe.app, name="observe")
 app.add_typer(route.app, name="route")
 app.add_typer(templates.app, name="templates")
 

@@ -6,6 +6,7 @@ import msgspec
 
 from headrace.observe.cells import PROVIDERS_MAX
 from headrace.observe.stage_budgets import STREAM_START
+from headrace.settings.slos import REQUEST_S
 from headrace.version import __version__
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -143,11 +144,6 @@ STANDBY = Label("standby", tuple(map(str, range(1, STANDBYS_MAX + 1))))
 STANDBY_READ = Label("outcome", ("at_once", "waited", "in_vain", "nobody", "failed"))
 RATE_LIMIT = Label("limit", ("requests", "tokens", "concurrent", "too_small", "address"))
 
-# .45 and 2 are objectives of the usual service levels: a threshold has to be a bucket's edge.
-REQUEST_S = (
-    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1),
-    *(0.25, 0.45, 0.5, 1.0, 2.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0),
-)
 STAGE_S = (
     *(1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4),
     *(1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0),
@@ -182,6 +178,12 @@ _TRAFFIC = (
         REQUEST_S,
         ROUTE,
         CACHE,
+    ),
+    _seconds(
+        "stream_start",
+        "Time from the first byte of a request to the first byte of its stream.",
+        REQUEST_S,
+        ROUTE,
     ),
     _seconds("stage_duration", "Time a request spends in a stage.", STAGE_S, STAGE),
     _counter("stage_overruns", "Stages that took longer than is declared for them.", OVERRUN),

@@ -75,6 +75,11 @@ class Metrics:
             base = self._first_byte_cells[known_route, known_cache]
         self.time_to_first_byte.observe(base, seconds)
 
+    def stream_began(self, route: str, seconds: float) -> None:
+        """Count the time to the first byte of a stream."""
+        started = self.stream_start
+        started.observe(started.at(route), seconds)
+
     def saved(self, by: str, usage: Usage, usd: float, seconds: float) -> None:
         """Count an upstream call that was not needed: what it would have cost and taken.
 
@@ -155,6 +160,7 @@ class Metrics:
         self.requests = self._counter("requests")
         self.request_duration = self._seconds("request_duration")
         self.time_to_first_byte = self._seconds("time_to_first_byte")
+        self.stream_start = self._seconds("stream_start")
         self.stages = self._seconds("stage_duration")
         self.stage_overruns = self._counter("stage_overruns")
         self.inflight = self._gauge("inflight_requests")

@@ -72,6 +72,7 @@ class Books:
         noted, self._noted = self._noted, []
         metrics, log, stage_index = self._metrics, self._log, self._stages
         request_done, first_byte = metrics.request_done, metrics.first_byte
+        stream_began = metrics.stream_began
         observe = metrics.stages.observe
         used = self._used
         offset_s = self._clock.wall_s() - self._clock.monotonic_s()
@@ -80,6 +81,8 @@ class Books:
             request_done(route, line.status, cache, line.duration_ms * 0.001)
             if line.ttfb_ms is not None:
                 first_byte(route, cache, line.ttfb_ms * 0.001)
+                if line.stream:
+                    stream_began(route, line.ttfb_ms * 0.001)
             for stage, time_ms in zip(stages, times_ms):  # noqa: B905  # the hot loop; equal by make
                 observe(stage_index[stage], time_ms * 0.001)
             who = line.tenant, line.key_name

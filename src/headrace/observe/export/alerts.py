@@ -1,0 +1,229 @@
+"""What somebody should hear of besides service levels, and the series that those rules read."""
+
+from typing import Final
+
+from headrace.observe.export.rule import Alert, Group, Record
+from headrace.observe.export.slo_rules import ASKED, JUDGED
+
+HIT_RATIO: Final = "job:headrace_cache_hits:ratio_rate"
+SPENT: Final = "job:headrace_spent_usd:rate"
+_HITS: Final = f'{ASKED},cache=~"l1|l2|l3|semantic|joined"'
+_LOOKED: Final = f'{ASKED},cache=~"l1|l2|l3|semantic|joined|miss"'
+_GIB: Final = 2**30
+
+
+def hit_ratio(window: str) -> str:
+    """PromQL: the share of requests that memory answered of those that asked it, by job."""
+    hits, looked = (
+        f"sum by (job) (rate(headrace_requests_total{{{which}}}[{window}]))"
+        for which in (_HITS, _LOOKED)
+    )
+    return f"(\n  {hits}\n  or\n  0 * {looked}\n)\n/\n{looked}"
+
+
+def _asked(window: str) -> str:
+    return f"sum by (job) (rate(headrace_requests_total{{{ASKED}}}[{window}]))"
+
+
+RECORDS: Final = (
+    *(Record(f"{HIT_RATIO}{window}", hit_ratio(window)) for window in ("5m", "1h")),
+    *(
+        Record(f"{SPENT}{window}", f"sum by (job) (rate(headrace_spent_usd_total[{window}]))")
+        for window in ("1h", "1d")
+    ),
+)
+
+_SERVING: Final = (
+    Alert(
+        "HeadraceGone",
+        "absent(headrace_workers)",
+        "2m",
+        "page",
+        "No gateway tells its metrics: it is down, or cannot be reached",
+    ),
+    Alert(
+        "HeadraceErrors",
+        f'sum by (job) (rate(headrace_requests_total{{{ASKED},status=~"5.."}}[5m]))\n/\n'
+        f"sum by (job) (rate(headrace_requests_total{{{JUDGED}}}[5m]))\n> 0.01",
+        "5m",
+        "page",
+        "{{ $value | humanizePercentage }} of the requests of {{ $labels.job }} fail",
+    ),
+    Alert(
+        "HeadraceConnectionsRefused",
+        "increase(headrace_connections_refused_total[5m]) > 0",
+        "5m",
+        "page",
+        "{{ $labels.instance }} has as many clients as it takes, and refuses others",
+    ),
+    Alert(
+        "HeadraceSheds",
+        "sum by (job, instance, priority) (rate(headrace_shed_calls_total[5m])) > 0",
+        "5m",
+        "ticket",
+        "{{ $labels.instance }} has too much to do and refuses calls of priority "
+        "{{ $labels.priority }}",
+    ),
+    Alert(
+        "HeadraceLoopLate",
+        "histogram_quantile(0.99, sum by (job, instance, le) "
+        "(rate(headrace_loop_lag_seconds_bucket[5m]))) > 0.25",
+        "10m",
+        "ticket",
+        "Timers of {{ $labels.instance }} are {{ $value | humanizeDuration }} late",
+    ),
+    Alert(
+        "HeadraceCpu",
+        "rate(process_cpu_seconds_total[5m])\n/ on (job, instance)\nheadrace_workers\n> 0.7",
+        "10m",
+        "ticket",
+        "Workers of {{ $labels.instance }} use {{ $value | humanizePercentage }} of a core each",
+    ),
+    Alert(
+        "HeadraceMemory",
+        f"process_resident_memory_bytes > {2 * _GIB}\nand on (job, instance)\nheadrace_workers",
+        "10m",
+        "ticket",
+        "{{ $labels.instance }} takes {{ $value | humanize1024 }}B of memory",
+    ),
+)
+_PROVIDERS: Final = (
+    Alert(
+        "HeadraceProviderErrors",
+        "sum by (job, provider) (\n"
+        '  rate(headrace_upstream_requests_total{status_class="5xx"}[5m])\n'
+        "  or\n"
+        "  rate(headrace_upstream_errors_total[5m])\n"
+        ")\n/\n"
+        "sum by (job, provider) (\n"
+        "  rate(headrace_upstream_requests_total[5m])\n"
+        "  or\n"
+        "  rate(headrace_upstream_errors_total[5m])\n"
+        ")\n> 0.05",
+        "5m",
+        "ticket",
+        "{{ $value | humanizePercentage }} of the calls to {{ $labels.provider }} fail",
+    ),
+    Alert(
+        "HeadraceProviderOut",
+        "headrace_providers_out > 0 or headrace_circuits_open > 0",
+        "5m",
+        "ticket",
+        "{{ $labels.instance }} passes {{ $labels.provider }} over",
+    ),
+    Alert(
+        "HeadracePoolFull",
+        "min_over_time(headrace_waiting_calls[5m]) > 0",
+        "5m",
+        "ticket",
+        "Calls to {{ $labels.provider }} have been waiting for a turn for ten minutes",
+    ),
+    Alert(
+        "HeadraceQuotaNearlyUsed",
+        "headrace_quota_used_ratio > 0.9",
+        "10m",
+        "ticket",
+        "{{ $value | humanizePercentage }} of a quota of {{ $labels.provider }} is used: "
+        "{{ $labels.kind }} of key {{ $labels.key }}",
+    ),
+)
+_MONEY: Final = (
+    Alert(
+        "HeadraceHitRateFell",
+        f"{HIT_RATIO}1h < 0.5 * {HIT_RATIO}1h offset 1d\nand\n{_asked('1h')} > 0.1",
+        "30m",
+        "ticket",
+        "The cache of {{ $labels.job }} answers {{ $value | humanizePercentage }}, less than half "
+        "of yesterday",
+    ),
+    Alert(
+        "HeadraceTierAway",
+        "headrace_tier_up == 0 and max_over_time(headrace_tier_up[1h]) > 0",
+        "5m",
+        "ticket",
+        "{{ $labels.instance }} goes without the tier {{ $labels.tier }} of its cache",
+    ),
+    Alert(
+        "HeadraceCostSpike",
+        # Less than a dollar an hour is no spike, whatever it is a multiple of.
+        f"{SPENT}1h > 3 * {SPENT}1d and {SPENT}1h * 3600 > 1",
+        "15m",
+        "page",
+        "{{ $labels.job }} spends {{ $value }} USD a second, three times what it does in a day",
+    ),
+    Alert(
+        "HeadraceBudgetNearlySpent",
+        "headrace_budget_used_ratio > 0.9",
+        "5m",
+        "ticket",
+        "{{ $value | humanizePercentage }} of budget {{ $labels.budget }} of this "
+        "{{ $labels.period }} is spent",
+    ),
+)
+_STORE: Final = (
+    Alert(
+        "HeadraceStandbyLate",
+        "headrace_standby_lag_seconds > 10 or headrace_standby_out > 0",
+        "5m",
+        "ticket",
+        "Standby {{ $labels.standby }} of {{ $labels.instance }} is late, or left out",
+    ),
+    Alert(
+        "HeadraceStorePoolFull",
+        'min_over_time(headrace_store_connections{state="waiting"}[5m]) > 0',
+        "5m",
+        "ticket",
+        "Queries of {{ $labels.instance }} have been waiting for a connection for ten minutes",
+    ),
+    Alert(
+        "HeadraceStoreErrors",
+        "sum by (job, instance, kind) (rate(headrace_store_errors_total[5m])) > 0.1",
+        "5m",
+        "ticket",
+        "Queries of {{ $labels.instance }} fail: {{ $labels.kind }}",
+    ),
+    Alert(
+        "HeadraceKeysUnseen",
+        "headrace_keys_unseen_seconds > 60 or headrace_budgets_unshared_seconds > 60",
+        "5m",
+        "ticket",
+        "The store has not told {{ $labels.instance }} of keys or budgets for "
+        "{{ $value | humanizeDuration }}",
+    ),
+    Alert(
+        "HeadraceLedgerLost",
+        'increase(headrace_ledger_rows_total{outcome=~"dropped|damaged"}[15m]) > 0',
+        "0m",
+        "page",
+        "{{ $labels.instance }} has lost rows of the ledger: {{ $labels.outcome }}",
+    ),
+)
+_WORK: Final = (
+    Alert(
+        "HeadraceQueueOld",
+        "headrace_jobs_oldest_seconds > 300",
+        "5m",
+        "ticket",
+        "The oldest job has been waiting for {{ $value | humanizeDuration }}",
+    ),
+    Alert(
+        "HeadraceJobsFail",
+        'increase(headrace_jobs_ended_total{outcome="failed"}[15m]) > 0',
+        "0m",
+        "ticket",
+        "Jobs of {{ $labels.job }} have failed for good",
+    ),
+    Alert(
+        "HeadraceLogLost",
+        "increase(headrace_log_lines_dropped_total[15m]) > 0",
+        "0m",
+        "ticket",
+        "{{ $labels.instance }} has lost lines of its log",
+    ),
+)
+ALERTS: Final = (*_SERVING, *_PROVIDERS, *_MONEY, *_STORE, *_WORK)
+
+
+def alert_groups() -> tuple[Group, ...]:
+    """The rules that do not depend on settings."""
+    return (Group("headrace-sums", RECORDS), Group("headrace-alerts", ALERTS))

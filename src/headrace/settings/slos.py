@@ -1,0 +1,59 @@
+"""What service levels are: which answers are good, and how many have to be."""
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+SloKind = Literal["availability", "latency", "ttft"]
+
+# .45 and 2 are objectives of the usual service levels: a threshold has to be a bucket's edge.
+REQUEST_S: Final = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1),
+    *(0.25, 0.45, 0.5, 1.0, 2.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0),
+)
+"""Edges in seconds of the histograms of requests."""
+
+
+class Slo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A service level: so large a share of the answers has to be good.
+
+    Attributes:
+        name: small letters, digits, `_` and `-`; the label of its metrics.
+        kind: what makes an answer good: `availability`, that it is no fault of the gateway or a
+            provider; `latency`, that all of it came in time; `ttft`, that a stream began in time.
+        threshold_ms: the time, in milliseconds; an edge of the histograms. Not of `availability`.
+        objective: the share, below 1.
+        window_days: the days over which it has to hold.
+    """
+
+    name: Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,30}$")]
+    kind: SloKind
+    threshold_ms: Annotated[float, Meta(gt=0)] | None = None
+    objective: Annotated[float, Meta(ge=0.5, le=0.99999)]
+    window_days: Annotated[int, Meta(ge=1, le=90)] = 30
+
+    @property
+    def budget(self) -> float:
+        """The share of answers that may be bad."""
+        return 1.0 - self.objective
+
+
+USUAL_SLOS: Final = (
+    Slo(name="availability", kind="availability", objective=0.999),
+    Slo(name="latency", kind="latency", threshold_ms=2000, objective=0.95),
+    Slo(name="first-token", kind="ttft", threshold_ms=500, objective=0.95),
+)
+"""What a service that talks with people usually promises."""
+
+
+def edge_s(slo: Slo) -> float:
+    """The edge of a histogram that is a service level's threshold, in seconds.
+
+    Raises:
+        ValueError: its threshold is none.
+    """
+    for edge in REQUEST_S:
+        if slo.threshold_ms is not None and abs(edge * 1000 - slo.threshold_ms) < 1e-9:
+            return edge
+    raise ValueError(f"{slo.name}: {slo.threshold_ms} ms is no edge of the histograms")

@@ -1,0 +1,231 @@
+"""For each alert, series that have to raise it and series that must not."""
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+_WHO: Final = 'job="headrace",instance="a"'
+_CHAT: Final = f'{_WHO},route="chat"'
+
+
+class Case(NamedTuple):
+    """Series as promtool writes them, when to look, and how far samples are apart."""
+
+    firing: tuple[tuple[str, str], ...]
+    quiet: tuple[tuple[str, str], ...]
+    at: str = "30m"
+    every: str = "2m"
+
+
+def _of(name: str, labels: str = "") -> str:
+    return f"{name}{{{_WHO}{',' if labels else ''}{labels}}}"
+
+
+def _level(name: str, labels: str, above: float, below: float) -> Case:
+    """A gauge that stays above, or below."""
+    series = _of(name, labels)
+    return Case(((series, f"{above}x60"),), ((series, f"{below}x60"),))
+
+
+def _grows(name: str, labels: str = "") -> Case:
+    """A counter that grows, or stands still."""
+    series = _of(name, labels)
+    return Case(((series, "1+6x60"),), ((series, "7x60"),))
+
+
+def _answers(good: str, bad: str) -> tuple[tuple[str, str], ...]:
+    name = "headrace_requests_total"
+    return (
+        (f'{name}{{{_CHAT},status="200",cache="miss"}}', good),
+        (f'{name}{{{_CHAT},status="502",cache="miss"}}', bad),
+        # Somebody else's mistakes, and another route: neither counts.
+        (f'{name}{{{_CHAT},status="429",cache="none"}}', "0+900x2000"),
+        (f'{name}{{{_WHO},route="admin",status="500",cache="none"}}', "0+900x2000"),
+    )
+
+
+def _timed(family: str, edge: str, in_time: str, every: str) -> tuple[tuple[str, str], ...]:
+    return (
+        (f'{family}_bucket{{{_CHAT},le="{edge}"}}', in_time),
+        (f"{family}_count{{{_CHAT}}}", every),
+    )
+
+
+def _hits(good: str, bad: str) -> tuple[tuple[str, str], ...]:
+    name = "headrace_requests_total"
+    return (
+        (f'{name}{{{_CHAT},status="200",cache="l1"}}', good),
+        (f'{name}{{{_CHAT},status="200",cache="miss"}}', bad),
+    )
+
+
+_OTHER_PROCESS: Final = ('process_cpu_seconds_total{job="else",instance="b"}', "0+120x60")
+_WORKERS: Final = (_of("headrace_workers"), "2x60")
+
+CASES: Final = {
+    "HeadraceGone": Case((("up", "1x60"),), ((_of("headrace_workers"), "1x60"),)),
+    "HeadraceErrors": Case(_answers("0+97x60", "1+3x60"), _answers("0+997x60", "1+3x60")),
+    "HeadraceConnectionsRefused": _grows("headrace_connections_refused_total"),
+    "HeadraceSheds": _grows("headrace_shed_calls_total", 'priority="low"'),
+    "HeadraceLoopLate": Case(
+        (
+            (_of("headrace_loop_lag_seconds_bucket", 'le="0.25"'), "0+90x60"),
+            (_of("headrace_loop_lag_seconds_bucket", 'le="0.5"'), "0+100x60"),
+            (_of("headrace_loop_lag_seconds_bucket", 'le="+Inf"'), "0+100x60"),
+        ),
+        (
+            (_of("headrace_loop_lag_seconds_bucket", 'le="0.25"'), "0+100x60"),
+            (_of("headrace_loop_lag_seconds_bucket", 'le="0.5"'), "0+100x60"),
+            (_of("headrace_loop_lag_seconds_bucket", 'le="+Inf"'), "0+100x60"),
+        ),
+    ),
+    "HeadraceCpu": Case(
+        (_WORKERS, (_of("process_cpu_seconds_total"), "0+192x60")),
+        (_WORKERS, (_of("process_cpu_seconds_total"), "0+120x60"), _OTHER_PROCESS),
+    ),
+    "HeadraceMemory": Case(
+        (_WORKERS, (_of("process_resident_memory_bytes"), "3000000000x60")),
+        (
+            _WORKERS,
+            (_of("process_resident_memory_bytes"), "300000000x60"),
+            ('process_resident_memory_bytes{job="else",instance="b"}', "9000000000x60"),
+        ),
+    ),
+    "HeadraceProviderErrors": Case(
+        (
+            (_of("headrace_upstream_requests_total", 'provider="p",status_class="2xx"'), "0+90x60"),
+            (_of("headrace_upstream_requests_total", 'provider="p",status_class="5xx"'), "0+4x60"),
+            (_of("headrace_upstream_errors_total", 'provider="p",kind="reset"'), "0+6x60"),
+        ),
+        (
+            (_of("headrace_upstream_requests_total", 'provider="p",status_class="2xx"'), "0+96x60"),
+            (_of("headrace_upstream_requests_total", 'provider="p",status_class="5xx"'), "0+2x60"),
+            (_of("headrace_upstream_errors_total", 'provider="p",kind="reset"'), "0+2x60"),
+        ),
+    ),
+    "HeadraceProviderOut": _level("headrace_circuits_open", 'provider="p"', 1, 0),
+    "HeadracePoolFull": Case(
+        ((_of("headrace_waiting_calls", 'provider="p"'), "3x60"),),
+        # Now and then somebody waits: that is what turns are for.
+        ((_of("headrace_waiting_calls", 'provider="p"'), "3 0 " * 30),),
+    ),
+    "HeadraceQuotaNearlyUsed": _level(
+        "headrace_quota_used_ratio", 'provider="p",key="1",kind="tokens"', 0.95, 0.8
+    ),
+    "HeadraceHitRateFell": Case(
+        _hits("0+480x150 0+60x30", "0+120x150 0+540x30"),
+        _hits("0+480x180", "0+120x180"),
+        at="27h",
+        every="10m",
+    ),
+    "HeadraceTierAway": Case(
+        ((_of("headrace_tier_up", 'tier="l2"'), "1x7 0x45"),),
+        # One that is not set was never there.
+        ((_of("headrace_tier_up", 'tier="l2"'), "0x60"),),
+    ),
+    "HeadraceCostSpike": Case(
+        (
+            (
+                _of("headrace_spent_usd_total", 'provider="p"'),
+                "0+0.1x138 13.9+4x12",
+            ),
+        ),
+        ((_of("headrace_spent_usd_total", 'provider="p"'), "0+4x150"),),
+        at="24h",
+        every="10m",
+    ),
+    "HeadraceBudgetNearlySpent": _level(
+        "headrace_budget_used_ratio", 'budget="1",period="day"', 0.95, 0.85
+    ),
+    "HeadraceStandbyLate": _level("headrace_standby_lag_seconds", 'standby="1"', 30, 3),
+    "HeadraceStorePoolFull": _level("headrace_store_connections", 'state="waiting"', 4, 0),
+    "HeadraceStoreErrors": Case(
+        ((_of("headrace_store_errors_total", 'kind="timeout"'), "0+60x60"),),
+        ((_of("headrace_store_errors_total", 'kind="timeout"'), "0+1x60"),),
+    ),
+    "HeadraceKeysUnseen": _level("headrace_keys_unseen_seconds", "", 300, 20),
+    "HeadraceLedgerLost": _grows("headrace_ledger_rows_total", 'outcome="dropped"'),
+    "HeadraceQueueOld": _level("headrace_jobs_oldest_seconds", "", 900, 200),
+    "HeadraceJobsFail": _grows("headrace_jobs_ended_total", 'outcome="failed"'),
+    "HeadraceLogLost": _grows("headrace_log_lines_dropped_total"),
+}
+
+# Service levels: each burn with each kind of them once.
+_FAST: Final = {"at": "2h", "every": "2m"}
+_STEADY: Final = {"at": "8h", "every": "5m"}
+# A window is as long as its data at most: nine hours stand for three days that went alike.
+_SLOW: Final = {"at": "9h", "every": "10m"}
+_DURATION: Final = "headrace_request_duration_seconds"
+_START: Final = "headrace_stream_start_seconds"
+SLO_CASES: Final = {
+    ("HeadraceSloBurnsFast", "availability"): Case(
+        _answers("0+970x130", "1+30x130"), _answers("0+999x130", "1+1x130"), **_FAST
+    ),
+    ("HeadraceSloBurnsSteady", "availability"): Case(
+        _answers("0+990x120", "1+10x120"), _answers("0+996x120", "1+4x120"), **_STEADY
+    ),
+    ("HeadraceSloBurnsSlow", "availability"): Case(
+        _answers("0+998x60", "1+2x60"), _answers("0+9995x60", "1+5x60"), **_SLOW
+    ),
+    ("HeadraceSloBurnsFast", "latency"): Case(
+        _timed(_DURATION, "2.0", "0+20x130", "0+100x130"),
+        _timed(_DURATION, "2.0", "0+96x130", "0+100x130"),
+        **_FAST,
+    ),
+    ("HeadraceSloBurnsSteady", "latency"): Case(
+        _timed(_DURATION, "2.0", "0+60x120", "0+100x120"),
+        _timed(_DURATION, "2.0", "0+80x120", "0+100x120"),
+        **_STEADY,
+    ),
+    ("HeadraceSloBurnsSlow", "latency"): Case(
+        _timed(_DURATION, "2.0", "0+94x60", "0+100x60"),
+        _timed(_DURATION, "2.0", "0+96x60", "0+100x60"),
+        **_SLOW,
+    ),
+    ("HeadraceSloBurnsFast", "first-token"): Case(
+        _timed(_START, "0.5", "0+20x130", "0+100x130"),
+        # It was bad until ten minutes ago: over the slow window still, over the fast one not.
+        _timed(_START, "0.5", "0+0x55 0+100x40", "0+100x130"),
+        **_FAST,
+    ),
+    ("HeadraceSloBurnsSteady", "first-token"): Case(
+        _timed(_START, "0.5", "0+60x120", "0+100x120"),
+        _timed(_START, "0.5", "0+80x120", "0+100x120"),
+        **_STEADY,
+    ),
+    ("HeadraceSloBurnsSlow", "first-token"): Case(
+        _timed(_START, "0.5", "0+94x60", "0+100x60"),
+        _timed(_START, "0.5", "0+96x60", "0+100x60"),
+        **_SLOW,
+    ),
+}
+
+
+def cases(every: str) -> Iterator[dict[str, Any]]:
+    """The cases whose samples are so far apart, as tests of promtool."""
+    for name, case in CASES.items():
+        if case.every == every:
+            yield from _pair(name, "", case)
+    for (name, slo), case in SLO_CASES.items():
+        if case.every == every:
+            yield from _pair(name, f',slo="{slo}"', case)
+
+
+EVERY: Final = tuple(sorted({case.every for case in (*CASES.values(), *SLO_CASES.values())}))
+
+
+def _pair(name: str, labels: str, case: Case) -> Iterator[dict[str, Any]]:
+    state = f'ALERTS{{alertname="{name}",alertstate="firing"{labels}}}'
+    one = [{"labels": f'{{alertname="{name}"}}', "value": 1}]
+    for word, series, wanted in (("fires", case.firing, one), ("is quiet", case.quiet, [])):
+        yield {
+            "name": f"{name}{labels} {word}",
+            "interval": case.every,
+            "input_series": [{"series": each, "values": values} for each, values in series],
+            "promql_expr_test": [
+                {
+                    "expr": f"group by (alertname) ({state})",
+                    "eval_time": case.at,
+                    "exp_samples": wanted,
+                }
+            ],
+        }
