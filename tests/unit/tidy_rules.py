@@ -80,7 +80,7 @@ BANS: Final = (
     Ban("time.sleep", (), "no test waits for its result: move a ManualClock", "tests.property*"),
     Ban(
         "random.*",
-        ("headrace.sim*", "headrace.cache.simulation.synthetic"),
+        ("headrace.sim*", "headrace.cache.simulation.synthetic", "headrace.bench.load.*"),
         "randomness is a dependency: take a seeded source",
     ),
     Ban(

@@ -7,6 +7,7 @@ import typer
 
 from headrace.cli import (
     batch,
+    bench,
     cache,
     config,
     db,
@@ -83,6 +84,7 @@ app.command(epilog=batch.EPILOG)(batch.batch)
 app.command()(spending.spend)
 app.command()(usage.usage)
 app.command(epilog=video.EPILOG)(video.video)
+app.add_typer(bench.app, name="bench")
 app.add_typer(cache.app, name="cache")
 app.add_typer(config.app, name="config")
 app.add_typer(db.app, name="db")

@@ -1,0 +1,1 @@
+"""Measured from outside: load, phases and statistics. Knows the gateway by its HTTP alone."""

@@ -1,0 +1,1 @@
+"""Load on a target: schedules made before the run, a client, and what is noted of each request."""

@@ -1,0 +1,1 @@
+"""Plans of phases: read, run and judged."""

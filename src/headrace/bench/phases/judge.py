@@ -1,0 +1,172 @@
+"""Whether a phase kept what it has to keep, and what else is to be said of it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from headrace.bench.load.plan import Phase
+from headrace.bench.load.summary import Summary
+from headrace.bench.phases.trends import drift, is_steady, recovery_s, slope
+from headrace.bench.records import PhaseRecord, Reading, Verdict
+
+# A tail needs so many requests beyond it for its place to mean something.
+_BEYOND_LEAST: Final = 5
+_SLOPE_READINGS_LEAST: Final = 10
+# Well again: within this of the baseline's p95, with as few failures as this.
+_WELL_FACTOR: Final = 1.5
+_WELL_FAILED_SHARE: Final = 0.01
+
+
+def judge(
+    phase: Phase, summary: Summary, before: Sequence[PhaseRecord], readings: Sequence[Reading]
+) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:
+    """Judge a phase.
+
+    Args:
+        phase: what it should be.
+        summary: what it was.
+        before: phases before it, in order.
+        readings: of the target's processes, during it.
+
+    Returns:
+        Verdicts on each SLO that is set, and notes.
+    """
+    verdicts = [
+        *_latencies(phase, summary),
+        *_shares(phase, summary),
+        *_recovery(phase, summary, before),
+        *_resources(phase, readings),
+    ]
+    return tuple(verdicts), tuple(_notes(phase, summary))
+
+
+def _latencies(phase: Phase, summary: Summary) -> list[Verdict]:
+    slo, strict = phase.slo, summary.strict
+    wanted = (
+        ("p50_ms", slo.p50_ms, strict.p50_ms, 0.5, strict.count),
+        ("p95_ms", slo.p95_ms, strict.p95_ms, 0.95, strict.count),
+        ("p99_ms", slo.p99_ms, strict.p99_ms, 0.99, strict.count),
+        ("ttft_p95_ms", slo.ttft_p95_ms, summary.ttft.p95_ms, 0.95, summary.ttft.count),
+    )
+    verdicts = []
+    for name, limit, measured, share, count in wanted:
+        if limit is None:
+            continue
+        least = round(_BEYOND_LEAST / (1 - share))
+        if count < least:
+            note = f"{count} requests are too few, {least} are needed"
+            verdicts.append(_unknown(name, limit, measured, note))
+        elif measured is None:
+            note = "so many failed that it has no end"
+            verdicts.append(
+                Verdict(name=name, limit=limit, measured=None, is_kept=False, note=note)
+            )
+        else:
+            verdicts.append(_at_most(name, limit, measured))
+    return verdicts
+
+
+def _shares(phase: Phase, summary: Summary) -> list[Verdict]:
+    slo = phase.slo
+    verdicts = []
+    if slo.error_share is not None:
+        if summary.requests:
+            verdicts.append(_at_most("error_share", slo.error_share, summary.failed_share))
+        else:
+            verdicts.append(_unknown("error_share", slo.error_share, None, "nothing was sent"))
+    if slo.throughput_per_s is not None:
+        verdicts.append(
+            _at_least("throughput_per_s", slo.throughput_per_s, summary.throughput_per_s)
+        )
+    if slo.good_share is not None:
+        verdicts.append(_at_least("good_share", slo.good_share, summary.good_share))
+    if slo.hit_share is not None:
+        if summary.hit_share is None:
+            note = "the target does not say where answers are from"
+            verdicts.append(_unknown("hit_share", slo.hit_share, None, note))
+        else:
+            verdicts.append(_at_least("hit_share", slo.hit_share, summary.hit_share))
+    return verdicts
+
+
+def _recovery(phase: Phase, summary: Summary, before: Sequence[PhaseRecord]) -> list[Verdict]:
+    limit = phase.slo.recovery_s
+    if limit is None:
+        return []
+    calm = [r for r in before if r.phase.kind == "baseline" and r.summary.e2e.p95_ms is not None]
+    if not calm:
+        return [_unknown("recovery_s", limit, None, "no baseline before it to compare with")]
+    usual_ms = calm[-1].summary.e2e.p95_ms or 0.0
+    found_s = recovery_s(summary.points, usual_ms * _WELL_FACTOR, _WELL_FAILED_SHARE)
+    if found_s is None:
+        note = f"p95 was not within {_WELL_FACTOR:g} of the baseline's again"
+        return [Verdict(name="recovery_s", limit=limit, measured=None, is_kept=False, note=note)]
+    return [_at_most("recovery_s", limit, found_s)]
+
+
+def _resources(phase: Phase, readings: Sequence[Reading]) -> list[Verdict]:
+    slo = phase.slo
+    verdicts = []
+    if slo.rss_mb is not None:
+        most = max((reading.rss_mb for reading in readings), default=None)
+        verdicts.append(_watched("rss_mb", slo.rss_mb, most))
+    if slo.rss_mb_per_min is not None:
+        # The first fifth is filling up: caches, pools, the allocator.
+        later = readings[len(readings) // 5 :]
+        rise = slope([r.at_s / 60 for r in later], [r.rss_mb for r in later])
+        if rise is not None and len(later) < _SLOPE_READINGS_LEAST:
+            note = f"{len(later)} readings are too few"
+            verdicts.append(_unknown("rss_mb_per_min", slo.rss_mb_per_min, rise, note))
+        else:
+            verdicts.append(_watched("rss_mb_per_min", slo.rss_mb_per_min, rise))
+    if slo.cpu_share is not None:
+        verdicts.append(_watched("cpu_share", slo.cpu_share, cpu_share(readings)))
+    return verdicts
+
+
+def cpu_share(readings: Sequence[Reading]) -> float | None:
+    """CPU time per time, in cores, from the first reading to the last."""
+    if len(readings) < 2:
+        return None
+    first, last = readings[0], readings[-1]
+    seconds = last.at_s - first.at_s
+    return (last.cpu_s - first.cpu_s) / seconds if seconds > 0 else None
+
+
+def _notes(phase: Phase, summary: Summary) -> list[str]:
+    notes = [
+        f"the target was down from {outage.from_s:.1f} to {outage.to_s:.1f} s "
+        "after the start of this phase"
+        for outage in summary.outages
+    ]
+    if summary.interrupted:
+        notes.append(f"{summary.interrupted} requests were cut off by the end of the run")
+    if summary.sampled_share < 1:
+        notes.append(f"quantiles are of a fair draw of {summary.sampled_share:.1%} of the requests")
+    if phase.kind == "warm-up":
+        steady = is_steady(summary.points)
+        if steady is None:
+            notes.append("too few requests to say whether it became steady")
+        elif steady:
+            notes.append("became steady")
+        else:
+            moved = drift(summary.points) or 0.0
+            notes.append(f"not steady: medians moved by {moved:+.0%} over its later half")
+    return notes
+
+
+def _at_most(name: str, limit: float, measured: float) -> Verdict:
+    return Verdict(name=name, limit=limit, measured=measured, is_kept=measured <= limit)
+
+
+def _at_least(name: str, limit: float, measured: float) -> Verdict:
+    return Verdict(name=name, limit=limit, measured=measured, is_kept=measured >= limit)
+
+
+def _watched(name: str, limit: float, measured: float | None) -> Verdict:
+    if measured is None:
+        return _unknown(name, limit, None, "the target's process is not known: --pid")
+    return _at_most(name, limit, measured)
+
+
+def _unknown(name: str, limit: float, measured: float | None, note: str) -> Verdict:
+    return Verdict(name=name, limit=limit, measured=measured, is_kept=None, note=note)

@@ -1,0 +1,86 @@
+"""What a series of values does over time: rises, is steady, is well again."""
+
+import math
+from collections.abc import Sequence
+from statistics import median
+from typing import Final
+
+from headrace.bench.load.summary import Point
+
+_PAIRS_MAX: Final = 300
+_STEADY_POINTS_LEAST: Final = 6
+_STEADY_DRIFT_MAX: Final = 0.2
+_WELL_IN_A_ROW: Final = 3
+
+
+def slope(xs: Sequence[float], ys: Sequence[float]) -> float | None:
+    """The median slope between pairs of points (Theil 1950, Sen 1968): outliers do not move it.
+
+    Args:
+        xs: where the values are; of more than 300 about as many are taken, evenly.
+        ys: the values.
+
+    Returns:
+        Change of y for one x; `None` for less than two places.
+    """
+    step = max(1, math.ceil(len(xs) / _PAIRS_MAX))
+    points = list(zip(xs, ys, strict=True))[::step]
+    slopes = [
+        (later_y - y) / (later_x - x)
+        for number, (x, y) in enumerate(points)
+        for later_x, later_y in points[number + 1 :]
+        if later_x != x
+    ]
+    return median(slopes) if slopes else None
+
+
+def drift(points: Sequence[Point]) -> float | None:
+    """How far the medians of the later half of a phase's windows move, as a share of them.
+
+    Returns:
+        `None` where fewer than six windows have a median.
+    """
+    later = [(p.at_s, p.p50_ms) for p in points[len(points) // 2 :] if p.p50_ms is not None]
+    if len(later) < _STEADY_POINTS_LEAST:
+        return None
+    xs, ys = [at_s for at_s, _ in later], [p50_ms for _, p50_ms in later]
+    rise = slope(xs, ys)
+    level = median(ys)
+    if rise is None or level <= 0:
+        return None
+    return rise * (xs[-1] - xs[0]) / level
+
+
+def is_steady(points: Sequence[Point]) -> bool | None:
+    """Whether the medians of the later half move by less than a fifth; `None`: too few to say."""
+    found = drift(points)
+    return None if found is None else abs(found) < _STEADY_DRIFT_MAX
+
+
+def recovery_s(points: Sequence[Point], p95_ms: float, failed_share: float) -> float | None:
+    """When it was well again: the start of the first three busy windows in a row that are.
+
+    Args:
+        points: windows since the disturbance ended; those without a request tell nothing.
+        p95_ms: a well window's p95 at most.
+        failed_share: a well window's failures at most.
+
+    Returns:
+        Seconds from the first window's start; `None` where it did not happen.
+    """
+    began_s, row = 0.0, 0
+    for point in points:
+        if not point.requests:
+            continue
+        is_well = point.failed <= failed_share * point.requests and (
+            point.p95_ms is not None and point.p95_ms <= p95_ms
+        )
+        if not is_well:
+            row = 0
+            continue
+        if row == 0:
+            began_s = point.at_s
+        row += 1
+        if row == _WELL_IN_A_ROW:
+            return began_s
+    return None

@@ -1,0 +1,83 @@
+"""Memory and CPU time of a target's processes, from the system's own account of them."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Final
+
+from headrace.bench.records import Reading
+from headrace.clock import Clock
+
+_EVERY_S: Final = 0.5
+_READINGS_MAX: Final = 2000
+_PROCESSES: Final = Path("/proc")
+
+
+class Watch:
+    """Reads what a process and its children take, for as long as it is kept.
+
+    Args:
+        pid: of the process; without one, nothing is read.
+        clock: the time.
+
+    Attributes:
+        readings: so far, at times of the monotonic clock; half of them are let go when there are
+            2,000, and those to come are then half as many.
+    """
+
+    def __init__(self, pid: int | None, clock: Clock) -> None:
+        self._pid = pid
+        self._clock = clock
+        self._every_s = _EVERY_S
+        self.readings: list[Reading] = []
+
+    async def keep(self) -> None:
+        """Read until the process is gone, or this is cancelled."""
+        while self._pid is not None:
+            taken = tree(self._pid)
+            if taken is None:
+                return
+            rss_mb, cpu_s = taken
+            self.readings.append(Reading(self._clock.monotonic_s(), rss_mb, cpu_s))
+            if len(self.readings) >= _READINGS_MAX:
+                del self.readings[1::2]
+                self._every_s *= 2
+            await asyncio.sleep(self._every_s)
+
+
+def tree(pid: int) -> tuple[float, float] | None:
+    """Resident megabytes and CPU seconds of a process and its descendants; `None`: it is gone.
+
+    Pages that several of them share count for each.
+    """
+    own = _process(pid)
+    if own is None:
+        return None
+    rss_mb, cpu_s = own
+    for child in _children(pid):
+        below = tree(child)
+        if below is not None:
+            rss_mb, cpu_s = rss_mb + below[0], cpu_s + below[1]
+    return rss_mb, cpu_s
+
+
+def _process(pid: int) -> tuple[float, float] | None:
+    try:
+        # The name, in brackets, may hold anything.
+        fields = (_PROCESSES / str(pid) / "stat").read_text("latin-1").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    state, ticks, pages = fields[0], int(fields[11]) + int(fields[12]), int(fields[21])
+    if state in {"Z", "X"}:
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    try:
+        for thread in (_PROCESSES / str(pid) / "task").iterdir():
+            found += map(int, (thread / "children").read_text().split())
+    except (FileNotFoundError, ProcessLookupError):
+        return found
+    return found

@@ -1,0 +1,224 @@
+"""What a run leaves behind: one JSON document on one line of a file, for statistics to read."""
+
+import os
+import platform
+import stat
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from headrace.bench.load.call import OUTCOMES
+from headrace.bench.load.plan import Phase, Plan
+from headrace.bench.load.samples import COLUMNS, NONE, Table
+from headrace.bench.load.summary import Summary
+from headrace.bench.load.workload import KINDS
+from headrace.version import __version__
+
+FORMAT: Final = "headrace-bench-1"
+Status = Literal["whole", "interrupted", "target down"]
+_DIGITS: Final = 3
+
+
+class Environment(msgspec.Struct, frozen=True):
+    """Where a run was made.
+
+    Attributes:
+        headrace: version of the client.
+        python: version.
+        system: name and version.
+        processor: kind.
+        cores: that this process may use.
+        load_average: of the minute before the run.
+    """
+
+    headrace: str
+    python: str
+    system: str
+    processor: str
+    cores: int
+    load_average: float
+
+    @classmethod
+    def here(cls) -> "Environment":
+        """Ask the machine."""
+        return cls(
+            headrace=__version__,
+            python=platform.python_version(),
+            system=f"{platform.system()} {platform.release()}",
+            processor=platform.machine(),
+            cores=len(os.sched_getaffinity(0)),
+            load_average=os.getloadavg()[0],
+        )
+
+
+class Requests(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests one by one, in columns; `None` where a request has no such time.
+
+    Attributes:
+        seen: how many there were; if more than there are rows, the rows are a fair draw.
+        at_s: intended, from the start of the phase.
+        lag_ms: from there to when the client turned to it.
+        e2e_ms: from the intended time to the end.
+        ttft_ms: from the intended time to the first token.
+        tpot_ms: of each further token.
+        outcome: how it ended.
+        kind: what was asked.
+    """
+
+    seen: int
+    at_s: list[float]
+    lag_ms: list[float]
+    e2e_ms: list[float]
+    ttft_ms: list[float | None]
+    tpot_ms: list[float | None]
+    outcome: list[str]
+    kind: list[str]
+
+    @classmethod
+    def of(cls, table: Table) -> "Requests":
+        """Unpack a table."""
+        columns = {name: table.column(name) for name in COLUMNS}
+
+        def ms(name: str) -> list[float]:
+            return [round(value * 1000, _DIGITS) for value in columns[name]]
+
+        def ms_or_none(name: str) -> list[float | None]:
+            return [
+                None if value == NONE else round(value * 1000, _DIGITS) for value in columns[name]
+            ]
+
+        return cls(
+            seen=table.seen,
+            at_s=[round(value, 6) for value in columns["at_s"]],
+            lag_ms=ms("lag_s"),
+            e2e_ms=ms("e2e_s"),
+            ttft_ms=ms_or_none("ttft_s"),
+            tpot_ms=ms_or_none("tpot_s"),
+            outcome=[OUTCOMES[int(value)] for value in columns["outcome"]],
+            kind=[KINDS[int(value)] for value in columns["kind"]],
+        )
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one thing that a phase has to keep.
+
+    Attributes:
+        name: of the SLO.
+        limit: what is asked.
+        measured: what came out; `None` where there is none, as with latencies without end.
+        is_kept: `None` where nobody can tell.
+        note: why not, and more.
+    """
+
+    name: str
+    limit: float
+    measured: float | None
+    is_kept: bool | None
+    note: str = ""
+
+
+class PhaseRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One phase of a run.
+
+    Attributes:
+        phase: as it was planned.
+        summary: its figures.
+        verdicts: on what it has to keep.
+        notes: what else there is to say: whether it was steady, when the target was down.
+        requests: one by one.
+    """
+
+    phase: Phase
+    summary: Summary
+    verdicts: tuple[Verdict, ...] = ()
+    notes: tuple[str, ...] = ()
+    requests: Requests | None = None
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What the target's processes took, at a time from the start of the run."""
+
+    at_s: float
+    rss_mb: float
+    cpu_s: float
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A run.
+
+    Attributes:
+        format: of this record.
+        name: of the plan.
+        plan_digest: the same for the same plan.
+        seed: of the plan.
+        started_at: wall time, seconds since 1970.
+        target: what was loaded.
+        workers: processes that loaded it.
+        environment: where.
+        status: how it ended.
+        void: why nothing of it may be used; else `None`.
+        plan: as it was run.
+        phases: those that began.
+        readings: of the target's processes, where they are known.
+    """
+
+    format: str = FORMAT
+    name: str
+    plan_digest: str
+    seed: int
+    started_at: float
+    target: str
+    workers: int
+    environment: Environment
+    status: Status
+    void: str | None
+    plan: Plan
+    phases: tuple[PhaseRecord, ...]
+    readings: tuple[Reading, ...] = ()
+
+
+def append(path: Path, record: RunRecord) -> None:
+    """Add a run to a file, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written; the file is then what it was.
+    """
+    line = msgspec.json.encode(record) + b"\n"
+    with path.open("ab", buffering=0) as out:
+        before = out.tell()
+        try:
+            done = 0
+            while done < len(line):
+                done += out.write(line[done:])
+            if _is_file(out.fileno()):
+                os.fsync(out.fileno())
+        except OSError as error:
+            if _is_file(out.fileno()):
+                out.truncate(before)
+            raise OSError(error.errno, f"{path}: {error.strerror}; no run was written") from None
+
+
+def check_writable(path: Path) -> None:
+    """Find out before a run what would else be found out after it.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    with path.open("ab"):
+        return
+
+
+def _is_file(number: int) -> bool:
+    return stat.S_ISREG(os.fstat(number).st_mode)
+
+
+def read(path: Path) -> list[RunRecord]:
+    """The runs of a file.
+
+    Raises:
+        OSError: it cannot be read.
+        msgspec.DecodeError: a line is no run.
+    """
+    decoder = msgspec.json.Decoder(RunRecord)
+    return [decoder.decode(line) for line in path.read_bytes().splitlines() if line.strip()]

@@ -1,0 +1,108 @@
+"""`headrace bench`: load, plans of phases, and what came of them."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer(help="Measures a gateway from outside.", no_args_is_help=True)
+
+Consent = Annotated[
+    bool,
+    typer.Option("--i-may-load-this-host", help="Load another machine than this: you may."),
+]
+KeyVariable = Annotated[
+    str | None, typer.Option(help="Environment variable that holds the target's key.")
+]
+Workers = Annotated[int, typer.Option(help="Processes that load.", min=1, max=64)]
+Spin = Annotated[
+    bool,
+    typer.Option("--spin", help="Clients wait on their feet: exact, for a core of their own."),
+]
+Out = Annotated[Path | None, typer.Option(help="File of JSON lines to add the run to.")]
+Rows = Annotated[
+    int, typer.Option(help="Requests of each phase the file tells one by one.", min=0, max=200_000)
+]
+Rate = Annotated[float, typer.Option(help="Requests a second.", min=0.001)]
+Seconds = Annotated[float, typer.Option(help="How long.", min=0.1)]
+Arrivals = Annotated[
+    Literal["constant", "poisson", "gamma", "modulated", "clients", "trace", "closed"],
+    typer.Option(help="When requests come."),
+]
+Cv = Annotated[float, typer.Option(help="Burstiness of gamma arrivals.", min=0.01)]
+Trace = Annotated[str | None, typer.Option(help="File to replay, Mooncake's JSON lines.")]
+Speed = Annotated[float, typer.Option(help="How much faster than recorded.", min=0.001)]
+Users = Annotated[int, typer.Option(help="Users; each has a connection.", min=1)]
+Think = Annotated[float, typer.Option(help="Seconds a user of a closed loop thinks.", min=0)]
+Model = Annotated[str, typer.Option(help="Model of chats.")]
+Mix = Annotated[str, typer.Option(help="Chats, streamed chats and embeddings, in proportion.")]
+Repeats = Annotated[
+    float, typer.Option(help="Share of requests for popular prompts.", min=0, max=1)
+]
+Timeout = Annotated[float, typer.Option(help="Seconds until one is given up.", min=0.01)]
+Seed = Annotated[int, typer.Option(help="Makes schedule and prompts repeat.", min=0)]
+Pid = Annotated[int | None, typer.Option(help="Process of the target, to watch.", min=1)]
+
+
+@app.command(
+    epilog="Example:  headrace bench load http://127.0.0.1:8080 --rate 50 --seconds 20 "
+    "--arrivals gamma --cv 2"
+)
+def load(
+    url: Annotated[str, typer.Argument(help="The target: http://HOST:PORT")],
+    *,
+    rate: Rate = 10.0,
+    seconds: Seconds = 10.0,
+    arrivals: Arrivals = "poisson",
+    cv: Cv = 2.0,
+    trace: Trace = None,
+    speed: Speed = 1.0,
+    users: Users = 20,
+    think: Think = 0.0,
+    model: Model = "gpt-4o-mini",
+    mix: Mix = "5:4:1",
+    repeats: Repeats = 0.85,
+    timeout: Timeout = 30.0,
+    seed: Seed = 1,
+    workers: Workers = 1,
+    spin: Spin = False,
+    out: Out = None,
+    rows: Rows = 10_000,
+    pid: Pid = None,
+    api_key_env: KeyVariable = None,
+    i_may_load_this_host: Consent = False,
+) -> None:
+    """Send requests by a schedule made beforehand, and say what became of them.
+
+    Latency counts from when a request should have been sent. A run whose own
+    client was late says so, and is void.
+    """
+    from headrace.cli import bench_run
+
+    bench_run.load(
+        bench_run.LoadWish(
+            rate=rate,
+            seconds=seconds,
+            arrivals=arrivals,
+            cv=cv,
+            trace=trace,
+            speed=speed,
+            users=users,
+            think=think,
+            model=model,
+            mix=mix,
+            repeats=repeats,
+            timeout=timeout,
+            seed=seed,
+        ),
+        bench_run.RunWish(
+            url=url,
+            workers=workers,
+            spin=spin,
+            out=out,
+            rows=rows,
+            pid=pid,
+            api_key_env=api_key_env,
+            is_consented=i_may_load_this_host,
+        ),
+    )

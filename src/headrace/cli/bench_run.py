@@ -1,0 +1,188 @@
+"""`headrace bench`: from what was typed to a run, and to what is shown of it."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import typer
+import uvloop
+
+from headrace.bench.load.crew import Target
+from headrace.bench.load.faults import PlanInvalid
+from headrace.bench.load.plan import Plan
+from headrace.bench.phases.run import Run, Terms
+from headrace.bench.records import RunRecord, append, check_writable
+from headrace.cli.bench_view import Live, make_console, show
+from headrace.clock import SystemClock
+
+PASSED: Final = 0
+FAILED: Final = 1
+UNUSABLE: Final = 3
+INTERRUPTED: Final = 130
+
+
+class RunWish(msgspec.Struct, frozen=True, kw_only=True):
+    """What was typed about the run itself.
+
+    Attributes:
+        url: of the target; `None`: start one.
+        workers: processes that load.
+        spin: whether clients wait on their feet.
+        out: file for the record.
+        rows: requests of each phase that it tells one by one.
+        pid: of the target.
+        api_key_env: environment variable with its key.
+        is_consented: whether it may be another machine.
+    """
+
+    url: str | None
+    workers: int
+    spin: bool
+    out: Path | None
+    rows: int
+    pid: int | None
+    api_key_env: str | None
+    is_consented: bool
+
+
+class LoadWish(msgspec.Struct, frozen=True, kw_only=True):
+    """What was typed of one phase of load; the names are the options'."""
+
+    rate: float
+    seconds: float
+    arrivals: str
+    cv: float
+    trace: str | None
+    speed: float
+    users: int
+    think: float
+    model: str
+    mix: str
+    repeats: float
+    timeout: float
+    seed: int
+
+
+def load(wish: LoadWish, run: RunWish) -> None:
+    """`headrace bench load`.
+
+    Raises:
+        PlanInvalid: what was typed cannot be run.
+        OSError: a file cannot be read or written.
+        typer.Exit: always in the end, with the status.
+    """
+    plan = plan_of(wish)
+    assert run.url is not None  # noqa: S101  # the command takes one
+    target = Target.of(run.url, credential_of(run), is_consented=run.is_consented)
+    raise typer.Exit(conduct(plan, target, run.url, run))
+
+
+def plan_of(wish: LoadWish) -> Plan:
+    """The plan of one phase.
+
+    Raises:
+        PlanInvalid: what was typed makes no sense.
+    """
+    if (wish.trace is not None) != (wish.arrivals == "trace"):
+        raise PlanInvalid("--trace FILE and --arrivals trace belong together.")
+    arrivals: dict[str, object] = {"kind": wish.arrivals}
+    if wish.arrivals == "gamma":
+        arrivals["cv"] = wish.cv
+    elif wish.arrivals == "trace":
+        arrivals |= {"file": wish.trace, "speed": wish.speed}
+    elif wish.arrivals == "closed":
+        arrivals["think_s"] = wish.think
+    document = {
+        "name": "load",
+        "seed": wish.seed,
+        "phases": [
+            {
+                "name": "load",
+                "kind": "load",
+                "seconds": wish.seconds,
+                "users": wish.users,
+                "per_user_per_min": wish.rate * 60 / wish.users,
+                "arrivals": arrivals,
+                "timeout_s": wish.timeout,
+            }
+        ],
+        "workload": {"mix": mix_of(wish.mix), "model": wish.model, "repeat_share": wish.repeats},
+    }
+    try:
+        return msgspec.convert(document, Plan, strict=False)
+    except msgspec.ValidationError as error:
+        raise PlanInvalid(f"{error}") from None
+
+
+def mix_of(text: str) -> dict[str, float]:
+    """`CHAT:STREAM:EMBEDDINGS` as the plan writes it.
+
+    Raises:
+        PlanInvalid: it is not that.
+    """
+    try:
+        chat, stream, embeddings = map(float, text.split(":"))
+    except ValueError:
+        raise PlanInvalid(f"--mix {text}: three numbers, as 5:4:1") from None
+    if not chat + stream + embeddings > 0:
+        raise PlanInvalid(f"--mix {text}: nothing is left to ask")
+    return {"chat": chat, "stream": stream, "embeddings": embeddings}
+
+
+def credential_of(wish: RunWish) -> str | None:
+    """The target's key, from the environment.
+
+    Raises:
+        PlanInvalid: the variable is not set.
+    """
+    if wish.api_key_env is None:
+        return None
+    found = os.environ.get(wish.api_key_env)
+    if not found:
+        raise PlanInvalid(f"the environment variable {wish.api_key_env} is not set.")
+    return found
+
+
+def conduct(plan: Plan, target: Target, name: str, wish: RunWish) -> int:
+    """Run a plan, show it, write it down; returns the exit status.
+
+    Raises:
+        PlanInvalid: a schedule cannot be made.
+        WorkerLost: a process that loads ended before its time.
+        OSError: the record cannot be written; the figures have been shown by then.
+    """
+    if wish.out is not None:
+        check_writable(wish.out)
+    return uvloop.run(conducted(plan, target, name, wish))
+
+
+async def conducted(plan: Plan, target: Target, name: str, wish: RunWish) -> int:
+    """As `conduct`, on the loop there is."""
+    console = make_console()
+    terms = Terms(workers=wish.workers, spins=wish.spin, rows_max=wish.rows, pid=wish.pid)
+    with Live(console, plan) as live:
+        run = Run(plan, target, name, terms, SystemClock(), live.tell)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, run.stop)
+        record = await run.whole()
+    show(console, record)
+    if wish.out is not None:
+        append(wish.out, record)
+        console.print(f"added to {wish.out}", highlight=False, markup=False)
+    return status_of(record)
+
+
+def status_of(record: RunRecord) -> int:
+    """What a run comes to: passed, failed, or nothing that can be said."""
+    kept = [verdict.is_kept for phase in record.phases for verdict in phase.verdicts]
+    if record.status == "interrupted":
+        return INTERRUPTED
+    if record.void:
+        return UNUSABLE
+    if False in kept or record.status == "target down":
+        return FAILED
+    return UNUSABLE if None in kept else PASSED
