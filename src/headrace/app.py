@@ -2,11 +2,9 @@
 
 import asyncio
 import os
-import secrets
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Final
 
 import uvloop
 from msgspec.structs import replace
@@ -15,6 +13,8 @@ from headrace.batches.room import BatchRoom
 from headrace.clock import Clock, SystemClock
 from headrace.console.app import make_console
 from headrace.console.keys import KeyRoom
+from headrace.console.overview import OverviewRoom
+from headrace.console.page import PageRoom
 from headrace.console.usage import UsageRoom
 from headrace.conversations.room import ConversationRoom
 from headrace.gateway.aiming.aim import read_weights
@@ -46,8 +46,6 @@ from headrace.settings.places import data_dir
 from headrace.store.ledger.usage import UsageReader
 from headrace.store.records.queries import query_names
 
-_SECRET_BYTES: Final = 32
-
 
 def serve(settings: Settings, load: Load) -> int:
     """Run the gateway until it is stopped.
@@ -69,7 +67,7 @@ def serve(settings: Settings, load: Load) -> int:
     if settings.listen.workers == 1:
         sock = bind(settings.listen, shared=False)
         layout = Layout(families_with(query_names()))
-        post = Post(0, Cells(layout.size), layout, deputy=secrets.token_urlsafe(_SECRET_BYTES))
+        post = Post(0, Cells(layout.size), layout)
         _run_worker(settings, load, post, sock)
         return 0
     return _supervise(settings, load)
@@ -116,7 +114,6 @@ def _supervise(settings: Settings, load: Load) -> int:
         rates=rates,
         spend=spend,
         sessions=sessions,
-        deputy=secrets.token_urlsafe(_SECRET_BYTES),
     )
     posts = [replace(shared, index=index) for index in range(settings.listen.workers)]
 
@@ -173,6 +170,8 @@ def _make_rooms(means: Means) -> Sequence[Room]:
     return [
         KeyRoom(means.keys, means.clock),
         _usage(means),
+        OverviewRoom(means.post.board, means.post.layout, means.clock, means.spawn),
+        PageRoom(means.post.make_sessions(means.clock), means.keys, means.settings),
         _batches(means),
         _conversations(means),
         JobsRoom(
@@ -182,7 +181,7 @@ def _make_rooms(means: Means) -> Sequence[Room]:
             clock=means.clock,
             ids=means.ids,
             url=means.url,
-            secret=means.deputy,
+            secret=means.post.deputy,
             is_first=means.worker == 0,
             metrics=JobMetrics(means.metrics),
             spawn=means.spawn,

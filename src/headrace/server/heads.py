@@ -25,6 +25,7 @@ from headrace.gateway.headers import named_by_connection
 from headrace.gateway.templating.expansion import read_template
 from headrace.identity.deputy import FOR_HEADER, Deputy
 from headrace.identity.keys import KeyRing, Principal, presented_key
+from headrace.identity.sessions import COOKIE, Sessions
 from headrace.limits import FORM_BYTES_MAX, NUMBER_DIGITS_MAX
 from headrace.model import DialectName
 from headrace.server.abilities import expects_continue, takes_trailers
@@ -57,6 +58,7 @@ class RequestHead(msgspec.Struct, frozen=True):
         headers: as they came, names in lower case; kept for applications only.
         file_bytes_max: the most bytes of a body that is handed on as it comes; 0 for one that is
             collected.
+        is_session: whether it comes with the cookie of a session, which ends.
         error: why the request cannot be served, where the head already shows it.
     """
 
@@ -77,6 +79,7 @@ class RequestHead(msgspec.Struct, frozen=True):
     is_framed: bool = True
     headers: tuple[tuple[bytes, bytes], ...] = ()
     file_bytes_max: int = 0
+    is_session: bool = False
     error: HeadraceError | None = None
 
     @property
@@ -88,6 +91,7 @@ class RequestHead(msgspec.Struct, frozen=True):
             and self.keep_alive
             and bool(self.body_bytes)
             and not self.expects_continue
+            and not self.is_session
         )
 
 
@@ -100,6 +104,7 @@ class Desk(msgspec.Struct, frozen=True):
         by_session: whether models are chosen by session.
         has_templates: whether requests may name one.
         deputy: knows the gateway's own worker.
+        sessions: knows who signed in with a browser.
     """
 
     keys: KeyRing
@@ -111,6 +116,7 @@ class Desk(msgspec.Struct, frozen=True):
     by_session: bool = False
     has_templates: bool = False
     deputy: Deputy | None = None
+    sessions: Sessions | None = None
 
 
 class RawHead(msgspec.Struct):
@@ -150,7 +156,7 @@ def read_head(raw: RawHead, desk: Desk, refusal: HeadraceError | None = None) ->
         if desk.keys.is_open:
             check_visitor(fields, desk.cors_origins)
         if raw.method != b"OPTIONS":
-            principal = _authenticate(place, fields, desk)
+            principal = _authenticate(place, raw.method, fields, desk)
             _check_place(place, raw.method, path)
         if place.operation and principal:
             call = _read_call(place.operation, principal, raw, fields, dialect, desk)
@@ -178,6 +184,7 @@ def read_head(raw: RawHead, desk: Desk, refusal: HeadraceError | None = None) ->
         is_framed=is_framed,
         headers=tuple(raw.headers) if place.is_app else (),
         file_bytes_max=file_bytes_max,
+        is_session=COOKIE in fields.get(b"cookie", b""),
         error=error,
     )
 
@@ -322,13 +329,15 @@ def _check_target(raw: RawHead, fields: Fields) -> None:
         raise InvalidRequest("Send the body without content-encoding; it is not decoded here.")
 
 
-def _authenticate(place: Place, fields: Fields, desk: Desk) -> Principal | None:
+def _authenticate(place: Place, method: bytes, fields: Fields, desk: Desk) -> Principal | None:
     if not (place.needs_key or place.needs_admin):
         return None
     presented = presented_key(fields.get(b"authorization"), fields.get(b"x-api-key"))
     principal = None
     if desk.deputy is not None and FOR_HEADER in fields and not desk.keys.is_open:
         principal = desk.deputy.stands_for(presented, fields[FOR_HEADER], desk.keys)
+    if presented is None and desk.sessions is not None:
+        principal = desk.sessions.caller(method, fields, desk.keys)
     if principal is None:
         principal = desk.keys.authenticate(presented)
     if place.needs_admin and not principal.is_admin:

@@ -68,6 +68,11 @@ class KeyDesk:
         self._ends_s = inf
 
     @property
+    def is_open(self) -> bool:
+        """Whether everyone may call."""
+        return self._ring.is_open
+
+    @property
     def known(self) -> int:
         """How many keys of the store count, or may."""
         return len(self._watch.seen.records)

@@ -60,6 +60,8 @@ _ANY: Final = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE"))
 _API: Final = Place(Route.API, frozenset((b"GET", b"POST", b"PUT", b"PATCH", b"DELETE")))
 _MODEL: Final = Place(Route.MODELS, _READ)
 _ADMIN: Final = Place(Route.ADMIN, _ANY, needs_admin=True)
+# The page itself tells nothing, and signs in before it asks for anything.
+_PAGE: Final = Place(Route.ADMIN, _READ, needs_key=False)
 NOWHERE: Final = Place(Route.OTHER, _ANY, needs_key=False)
 
 PLACES: Final[Mapping[str, Place]] = {
@@ -77,13 +79,14 @@ PLACES: Final[Mapping[str, Place]] = {
     "/healthz": Place(Route.HEALTH, _READ, needs_key=False),
     "/readyz": Place(Route.HEALTH, _READ, needs_key=False),
     "/metrics": Place(Route.METRICS, _READ, needs_key=False),
+    "/ui": _PAGE,
 }
 MODEL_PREFIX: Final = "/v1/models/"
 ADMIN_PREFIX: Final = "/admin/"
 ADMIN_PLACES: Final = tuple(
     ADMIN_PREFIX + name
     for name in (
-        *("status", "cache", "flow", "spend", "batches", "conversations"),
+        *("session", "overview", "status", "cache", "flow", "spend", "batches", "conversations"),
         *("keys", "keys/{id}", "keys/{id}/rotate"),
         *("usage", "usage/calls", "usage/calls/{id}"),
     )
@@ -91,6 +94,7 @@ ADMIN_PLACES: Final = tuple(
 _PREFIXES: Final[Mapping[str, Place]] = {
     MODEL_PREFIX: _MODEL,
     ADMIN_PREFIX: _ADMIN,
+    "/ui/": _PAGE,
     "/v1/files/": _API,
     "/v1/batches/": _API,
     "/v1/jobs/": _API,

@@ -1,9 +1,13 @@
 """Where a worker stands among its fellows."""
 
+import secrets
+from typing import Final
+
 import msgspec
 
 from headrace.clock import Clock
 from headrace.identity.deputy import Deputy
+from headrace.identity.sessions import Sessions
 from headrace.identity.tallies import TallyTable
 from headrace.observe.cells import Board
 from headrace.observe.layout import Layout
@@ -12,6 +16,12 @@ from headrace.server.shared_rates import SharedRates
 from headrace.server.shared_sessions import SharedSessions
 from headrace.server.shared_spend import SharedSpend
 from headrace.store.records.sessions import SessionTable
+
+_SECRET_BYTES: Final = 32
+
+
+def _new_secret() -> str:
+    return secrets.token_urlsafe(_SECRET_BYTES)
 
 
 class Post(msgspec.Struct, frozen=True):
@@ -25,7 +35,7 @@ class Post(msgspec.Struct, frozen=True):
         rates: what all of them count of callers together; `None` for a worker on its own.
         spend: what they count of money; `None` as well.
         sessions: how far tenants have written; `None` as well.
-        deputy: the secret of the gateway's own worker of jobs; empty where it has none.
+        deputy: the secret of the gateway's own processes, by which its worker of jobs is known.
     """
 
     index: int
@@ -35,7 +45,7 @@ class Post(msgspec.Struct, frozen=True):
     rates: SharedRates | None = None
     spend: SharedSpend | None = None
     sessions: SharedSessions | None = None
-    deputy: str = ""
+    deputy: str = msgspec.field(default_factory=_new_secret)
 
     def metrics(self, clock: Clock) -> Metrics:
         """What this worker counts."""
@@ -44,6 +54,10 @@ class Post(msgspec.Struct, frozen=True):
     def make_deputy(self) -> Deputy:
         """Knows the worker of jobs by its secret."""
         return Deputy(self.deputy)
+
+    def make_sessions(self, clock: Clock) -> Sessions:
+        """Knows who signed in with a browser, at whichever worker."""
+        return Sessions(self.deputy, clock.wall_s)
 
     @property
     def tallies(self) -> TallyTable | None:

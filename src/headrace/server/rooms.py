@@ -13,6 +13,7 @@ from headrace.gateway.tasks import Spawn
 from headrace.ids import Ids
 from headrace.observe.metrics import Metrics
 from headrace.server.key_desk import KeyDesk
+from headrace.server.post import Post
 from headrace.settings import Settings
 from headrace.store.records.records import Records
 from headrace.store.voice import Say
@@ -34,7 +35,7 @@ class Means(msgspec.Struct, frozen=True):
         spawn: starts a task, which the worker looks after and cancels at its end.
         say: tells the operator what happens.
         url: where this gateway can be asked from this machine.
-        deputy: the secret by which its own worker of jobs may ask for others.
+        post: where the worker stands among its fellows.
     """
 
     settings: Settings
@@ -49,7 +50,7 @@ class Means(msgspec.Struct, frozen=True):
     spawn: Spawn
     say: Say
     url: str
-    deputy: str
+    post: Post
 
 
 class Room(Protocol):

@@ -261,7 +261,7 @@ class Worker:
             spawn=self._room_tasks.spawn,
             say=self._logs.events.say,
             url=self._url(is_local=True),
-            deputy=self._post.deputy,
+            post=self._post,
         )
 
     def _make_warming(self, settings: Settings) -> Warming:
@@ -290,6 +290,7 @@ class Worker:
             by_session=bool(settings.tiers or settings.experiments),
             has_templates=settings.templates.path is not None,
             deputy=self._post.make_deputy(),
+            sessions=self._post.make_sessions(self._clock),
         )
 
     def _make_books(self, settings: Settings) -> Books:

@@ -1,0 +1,83 @@
+// Elements without markup: whatever comes from outside can only ever become text.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function build(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "value" || name === "checked") element[name] = value;
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+  for (const child of children.flat(2)) {
+    if (child === null || child === undefined || child === false) continue;
+    element.append(child instanceof Node ? child : document.createTextNode(String(child)));
+  }
+  return element;
+}
+
+// An element: h("p", {class: "note", onclick: run}, "text", another).
+export function h(tag, attributes = {}, ...children) {
+  return build(document.createElement(tag), attributes, children);
+}
+
+// The same for drawings.
+export function svg(tag, attributes = {}, ...children) {
+  return build(document.createElementNS(SVG, tag), attributes, children);
+}
+
+export function fill(element, ...children) {
+  element.replaceChildren();
+  return build(element, {}, children);
+}
+
+// A table whose columns are {label, get(row), numeric, wide}; rows may be chosen with onchoose(row).
+export function table(caption, columns, rows, { empty = "Nothing yet.", onchoose } = {}) {
+  const head = columns.map((column) =>
+    h("th", { scope: "col", class: column.numeric ? "num" : null }, column.label),
+  );
+  const body = rows.map((row) => {
+    const cells = columns.map((column, at) => {
+      const content = column.get(row);
+      const inner = onchoose && at === 0
+        ? h("button", { class: "link", type: "button", onclick: () => onchoose(row) }, content)
+        : content;
+      return h(at === 0 ? "th" : "td", {
+        scope: at === 0 ? "row" : null,
+        class: column.numeric ? "num" : null,
+      }, inner);
+    });
+    return h("tr", {}, cells);
+  });
+  const none = h("tr", {}, h("td", { colspan: columns.length, class: "empty" }, empty));
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+    h("table", {},
+      h("caption", { class: "quiet" }, caption),
+      h("thead", {}, h("tr", {}, head)),
+      h("tbody", {}, body.length ? body : none)));
+}
+
+export function panel(title, ...children) {
+  return h("section", { class: "panel", "aria-label": title }, h("h2", {}, title), children);
+}
+
+export function badge(text, tone = "plain") {
+  return h("span", { class: `badge ${tone}` }, text);
+}
+
+let fields = 0;
+
+// A labelled control: field("Name", h("input"), "hint").
+export function field(label, control, hint) {
+  fields += 1;
+  control.id = control.id || `field-${fields}`;
+  const told = hint ? h("small", { id: `${control.id}-hint` }, hint) : null;
+  if (told) control.setAttribute("aria-describedby", told.id);
+  return h("div", { class: "field" }, h("label", { for: control.id }, label), control, told);
+}
+
+// Tells one thing to whoever listens, without moving the focus.
+export function announce(text) {
+  const place = document.getElementById("spoken");
+  if (place) place.textContent = text;
+}

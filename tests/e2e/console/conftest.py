@@ -1,0 +1,36 @@
+"""A browser, and a gateway for it to look at."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.support.browser import Chromium, chromium, why_not
+from tests.support.console import ADMIN_KEY, APP_KEY
+from tests.support.gateway import Gateway
+
+from headrace.sim.options import SimOptions
+from headrace.sim.thread import running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Chromium]:
+    reason = why_not()
+    if reason:
+        pytest.skip(reason)
+    with chromium() as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with running(SimOptions(seed=7)) as sim:
+        settings = {
+            "providers": {"sim": {"dialect": "openai", "base_url": f"{sim.url}/v1"}},
+            "models": {"fast": {"targets": ["sim/gpt-4o-mini"]}},
+            "keys": [
+                {"key": APP_KEY, "tenant": "shop", "name": "shop-app"},
+                {"key": ADMIN_KEY, "tenant": "operations", "name": "operator", "admin": True},
+            ],
+        }
+        folder = tmp_path_factory.mktemp("watched")
+        with Gateway(folder, settings, admin_key=ADMIN_KEY) as served:
+            yield served

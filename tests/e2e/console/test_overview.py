@@ -1,0 +1,109 @@
+"""The console in a real browser: who may in, and numbers that move."""
+
+from playwright.async_api import Page, expect
+from tests.support.browser import Chromium
+from tests.support.console import APP_KEY, chat, sign_in, width_over
+from tests.support.gateway import Gateway
+
+
+def test_numbers_move_while_requests_come(browser: Chromium, watched: Gateway) -> None:
+    def asked() -> float:
+        return sum(
+            value
+            for name, value in watched.metrics().items()
+            if name.startswith('headrace_requests_total{route="chat"')
+        )
+
+    async def scenario(page: Page) -> None:
+        await sign_in(page)
+        figure = page.locator(".card", has_text="Requests a second").locator("small")
+        await expect(figure).to_have_text(f"{before:.0f} since the start", timeout=60_000)
+        for number in range(6):
+            chat(watched, f"How high is hill {number % 3} of the overview?")
+        await expect(figure).to_have_text(f"{before + 6:.0f} since the start", timeout=60_000)
+        spared = page.get_by_role("row", name="Memory (L1)").locator("td").first
+        await expect(spared).not_to_have_text("0", timeout=60_000)
+        chart = page.get_by_role("img", name="Throughput: answered")
+        await expect(chart).to_be_visible()
+        row = page.get_by_role("row", name="sim")
+        await expect(row).to_contain_text("well")
+
+    before = asked()
+    browser.see(watched.url, scenario)
+
+
+def test_a_wrong_key_and_one_of_no_administrator_are_told(
+    browser: Chromium, watched: Gateway
+) -> None:
+    async def scenario(page: Page) -> None:
+        await page.goto("/ui")
+        for key, told in (("hr-nobody", "not known here"), (APP_KEY, "of an administrator")):
+            await page.get_by_label("Administrator's key").fill(key)
+            await page.get_by_role("button", name="Sign in").click()
+            await expect(page.get_by_role("alert")).to_contain_text(told)
+
+    browser.see(watched.url, scenario, forgive="Failed to load resource")  # 401 and 403
+
+
+def test_a_session_lasts_over_a_reload_and_ends_with_sign_out(
+    browser: Chromium, watched: Gateway
+) -> None:
+    async def scenario(page: Page) -> None:
+        await sign_in(page)
+        await page.reload()
+        await page.get_by_role("navigation", name="Views").wait_for()
+        assert "hr-operator-key" not in await page.content()
+        assert await page.evaluate("document.cookie") == ""
+        await page.get_by_role("button", name="Sign out").click()
+        await page.get_by_label("Administrator's key").wait_for()
+        await page.reload()
+        await page.get_by_label("Administrator's key").wait_for()
+
+    browser.see(watched.url, scenario)
+
+
+def test_the_page_can_be_used_by_keyboard_alone(browser: Chromium, watched: Gateway) -> None:
+    async def scenario(page: Page) -> None:
+        await page.goto("/ui")
+        await expect(page.get_by_label("Administrator's key")).to_be_focused()
+        await page.keyboard.type("hr-operator-key")
+        await page.keyboard.press("Enter")
+        await page.get_by_role("navigation", name="Views").wait_for()
+        await page.keyboard.press("Tab")
+        await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("main")).to_be_focused()
+
+    browser.see(watched.url, scenario)
+
+
+def test_without_javascript_the_page_says_what_to_do(browser: Chromium, watched: Gateway) -> None:
+    async def scenario(page: Page) -> str:
+        await page.goto("/ui")
+        return await page.get_by_role("main").inner_text()
+
+    told = browser.see(watched.url, scenario, java_script_enabled=False)
+    assert "needs JavaScript" in told
+    assert "/admin/overview" in told
+
+
+def test_the_page_fits_a_telephone(browser: Chromium, watched: Gateway) -> None:
+    async def scenario(page: Page) -> None:
+        await sign_in(page)
+        await page.get_by_role("row", name="sim").wait_for()
+        assert await width_over(page) <= 0
+
+    browser.see(watched.url, scenario, viewport={"width": 375, "height": 800})
+
+
+def test_the_page_says_what_is_wrong_and_goes_on_after_it(
+    browser: Chromium, watched: Gateway
+) -> None:
+    async def scenario(page: Page) -> None:
+        await sign_in(page)
+        await page.route("**/admin/overview*", lambda route: route.fulfill(status=503, body="{}"))
+        await expect(page.get_by_role("alert")).not_to_be_empty()
+        await page.unroute("**/admin/overview*")
+        await expect(page.get_by_role("alert")).to_be_hidden()
+
+    browser.see(watched.url, scenario, forgive="503")

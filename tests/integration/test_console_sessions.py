@@ -1,0 +1,148 @@
+"""Sessions over HTTP: what a browser is given, and what it is refused."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.support.browserless import Browserless
+from tests.support.gateway import Gateway
+from tests.support.waiting import eventually
+from tests.support.wire import ask, encode_request
+
+from headrace.sim.options import SimOptions
+from headrace.sim.thread import running
+
+APP_KEY, ADMIN_KEY = "hr-application-key", "hr-operator-key"
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with running(SimOptions(seed=3)) as sim:
+        settings = {
+            "listen": {"workers": 2},
+            "providers": {"sim": {"dialect": "openai", "base_url": f"{sim.url}/v1"}},
+            "keys": [
+                {"key": APP_KEY, "tenant": "app"},
+                {"key": ADMIN_KEY, "tenant": "operations", "admin": True},
+            ],
+        }
+        folder = tmp_path_factory.mktemp("sessions")
+        with Gateway(folder, settings, admin_key=ADMIN_KEY) as served:
+            yield served
+
+
+def signed_in(gateway: Gateway) -> Browserless:
+    browser = Browserless(gateway, ADMIN_KEY)
+    assert browser.sign_in().status == 200
+    return browser
+
+
+def as_admin(
+    gateway: Gateway, method: str, path: str, document: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    headers = {"authorization": f"Bearer {ADMIN_KEY}"}
+    response = ask(gateway.url, encode_request(path, document, method=method, headers=headers))
+    assert response.status == 200, response.body
+    told: dict[str, Any] = response.json()
+    return told
+
+
+def test_the_cookie_is_for_this_site_and_no_script(gateway: Gateway):
+    cookie = Browserless(gateway, ADMIN_KEY).sign_in().headers["set-cookie"].lower()
+    assert {"httponly", "samesite=strict", "path=/", "max-age=28800"} <= set(cookie.split("; "))
+    assert "secure" not in cookie  # this gateway speaks no TLS
+    headers = {"authorization": f"Bearer {ADMIN_KEY}", "x-forwarded-proto": "https"}
+    behind_tls = gateway.post("/admin/session", {}, headers=headers)
+    assert "secure" in behind_tls.headers["set-cookie"].lower().split("; ")
+
+
+def test_a_session_is_known_to_every_worker(gateway: Gateway):
+    browser = signed_in(gateway)
+    workers = set()
+    for _ in range(200):  # each time on a new connection, which any worker may take
+        response = browser.get("/admin/status")
+        assert response.status == 200, response.body
+        workers.add(response.json()["worker"])
+        if len(workers) == 2:
+            break
+    assert workers == {0, 1}
+
+
+def test_who_has_no_admins_key_gets_none(gateway: Gateway):
+    for key, status in ((APP_KEY, 403), ("hr-unknown", 401)):
+        response = Browserless(gateway, key).sign_in()
+        assert (response.status, "set-cookie" in response.headers) == (status, False)
+
+
+def test_a_session_does_not_prolong_itself(gateway: Gateway):
+    browser = signed_in(gateway)
+    refused = browser.post("/admin/session", {})
+    assert (refused.status, refused.error["code"]) == (400, "bad_key")
+    assert browser.get("/admin/session").json()["key"]
+
+
+def test_changes_want_the_token_and_other_sites_get_nothing(gateway: Gateway):
+    browser = signed_in(gateway)
+    assert browser.post("/admin/keys", {"name": "made", "tenant": "t"}).status == 200
+    foreign = browser.get("/admin/status", sec_fetch_site="cross-site")
+    assert (foreign.status, foreign.error["code"]) == (403, "csrf_refused")
+    browser.csrf = "0" * 64
+    refused = browser.post("/admin/keys", {"name": "other", "tenant": "t"})
+    assert (refused.status, refused.error["code"]) == (403, "csrf_refused")
+
+
+def test_the_session_asks_models_with_the_keys_own_rights(gateway: Gateway):
+    browser = signed_in(gateway)
+    question = {"model": "sim/gpt-4o-mini", "messages": [{"role": "user", "content": "Hm?"}]}
+    assert browser.post("/v1/chat/completions", question).status == 200
+    repeated = browser.post("/v1/chat/completions", question)
+    assert repeated.status == 200
+    browser.csrf = ""
+    assert browser.post("/v1/chat/completions", question).status == 403
+    browser.cookie = browser.cookie[:-1] + ("0" if browser.cookie[-1] != "0" else "1")
+    over = browser.post("/v1/chat/completions", question)
+    assert (over.status, over.error["code"]) == (401, "session_over")
+
+
+def test_a_key_beside_a_cookie_that_is_over_still_counts(gateway: Gateway):
+    headers = {"authorization": f"Bearer {ADMIN_KEY}", "cookie": "headrace_session=gone"}
+    assert gateway.get("/admin/status", headers=headers).status == 200
+
+
+def test_a_revoked_key_ends_its_sessions(gateway: Gateway):
+    made = as_admin(
+        gateway, "POST", "/admin/keys", {"name": "second", "tenant": "t", "admin": True}
+    )
+    browser = Browserless(gateway, made["key"])
+    # The other worker follows within a second.
+    eventually(lambda: browser.sign_in().status == 200)
+    eventually(lambda: browser.get("/admin/session").status == 200)
+    as_admin(gateway, "DELETE", f"/admin/keys/{made['id']}")
+    for _ in range(2):
+        eventually(lambda: browser.get("/admin/session").status == 401)
+    assert browser.get("/admin/session").error["code"] == "session_over"
+
+
+def test_the_page_comes_with_its_policy_and_once(gateway: Gateway):
+    response = gateway.get("/ui")
+    assert response.status == 200
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert response.headers["x-content-type-options"] == "nosniff"
+    again = gateway.get("/ui", headers={"if-none-match": response.headers["etag"]})
+    assert (again.status, again.body) == (304, b"")
+    assert gateway.get("/ui/main.js").headers["content-type"].startswith("text/javascript")
+    for path in ("/ui/none.js", "/ui/..%2fpage.py", "/ui/%2e%2e/page.py", "/ui/web/main.js"):
+        assert gateway.get(path).status == 404
+
+
+def test_the_page_says_whether_a_key_is_wanted(gateway: Gateway):
+    assert gateway.get("/ui/session").json() == {"wants_key": True}
+    assert signed_in(gateway).get("/ui/session").json() == {"wants_key": False}
+    assert gateway.get("/admin/overview").status == 401
+    assert gateway.get("/admin/session").status == 401
+
+
+def test_the_overview_takes_no_nonsense(gateway: Gateway):
+    browser = signed_in(gateway)
+    assert browser.get("/admin/overview?after=soon").status == 400
+    assert browser.get("/admin/overview").json()["every_s"] == 2
