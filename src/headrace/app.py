@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from headrace.batches.room import BatchRoom
 from headrace.clock import Clock, SystemClock
+from headrace.console.allocations import AllocationsRoom
 from headrace.console.app import make_console
 from headrace.console.keys import KeyRoom
 from headrace.console.overview import OverviewRoom
@@ -30,6 +31,7 @@ from headrace.observe.families import families_with
 from headrace.observe.job_metrics import JobMetrics
 from headrace.observe.layout import Layout
 from headrace.observe.logs import open_direct_log
+from headrace.observe.profiling.allocations import AllocationWatch
 from headrace.prompt.templates.registry import TemplateRegistry
 from headrace.server.descriptors import raise_descriptor_limit
 from headrace.server.embedded import EmbeddedValkey, NotShared, embed
@@ -172,6 +174,7 @@ def _make_rooms(means: Means) -> Sequence[Room]:
         _usage(means),
         OverviewRoom(means.post.board, means.post.layout, means.clock, means.spawn),
         PageRoom(means.post.make_sessions(means.clock), means.keys, means.settings),
+        AllocationsRoom(AllocationWatch(os.getpid())),
         _batches(means),
         _conversations(means),
         JobsRoom(

@@ -15,6 +15,7 @@ from headrace.cli import (
     jobs,
     keys,
     observe,
+    profile,
     route,
     serve,
     sim,
@@ -81,6 +82,7 @@ def demo(
 app.command(epilog=serve.EPILOG)(serve.serve)
 app.command(epilog=sim.EPILOG)(sim.sim)
 app.command(epilog=batch.EPILOG)(batch.batch)
+app.command(epilog=profile.EPILOG)(profile.profile)
 app.command()(spending.spend)
 app.command()(usage.usage)
 app.command(epilog=video.EPILOG)(video.video)

@@ -172,11 +172,7 @@ class Ledger:
                 bill, saved_nano = _given(answer)
             elif isinstance(found := source.flight, Flight):
                 flight = found
-                if answer is None and not flight.is_over:
-                    flight.is_left = True  # others wait; what it costs is written when it lands
-                else:
-                    upstream_us = int((now_s - flight.began_s) * _MICRO)
-                    bill = bill_of(flight)
+                bill, upstream_us = _paid(flight, answer, now_s)
         usage, usd = bill.usage, bill.cost_usd
         row = CallRow(
             end.request_id,
@@ -330,6 +326,14 @@ class Ledger:
             about=self._journal.problem,
             detail="calls are not written down until there is room again",
         )
+
+
+def _paid(flight: Flight, answer: Answer | None, now_s: float) -> tuple[Bill, int]:
+    """What whoever led a call pays for it, and the microseconds that it has taken."""
+    if answer is None and not flight.is_over:
+        flight.is_left = True  # others wait for it; what it costs is written when it lands
+        return NOTHING, 0
+    return bill_of(flight), int((now_s - flight.began_s) * _MICRO)
 
 
 def _given(answer: Answer | None) -> tuple[Bill, int]:

@@ -1,0 +1,148 @@
+"""What `headrace profile` does, one thing after the other."""
+
+import platform
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from headrace.cli.admin_call import NotTold, ask_console
+from headrace.observe.profiling.allocations import Allocations
+from headrace.observe.profiling.report import Report, render
+from headrace.observe.profiling.sampler import sample
+from headrace.observe.profiling.speedscope import read_speedscope, speedscope
+from headrace.observe.profiling.stacks import Profile, shares
+from headrace.observe.profiling.told import LAG, STAGES, times
+from headrace.version import __version__
+
+_ALLOCATION_S: Final = 5
+_METRICS_S: Final = 10.0
+_TOP: Final = 5
+_ENDING: Final = ".speedscope.json"
+
+
+class ProfileWanted(msgspec.Struct, frozen=True):
+    """What is asked for; fields as the command's options.
+
+    Attributes:
+        command: the command line, to do it again.
+    """
+
+    url: str
+    admin_key: str | None
+    pid: int | None
+    seconds: float
+    rate_hz: int
+    native: bool
+    allocations: bool
+    against: Path | None
+    out: Path
+    command: str
+
+
+def run(wanted: ProfileWanted) -> None:
+    """Profile, write the report and say what stands in it.
+
+    Raises:
+        NotProfiled: no samples could be taken.
+        OSError: a file cannot be read or written.
+    """
+    before = _read(wanted.against)
+    gateway = _gateway(wanted)
+    pid = wanted.pid if wanted.pid is not None else gateway["pid"]
+    title = f"Headrace, process {pid}" if gateway else f"Process {pid}"
+    told_before = _metrics(wanted) if gateway else ""
+    found = _sampled(wanted, pid, title)
+    told_after = _metrics(wanted) if told_before else ""
+    report = Report(
+        profile=found,
+        facts=_facts(wanted),
+        before=before,
+        stages=times(told_before, told_after, STAGES, "stage"),
+        lag=times(told_before, told_after, LAG),
+        allocations=_allocations(wanted) if gateway and wanted.allocations else None,
+    )
+    wanted.out.write_text(render(report), "utf-8")
+    beside = wanted.out.with_suffix(_ENDING)
+    beside.write_bytes(msgspec.json.encode(speedscope(found)))
+    _say(report, wanted.out, beside)
+
+
+def _read(path: Path | None) -> Profile | None:
+    if path is None:
+        return None
+    try:
+        return read_speedscope(path.read_bytes())
+    except ValueError as error:
+        raise typer.BadParameter(f"{path}: {error}", param_hint="--against") from None
+
+
+def _gateway(wanted: ProfileWanted) -> dict[str, Any]:
+    """How the gateway does; empty where another process is profiled."""
+    try:
+        told: dict[str, Any] = ask_console(wanted.url, "/admin/status", wanted.admin_key)
+    except NotTold as why:
+        if wanted.pid is not None:
+            return {}
+        typer.echo(f"Not profiled: {why} (--url, --admin-key; or name a process: --pid)", err=True)
+        raise typer.Exit(1) from None
+    is_another = wanted.pid is not None and wanted.pid != told["pid"]
+    return {} if is_another else told
+
+
+def _sampled(wanted: ProfileWanted, pid: int, title: str) -> Profile:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(f"process {pid}", total=wanted.seconds)
+        began_s = time.monotonic()
+        return sample(
+            pid,
+            wanted.seconds,
+            wanted.rate_hz,
+            title,
+            native=wanted.native,
+            on_tick=lambda: progress.update(task, completed=time.monotonic() - began_s),
+        )
+
+
+def _metrics(wanted: ProfileWanted) -> str:
+    try:
+        with urllib.request.urlopen(  # noqa: S310  # http(s) only: the console was asked there
+            f"{wanted.url.rstrip('/')}/metrics", timeout=_METRICS_S
+        ) as answer:
+            return str(answer.read().decode())
+    except (OSError, ValueError):
+        return ""
+
+
+def _allocations(wanted: ProfileWanted) -> Allocations | None:
+    with Console(stderr=True).status(f"watching allocations for {_ALLOCATION_S} s"):
+        path = f"/admin/allocations?seconds={_ALLOCATION_S}"
+        try:
+            told = ask_console(wanted.url, path, wanted.admin_key, "POST")
+        except NotTold as why:
+            typer.echo(f"Allocations are not told: {why}", err=True)
+            return None
+    return msgspec.convert(told, Allocations)
+
+
+def _facts(wanted: ProfileWanted) -> dict[str, str]:
+    return {
+        "made by": wanted.command,
+        "at": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+        "on": f"{platform.machine()}, {platform.system()} {platform.release()}, "
+        f"Headrace {__version__}",
+    }
+
+
+def _say(report: Report, page: Path, beside: Path) -> None:
+    for each in shares(report.profile)[:_TOP]:
+        typer.echo(f"{100 * each.own:5.1f} %  {each.name}")
+    typer.echo(f"\n{report.profile.samples:,} samples. Report: {page}")
+    typer.echo(f"For https://www.speedscope.app, and to compare with (--against): {beside}")

@@ -1,0 +1,1 @@
+"""Where the time goes: samples of a running process, as pictures and tables."""

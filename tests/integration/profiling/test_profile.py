@@ -1,0 +1,123 @@
+"""`headrace profile` on processes that really run, by a sampler that really looks into them."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.gateway import Gateway
+from tests.support.waiting import eventually
+from typer.testing import CliRunner, Result
+
+from headrace.cli.main import app
+from headrace.observe.profiling.sampler import NotProfiled, sample
+from headrace.observe.profiling.speedscope import read_speedscope
+from headrace.sim.thread import ThreadedSim
+
+BUSY = """
+import pathlib, sys
+def busy_loop():
+    while True:
+        sum(range(1000))
+pathlib.Path(sys.argv[1]).touch()
+busy_loop()
+"""
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A process that has to do, and that this user may look into."""
+    begun = tmp_path_factory.mktemp("busy") / "begun"
+    process = subprocess.Popen([sys.executable, "-c", BUSY, str(begun)])
+    try:
+        eventually(begun.exists)
+        try:
+            sample(process.pid, 1, 20, "whether it may be done here")
+        except NotProfiled as why:
+            if "may not look into" in str(why):
+                pytest.skip(str(why))
+            raise
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait()
+
+
+def profile(*options: str) -> Result:
+    return CliRunner().invoke(app, ["profile", "--seconds", "1", "--rate", "50", *options])
+
+
+def test_any_process_can_be_profiled_and_compared(busy: int, tmp_path: Path) -> None:
+    report = tmp_path / "a.html"
+    done = profile("--pid", str(busy), "--url", "http://127.0.0.1:1", "--out", str(report))
+    assert done.exit_code == 0, done.output
+    assert "busy_loop (<string>)" in done.output
+    saved = tmp_path / "a.speedscope.json"
+    found = read_speedscope(saved.read_bytes())
+    assert any("busy_loop (<string>)" in stack for stack in found.stacks)
+    page = report.read_text()
+    assert "busy_loop" in page
+    assert "Stages of requests" not in page
+
+    second = tmp_path / "b.html"
+    again = ("--against", str(saved), "--out", str(second), "--pid", str(busy))
+    assert profile(*again, "--url", "http://127.0.0.1:1").exit_code == 0
+    assert "What changed" in second.read_text()
+
+
+def test_a_gateway_is_profiled_with_its_stages_and_allocations(
+    busy: int, sim: ThreadedSim, tmp_path: Path
+) -> None:
+    with Gateway(tmp_path / "gateway", {"providers": {"sim": provider(sim)}}) as gateway:
+        over = threading.Event()
+        asking = threading.Thread(target=ask_until, args=(gateway, over))
+        asking.start()
+        try:
+            done = profile("--url", gateway.url, "--out", str(tmp_path / "a.html"))
+        finally:
+            over.set()
+            asking.join()
+        assert done.exit_code == 0, done.output
+        page = (tmp_path / "a.html").read_text()
+        for told in ("Stages of requests", "route", "What is allocated and kept"):
+            assert told in page
+        assert "headrace/app.py" in page
+
+
+def provider(sim: ThreadedSim) -> dict[str, str]:
+    return {"dialect": "openai", "base_url": f"{sim.url}/v1", "api_key": "sk-sim"}
+
+
+def ask_until(gateway: Gateway, over: threading.Event) -> None:
+    number = 0
+    while not over.is_set():
+        number += 1
+        content = f"question {number}"
+        gateway.post(
+            "/v1/chat/completions",
+            {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": content}]},
+        )
+
+
+def test_a_process_that_is_none_is_told(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    done = profile("--pid", str(ended.pid), "--out", str(tmp_path / "a.html"))
+    assert isinstance(done.exception, NotProfiled)
+    assert f"no Python process {ended.pid}" in str(done.exception)
+    assert not (tmp_path / "a.html").exists()
+
+
+def test_without_a_gateway_a_process_has_to_be_named(tmp_path: Path) -> None:
+    done = profile("--url", "http://127.0.0.1:1", "--out", str(tmp_path / "a.html"))
+    assert done.exit_code == 1
+    assert "--pid" in done.output
+
+
+def test_what_is_no_profile_cannot_be_compared_with(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("{}")
+    done = profile("--against", str(tmp_path / "x.json"), "--out", str(tmp_path / "a.html"))
+    assert done.exit_code == 2
+    assert "no profile that" in done.output

@@ -1,0 +1,39 @@
+"""What is allocated while it is watched is told by its line, to one who asks at a time."""
+
+import asyncio
+import tracemalloc
+
+import pytest
+
+from headrace.observe.profiling.allocations import AllocationWatch, AlreadyWatched
+
+
+def test_lines_that_keep_most_come_first() -> None:
+    kept: list[bytearray] = []
+
+    async def main() -> None:
+        watch = AllocationWatch(7)
+        asyncio.get_running_loop().call_later(0.01, lambda: kept.append(bytearray(3_000_000)))
+        found = await watch.watch(0.2, 5)
+        assert found.pid == 7
+        assert found.top[0].kept_bytes >= 3_000_000
+        assert "test_allocations.py:" in found.top[0].place
+        assert found.peak_bytes >= found.kept_bytes >= 3_000_000
+
+    asyncio.run(main())
+    assert not tracemalloc.is_tracing()
+
+
+def test_one_watches_at_a_time() -> None:
+    async def main() -> None:
+        watch = AllocationWatch(7)
+        first = asyncio.ensure_future(watch.watch(60.0, 5))
+        await asyncio.sleep(0)
+        with pytest.raises(AlreadyWatched):
+            await watch.watch(1.0, 5)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert not tracemalloc.is_tracing()
+
+    asyncio.run(main())
