@@ -87,7 +87,7 @@ def test_what_is_not_to_be_kept_is_not(gpt: openai.OpenAI, question: str) -> Non
     with pytest.raises(openai.NotFoundError) as missing:
         gpt.responses.retrieve(response.id)
     assert missing.value.code == "response_not_found"
-    with pytest.raises(openai.NotFoundError) as unknown:
+    with pytest.raises(openai.BadRequestError) as unknown:
         gpt.responses.create(model=MODEL, input="x", previous_response_id=response.id)
     assert unknown.value.code == "previous_response_not_found"
     assert unknown.value.param == "previous_response_id"
@@ -151,13 +151,14 @@ def test_what_is_anothers_is_not_there(
     for look in (
         lambda: other.responses.retrieve(response.id),
         lambda: other.responses.delete(response.id),
-        lambda: other.responses.create(model=MODEL, input="x", previous_response_id=response.id),
         lambda: other.conversations.retrieve(conversation.id),
         lambda: other.conversations.delete(conversation.id),
         lambda: other.responses.create(model=MODEL, input="x", conversation=conversation.id),
     ):
         with pytest.raises(openai.NotFoundError):
             look()
+    with pytest.raises(openai.BadRequestError):
+        other.responses.create(model=MODEL, input="x", previous_response_id=response.id)
     assert gpt.responses.retrieve(response.id).id == response.id
 
 

@@ -106,8 +106,9 @@ class Conversations:
         """What a request goes on from.
 
         Raises:
-            NotFound: there is no such response or conversation, or a part of it was deleted.
-            InvalidRequest: nothing is kept here, or it is too much to go on from.
+            NotFound: there is no such conversation.
+            InvalidRequest: there is no such response, or a part of it was deleted; nothing is kept
+                here, or it is too much to go on from.
             Overloaded: the store cannot be reached.
         """
         param = "previous_response_id" if asked.previous_id else "conversation"

@@ -12,9 +12,9 @@ def no_response(response_id: str) -> NotFound:
     return NotFound(f"Response with id '{response_id[:100]}' not found.", code="response_not_found")
 
 
-def no_previous(response_id: str) -> NotFound:
-    """The same of one to go on from, or of one that led to it."""
-    return NotFound(
+def no_previous(response_id: str) -> InvalidRequest:
+    """The same of one to go on from, or of one that led to it; OpenAI's status for it is 400."""
+    return InvalidRequest(
         f"Previous response with id '{response_id[:100]}' not found.",
         code="previous_response_not_found",
         param="previous_response_id",

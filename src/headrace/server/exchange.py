@@ -22,7 +22,7 @@ from headrace.server.heads import RequestHead
 from headrace.server.inlet import Inlet
 from headrace.server.ledger_entry import enter
 from headrace.server.limit_lines import refusal_lines, without_limits
-from headrace.server.line import Line
+from headrace.server.line import Line, WriteFailure
 from headrace.server.replies import (
     GATHERED_BYTES_MIN,
     JSON_LINE,
@@ -96,6 +96,7 @@ class Exchange:
         "state",
         "status",
         "watch",
+        "write_failure",
     )
 
     def __init__(self, line: Line, service: "Service", head: RequestHead, began_s: float) -> None:
@@ -115,6 +116,7 @@ class Exchange:
         self.inlet: Inlet | None = None  # the body, where it is read as it comes
         self.error: str | None = None
         self.admission: Admission | None = None  # where its caller is limited
+        self.write_failure: WriteFailure | None = None  # where a stream ends well by its event
         self._service = service
         self._seat: Place | None = None
         self._is_paused = False
@@ -336,6 +338,10 @@ class Exchange:
         return b""
 
     def _break(self, error: HeadraceError) -> None:
+        if self.write_failure is not None:
+            self.feed(self.write_failure(error))
+            self.close()
+            return
         self._enter()
         # What came may have broken off within an event, which a blank line ends.
         self.feed(b"\n\n" + self.head.dialect.error_event(error, self.request_id))
@@ -390,6 +396,5 @@ class Exchange:
         self._seat = None
         service = self._service
         service.settled(self)
-        self.line.finished(
-            keep_alive=keep_alive and self.head.keep_alive and not service.is_draining
-        )
+        keep_alive = keep_alive and self.head.keep_alive and not service.is_draining
+        self.line.finished(keep_alive=keep_alive)

@@ -3,6 +3,11 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from headrace.errors import HeadraceError
+
+WriteFailure = Callable[[HeadraceError], bytes]
+"""Writes the last event of a stream that fails."""
+
 
 class Line(Protocol):
     """The connection as an exchange sees it."""

@@ -88,6 +88,7 @@ class ResponseReader:
             self._give_up(_unreadable())
             return
         self._stream = stream = ResponseStream(self._heading, self._make_id)
+        self._exchange.write_failure = stream.fail
         self._exchange.begin(status, _typed(headers, _EVENTS))
         self._exchange.feed(stream.begin())
 
@@ -126,12 +127,7 @@ class ResponseReader:
         self._conclude(reply, finished)
 
     def fail(self, error: HeadraceError) -> None:
-        if self._stream is None or self._exchange.state is not State.STREAMING:
-            self._exchange.fail(error)
-        else:  # the last event says so, and the stream ends like any other
-            self._exchange.error = error.code
-            self._exchange.feed(self._stream.fail(error))
-            self._exchange.close()
+        self._exchange.fail(error)
 
     # The inside.
 

@@ -14,6 +14,7 @@ from tests.support.gateway import ROOT, Document, Gateway
 from tests.support.postgres import PostgresServer
 from tests.support.provider import ScriptedProvider, scripted, sized, streamed
 from tests.support.replies import DONE, completion, delta
+from tests.support.response_events import check_event
 from tests.support.waiting import eventually
 from tests.support.wire import connect, encode_request
 
@@ -102,6 +103,28 @@ def test_an_error_in_the_middle_of_a_stream_is_a_failure(
     *_, last = events(gateway.post(PATH, asked(stream=True)).body)
     assert last["type"] == "response.failed"
     assert "out of memory" in last["response"]["error"]["message"]
+
+
+def test_a_deadline_that_passes_in_the_middle_is_a_failure(
+    gateway: Gateway, provider: ScriptedProvider
+) -> None:
+    provider.closes = False  # and nothing more comes
+    provider.answers = [streamed(delta("half an"), ends=False)]
+    headers = {"x-headrace-deadline-ms": "3000"}
+    response = gateway.post(PATH, asked(stream=True), headers=headers)
+    assert (response.status, response.is_whole) == (200, True)
+    told = events(response.body)
+    for event in told:
+        check_event(event)
+    assert told[-1]["type"] == "response.failed"
+    failed = told[-1]["response"]
+    assert (failed["status"], failed["error"]["code"]) == ("failed", "server_error")
+    assert "deadline" in failed["error"]["message"]
+    assert failed["output"][0]["content"][0]["text"] == "half an"
+    assert gateway.get(f"{PATH}/{failed['id']}").status == 404, "what fails is not kept"
+    assert eventually(
+        lambda: [line for line in lines(gateway) if line.get("error") == "deadline_exceeded"]
+    )
 
 
 @pytest.mark.parametrize("streams", [False, True])

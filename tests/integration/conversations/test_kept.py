@@ -127,7 +127,7 @@ def test_ids_that_lead_nowhere_and_those_of_other_tenants_are_the_same(place: Pl
         for sought in (made["id"], *unknown[:2]):
             await fails(
                 talk.history("other", previous_response_id=sought),
-                NotFound,
+                InvalidRequest,
                 "previous_response_not_found",
             )
         code = "conversation_not_found"
@@ -154,7 +154,9 @@ def test_a_chain_with_a_part_deleted_does_not_go_on(place: Place) -> None:
         thread = await talk.recalled(asked)
         await talk.shelf.delete_response("app", second["id"])
         error = await fails(
-            talk.history(previous_response_id=third["id"]), NotFound, "previous_response_not_found"
+            talk.history(previous_response_id=third["id"]),
+            InvalidRequest,
+            "previous_response_not_found",
         )
         assert second["id"] in error.message
         # What was asked before it was deleted is answered, and not kept.
@@ -305,7 +307,9 @@ def test_a_chain_cannot_be_a_circle(place: Place) -> None:
             with psycopg.connect(place.url) as server:
                 server.execute(f"{change} WHERE id = '{first['id']}'".encode())
         await fails(
-            talk.history(previous_response_id=second["id"]), NotFound, "previous_response_not_found"
+            talk.history(previous_response_id=second["id"]),
+            InvalidRequest,
+            "previous_response_not_found",
         )
 
     talking(place, use, turns_max=50)
