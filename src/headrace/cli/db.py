@@ -61,6 +61,21 @@ def check(*, config: Config = None, data_dir: DataDir = None, json: AsJson = Fal
 
 
 @app.command()
+def retry(*, config: Config = None, data_dir: DataDir = None) -> None:
+    """Have rows of the ledger tried again that the database refused.
+
+    They go back to the journal, from where the gateway on this machine brings
+    them to the store; without one that runs, the next one to start does.
+    """
+    try:
+        rows = _place(config, data_dir).retry_rows()
+    except OSError as error:
+        typer.echo(f"headrace: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"{rows} rows are in the journal again" if rows else "nothing was refused")
+
+
+@app.command()
 def diagnose(*, config: Config = None, data_dir: DataDir = None, json: AsJson = False) -> None:
     """Find out what is slow, and what would help.
 

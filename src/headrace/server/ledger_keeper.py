@@ -17,12 +17,12 @@ from headrace.settings import Settings
 from headrace.settings.ledger import LedgerSettings
 from headrace.settings.places import data_dir
 from headrace.store.journal.journal import Journal
+from headrace.store.ledger.refused import LEDGER_FOLDER
 from headrace.store.ledger.retention import Retention
 from headrace.store.ledger.shipper import ShipCounts, Shipper
 from headrace.store.records.records import Records
 from headrace.store.voice import Say
 
-_FOLDER: Final = "ledger"
 _MIB: Final = 1 << 20
 # At the end; what is left then stays in the journal.
 _SHIP_S_MAX: Final = 2.0
@@ -180,4 +180,4 @@ def open_journal(settings: Settings, clock: Clock) -> Journal:
 
 def ledger_folder(settings: Settings) -> Path:
     """Where journals are kept."""
-    return data_dir(settings) / _FOLDER
+    return data_dir(settings) / LEDGER_FOLDER

@@ -15,8 +15,13 @@ from headrace.store.sqlite_ways import make_private
 WORKFLOWS_FILE: Final = "jobs.sqlite3"
 _BUSY_MS: Final = 30_000
 _POOL: Final = 8
-# A process that is frozen in a transaction must not hold up all the others.
-_IDLE_MS: Final = 5_000
+# A process that is frozen in a transaction must not hold up all the others, and nobody waits for
+# ever: a step that could not be recorded is tried again.
+_LIMITS_MS: Final = {
+    "idle_in_transaction_session_timeout": 5_000,
+    "lock_timeout": 15_000,
+    "statement_timeout": 30_000,
+}
 
 
 def make_workflow_engine(url: str, data_dir: Path) -> Engine:
@@ -60,7 +65,8 @@ def _postgres_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
-        connection.execute(f"SET idle_in_transaction_session_timeout = {_IDLE_MS}")
+        for name, limit_ms in _LIMITS_MS.items():
+            connection.execute(f"SET {name} = {limit_ms}")
         connection.commit()
 
     return engine

@@ -20,6 +20,7 @@ from tests.support.stores import Place
 from headrace.clock import ManualClock
 from headrace.store.faults import StoreFault, StoreLost
 from headrace.store.journal.journal import segment_paths
+from headrace.store.ledger.refused import look_aside, retry
 from headrace.store.ledger.row import ContentRow
 from headrace.store.ledger.shipper import BATCH_ROWS
 from headrace.store.records.records import Records, Step
@@ -54,6 +55,14 @@ ALTER TABLE headrace_calls ADD CHECK (id <> 'call-7');
 -- for: a database that takes all calls but one
 CREATE TRIGGER refuse BEFORE INSERT ON headrace_calls WHEN NEW.id = 'call-7'
 BEGIN SELECT RAISE(ABORT, 'no'); END;
+
+-- name: relent [postgresql]
+-- for: a database that takes all calls again
+ALTER TABLE headrace_calls DROP CONSTRAINT headrace_calls_id_check;
+
+-- name: relent [sqlite]
+-- for: a database that takes all calls again
+DROP TRIGGER refuse;
 """
 
 
@@ -229,9 +238,22 @@ def test_a_row_that_the_database_refuses_holds_up_no_other(place: Place, tmp_pat
         assert (tally.stored, tally.damaged, tally.said) == (29, 1, ["ledger_row_refused"])
         assert segment_paths(tmp_path) == []
 
+        assert look_aside(tmp_path)[0] == 1
+        # It is refused again, and then it is not.
+        assert retry(tmp_path) == 1
+        assert look_aside(tmp_path)[0] == 0
+        await shipper(tmp_path, records, tally).ship()
+        assert (look_aside(tmp_path)[0], tally.damaged) == (1, 2)
+        await looking(records).write(Step("t.relent"))
+        assert retry(tmp_path) == 1
+        await shipper(tmp_path, records, tally).ship()
+        rows = await told(records, "calls")
+        assert {row["id"] for row in rows} == {f"call-{n}" for n in range(30)}
+        assert_sums(rows, await told(records, "days"))
+        assert tally.stored == 30
+        assert (retry(tmp_path), segment_paths(tmp_path)) == (0, [])
+
     use(place, work)
-    (aside,) = tmp_path.glob("*.refused")
-    assert b"call-7" in aside.read_bytes()
 
 
 def test_a_gateway_that_was_idle_opens_no_store_at_its_end(tmp_path: Path) -> None:

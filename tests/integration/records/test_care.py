@@ -18,9 +18,12 @@ from tests.support.waiting import eventually
 
 from headrace.store.care.findings import Report
 from headrace.store.care.place import CarePlace, Subject
+from headrace.store.journal.journal import segment_paths
+from headrace.store.ledger.refused import LEDGER_FOLDER, put_aside
 from headrace.store.records.open import RECORDS_FILE
 from headrace.store.records.steps import load_steps
 
+SUBJECTS: tuple[Subject, ...] = ("status", "check", "diagnose")
 NEWEST = len(load_steps("sqlite"))
 
 
@@ -63,6 +66,22 @@ def test_from_nothing_to_a_store_that_is_whole(place: Place) -> None:
     found: list[int] = []
     after.migrate(lambda step: found.append(step.number))
     assert found == []
+
+
+def test_rows_that_were_refused_are_told_and_tried_again(place: Place) -> None:
+    at, journal = migrated(place), place.folder / LEDGER_FOLDER
+    journal.mkdir()
+    put_aside(journal / "a.journal", [b"one", b"two"])
+    for subject in SUBJECTS:
+        ((level, what),) = told(at.report(subject), "ledger")
+        assert (level, what.split()[0]) == ("problem", "2")
+    done = headrace_process.run(
+        "db", "retry", "--data-dir", str(place.folder), environment={"PATH": "/usr/bin"}
+    )
+    assert (done.returncode, done.stdout) == (0, "2 rows are in the journal again\n")
+    assert told(at.report("check"), "ledger") == []
+    assert len(segment_paths(journal)) == 1
+    assert at.retry_rows() == 0
 
 
 @pytest.mark.parametrize("subject", ["status", "check", "diagnose"])

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from headrace.errors import SettingsInvalid
-from headrace.store.care.findings import Finding, Report
+from headrace.store.care.findings import Finding, Report, worst_first
+from headrace.store.ledger.refused import LEDGER_FOLDER, look_aside, retry
 from headrace.store.records.open import RECORDS_FILE
 from headrace.store.records.steps import Tell
 
@@ -44,16 +45,7 @@ class CarePlace(msgspec.Struct, frozen=True, kw_only=True):
             SettingsInvalid: a package is missing, or the URL cannot be read.
             StoreFault: it cannot be reached or asked.
         """
-        if self.url == "sqlite" and not self._file.exists():
-            return _not_there(self._file)
-        with self._reporter() as reporter:
-            match subject:
-                case "status":
-                    return reporter.status()
-                case "check":
-                    return reporter.check()
-                case "diagnose":
-                    return reporter.diagnose()
+        return with_aside(self._report(subject), self.folder / LEDGER_FOLDER)
 
     def migrate(self, tell: Tell) -> None:
         """Bring its tables to the newest version.
@@ -74,9 +66,29 @@ class CarePlace(msgspec.Struct, frozen=True, kw_only=True):
         else:
             migrating.migrate_server(self.url, tell)
 
+    def retry_rows(self) -> int:
+        """Have rows of the ledger that the database refused tried again; gives how many.
+
+        Raises:
+            OSError: there is no room, or no leave.
+        """
+        return retry(self.folder / LEDGER_FOLDER)
+
     @property
     def _file(self) -> Path:
         return self.folder / RECORDS_FILE
+
+    def _report(self, subject: Subject) -> Report:
+        if self.url == "sqlite" and not self._file.exists():
+            return _not_there(self._file)
+        with self._reporter() as reporter:
+            match subject:
+                case "status":
+                    return reporter.status()
+                case "check":
+                    return reporter.check()
+                case "diagnose":
+                    return reporter.diagnose()
 
     @contextmanager
     def _reporter(self) -> "Iterator[PostgresReporter | SqliteReporter]":
@@ -100,6 +112,27 @@ class CarePlace(msgspec.Struct, frozen=True, kw_only=True):
             yield PostgresReporter(server, self.pool_size, self.replicas)
         finally:
             server.close()
+
+
+def with_aside(report: Report, folder: Path) -> Report:
+    """The same report with what of the ledger is in no table, and will not be by itself.
+
+    Args:
+        report: on the store.
+        folder: of the journal.
+    """
+    aside, found = look_aside(folder), list(report.findings)
+    if aside.rows:
+        what = (
+            f"{aside.rows} rows ({aside.bytes:,} bytes) that the database refused are in {folder}"
+        )
+        advice = "headrace db retry, when its cause is gone; or remove *.refused there"
+        found.append(Finding(level="problem", about="ledger", what=what, advice=advice))
+    if aside.unreadable:
+        what = f"{aside.unreadable} journals that cannot be read are in {folder}"
+        advice = "look whether a backup has them, and remove *.unreadable there"
+        found.append(Finding(level="warning", about="ledger", what=what, advice=advice))
+    return msgspec.structs.replace(report, findings=worst_first(found))
 
 
 def _missing(error: ImportError) -> SettingsInvalid:

@@ -18,10 +18,11 @@ import msgspec
 
 from headrace.clock import Clock
 from headrace.store.faults import StoreClosed, StoreFault, StoreRefused
-from headrace.store.journal.frames import Portion, frame
+from headrace.store.journal.frames import Portion
 from headrace.store.journal.journal import folder_bytes, segment_paths
 from headrace.store.journal.segment import START, NotASegment, SegmentReader
 from headrace.store.ledger.batch import Batch, BatchMaker, Values
+from headrace.store.ledger.refused import put_aside
 from headrace.store.ledger.retention import Retention
 from headrace.store.records.records import Records, Step
 from headrace.store.voice import Say
@@ -209,14 +210,17 @@ class Shipper:
 
     async def _narrow(self, reading: "_Reading", portion: Portion, fault: StoreRefused) -> None:
         """Look for what the database refuses in smaller batches; one row is put aside."""
-        count = len(portion.records)
+        count, path = len(portion.records), reading.reader.path
+        if not count:
+            raise fault
         if count > 1:
             reading.count_max = count // 2
             return
-        await asyncio.to_thread(_put_aside, reading.reader.path, portion.records)
+        is_kept = await asyncio.to_thread(put_aside, path, portion.records)
         await self._store(reading, portion, BatchMaker().batch())
         self._counts.damaged(1)
-        self._say("error", "ledger_row_refused", about=reading.reader.path.name, detail=str(fault))
+        detail = str(fault) if is_kept else f"{fault}; it is not kept: too many were refused"
+        self._say("error", "ledger_row_refused", about=path.name, detail=detail)
 
     def _read(self, reading: "_Reading") -> tuple[Portion, Batch, int]:
         """The next batch, and how many bytes all journals have."""
@@ -316,12 +320,6 @@ class _Reading:
         self.reader = reader
         self.position = -1
         self.count_max = BATCH_ROWS
-
-
-def _put_aside(path: Path, records: list[bytes]) -> None:
-    """Keep what the database refuses beside the segment that it stood in."""
-    with path.with_suffix(".refused").open("ab") as aside:
-        aside.writelines(map(frame, records))
 
 
 def _json(groups: list[Values]) -> str:

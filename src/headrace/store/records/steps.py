@@ -55,6 +55,8 @@ _BEGIN: Final[Mapping[str, tuple[str, ...]]] = {
         # Making an index may take longer than any statement of a request.
         "SET LOCAL statement_timeout = 0",
         "SET LOCAL lock_timeout = '60s'",
+        # Who is frozen in the middle must not keep all others from starting.
+        "SET LOCAL idle_in_transaction_session_timeout = '60s'",
         # Those who migrate at once take turns by "hr-recor", in ASCII.
         f"SELECT pg_advisory_xact_lock({0x68722D7265636F72})",
     ),
