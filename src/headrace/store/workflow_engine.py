@@ -1,6 +1,6 @@
 """The engine of the database in which DBOS records the steps of jobs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +17,7 @@ _BUSY_MS: Final = 30_000
 _POOL: Final = 8
 # A process that is frozen in a transaction must not hold up all the others, and nobody waits for
 # ever: a step that could not be recorded is tried again.
-_LIMITS_MS: Final = {
+_LIMITS_MS: Final[Mapping[str, int]] = {
     "idle_in_transaction_session_timeout": 5_000,
     "lock_timeout": 15_000,
     "statement_timeout": 30_000,
