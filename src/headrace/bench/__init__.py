@@ -1,1 +1,52 @@
-"""Measured from outside: load, phases and statistics. Knows the gateway by its HTTP alone."""
+"""Measured from outside: what makes load and what judges what came of it.
+
+Nothing here imports the gateway: what it says of one could be said of any other. The names below
+load their rooms when they are first used, so that whoever makes load needs no numpy.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from headrace.bench.statistics.blocks import Turn, paired_blocks
+    from headrace.bench.statistics.comparison import compare, compare_all
+    from headrace.bench.statistics.figures import Interval
+    from headrace.bench.statistics.question import Comparison, Estimate, Question
+
+__all__ = (
+    "Comparison",
+    "Estimate",
+    "Interval",
+    "Question",
+    "Turn",
+    "compare",
+    "compare_all",
+    "paired_blocks",
+)
+
+_HOMES: Final = (
+    ("statistics.blocks", ("Turn", "paired_blocks")),
+    ("statistics.comparison", ("compare", "compare_all")),
+    ("statistics.figures", ("Interval",)),
+    ("statistics.question", ("Comparison", "Estimate", "Question")),
+)
+"""Where public names live."""
+
+
+if not TYPE_CHECKING:  # a type checker knows the names from above, and that there are no others
+
+    def __getattr__(name: str) -> object:
+        """Load a public name when it is first asked for.
+
+        Raises:
+            AttributeError: there is no such name.
+        """
+        from importlib import import_module
+
+        for home, names in _HOMES:
+            if name in names:
+                return getattr(import_module(f"headrace.bench.{home}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -5,7 +5,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from headrace.cli import verdict
+
 app = typer.Typer(help="Measures a gateway from outside.", no_args_is_help=True)
+app.command(epilog=verdict.EPILOG)(verdict.verdict)
 
 Consent = Annotated[
     bool,

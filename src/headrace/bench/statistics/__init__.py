@@ -1,0 +1,1 @@
+"""What runs tell, and what they do not: pure functions of figures and seeded generators."""

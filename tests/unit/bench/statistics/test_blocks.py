@@ -1,0 +1,34 @@
+"""The order of runs."""
+
+import numpy as np
+import pytest
+
+from headrace.bench import Turn, paired_blocks
+
+
+def firsts(pairs: int, seed: int) -> str:
+    turns = paired_blocks(pairs, np.random.default_rng(seed))
+    return "".join(turn.arm for turn in turns[::2])
+
+
+@pytest.mark.parametrize("pairs", [1, 2, 9, 10])
+def test_each_block_has_both_arms(pairs: int) -> None:
+    turns = paired_blocks(pairs, np.random.default_rng(pairs))
+    assert [turn.block for turn in turns] == [block for block in range(pairs) for _ in "ab"]
+    assert {*turns} == {Turn(block, arm) for block in range(pairs) for arm in ("a", "b")}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_either_arm_begins_as_often(seed: int) -> None:
+    assert firsts(10, seed).count("a") == 5
+    assert firsts(9, seed).count("a") in {4, 5}
+
+
+def test_chance_chooses_and_the_seed_repeats() -> None:
+    assert len({firsts(10, seed) for seed in range(20)}) > 10
+    assert firsts(10, 3) == firsts(10, 3)
+
+
+def test_no_pair_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        paired_blocks(0, np.random.default_rng(0))

@@ -1,0 +1,116 @@
+"""`headrace bench verdict`, as it is called."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from headrace.cli.main import app
+
+WOBBLE = (0.3, -0.2, 0.1, -0.4, 0.2, 0.0, -0.1, 0.4, -0.3, 0.15)
+
+
+def write(path: Path, lines: list[Any]) -> str:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    return str(path)
+
+
+def runs(factor: float, **more: Any) -> list[dict[str, Any]]:
+    return [
+        {"p99_ms": (100 + w) * factor * (1 + 0.01 * w * factor), "goodput": 50 + w * factor, **more}
+        for w in WOBBLE
+    ]
+
+
+def call(*words: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["bench", "verdict", *words])
+    return done.exit_code, done.output
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[str, str]:
+    return write(tmp_path / "a", runs(1.0)), write(tmp_path / "b", runs(1.5))
+
+
+def told(*words: str) -> list[dict[str, Any]]:
+    code, output = call(*words, "--json")
+    assert code == 0, output
+    answers: list[dict[str, Any]] = json.loads(output)
+    return answers
+
+
+def test_every_figure_of_both_is_compared(files: tuple[str, str]) -> None:
+    slow, same = told(*files)
+    assert (slow["question"]["metric"], slow["verdict"]) == ("p99_ms", "worse")
+    assert (same["question"]["metric"], same["verdict"]) == ("goodput", "equivalent")
+    assert slow["estimate"]["effect"] == pytest.approx(1.5, rel=0.01)
+
+
+def test_more_can_be_better(files: tuple[str, str]) -> None:
+    assert told(*files, "--metric", "p99_ms:higher")[0]["verdict"] == "better"
+    assert told(*files, "--metric", "p99_ms:lower")[0]["verdict"] == "worse"
+
+
+def test_the_table_says_verdict_and_reason(files: tuple[str, str]) -> None:
+    code, output = call(*files)
+    assert code == 0
+    assert "worse" in output
+    assert "equivalent" in output
+    assert "p99_ms: The whole interval lies beyond the margin." in output
+
+
+def test_terms_are_passed_on(files: tuple[str, str]) -> None:
+    terms = ("--metric", "goodput", "--margin", "5", "--level", "99", "--difference", "--unpaired")
+    question = told(*files, *terms)[0]["question"]
+    assert (question["margin"], question["level"]) == (5.0, 0.99)
+    assert (question["scale"], question["is_paired"]) == ("difference", False)
+
+
+def test_blocks_pair_runs_in_any_order(tmp_path: Path) -> None:
+    a = [{"block": n, "x": 100.0 + 10 * n} for n in range(10)]
+    b = [{"block": n, "x": (100.0 + 10 * n) * (1.1 + 0.001 * (n % 3))} for n in range(10)]
+    answer = told(write(tmp_path / "a", a), write(tmp_path / "b", b[::-1]))[0]
+    assert answer["verdict"] == "worse"
+
+
+def test_failed_runs_make_no_verdict(tmp_path: Path) -> None:
+    b: list[dict[str, Any]] = [*runs(0.5)[:8], {"p99_ms": None}, {"error": "killed"}]
+    a, b_path = write(tmp_path / "a", runs(1.0)), write(tmp_path / "b", b)
+    answer = told(a, b_path, "--metric", "p99_ms")[0]
+    assert (answer["verdict"], answer["cause"]) == ("insufficient", "failed_runs")
+    assert answer["lost"] == [0, 2]
+    code, output = call(a, b_path)
+    assert code == 0
+    assert "insufficient" in output
+
+
+def test_one_run_has_no_estimate_and_a_table_all_the_same(tmp_path: Path) -> None:
+    a, b = write(tmp_path / "a", [{"x": 1}]), write(tmp_path / "b", [{"x": 2}])
+    code, output = call(a, b)
+    assert code == 0
+    assert "1 pairs; no verdict is possible below 6." in output
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "options", "why"),
+    [
+        ([], [{"x": 1}], [], "has no runs"),
+        ([[1]], [{"x": 1}], [], "line 1 is no JSON object"),
+        ([{"x": 1}], [{"y": 1}], [], "no figure is in both"),
+        ([{"x": 1}], [{"x": True}], [], "no figure is in both"),
+        ([{"x": 1}], [{"x": 1}], ["--metric", "z"], "no run has a figure z; there are x"),
+        ([{"x": 1}], [{"x": 1}], ["--metric", "x", "--metric", "x:higher"], "named twice"),
+        ([{"x": 1}] * 3, [{"x": 1}] * 2, [], "3 and 2 runs are no pairs"),
+        ([{"x": 1, "block": 1}], [{"x": 1}], [], "or none does"),
+        ([{"x": 1, "block": 1}] * 2, [{"x": 1, "block": 1}] * 2, [], "of its own"),
+        ([{"x": 1, "block": 1}], [{"x": 1, "block": 2}], [], "in one file only: 1, 2"),
+    ],
+)
+def test_files_that_cannot_be_compared(
+    tmp_path: Path, a: list[Any], b: list[Any], options: list[str], why: str
+) -> None:
+    code, output = call(write(tmp_path / "a", a), write(tmp_path / "b", b), *options)
+    assert code == 1
+    assert why in output.replace("\n", " ")
