@@ -30,6 +30,10 @@ def export(
     out: Annotated[
         Path, typer.Option(help="Where to; made where it is not there.", metavar="DIR")
     ] = Path("monitoring"),
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Watch the service levels that this settings file declares."),
+    ] = None,
     runbook: Annotated[
         str,
         typer.Option(
@@ -42,11 +46,13 @@ def export(
     Files of the same names are overwritten.
     """
     from headrace.observe.export.bundle import DASHBOARD, ROUTES, RULES, files
+    from headrace.settings import load_settings
     from headrace.settings.slos import USUAL_SLOS
 
+    slos = USUAL_SLOS if config is None else load_settings(config).slos
     asked = {DASHBOARD: grafana, RULES: prometheus, ROUTES: alertmanager}
     out.mkdir(parents=True, exist_ok=True)
-    for name, text in files(USUAL_SLOS, runbook).items():
+    for name, text in files(slos, runbook).items():
         if asked[name] or not any(asked.values()):
             (out / name).write_text(text, "utf-8")
             typer.echo(out / name)

@@ -6,7 +6,7 @@ import msgspec
 
 from headrace.observe.cells import PROVIDERS_MAX
 from headrace.observe.stage_budgets import STREAM_START
-from headrace.settings.slos import REQUEST_S
+from headrace.settings.slos import REQUEST_S, SLOS_MAX
 from headrace.version import __version__
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -142,6 +142,8 @@ STORE_CONNECTION = Label("state", ("used", "waiting"))
 STANDBYS_MAX = 8
 STANDBY = Label("standby", tuple(map(str, range(1, STANDBYS_MAX + 1))))
 STANDBY_READ = Label("outcome", ("at_once", "waited", "in_vain", "nobody", "failed"))
+SLO = Label("slo", tuple(map(str, range(1, SLOS_MAX + 1))))
+SLO_WINDOW = Label("window", ("5m", "1h", "6h"))
 RATE_LIMIT = Label("limit", ("requests", "tokens", "concurrent", "too_small", "address"))
 
 STAGE_S = (
@@ -157,6 +159,11 @@ def _counter(name: str, help_: str, *labels: Label) -> Family:
 
 def _gauge(name: str, help_: str, *labels: Label) -> Family:
     return Family(f"headrace_{name}", help_, "gauge", labels)
+
+
+def _worst(name: str, help_: str, *labels: Label) -> Family:
+    """A gauge of which the highest worker's value counts, and nothing is not told."""
+    return Family(f"headrace_{name}", help_, "gauge", labels, merge="max", is_sparse=True)
 
 
 def _seconds(name: str, help_: str, buckets: tuple[float, ...], *labels: Label) -> Family:
@@ -203,13 +210,12 @@ _UPSTREAM = (
     _counter("fallback_texts", "Answers that were the fallback text of a model."),
     _counter("streams_continued", "Broken streams that went on in another call.", CONTINUATION),
     _counter("upstream_limited", "Answers with status 429, by the key they met.", PROVIDER, KEY),
-    Family(
-        "headrace_quota_used_ratio",
+    _worst(
+        "quota_used_ratio",
         "Share of a key's quota in use, of the fullest model and worker.",
-        "gauge",
-        (PROVIDER, KEY, QUOTA),
-        merge="max",
-        is_sparse=True,
+        PROVIDER,
+        KEY,
+        QUOTA,
     ),
     _counter("hedges", "Second calls for what has no answer yet, by outcome.", PROVIDER, HEDGE),
     _counter("hedge_tokens", "Input tokens of calls cancelled for a faster one, about.", PROVIDER),
@@ -242,13 +248,11 @@ _UPSTREAM = (
         "gauge",
         merge="max",
     ),
-    Family(
-        "headrace_budget_used_ratio",
+    _worst(
+        "budget_used_ratio",
         "Share of a budget that is spent, or held for calls under way.",
-        "gauge",
-        (BUDGET, PERIOD),
-        merge="max",
-        is_sparse=True,
+        BUDGET,
+        PERIOD,
     ),
     _counter("estimated_usd", "US dollars of calls whose tokens were not told, about.", PROVIDER),
     _counter("prompt_cache_saved_usd", "US dollars saved by providers' prompt caches."),
@@ -313,25 +317,13 @@ _STORE = (
     _counter("store_errors", "Queries and transactions that failed.", STORE_ERROR),
     _gauge("store_connections", "Connections in use, and who waits for one.", STORE_CONNECTION),
     _counter("standby_reads", "Reads that a standby might answer, by outcome.", STANDBY_READ),
-    Family(
-        "headrace_standby_lag_seconds",
-        "How late a standby is.",
-        "gauge",
-        (STANDBY,),
-        merge="max",
-        is_sparse=True,
-    ),
-    Family(
-        "headrace_standby_out",
-        "Whether a standby is left out, by any worker.",
-        "gauge",
-        (STANDBY,),
-        merge="max",
-        is_sparse=True,
-    ),
+    _worst("standby_lag_seconds", "How late a standby is.", STANDBY),
+    _worst("standby_out", "Whether a standby is left out, by any worker.", STANDBY),
 )
 _SELF = (
     _seconds("loop_lag", "Time by which a timer of the event loop was late.", LAG_S),
+    _worst("slo_burn_rate", "How fast the budget of a service level burns.", SLO, SLO_WINDOW),
+    _worst("slo_budget_used_ratio", "Share of the budget of a service level that is used.", SLO),
     _gauge("process_pressure", "Workers that have too much to do, by what tells it.", PRESSURE),
     _counter("prompts_shaped", "Prompts that were changed before they were sent.", STEP),
     _counter("prompt_tokens_removed", "Tokens that prompts were made shorter by, about.", STEP),

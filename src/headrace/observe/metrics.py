@@ -259,6 +259,8 @@ class Metrics:
         place, cells = self._layout.place, self._cells
         self.loop_lag = self._seconds("loop_lag")
         self.process_pressure = self._gauge("process_pressure")
+        self.slo_burn = self._gauge("slo_burn_rate")
+        self.slo_budget_used = self._gauge("slo_budget_used_ratio")
         self.shed_calls = self._counter("shed_calls")
         self.prompts_shaped = self._counter("prompts_shaped")
         self.prompt_tokens_removed = self._counter("prompt_tokens_removed")

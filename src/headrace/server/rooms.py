@@ -12,6 +12,7 @@ from headrace.gateway.asking import Asker
 from headrace.gateway.tasks import Spawn
 from headrace.ids import Ids
 from headrace.observe.metrics import Metrics
+from headrace.observe.slo_watch import SloWatch
 from headrace.server.key_desk import KeyDesk
 from headrace.server.post import Post
 from headrace.settings import Settings
@@ -30,6 +31,7 @@ class Means(msgspec.Struct, frozen=True):
         conversations: what was said to models.
         asker: asks providers through the pipeline.
         metrics: counts.
+        slos: knows how service levels stand.
         records: what must survive.
         keys: those of callers.
         spawn: starts a task, which the worker looks after and cancels at its end.
@@ -45,6 +47,7 @@ class Means(msgspec.Struct, frozen=True):
     conversations: Conversations
     asker: Asker
     metrics: Metrics
+    slos: SloWatch
     records: Records
     keys: KeyDesk
     spawn: Spawn

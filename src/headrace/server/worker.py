@@ -28,6 +28,7 @@ from headrace.observe.exposition import render
 from headrace.observe.logs import Logs, open_logs
 from headrace.observe.loop_lag import LoopLag
 from headrace.observe.process import ProcessReading, ProcessSampler
+from headrace.observe.slo_watch import SloWatch
 from headrace.server.allowances import Allowances
 from headrace.server.asgi import App, AsgiBridge
 from headrace.server.books import Books
@@ -109,6 +110,7 @@ class Worker:
             post.board.slots.assign(list(settings.providers))
         self._metrics = metrics = post.metrics(clock)
         self._sampler = ProcessSampler(metrics)
+        self._slos = SloWatch(settings.slos, post.layout, post.board, metrics, clock)
         self._logs: Logs = open_logs(settings.log, metrics, clock)
         self._tells = EngineTells(self._logs.events)
         tag = f"{post.index:x}{secrets.token_hex(4)}"
@@ -256,6 +258,7 @@ class Worker:
             conversations=self._conversations,
             asker=Asker(engine.pipeline, engine.dialects, clock.monotonic_s),
             metrics=self._metrics,
+            slos=self._slos,
             records=self._records,
             keys=self._allowances.keys,
             spawn=self._room_tasks.spawn,
@@ -321,6 +324,7 @@ class Worker:
             self._logs.events.say("warning", "slow_loop", lag_ms=round(lag_s * 1000))
         self._engine.shedding.update(lag_s, self._refresh())
         self._logs.flush()
+        self._slos.tick()
         self._warming.tick()
         self._keeper.tick()
         supervisor_pid = self._post.supervisor_pid

@@ -19,6 +19,7 @@ from headrace.settings.schema import (
     Settings,
     WarmSettings,
 )
+from headrace.settings.slos import Slo, slo_problems
 from headrace.settings.spend_rules import check_budgets, doubtful_intents, doubtful_owners
 from headrace.settings.store import replicas_problem
 from headrace.settings.target_rules import check_target
@@ -72,6 +73,7 @@ def apply_rules(reader: Reader) -> None:
     apply_intent_rules(reader)
     apply_window_rules(reader)
     _check_store(reader)
+    _check_slos(reader)
 
 
 def apply_serving_rules(reader: Reader) -> None:
@@ -89,6 +91,18 @@ def apply_serving_rules(reader: Reader) -> None:
     log_file = reader.found.get(("log", "file"))
     if log_file is not None and log_file.value is not None:
         _report(reader, ("log", "file"), log_problem(log_file.value))
+
+
+def _check_slos(reader: Reader) -> None:
+    found: dict[int, Slo] = {}
+    for path, each in reader.found.items():
+        match path, each.value:
+            case ("slos", int(at)), Slo() as slo:
+                found[at] = slo
+            case _:
+                pass
+    for at, field, problem in slo_problems(sorted(found.items())):
+        reader.complain(("slos", at, field), problem)
 
 
 def check_listen(settings: Settings) -> None:

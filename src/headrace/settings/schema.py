@@ -50,6 +50,7 @@ from headrace.settings.keys import KeySettings
 from headrace.settings.ledger import LedgerSettings
 from headrace.settings.log import LogSettings
 from headrace.settings.prompt import PromptSettings
+from headrace.settings.slos import Slo
 from headrace.settings.spend import BudgetSettings, SpendSettings
 from headrace.settings.stages import StageSettings
 from headrace.settings.store import StoreSettings
@@ -348,5 +349,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     spend: SpendSettings = SpendSettings()
     budgets: tuple[BudgetSettings, ...] = ()
     stages: StageSettings = StageSettings()
+    slos: tuple[Slo, ...] = ()
     log: LogSettings = LogSettings()
     data_dir: Filled | None = None

@@ -1,9 +1,16 @@
 """What service levels are: which answers are good, and how many have to be."""
 
+import re
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
+
+SLOS_MAX: Final = 8
+_NAME: Final = re.compile("[a-z][a-z0-9_-]{0,30}")
+MODEL_ROUTES: Final = ("chat", "embeddings", "messages", "responses")
+"""Routes whose answers service levels are about."""
 
 SloKind = Literal["availability", "latency", "ttft"]
 
@@ -13,9 +20,11 @@ REQUEST_S: Final = (
     *(0.25, 0.45, 0.5, 1.0, 2.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0),
 )
 """Edges in seconds of the histograms of requests."""
+EDGES_MS: Final = tuple(round(edge * 1000, 6) for edge in REQUEST_S)
+"""The same in milliseconds."""
 
 
-class Slo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Slo(msgspec.Struct, frozen=True, kw_only=True):
     """A service level: so large a share of the answers has to be good.
 
     Attributes:
@@ -27,7 +36,7 @@ class Slo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         window_days: the days over which it has to hold.
     """
 
-    name: Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,30}$")]
+    name: str
     kind: SloKind
     threshold_ms: Annotated[float, Meta(gt=0)] | None = None
     objective: Annotated[float, Meta(ge=0.5, le=0.99999)]
@@ -53,7 +62,25 @@ def edge_s(slo: Slo) -> float:
     Raises:
         ValueError: its threshold is none.
     """
-    for edge in REQUEST_S:
-        if slo.threshold_ms is not None and abs(edge * 1000 - slo.threshold_ms) < 1e-9:
-            return edge
+    if slo.threshold_ms in EDGES_MS:
+        return REQUEST_S[EDGES_MS.index(slo.threshold_ms)]
     raise ValueError(f"{slo.name}: {slo.threshold_ms} ms is no edge of the histograms")
+
+
+def slo_problems(slos: Iterable[tuple[int, Slo]]) -> Iterator[tuple[int, str, str]]:
+    """What is wrong with declared service levels: position, field and text of each problem."""
+    seen: set[str] = set()
+    for at, slo in slos:
+        if at >= SLOS_MAX:
+            yield at, "name", f"there are more than {SLOS_MAX}"
+        if not _NAME.fullmatch(slo.name):
+            yield at, "name", "expected up to 31 small letters, digits, _ and -, a letter first"
+        if slo.name in seen:
+            yield at, "name", f"'{slo.name}' stands twice"
+        seen.add(slo.name)
+        if slo.kind == "availability":
+            if slo.threshold_ms is not None:
+                yield at, "threshold_ms", "availability knows no time: leave it out"
+        elif slo.threshold_ms not in EDGES_MS:
+            edges = ", ".join(f"{edge:g}" for edge in EDGES_MS)
+            yield at, "threshold_ms", f"expected one of {edges}"

@@ -10,10 +10,8 @@ from typing import Final
 import msgspec
 
 from headrace.observe.export.rule import Alert, Group, Record, Severity
-from headrace.settings.slos import Slo, edge_s
+from headrace.settings.slos import MODEL_ROUTES, Slo, edge_s
 
-MODEL_ROUTES: Final = ("chat", "embeddings", "messages", "responses")
-"""Routes whose answers service levels are about."""
 # What refuses a caller is neither good nor bad.
 JUDGED: Final = f'route=~"{"|".join(MODEL_ROUTES)}",status!~"4.."'
 ASKED: Final = f'route=~"{"|".join(MODEL_ROUTES)}"'

@@ -1,0 +1,56 @@
+"""Service levels in the settings file."""
+
+import pytest
+
+from headrace.errors import SettingsInvalid
+from headrace.settings import parse_settings
+from headrace.settings.slos import EDGES_MS, REQUEST_S, USUAL_SLOS, Slo, edge_s, slo_problems
+
+
+def parsed(*lines: str) -> tuple[Slo, ...]:
+    text = "providers: {a: {dialect: openai, base_url: 'http://127.0.0.1:1/v1'}}\nslos:\n"
+    return parse_settings(text + "\n".join(f"  - {line}" for line in lines), {}, "f").slos
+
+
+def test_levels_are_read() -> None:
+    assert parsed(
+        "{name: up, kind: availability, objective: 0.999}",
+        "{name: quick, kind: latency, threshold_ms: 450, objective: 0.95, window_days: 7}",
+    ) == (
+        Slo(name="up", kind="availability", objective=0.999),
+        Slo(name="quick", kind="latency", threshold_ms=450, objective=0.95, window_days=7),
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("{name: a, kind: latency, threshold_ms: 700, objective: 0.9}", "slos[0].threshold_ms"),
+        ("{name: a, kind: ttft, objective: 0.9}", "slos[0].threshold_ms"),
+        ("{name: a, kind: availability, threshold_ms: 500, objective: 0.9}", "knows no time"),
+        ("{name: a, kind: availability, objective: 1}", "slos[0].objective"),
+        ("{name: A b, kind: availability, objective: 0.9}", "slos[0].name"),
+    ],
+)
+def test_levels_that_cannot_be_kept_are_refused(line: str, problem: str) -> None:
+    with pytest.raises(SettingsInvalid, match=problem.replace("[", r"\[").replace("]", r"\]")):
+        parsed(line)
+
+
+def test_names_differ_and_there_are_not_too_many() -> None:
+    line = "{name: up, kind: availability, objective: 0.9}"
+    with pytest.raises(SettingsInvalid, match="stands twice"):
+        parsed(line, line)
+    with pytest.raises(SettingsInvalid, match="more than 8"):
+        parsed(*(line.replace("up", f"up{at}") for at in range(9)))
+
+
+def test_the_usual_levels_can_be_kept() -> None:
+    assert list(slo_problems(enumerate(USUAL_SLOS))) == []
+
+
+def test_every_edge_is_found_by_its_milliseconds() -> None:
+    told = [
+        edge_s(Slo(name="a", kind="latency", objective=0.9, threshold_ms=edge)) for edge in EDGES_MS
+    ]
+    assert told == list(REQUEST_S)
