@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Final, TypeVar
 
 from tests.support.jobs_worker import EFFECTS, KINDS
+from tests.support.stores import UNHURRIED
 from tests.support.waiting import eventually
 
 from headrace.clock import SystemClock
@@ -50,12 +51,16 @@ class JobHouse:
     Args:
         url: of the store.
         folder: for files.
+        log_folder: for what workers say, where that is not `folder`.
         settings: of jobs, besides `QUICK`.
     """
 
-    def __init__(self, url: str, folder: Path, **settings: Any) -> None:
+    def __init__(
+        self, url: str, folder: Path, log_folder: Path | None = None, **settings: Any
+    ) -> None:
         self.url = url
         self.folder = folder
+        self._log = (log_folder or folder) / "workers.log"
         self.settings = {**QUICK, **settings}
         self._workers: list[subprocess.Popen[bytes]] = []
         self._stack = ExitStack()
@@ -80,7 +85,7 @@ class JobHouse:
     def start_worker(self, **settings: Any) -> "subprocess.Popen[bytes]":
         """Another worker, which may not be at work yet."""
         arguments = (self.url, str(self.folder), json.dumps({**self.settings, **settings}))
-        log = self._stack.enter_context((self.folder / "workers.log").open("ab"))
+        log = self._stack.enter_context(self._log.open("ab"))
         worker = subprocess.Popen(
             [sys.executable, "-m", "tests.support.jobs_worker", *arguments],
             cwd=ROOT,
@@ -106,14 +111,14 @@ class JobHouse:
     @property
     def log(self) -> str:
         """What the workers said."""
-        return (self.folder / "workers.log").read_text("utf-8")
+        return self._log.read_text("utf-8")
 
     def ask(self, what: Callable[[JobDesk, Records], Awaitable[Result]]) -> Result:
         """Do something at a desk of its own."""
 
         async def main() -> Result:
             clock = SystemClock()
-            records = open_records(self.url, self.folder, clock=clock)
+            records = open_records(self.url, self.folder, clock=clock, bounds=UNHURRIED)
             settings = JobsSettings(waiting_max=1_000_000)
             desk = JobDesk(records, KINDS, settings, clock, Ids(clock.wall_s), lambda: None)
             try:
@@ -162,6 +167,14 @@ class JobHouse:
             return [await desk.find(TENANT, job) for job in jobs]
 
         return self.ask(each)
+
+    def noted(self, job_id: str) -> list[dict[str, Any]]:
+        """What was noted of a job."""
+
+        async def look(desk: JobDesk, _: Records) -> list[dict[str, Any]]:
+            return await desk.events(await desk.find(TENANT, job_id), 0)
+
+        return self.ask(look)
 
     def effects(self, job_id: str, name: str) -> list[int]:
         """The processes that had an effect, once for each time."""

@@ -7,6 +7,7 @@ import asyncio
 import os
 import sys
 import threading
+from pathlib import Path
 
 import msgspec
 
@@ -18,6 +19,8 @@ from headrace.jobs.process import WorkerProcess
 from headrace.settings.jobs import JobsSettings
 
 EFFECTS = "effects"
+# In the data directory: by how many seconds the wall clock is wrong.
+CLOCK = "clock"
 
 
 class Numbered(msgspec.Struct, frozen=True):
@@ -88,17 +91,52 @@ async def write(job: JobContext, wanted: Numbered) -> dict[str, str]:
     return {"file": "a file.txt"}
 
 
+async def recorded(job: JobContext, wanted: Numbered) -> list[int]:
+    """Steps that leave nothing but their records."""
+
+    async def work() -> int:
+        await asyncio.sleep(wanted.seconds)
+        return wanted.number
+
+    return [await job.step(f"step{at}", work, int) for at in range(3)]
+
+
+async def odd(job: JobContext, wanted: Numbered) -> None:
+    """Says what no database takes in a text."""
+    await job.progress(0.5, "zero \0, half \ud800")
+    raise JobFailed("zero \0, half \ud800", code="odd\0")
+
+
 KINDS = Kinds(
     [
         JobKind("nothing", Numbered, nothing, about="Nothing.", has_steps=False),
         JobKind("sleep", Numbered, sleep, about="Sleeps.", has_steps=False),
         JobKind("fail", Numbered, fail, about="Fails.", has_steps=False),
         JobKind("steps", Numbered, steps, about="Three steps."),
+        JobKind("recorded", Numbered, recorded, about="Three steps without effects."),
+        JobKind("odd", Numbered, odd, about="Fails oddly.", has_steps=False),
         JobKind("block", Numbered, block, about="Blocks.", has_steps=False),
         JobKind("write", Numbered, write, about="Writes.", has_steps=False),
         JobKind("brief", Numbered, sleep, about="Late.", has_steps=False, limit_s=0.2),
     ]
 )
+
+
+class SetClock(SystemClock):
+    """The machine's clocks, of which the wall clock goes wrong by what a file says.
+
+    Args:
+        path: of the file, which may come and change at any time.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def wall_s(self) -> float:
+        try:
+            return super().wall_s() + float(self._path.read_text() or 0)
+        except FileNotFoundError:
+            return super().wall_s()
 
 
 def main(url: str, data_dir: str, jobs: str) -> None:
@@ -108,8 +146,9 @@ def main(url: str, data_dir: str, jobs: str) -> None:
         print(level, event, about, fields, flush=True)
 
     async def work() -> None:
+        clock = SetClock(Path(data_dir) / CLOCK)
         posting = Posting(url, data_dir, "http://127.0.0.1:9")
-        await WorkerProcess(settings, KINDS, posting, clock=SystemClock(), say=say).run()
+        await WorkerProcess(settings, KINDS, posting, clock=clock, say=say).run()
 
     asyncio.run(work())
 

@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Final
 
@@ -39,7 +40,8 @@ class DurableSteps:
         self._dbos: Any = None
         self._workflow: Callable[[str], Awaitable[None]]
         self._bodies: dict[str, Callable[[], Awaitable[None]]] = {}
-        self._opening = asyncio.Lock()
+        self._opener = ThreadPoolExecutor(1, "steps")
+        self._launching: Future[Any] | None = None
 
     async def run(self, job: Job, body: Callable[[DoStep], Awaitable[Any]]) -> Any:
         """Run a try of a job.
@@ -55,9 +57,9 @@ class DurableSteps:
             TakenAway: another worker has taken the job.
             StoreFault: steps cannot be recorded now.
         """
+        await self._open()  # first: the import takes long, and the loop has to go on meanwhile
         from dbos import DBOS, SetWorkflowID, error
 
-        await self._open()
         name = f"{job.id}-{job.fence}"
         with _store_faults():
             known = await self._known(job, name)
@@ -65,7 +67,11 @@ class DurableSteps:
 
         async def step(key: str, work: Callable[[], Awaitable[Any]]) -> Any:
             if key not in known:
-                known[key] = await DBOS.run_step_async({"name": key}, work)
+                try:
+                    known[key] = await DBOS.run_step_async({"name": key}, work)
+                except error.DBOSBaseException as taken:
+                    # DBOS would wait for whoever else does this workflow, and nobody may.
+                    raise TakenAway(str(taken)) from taken
             return known[key]
 
         async def whole() -> None:
@@ -95,6 +101,10 @@ class DurableSteps:
 
     def close(self) -> None:
         """Let go of threads and connections. Blocks for a moment."""
+        self._opener.shutdown()
+        launching = self._launching
+        if launching is not None and launching.exception() is None:
+            self._dbos = launching.result()
         if self._dbos is not None:
             self._dbos.destroy(destroy_registry=True)
             self._dbos = None
@@ -119,10 +129,16 @@ class DurableSteps:
         return [each.workflow_id for each in found]
 
     async def _open(self) -> None:
-        async with self._opening:
-            if self._dbos is None:
+        while self._dbos is None:
+            launching = self._launching or self._opener.submit(self._launch)
+            self._launching = launching
+            # Whoever is cancelled meanwhile leaves it to the others: there must be no second one.
+            waiting = asyncio.wrap_future(launching)
+            await asyncio.wait((waiting,))
+            if self._launching is launching:
+                self._launching = None
                 with _store_faults():
-                    self._dbos = await asyncio.to_thread(self._launch)
+                    self._dbos = waiting.result()
 
     def _launch(self) -> Any:
         from dbos import DBOS

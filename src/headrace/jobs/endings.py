@@ -7,13 +7,14 @@ from typing import Final
 from headrace.clock import Clock
 from headrace.gateway.tasks import Spawn
 from headrace.jobs.job import Job
-from headrace.jobs.outcome import Outcome
+from headrace.jobs.outcome import Failed, Outcome
 from headrace.jobs.shift import Ended
-from headrace.store.faults import StoreFault
+from headrace.store.faults import StoreFault, StoreRefused
 from headrace.store.voice import Say
 
 _REST_S: Final = 0.5
 _TOGETHER_MAX: Final = 200
+_REFUSED: Final = "ending_refused"
 
 
 class Endings:
@@ -74,6 +75,20 @@ class Endings:
         while True:
             try:
                 return await self._keep(some)
+            except StoreRefused as error:
+                # Asked again it would be refused again, and all that end later would wait.
+                return await self._keep_each(some, error)
             except StoreFault as error:
                 self._say("warning", "jobs_store_failed", detail=error.message)
                 await asyncio.sleep(_REST_S)
+
+    async def _keep_each(self, some: Sequence[Ended], why: StoreRefused) -> None:
+        self._say("error", "jobs_ending_refused", detail=why.message)
+        if len(some) > 1:
+            for each in some:
+                await self._keep_surely([each])
+        elif isinstance(some[0].outcome, Failed) and some[0].outcome.code == _REFUSED:
+            return  # nothing can be kept of it; the job is given back as one that nobody does
+        else:
+            failed = Failed(_REFUSED, "The store does not take how it ended.")
+            await self._keep_surely([Ended(some[0].job, failed)])

@@ -54,6 +54,11 @@ class Later(msgspec.Struct, frozen=True):
 Outcome = Done | Failed | Later
 
 
+def storable(text: str) -> str:
+    """A text with what no database takes, NUL and half of a surrogate pair, put otherwise."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
 def of_result(result: object) -> Done | Failed:
     """What follows from what a job returned."""
     try:

@@ -5,6 +5,7 @@ import secrets
 import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +39,7 @@ _TICK_S: Final = 0.25
 _SCHEDULES_S: Final = 1.0
 _OBLIVION_S: Final = 10.0
 _CLOSE_S: Final = 5.0
+_NO_PLACE_S: Final = 1.0
 
 
 def served_queues(
@@ -126,11 +128,15 @@ class WorkerProcess:
             stack.push_async_callback(records.close, _CLOSE_S)
             stack.callback(self._close)
             stack.push_async_callback(self._tasks.close)
-            self._tasks.spawn(self._tick())
-            self._tasks.spawn(self._keep(records))
+            self._tasks.keep(self._tick)
+            self._tasks.keep(partial(self._keep, records))
             self._open_port(stack, records)
             while not self._stopping.is_set():
-                await self._work(records)
+                try:
+                    await self._work(records)
+                except OSError as error:  # its lock cannot be kept there now
+                    self._say("error", "jobs_no_place", about=str(self._folder), detail=str(error))
+                    await asyncio.sleep(_NO_PLACE_S)
 
     def stop(self) -> None:
         """Take no more jobs, and end soon."""
@@ -226,7 +232,7 @@ class WorkerProcess:
             has_steps=self._kinds.has_steps,
             forget_steps=self._forget_steps,
         )
-        self._tasks.spawn(self._keep_forgetting(oblivion))
+        self._tasks.keep(partial(self._keep_forgetting, oblivion))
         while True:
             await asyncio.sleep(_SCHEDULES_S)
             await self._surely(schedules.step())

@@ -12,7 +12,12 @@ ONCE_KEY_CHARS_MAX: Final = 255
 # Further ahead, it is a mistake.
 AHEAD_S_MAX: Final = 366 * 86400.0
 
+# What no database takes in a text.
+_NO_NUL: Final = r"^[^\x00]*$"
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,64}$")]
+
+OnceKey = Annotated[str, Meta(min_length=1, max_length=ONCE_KEY_CHARS_MAX, pattern=_NO_NUL)]
+Text = Annotated[str, Meta(max_length=64, pattern=_NO_NUL)]
 
 
 class NewJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,7 +37,7 @@ class NewJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     input: Any = msgspec.field(default_factory=dict)
     queue: Name | None = None
     priority: Literal["high", "normal", "low"] = "normal"
-    idempotency_key: Annotated[str, Meta(min_length=1, max_length=ONCE_KEY_CHARS_MAX)] | None = None
+    idempotency_key: OnceKey | None = None
     run_at: Annotated[float, Meta(ge=0)] | None = None
     delay_s: Annotated[float, Meta(ge=0, le=AHEAD_S_MAX)] | None = None
 
@@ -61,10 +66,10 @@ class JobsWanted(msgspec.Struct, frozen=True):
     """
 
     state: Literal["", "waiting", "delayed", "running", "succeeded", "failed", "cancelled"] = ""
-    kind: str = ""
-    queue: str = ""
+    kind: Text = ""
+    queue: Text = ""
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
-    after: Annotated[str, Meta(max_length=64)] = ""
+    after: Text = ""
     order: Literal["asc", "desc"] = "desc"
 
 

@@ -87,7 +87,21 @@ class Try:
             self._inner.cancel()
 
     async def outcome(self) -> Outcome | None:
-        """Do it; None where the job is in other hands by now."""
+        """Do it; None where the job is in other hands by now. Whatever happens, there is one."""
+        found: list[Outcome | None] = []
+
+        async def go() -> None:
+            found.append(await self._outcome())
+
+        task = self._tasks.spawn(go())
+        await asyncio.wait({task})
+        if found:
+            return found[0]
+        error = task.exception() or JobRefused("Nothing came of it.")
+        bench = self._bench
+        return of_error(self.job, error, bench.settings, bench.clock.wall_s(), bench.chance())
+
+    async def _outcome(self) -> Outcome | None:
         try:
             kind = self._bench.kinds.find(self.job.kind)
             wanted = kind.read(msgspec.json.decode(self.job.input))

@@ -7,7 +7,7 @@ import msgspec
 
 from headrace.clock import Clock
 from headrace.jobs.job import Job
-from headrace.jobs.outcome import Done, Failed, Outcome
+from headrace.jobs.outcome import Done, Failed, Later, Outcome, storable
 from headrace.settings.jobs import QueueSettings
 from headrace.store.records.records import Records, Step
 
@@ -132,10 +132,9 @@ class Shift:
                 told = {"state": "succeeded", "result": outcome.result}
                 finished.append({**values, **told, "code": None, "reason": None})
             elif isinstance(outcome, Failed):
-                failure = {"code": outcome.code, "reason": outcome.reason, "result": None}
-                finished.append({**values, **failure, "state": outcome.state})
+                finished.append({**values, **_why(outcome), "result": None, "state": outcome.state})
             else:
-                again = {"due_s": outcome.due_s, "code": outcome.code, "reason": outcome.reason}
+                again = {"due_s": outcome.due_s, **_why(outcome)}
                 later.append({**values, **again, "uncounted": int(not outcome.is_counted)})
                 data = {**again, "attempt": each.job.attempts}
                 notes.append(
@@ -154,13 +153,14 @@ class Shift:
 
     async def tell(self, job: Job, share: float, text: str) -> None:
         """Note how far a job is."""
-        told = {"progress": round(share, 4), "doing": text}
+        doing = storable(text)
+        told = {"progress": round(share, 4), "doing": doing}
         values = {
             "id": job.id,
             "fence": job.fence,
             "now_s": self._clock.wall_s(),
             "share": share,
-            "doing": text,
+            "doing": doing,
             "event": "progress",
             "data": msgspec.json.encode(told).decode(),
         }
@@ -196,6 +196,10 @@ class Shift:
     def _orphans(self, reason: str) -> Step:
         values = {"now_s": self._clock.wall_s(), "losses_max": LOSSES_MAX, "reason": reason}
         return Step("jobs.orphans", values)
+
+
+def _why(outcome: Failed | Later) -> dict[str, object]:
+    return {"code": storable(outcome.code), "reason": storable(outcome.reason)}
 
 
 def _limited(values: Mapping[str, object], limits: QueueSettings) -> list[Step]:

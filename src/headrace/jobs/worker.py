@@ -80,7 +80,7 @@ class Worker:
 
     async def run(self) -> None:
         """Work until `stop`; jobs that do not end in time are given back."""
-        while not self._stopping.is_set() and not await self._surely(self._sign_on):
+        while not self._stopping.is_set() and not await self._has_done(self._sign_on):
             pass
         keepers = [
             self._spawn(self._keep_at(_ATTEND_S, self._attend)),
@@ -88,7 +88,7 @@ class Worker:
         ]
         try:
             while not self._stopping.is_set():
-                await self._surely(self._take)
+                await self._has_done(self._take)
                 await self._pause(self._settings.poll_ms / 1000)
             await self._finish()
         finally:
@@ -107,17 +107,28 @@ class Worker:
 
     async def _keep_at(self, pause_s: float, work: Work) -> None:
         while True:
-            await self._surely(work)
+            await self._has_done(work)
             await asyncio.sleep(pause_s)
 
-    async def _surely(self, work: Work) -> bool:
+    async def _has_done(self, work: Work) -> bool:
+        """Do something once; what goes wrong, a bug as well, is told and ends this once alone."""
+
+        async def attempt() -> None:
+            try:
+                await work()
+                done.append(True)
+            except StoreFault as error:
+                self._say("warning", "jobs_store_failed", detail=error.message)
+
+        done: list[bool] = []
+        task = self._spawn(attempt())
         try:
-            await work()
-        except StoreFault as error:
-            self._say("warning", "jobs_store_failed", detail=error.message)
+            await asyncio.wait({task})
+        finally:
+            task.cancel()
+        if not done:
             await asyncio.sleep(_REST_S)
-            return False
-        return True
+        return bool(done)
 
     async def _pause(self, pause_s: float) -> None:
         try:

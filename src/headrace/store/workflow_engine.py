@@ -1,12 +1,12 @@
 """The engine of the database in which DBOS records the steps of jobs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from headrace.store.faults import StoreBusy
 from headrace.store.sqlite_module import sqlite_module
@@ -33,10 +33,14 @@ def make_workflow_engine(url: str, data_dir: Path) -> Engine:
 
     Raises:
         SettingsInvalid: this Python's SQLite is too old.
+        StoreBusy: the file cannot be made now.
     """
-    if url == "sqlite":
+    if url != "sqlite":
+        return _postgres_engine(url)
+    try:
         return _sqlite_engine(data_dir / WORKFLOWS_FILE)
-    return _postgres_engine(url)
+    except OSError as error:
+        raise StoreBusy(f"Steps cannot be recorded now: {error}") from error
 
 
 @contextmanager
@@ -53,6 +57,19 @@ def workflow_faults() -> Iterator[None]:
         raise StoreBusy(f"Steps cannot be recorded now: {why}") from error
 
 
+def _prepare_with(engine: Engine, prepare: Callable[[Any], None]) -> Engine:
+    """Have each new connection prepared; what the driver raises meanwhile is SQLAlchemy's too."""
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, _record: object) -> None:
+        try:
+            prepare(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise OperationalError(None, None, error) from error
+
+    return engine
+
+
 def _postgres_engine(url: str) -> Engine:
     engine = create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
@@ -63,13 +80,12 @@ def _postgres_engine(url: str) -> Engine:
         connect_args={"application_name": "headrace jobs"},
     )
 
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: object) -> None:
+    def prepare(connection: Any) -> None:
         for name, limit_ms in _LIMITS_MS.items():
             connection.execute(f"SET {name} = {limit_ms}")
         connection.commit()
 
-    return engine
+    return _prepare_with(engine, prepare)
 
 
 def _sqlite_engine(path: Path) -> Engine:
@@ -85,8 +101,7 @@ def _sqlite_engine(path: Path) -> Engine:
         connect_args={"timeout": _BUSY_MS / 1000},
     )
 
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: object) -> None:
+    def prepare(connection: Any) -> None:
         # As DBOS has it where it makes the engine: writers take turns from their first statement.
         connection.isolation_level = "IMMEDIATE"
         for pragma in (
@@ -98,4 +113,4 @@ def _sqlite_engine(path: Path) -> Engine:
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
 
-    return engine
+    return _prepare_with(engine, prepare)

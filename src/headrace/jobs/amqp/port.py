@@ -100,7 +100,7 @@ class AmqpPort:
 
     def start(self) -> None:
         """Begin; a broker that is not there is waited for."""
-        self._keeping = self._tasks.spawn(self._keep())
+        self._keeping = self._tasks.keep(self._keep)
 
     def stop(self) -> None:
         """Take no more messages; jobs are told of until `close`."""
