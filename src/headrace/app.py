@@ -16,6 +16,7 @@ from headrace.console.app import make_console
 from headrace.console.keys import KeyRoom
 from headrace.console.overview import OverviewRoom
 from headrace.console.page import PageRoom
+from headrace.console.settings import SettingsRoom
 from headrace.console.slos import SloRoom
 from headrace.console.usage import UsageRoom
 from headrace.conversations.room import ConversationRoom
@@ -176,6 +177,7 @@ def _make_rooms(means: Means) -> Sequence[Room]:
         OverviewRoom(means.post.board, means.post.layout, means.clock, means.spawn),
         PageRoom(means.post.make_sessions(means.clock), means.keys, means.settings),
         AllocationsRoom(AllocationWatch(os.getpid())),
+        SettingsRoom(means.settings),
         SloRoom(means.slos.told, means.slos.adopt),
         _batches(means),
         _conversations(means),

@@ -1,6 +1,7 @@
 """Sessions over HTTP: what a browser is given, and what it is refused."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -146,3 +147,11 @@ def test_the_overview_takes_no_nonsense(gateway: Gateway):
     browser = signed_in(gateway)
     assert browser.get("/admin/overview?after=soon").status == 400
     assert browser.get("/admin/overview").json()["every_s"] == 2
+
+
+def test_fifty_browsers_may_watch(gateway: Gateway):
+    browser = signed_in(gateway)
+    with ThreadPoolExecutor(50) as crowd:
+        answers = list(crowd.map(lambda _: browser.get("/admin/overview"), range(50)))
+    assert {each.status for each in answers} == {200}
+    assert all(each.json()["totals"]["workers"] == 2 for each in answers)

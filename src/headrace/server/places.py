@@ -87,7 +87,7 @@ ADMIN_PLACES: Final = tuple(
     ADMIN_PREFIX + name
     for name in (
         *("session", "overview", "status", "cache", "flow", "spend", "batches", "conversations"),
-        *("allocations", "slos"),
+        *("allocations", "settings", "slos"),
         *("keys", "keys/{id}", "keys/{id}/rotate"),
         *("usage", "usage/calls", "usage/calls/{id}"),
     )

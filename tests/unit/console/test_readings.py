@@ -84,3 +84,20 @@ def test_points_are_told_once_and_kept_for_ten_minutes():
         each["at"] for each in series[-2:]
     ]
     assert told(overview, float("nan"))["series"] == []
+
+
+def test_fifty_who_watch_cost_no_more_looks_than_one():
+    class Counted(Cells):
+        looks = 0
+
+        def rows(self) -> list[list[float]]:
+            self.looks += 1
+            return super().rows()
+
+    layout = Layout()
+    board = Counted(layout.size)
+    overview = Overview(board, layout, Clock())
+    overview.look()
+    overview.look()
+    answers = {overview.told(0).split(b'"every_s"')[1] for _ in range(50)}
+    assert (board.looks, len(answers)) == (2, 1)

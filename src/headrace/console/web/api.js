@@ -34,12 +34,12 @@ export async function refusal(response) {
 }
 
 // A request as the session; throws `Refused`, and ends the session where it is over.
-export async function send(path, { method = "GET", body, signal } = {}) {
+export async function send(path, { method = "GET", body, signal, more = {} } = {}) {
   const response = await fetch(path, {
     method,
     signal,
     credentials: "same-origin",
-    headers: headers(body === undefined ? {} : { "content-type": "application/json" }),
+    headers: headers(body === undefined ? more : { ...more, "content-type": "application/json" }),
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   if (response.ok) return response;

@@ -36,6 +36,7 @@ export function ms(value) {
   if (value >= 1000) return `${(value / 1000).toFixed(2)} s`;
   if (value >= 100) return `${value.toFixed(0)} ms`;
   if (value >= 1) return `${value.toFixed(1)} ms`;
+  if (value === 0) return "0 ms";
   return `${(value * 1000).toFixed(0)} µs`;
 }
 

@@ -1,0 +1,98 @@
+// The requests themselves: searched, page by page, and one of them over time.
+
+import { badge, field, fill, h, panel, table } from "./dom.js";
+import { get, query } from "./api.js";
+import { count, ms, usd, when } from "./format.js";
+import { problemLine } from "./polling.js";
+
+const PAGE = 25;
+const FILTERS = [["from", "From", "date"], ["to", "To", "date"], ["key", "Key"], ["model", "Model"],
+  ["provider", "Provider"], ["cache", "Source"], ["status", "Status", "number"]];
+
+function state(status) {
+  return badge(String(status), status < 400 ? "good" : status < 500 ? "warn" : "bad");
+}
+
+// What the gateway took, then the provider, from the times that the ledger has: the call to the
+// provider lasts until its last byte, so what is left of the whole is the gateway's own.
+function waterfall(call) {
+  const whole = Math.max(call.duration_ms, 1e-3);
+  const first = Math.min(call.first_byte_ms ?? whole, whole);
+  const upstream = Math.min(call.upstream_ms ?? 0, whole);
+  const own = Math.min(whole - upstream, first);
+  const rows = upstream > 0
+    ? [["Gateway", 0, own, "one"], ["Provider, to its first byte", own, first - own, "two"],
+      ["Provider, first byte to last", first, whole - first, "three"]]
+    : [["Gateway", 0, first, "one"], ["First byte to last", first, whole - first, "three"]];
+  return h("div", { class: "waterfall" }, rows.map(([label, start, took, tone]) => {
+    const mark = h("span", { class: tone });
+    mark.style.left = `${((100 * start) / whole).toFixed(2)}%`;
+    mark.style.width = `${((100 * Math.min(took, whole - start)) / whole).toFixed(2)}%`;
+    return [h("span", {}, label), h("div", { class: "track", "aria-hidden": "true" }, mark), h("span", { class: "num" }, ms(took))];
+  }));
+}
+
+function facts(call) {
+  const hidden = new Set(["at_s", "content", "id"]);
+  const rows = Object.entries(call).filter(([name, value]) => !hidden.has(name) && value !== "" && value !== null);
+  return h("dl", {}, rows.map(([name, value]) => [h("dt", {}, name.replaceAll("_", " ")), h("dd", {}, String(value))]));
+}
+
+async function show(row, tell) {
+  try {
+    const call = await get(`/admin/usage/calls/${encodeURIComponent(row.id)}`);
+    const dialog = h("dialog", { "aria-labelledby": "call-title", onclose: () => dialog.remove() },
+      h("h2", { id: "call-title" }, `Request ${call.id}`),
+      waterfall(call), facts(call),
+      call.content ? h("pre", {}, JSON.stringify(call.content, null, 2)) : null,
+      h("div", { class: "row end" }, h("button", { type: "button", onclick: () => dialog.close() }, "Close")));
+    document.getElementById("main").append(dialog);
+    dialog.showModal();
+  } catch (refused) {
+    tell(refused.message);
+  }
+}
+
+export function open(main) {
+  const { line, tell } = problemLine();
+  const inputs = Object.fromEntries(FILTERS.map(([name, , kind]) => [name, h("input", { type: kind || "text", spellcheck: "false" })]));
+  const older = h("button", { type: "button", onclick: () => look(last) }, "Older");
+  const newest = h("button", { type: "button", onclick: () => look(null) }, "Newest");
+  const box = h("div");
+  let last = null;
+  let turn = 0;
+
+  async function look(after) {
+    turn += 1;
+    const mine = turn;
+    const values = Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, input.value.trim()]));
+    try {
+      const page = await get(query("/admin/usage/calls", { ...values, limit: PAGE, after }));
+      if (mine !== turn) return;
+      tell("");
+      last = page.last_id;
+      older.disabled = !page.has_more;
+      newest.disabled = after === null;
+      fill(box, table("Newest first; choose one to see it over time", [
+        { label: "Request", get: (row) => row.id },
+        { label: "When", get: (row) => when(row.at) },
+        { label: "Status", get: (row) => state(row.status) },
+        { label: "Key", get: (row) => row.key },
+        { label: "Asked for", get: (row) => row.asked },
+        { label: "Answered by", get: (row) => (row.provider ? `${row.provider}/${row.model}` : "–") },
+        { label: "Source", get: (row) => row.cache },
+        { label: "Tokens", numeric: true, get: (row) => `${count(row.input_tokens)} / ${count(row.output_tokens)}` },
+        { label: "Time", numeric: true, get: (row) => ms(row.duration_ms) },
+        { label: "Cost", numeric: true, get: (row) => usd(row.cost_usd) },
+      ], page.data, { empty: "No request fits.", onchoose: (row) => show(row, tell) }));
+    } catch (refused) {
+      tell(refused.message);
+    }
+  }
+
+  const form = h("form", { class: "row", onsubmit: (event) => { event.preventDefault(); look(null); } },
+    FILTERS.map(([name, label]) => field(label, inputs[name])),
+    h("button", { class: "primary", type: "submit" }, "Search"));
+  main.append(line, panel("Search", form), panel("Requests", box, h("div", { class: "row end" }, newest, older)));
+  look(null);
+}

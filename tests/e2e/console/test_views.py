@@ -1,0 +1,217 @@
+"""The views of the console in a real browser: what can be done there, and what cannot be."""
+
+import re
+
+from playwright.async_api import Page, expect
+from tests.support.browser import Chromium
+from tests.support.console import ADMIN_KEY, APP_KEY, chat, sign_in, width_over
+from tests.support.gateway import Gateway
+from tests.support.waiting import eventually
+
+VIEWS = ("flow", "playground", "requests", "spend", "keys", "settings")
+NASTY = "<img src=x onerror=alert(1)>"
+
+
+async def ask(page: Page, prompt: str) -> None:
+    await expect(page.get_by_label("Model")).to_have_value("fast")
+    await page.get_by_label("Prompt", exact=True).fill(prompt)
+    await page.get_by_role("button", name="Send").click()
+
+
+def test_the_playground_streams_an_answer_and_tells_its_way(
+    browser: Chromium, watched: Gateway
+) -> None:
+    async def scenario(page: Page) -> None:
+        await sign_in(page, "playground")
+        answer = page.get_by_role("region", name="Answer").last
+        way = page.get_by_role("region", name="The way it came")
+        texts = []
+        for source in ("miss", "l1"):
+            await ask(page, "Why is the sky of the playground blue?")
+            await expect(way).to_contain_text(source)
+            await expect(answer).to_have_attribute("aria-busy", "false")
+            texts.append(await answer.inner_text())
+        assert texts[0]
+        assert texts[0] == texts[1]
+        await expect(way).to_contain_text("Tokens")
+
+    browser.see(watched.url, scenario)
+
+
+def test_the_playground_says_why_there_is_no_answer(browser: Chromium, watched: Gateway) -> None:
+    async def scenario(page: Page) -> None:
+        await sign_in(page, "playground")
+        await page.get_by_label("Model").evaluate("(e) => e.append(new Option('none-such'))")
+        await expect(page.get_by_label("Model")).to_have_value("fast")
+        await page.get_by_label("Model").select_option("none-such")
+        await page.get_by_label("Prompt", exact=True).fill("Hm?")
+        await page.get_by_role("button", name="Send").click()
+        await expect(page.get_by_role("alert").first).to_contain_text("none-such")
+
+    browser.see(watched.url, scenario, forgive="404")
+
+
+def test_a_request_is_found_and_shown_over_time(browser: Chromium, watched: Gateway) -> None:
+    async def scenario(page: Page) -> None:
+        await sign_in(page, "requests")
+        await page.get_by_label("Key").fill("shop-app")
+        await page.get_by_role("button", name="Search").click()
+        row = page.get_by_role("row", name=request_id)
+        await expect(row).to_contain_text("200")
+        await row.get_by_role("button").click()
+        dialog = page.get_by_role("dialog")
+        await expect(dialog).to_contain_text("Provider, to its first byte")
+        await expect(dialog).to_contain_text("gpt-4o-mini")
+        await page.keyboard.press("Escape")
+        await expect(dialog).to_have_count(0)
+        await page.get_by_label("Key").fill("nobody")
+        await page.get_by_role("button", name="Search").click()
+        await expect(page.get_by_text("No request fits.")).to_be_visible()
+
+    request_id = chat(watched, "How long is a request?").headers["x-request-id"]
+    in_ledger(watched, request_id)
+    browser.see(watched.url, scenario)
+
+
+def test_spend_is_told_by_key_and_by_day(browser: Chromium, watched: Gateway) -> None:
+    async def scenario(page: Page) -> None:
+        await sign_in(page, "spend")
+        await expect(page.get_by_role("row", name="shop-app").first).to_be_visible()
+        await page.get_by_label("By").select_option("day")
+        await expect(page.get_by_role("columnheader", name="Day")).to_be_visible()
+
+    in_ledger(watched, chat(watched, "What does a day cost?").headers["x-request-id"])
+    browser.see(watched.url, scenario)
+
+
+def test_a_key_is_made_rotated_and_revoked(browser: Chromium, watched: Gateway) -> None:
+    async def secret(page: Page) -> str:
+        dialog = page.get_by_role("dialog", name=re.compile("The key"))
+        key = await dialog.locator("[data-secret]").inner_text()
+        await dialog.get_by_role("button", name="Done").click()
+        await expect(page.locator("[data-secret]")).to_have_count(0)
+        return key
+
+    async def scenario(page: Page) -> tuple[str, str]:
+        await sign_in(page, "keys")
+        await page.get_by_label("Name", exact=True).fill("laptop")
+        await page.get_by_label("Tenant", exact=True).fill("acme")
+        await page.get_by_label("Requests a minute").fill("6000")
+        await page.get_by_role("button", name="Make a key").click()
+        first = await secret(page)
+        row = page.get_by_role("row", name="laptop")
+        await expect(row).to_contain_text("6,000 requests/min")
+        await row.get_by_role("button", name="Rotate").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Rotate").click()
+        second = await secret(page)
+        await row.get_by_role("button", name="Revoke").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Leave it").click()
+        await expect(row).to_contain_text("active")
+        chat(watched, "May a new key ask?", key=second)
+        await row.get_by_role("button", name="Revoke").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+        await expect(row).to_contain_text("revoked")
+        assert first not in await page.content()
+        return first, second
+
+    first, second = browser.see(watched.url, scenario)
+    assert first.startswith("hr-")
+    assert first != second
+    for key in (first, second):
+        headers = {"authorization": f"Bearer {key}"}
+        eventually(lambda h=headers: watched.get("/v1/models", headers=h).status == 401)  # type: ignore[misc]
+
+
+def test_settings_are_shown_without_secrets(browser: Chromium, watched: Gateway) -> None:
+    async def scenario(page: Page) -> str:
+        await sign_in(page, "settings")
+        await expect(page.get_by_role("row", name="keys[0].key")).to_contain_text("***")
+        await page.get_by_label("as usual").check()
+        await page.get_by_label("Search").fill("retry.tries")
+        await expect(page.get_by_role("row", name="tries_max")).to_contain_text("3")
+        await page.get_by_label("Search").fill("")
+        return await page.content()
+
+    content = browser.see(watched.url, scenario)
+    assert APP_KEY not in content
+    assert ADMIN_KEY not in content
+
+
+def test_what_outsiders_write_stays_text(browser: Chromium, watched: Gateway) -> None:
+    admin = {"authorization": f"Bearer {ADMIN_KEY}"}
+    made = watched.post("/admin/keys", {"name": NASTY, "tenant": NASTY}, headers=admin)
+    assert made.status == 200
+    question = {"model": f"sim/{NASTY}", "messages": [{"role": "user", "content": NASTY}]}
+    asked = {"authorization": f"Bearer {APP_KEY}"}
+    answer = watched.post("/v1/chat/completions", question, headers=asked)
+    in_ledger(watched, answer.headers["x-request-id"])
+
+    async def scenario(page: Page) -> None:
+        await sign_in(page, "keys")
+        await expect(page.get_by_role("row", name=NASTY).first).to_be_visible()
+        await page.goto("/ui#/spend")
+        await expect(page.get_by_text(NASTY).first).to_be_visible()
+        await page.goto("/ui#/flow")
+        await expect(page.get_by_text(NASTY).first).to_be_visible()
+        await page.goto("/ui#/requests")
+        await expect(page.get_by_text(NASTY).first).to_be_visible()
+        await page.get_by_role("row", name=NASTY).first.get_by_role("button").click()
+        await expect(page.get_by_role("dialog")).to_contain_text(NASTY)
+        await page.keyboard.press("Escape")
+        await page.goto("/ui#/playground")
+        await ask(page, NASTY)
+        await expect(page.get_by_role("region", name="The way it came")).to_contain_text("miss")
+        assert await page.locator("img").count() == 1  # the one of the brand
+
+    browser.see(watched.url, scenario)
+
+
+def test_a_policy_stops_what_text_could_not(browser: Chromium, watched: Gateway) -> None:
+    async def scenario(page: Page) -> bool:
+        await sign_in(page)
+        ran: bool = await page.evaluate(
+            """() => {
+                const script = document.createElement("script");
+                const policy = trustedTypes.createPolicy("test", {createScript: (text) => text});
+                script.text = policy.createScript("window.ran = true");
+                document.body.append(script);
+                return window.ran === true;
+            }"""
+        )
+        return ran
+
+    assert not browser.see(watched.url, scenario, forgive="Content Security Policy")
+
+
+def test_a_session_that_is_over_leads_back_to_the_door(browser: Chromium, watched: Gateway) -> None:
+    async def scenario(page: Page) -> None:
+        await sign_in(page)
+        await page.context.clear_cookies()
+        await page.get_by_label("Administrator's key").wait_for()
+        await expect(page.get_by_role("alert")).not_to_be_empty()
+
+    browser.see(watched.url, scenario, forgive="401")
+
+
+def test_every_view_fits_a_telephone_in_the_dark(browser: Chromium, watched: Gateway) -> None:
+    async def scenario(page: Page) -> dict[str, int]:
+        await sign_in(page)
+        over = {}
+        for view in VIEWS:
+            await page.goto(f"/ui#/{view}")
+            await expect(page.get_by_role("main").locator(".panel").first).to_be_visible()
+            await page.wait_for_load_state("networkidle")
+            over[view] = await width_over(page)
+        return over
+
+    over = browser.see(
+        watched.url, scenario, viewport={"width": 375, "height": 800}, color_scheme="dark"
+    )
+    assert not any(wide > 0 for wide in over.values()), over
+
+
+def in_ledger(gateway: Gateway, request_id: str) -> None:
+    """Wait until a call can be read."""
+    headers = {"authorization": f"Bearer {ADMIN_KEY}"}
+    path = f"/admin/usage/calls/{request_id}"
+    eventually(lambda: gateway.get(path, headers=headers).status == 200, 60)
