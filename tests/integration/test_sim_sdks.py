@@ -4,11 +4,13 @@ import base64
 import json
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 import anthropic
 import openai
 import pytest
 
+from headrace.sim.batch_api import BatchTerms
 from headrace.sim.options import SimOptions
 from headrace.sim.thread import ThreadedSim, running
 
@@ -211,3 +213,49 @@ def test_anthropic_errors_models_and_headers(claude: anthropic.Anthropic):
     raw = claude.messages.with_raw_response.create(model="c", max_tokens=9, messages=ASK)
     assert raw.headers["request-id"].startswith("req_")
     assert "anthropic-ratelimit-requests-reset" in raw.headers
+
+
+def test_batches_as_openai_has_them(gpt: openai.OpenAI, sim: ThreadedSim) -> None:
+    def line(name: str, model: str = "m") -> str:
+        body = {"model": model, "messages": ASK}
+        whole = {"custom_id": name, "method": "POST", "url": "/v1/chat/completions", "body": body}
+        return json.dumps(whole)
+
+    def begin(*lines: str) -> str:
+        content = "\n".join(lines).encode()
+        file = gpt.files.create(file=("a.jsonl", content), purpose="batch")
+        assert gpt.files.content(file.id).content == content
+        return gpt.batches.create(
+            input_file_id=file.id,
+            endpoint="/v1/chat/completions",
+            completion_window="24h",
+            metadata={"token": lines[0]},
+        ).id
+
+    def results(file_id: str | None) -> dict[str, dict[str, Any]]:
+        assert file_id is not None
+        told = map(json.loads, gpt.files.content(file_id).text.splitlines())
+        return {each["custom_id"]: each for each in told}
+
+    done = gpt.batches.retrieve(begin(line("a"), line("b", "no-such-model")))
+    assert done.request_counts is not None
+    assert (done.status, done.request_counts.completed) == ("completed", 1)
+    answer = gpt.chat.completions.create(model="m", messages=ASK)  # type: ignore[arg-type]
+    told = results(done.output_file_id)["a"]["response"]
+    assert told["body"]["choices"][0]["message"]["content"] == answer.choices[0].message.content
+    assert results(done.error_file_id)["b"]["response"]["status_code"] == 404
+
+    sim.batch_by(BatchTerms(delay_s=None, answered_max=1))
+    cancelled = begin(line("a"), line("b"))
+    assert gpt.batches.retrieve(cancelled).status == "in_progress"
+    assert gpt.batches.cancel(cancelled).status in ("cancelling", "cancelled")
+    assert list(results(gpt.batches.retrieve(cancelled).output_file_id)) == ["a"]
+
+    sim.batch_by(BatchTerms(ending="expired", answered_max=1))
+    expired = gpt.batches.retrieve(begin(line("a"), line("b")))
+    assert (expired.status, list(results(expired.output_file_id))) == ("expired", ["a"])
+    assert results(expired.error_file_id)["b"]["error"]["code"] == "batch_expired"
+
+    assert [each.id for each in gpt.batches.list(limit=1)] == [expired.id, cancelled, done.id]
+    sim.reset()
+    assert list(gpt.batches.list()) == []

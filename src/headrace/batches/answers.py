@@ -2,16 +2,18 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
 
 from headrace.batches.lines import ENDPOINTS, Line
 from headrace.batches.results import Result, Writing
+from headrace.batches.unanswered import HandoverFailed
 from headrace.batches.window import Window
 from headrace.errors import BudgetExceeded, HeadraceError
-from headrace.gateway.asking import Asker
+from headrace.gateway.asking import Asked, Asker
+from headrace.gateway.handing import Taker
 from headrace.identity.keys import Principal
 from headrace.model import Usage
 
@@ -127,9 +129,32 @@ class Answers:
                 await self._stopping.wait()
         return self._stopping.is_set()
 
+    async def handed(self, line: Line, taker: Taker, *, looks_up: bool) -> Reply:
+        """What comes of a line that `taker` sends on.
+
+        Args:
+            line: what is asked.
+            taker: who sends it on.
+            looks_up: whether a stored answer will do.
+
+        Raises:
+            HandoverFailed: the taker has no answer.
+        """
+        number = line.number
+        return await self._told(
+            self._asker.hand(
+                self._who, self._operation, line.body, taker, number, looks_up=looks_up
+            )
+        )
+
     async def _try(self, line: Line) -> Reply:
+        return await self._told(self._asker.ask(self._who, self._operation, line.body))
+
+    async def _told(self, asking: Awaitable[Asked]) -> Reply:
         try:
-            asked = await self._asker.ask(self._who, self._operation, line.body)
+            asked = await asking
+        except HandoverFailed:
+            raise
         except HeadraceError as error:
             body = self._asker.error_body(self._operation, error)
             is_final = isinstance(error, BudgetExceeded)

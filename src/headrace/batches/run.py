@@ -15,6 +15,7 @@ from headrace.batches.hold import Hold
 from headrace.batches.lines import LineFault
 from headrace.batches.nouns import Batch, Ending
 from headrace.batches.source import LineSource
+from headrace.batches.unanswered import Stopping
 from headrace.batches.work import Work
 from headrace.store.faults import StoreFault
 
@@ -54,6 +55,8 @@ class BatchRun:
                 await self._conclude(ending)
         except OSError as error:
             self._say_disk(error)
+        except Stopping:  # whoever goes on with it ends it
+            pass
         finally:
             watching.cancel()
             await self._work.close()

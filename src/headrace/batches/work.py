@@ -5,13 +5,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from headrace.batches.answers import Answers
+from headrace.batches.answers import Answers, Reply
 from headrace.batches.gear import Gear
+from headrace.batches.handed.handover import Handover
 from headrace.batches.journal import Journal
 from headrace.batches.lines import Line, LineFault
 from headrace.batches.nouns import PURPOSE_OUT, Batch, KeptFile
 from headrace.batches.results import Result, ResultFile, Totals, Writing
 from headrace.batches.source import LineSource
+from headrace.batches.unanswered import HandoverFailed
 from headrace.batches.window import Window
 
 _NUMBER_MAX: Final = 1_000_000  # of a line; what the settings allow
@@ -68,11 +70,22 @@ class Work:
             now_s=now_s,
             on_retry=gear.counts.retried,
         )
+        self._handover = Handover(
+            batch,
+            gear,
+            self.lines,
+            ask=self._answers.handed,
+            settle=self._settle_handed,
+            done=self._done,
+            may_write=may_write,
+        )
+        self._is_handing = False
 
     def stop(self) -> None:
         """Ask no more lines; those under way are waited for."""
         self._is_stopping = True
         self._answers.stop()
+        self._handover.stop()
 
     async def open(self) -> None:
         """Find out what is there already.
@@ -81,6 +94,7 @@ class Work:
             OSError: the files cannot be used.
         """
         self._source = LineSource(*self.lines)
+        await self._handover.open()
         output, errors = await asyncio.to_thread(self._recover)
         self._output, self._errors = output, errors
         self._journal = Journal(
@@ -99,13 +113,25 @@ class Work:
         Raises:
             OSError: the lines cannot be read.
         """
+        self._is_handing = self._handover.is_needed
         try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(self._concurrency):
-                    group.create_task(self._ask_lines())
+            await self._ask_by_all()
+            if self._is_handing and not self._is_stopping:
+                self._is_handing = False
+                assert self._source is not None  # noqa: S101  # it was opened
+                self._source.close()
+                self._source = LineSource(*self.lines)
+                await self._ask_by_all()  # what Batch APIs did not answer
         except* OSError as several:
             raise several.exceptions[0] from None
         return not self._is_stopping
+
+    async def _ask_by_all(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._concurrency):
+                group.create_task(self._ask_lines())
+            if self._is_handing:
+                group.create_task(self._handover.run())
 
     async def finish(self, *, is_expired: bool) -> None:
         """Bring all results to the disk.
@@ -116,6 +142,7 @@ class Work:
         if self._journal is None:
             await self.open()
         assert self._journal is not None  # noqa: S101  # it was opened
+        await self._handover.give_up()
         await self._journal.settle()
         if is_expired:
             await self._expire_rest(self._journal)
@@ -147,6 +174,7 @@ class Work:
 
     async def close(self) -> None:
         """Give up what is under way; what was answered is still written down."""
+        await self._handover.close()
         if self._journal is not None:
             await self._journal.close()
         if self._source is not None:
@@ -179,7 +207,9 @@ class Work:
     async def _settle(self, line: Line | LineFault) -> None:
         assert self._journal is not None  # noqa: S101  # it was opened
         number = line.line if isinstance(line, LineFault) else line.number
-        if self._done[number]:
+        if self._done[number] or (
+            self._is_handing and isinstance(line, Line) and self._handover.owns(line)
+        ):
             return
         if isinstance(line, LineFault):
             result = Result(self._refusal(line), is_good=False)
@@ -189,8 +219,28 @@ class Work:
             if self._is_stopping and not result.is_good:
                 return  # it may be the end of the gateway that speaks: a successor asks again
             self._gear.counts.ended("answered" if result.is_good else "failed")
+        await self._put(number, result)
+
+    async def _put(self, number: int, result: Result) -> None:
+        assert self._journal is not None  # noqa: S101  # it was opened
         self._done[number] = 1  # first: who is cancelled from here on has its result written
         await self._journal.put(result)
+
+    async def _settle_handed(self, line: Line, outcome: Reply | HandoverFailed) -> None:
+        """Put down what became of a line that was handed over; what is left of it is asked here."""
+        number, words = line.number, self._words
+        if isinstance(outcome, HandoverFailed):
+            if self._handover.leaves(line, outcome):
+                return
+            worded = words.failed(number, line.custom_id, outcome.code, outcome.message)
+            result = Result(worded, is_good=False)
+        else:
+            if outcome.may_change and self._handover.leaves(line):
+                return
+            worded = words.answered(number, line.custom_id, outcome.status, outcome.body)
+            result = Result(worded, outcome.is_good, outcome.usage)
+        self._gear.counts.ended("answered" if result.is_good else "failed")
+        await self._put(number, result)
 
     async def _expire_rest(self, journal: Journal) -> None:
         source = LineSource(*self.lines)

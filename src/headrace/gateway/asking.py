@@ -11,13 +11,16 @@ from headrace.dialects.base import Dialect, Operation
 from headrace.errors import HeadraceError
 from headrace.flow.scheduler import Priority
 from headrace.gateway.call import Call, Hints, Stopwatch, make_call
+from headrace.gateway.handing import HandedOrder, Taker
 from headrace.gateway.ledger.ledger import Ending
 from headrace.gateway.order import Order
 from headrace.gateway.pipeline import Pipeline
+from headrace.gateway.plan import Plan
 from headrace.gateway.reader import Source
 from headrace.gateway.waiter import Waiter
 from headrace.identity.keys import Principal
 from headrace.model import DialectName
+from headrace.routing.directory import Target
 
 _DIALECTS: Mapping[Operation, DialectName] = {Operation.MESSAGES: "anthropic"}
 
@@ -88,8 +91,58 @@ class Asker:
             HeadraceError: there is none. What a provider answers is an answer, whatever its status.
         """
         call = self._call(who, operation, Hints(priority=priority, deadline_s=deadline_s))
-        waiter, began_s = Waiter(), self._now_s()
-        order = Order(call, body, waiter, Stopwatch(self._now_s, began_s), asker_books=True)
+        waiter, watch = Waiter(), Stopwatch(self._now_s, self._now_s())
+        return await self._asked(Order(call, body, waiter, watch, asker_books=True), waiter)
+
+    async def hand(
+        self,
+        who: Principal,
+        operation: Operation,
+        body: bytes,
+        taker: Taker,
+        number: int,
+        *,
+        looks_up: bool,
+    ) -> Asked:
+        """The same, of a request that `taker` sends on, where it takes it.
+
+        It joins no call under way, and nobody joins it: it may take a day.
+
+        Args:
+            who: in whose name.
+            operation: what is asked of a provider.
+            body: the request, as a client would send it.
+            taker: who sends it on.
+            number: what the taker tells it by.
+            looks_up: whether a stored answer will do.
+
+        Raises:
+            HeadraceError: there is no answer.
+        """
+        hints = Hints(priority=Priority.BATCH, joins=False, looks_up=looks_up)
+        call = self._call(who, operation, hints)
+        waiter, watch = Waiter(), Stopwatch(self._now_s, self._now_s())
+        order = HandedOrder(call, body, waiter, watch, asker_books=True, taker=taker, number=number)
+        return await self._asked(order, waiter)
+
+    @property
+    def plan(self) -> Plan:
+        """What the settings say at the moment."""
+        return self._pipeline.plan
+
+    def target(self, operation: Operation, model: str) -> Target:
+        """Who is asked first for a model, before anything changes that.
+
+        Raises:
+            HeadraceError: nobody is.
+        """
+        dialect = self._dialects[_DIALECTS.get(operation, "openai")]
+        return self.plan.directory.resolve(model, dialect.name)[0]
+
+    # The inside.
+
+    async def _asked(self, order: Order, waiter: Waiter) -> Asked:
+        call, began_s = order.call, order.watch.began_s
         answer, how = None, _GIVEN_UP
         try:
             self._gather(order, waiter)
@@ -106,8 +159,6 @@ class Asker:
                 ledger.asked(call, waiter.source, answer, end)
         assert waiter.source is not None  # noqa: S101  # an answer has a source
         return Asked(answer, waiter.source)
-
-    # The inside.
 
     def _gather(self, order: Order, waiter: Waiter) -> None:
         """Let what is asked in this turn of the loop go through the pipeline together."""

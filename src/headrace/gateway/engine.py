@@ -32,6 +32,7 @@ from headrace.gateway.calls.wellness import Wellness
 from headrace.gateway.catalogue import Catalogue
 from headrace.gateway.embeds.merging import EmbedBatcher
 from headrace.gateway.flight import Sender
+from headrace.gateway.handing import Handing
 from headrace.gateway.pipeline import Pipeline
 from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.reader import Reader
@@ -130,7 +131,7 @@ class Engine:
             clock=clock,
             metrics=metrics,
             spawn=spawn,
-            sender=self._embeds,
+            sender=Handing(self._embeds),
             on_bug=on_bug,
             meanings=self.stock.meanings,
         )
@@ -335,7 +336,7 @@ class Engine:
     def _make_shedding(self) -> Shedding:
         return Shedding(
             self.settings.process,
-            self._embeds,
+            self.pipeline.sender,
             self._send_by,
             clock=self._clock,
             gauge=self.metrics.process_pressure,

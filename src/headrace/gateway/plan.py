@@ -22,12 +22,14 @@ class Lane(msgspec.Struct, frozen=True, eq=False, weakref=True):
     Attributes:
         scope: digest of what separates its answers from those of other providers.
         gates: what decides whether it is asked.
+        is_batch: whether it is the provider's own Batch API, which has prices of its own.
     """
 
     endpoint: Endpoint
     meter: ProviderMetrics
     scope: bytes
     gates: Gates
+    is_batch: bool = False
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -74,7 +76,8 @@ class Plan(msgspec.Struct, frozen=True):
         """What `model` costs at a provider, where that is known."""
         endpoint = lane.endpoint
         own = self.prices.get(f"{endpoint.name}/{model}")
-        return own or self.price_table.find(endpoint.name, endpoint.dialect.name, model)
+        price = own or self.price_table.find(endpoint.name, endpoint.dialect.name, model)
+        return price.batch if lane.is_batch and price is not None else price
 
     def worth_usd(self, answer: Answer) -> float:
         """What the next use of an answer saves, in US dollars, waiting included."""

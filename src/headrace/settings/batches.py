@@ -1,6 +1,6 @@
 """What can be set of files that callers send, and of batches."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -25,6 +25,27 @@ class FileSettings(msgspec.Struct, frozen=True, kw_only=True):
     bytes_max: FileBytes = 512 * 1024 * 1024
     tenant_bytes_max: FileBytes = 8 * 1024 * 1024 * 1024
     keep_s: KeepSeconds = 30 * 86_400.0
+
+
+class BatchApiSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Lines of batches that are handed to a provider's own Batch API.
+
+    Attributes:
+        fallback: what becomes of lines whose batch there has failed, or is gone: they are asked one
+            by one, at the full price, or fail.
+        lines_max: the largest batch that is handed over.
+        mb_max: the same, in MiB.
+        at_once: how many of one batch's may be under way.
+        poll_s: how often it is asked how far one is.
+        tries: how often it is tried to hand one over.
+    """
+
+    fallback: Literal["lines", "fail"] = "lines"
+    lines_max: Annotated[int, Meta(ge=1, le=50_000)] = 2_000
+    mb_max: Annotated[int, Meta(ge=1, le=200)] = 32
+    at_once: BatchesAtOnce = 4
+    poll_s: Annotated[float, Meta(ge=0.05, le=3600)] = 30.0
+    tries: Tries = 3
 
 
 class BatchesSettings(msgspec.Struct, frozen=True, kw_only=True):

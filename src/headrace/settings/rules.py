@@ -41,12 +41,7 @@ def apply_rules(reader: Reader) -> None:
             case ("models", *_), PriceSettings() | TierSettings() as price:
                 _check_price(reader, path, price)
             case ("providers", str()), ProviderSettings() as provider:
-                if provider.warm_connections > provider.connections_max:
-                    reader.complain(
-                        (*path, "warm_connections"),
-                        f"expected at most connections_max ({provider.connections_max})",
-                    )
-                _check_api_keys(reader, path, provider)
+                _check_provider(reader, path, provider)
             case ("providers", str(), "ca_file"), str(name):
                 _report(reader, path, authorities_problem(name))
             case (
@@ -169,6 +164,20 @@ def _check_api_keys(reader: Reader, path: Path, provider: ProviderSettings) -> N
             reader.complain((*place, "name"), f"the same name as api_keys[{same}]")
         if each.name is not None and each.name == each.key.reveal():
             reader.complain((*place, "name"), "the name is shown, and must not be the key itself")
+
+
+def _check_provider(reader: Reader, path: Path, provider: ProviderSettings) -> None:
+    if provider.warm_connections > provider.connections_max:
+        reader.complain(
+            (*path, "warm_connections"),
+            f"expected at most connections_max ({provider.connections_max})",
+        )
+    _check_api_keys(reader, path, provider)
+    if provider.batches is not None and provider.dialect != "openai":
+        reader.complain(
+            (*path, "batches"),
+            "only the Batch API of providers of the dialect openai is known",
+        )
 
 
 def _check_price(reader: Reader, path: Path, price: PriceSettings | TierSettings) -> None:

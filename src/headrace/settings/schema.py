@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from headrace.model import DialectName
 from headrace.settings import values
-from headrace.settings.batches import BatchesSettings, FileSettings
+from headrace.settings.batches import BatchApiSettings, BatchesSettings, FileSettings
 from headrace.settings.bounded import (
     BaseUrl,
     CorsOrigin,
@@ -110,6 +110,7 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
         http: which HTTP it is spoken to in; `auto` is what was measured to be better.
         marks: whether its prompts are marked; `auto`: where its documents say that they may be.
         quota: what it lets a key use in a minute; `None`: nothing is counted.
+        batches: how batches are handed to its own Batch API; `None`: they are not.
     """
 
     dialect: DialectName
@@ -130,6 +131,7 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
     http: Literal["auto", "1.1", "2"] = "auto"
     marks: Literal["auto", "on", "off"] = "auto"
     quota: QuotaSettings | None = None
+    batches: BatchApiSettings | None = None
     limit: LimitSettings = LimitSettings()
     retry: RetrySettings = RetrySettings()
     breaker: BreakerSettings = BreakerSettings()

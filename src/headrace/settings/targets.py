@@ -1,6 +1,6 @@
 """What can be set of targets: who is asked, after what failure the next, and who is passed over."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -51,6 +51,7 @@ class PriceSettings(msgspec.Struct, frozen=True, kw_only=True):
         cache_write: input that it wrote there; `None`: what input costs.
         cache_write_1h: input that it wrote there for an hour; `None`: what `cache_write` says.
         above: other prices for long prompts.
+        batch: what part of all this a call in the provider's Batch API costs.
     """
 
     input: float = 0.0
@@ -59,29 +60,28 @@ class PriceSettings(msgspec.Struct, frozen=True, kw_only=True):
     cache_write: float | None = None
     cache_write_1h: float | None = None
     above: tuple[TierSettings, ...] = ()
+    batch: Annotated[float, Meta(ge=0, le=1)] | None = None
 
     @property
     def price(self) -> Price:
         """The same, to be counted with."""
+        whole = self._times(1.0)
+        if self.batch is None:
+            return whole
+        return msgspec.structs.replace(whole, batch=self._times(self.batch))
+
+    def _times(self, share: float) -> Price:
         tiers = sorted(self.above, key=lambda tier: tier.tokens)
         return Price(
-            self.input,
-            self.output,
-            self.cached,
-            self.cache_write,
-            self.cache_write_1h,
-            tuple(
-                Tier(
-                    tier.input,
-                    tier.output,
-                    tier.cached,
-                    tier.cache_write,
-                    tier.cache_write_1h,
-                    above_tokens=tier.tokens,
-                )
-                for tier in tiers
-            ),
+            **_rates(self, share),
+            tiers=tuple(Tier(**_rates(tier, share), above_tokens=tier.tokens) for tier in tiers),
         )
+
+
+def _rates(told: PriceSettings | TierSettings, share: float) -> dict[str, Any]:
+    names = ("input", "output", "cached", "cache_write", "cache_write_1h")
+    rates = {name: getattr(told, name) for name in names}
+    return {name: rate if rate is None else rate * share for name, rate in rates.items()}
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -129,12 +129,14 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         parts = self._parts
+        path, _, query = self._url.decode("latin-1").partition("?")
         request = Request(
             self._parser.get_method().decode("latin-1"),
-            self._url.partition(b"?")[0].decode("latin-1"),
+            path,
             self._headers,
             parts[0] if len(parts) == 1 else b"".join(parts),
             self._parser.should_keep_alive(),
+            query,
         )
         self._url = b""
         self._headers = {}

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Callable
 
 from headrace.clock import SystemClock
+from headrace.sim.batch_api import BatchTerms
 from headrace.sim.faults import Fault, FaultKind
 from headrace.sim.http import Connection, Hub
 from headrace.sim.options import Limits, SimOptions
@@ -50,6 +51,10 @@ class SimServer:
             ValueError: one is below 1.
         """
         self._hub.service.limit(limits)
+
+    def batch_by(self, terms: BatchTerms) -> None:
+        """Have batches go by other terms."""
+        self._hub.service.batch_by(terms)
 
     def leap(self, shift: ClockShift) -> None:
         """Let the prompt cache's time leap ahead, where there is one."""

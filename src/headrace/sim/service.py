@@ -17,6 +17,7 @@ from headrace.errors import (
     Unauthenticated,
 )
 from headrace.sim import anthropic, openai, openai_more
+from headrace.sim.batch_api import BatchApi, BatchTerms
 from headrace.sim.cache import ReplyCache, WireCache
 from headrace.sim.faults import Fault, FaultKind, Script, ScriptBody
 from headrace.sim.options import Limits, SimOptions
@@ -25,6 +26,7 @@ from headrace.sim.play import Ending, Play, faulty, good, sized_head
 from headrace.sim.prefixes import ClockShift, PrefixStore, Shelf
 from headrace.sim.prompt import decode
 from headrace.sim.rate import Quota, RateBuckets
+from headrace.sim.refusals import Limited, Scripted
 from headrace.sim.reply import Grammar, Reply
 from headrace.sim.stats import Request, Stats
 from headrace.sim.text import seeded_fraction
@@ -37,6 +39,8 @@ _ANTHROPIC = anthropic.AnthropicGrammar()
 _MODELS = "/v1/models"
 _CONTROLS = frozenset((b"x-sim-tokens", b"x-sim-ttft-ms", b"x-sim-token-ms", b"x-sim-input-ms"))
 _REASONS: Mapping[int, bytes] = {status.value: status.phrase.encode() for status in http.HTTPStatus}
+
+_UNTOLD = Reply()
 
 Answering = Callable[[int, bytes, int | None, int, Shelf | None], Reply]
 
@@ -74,6 +78,7 @@ class Service:
         self._prefixes = PrefixStore(clock, options.seed) if options.prompt_cache else None
         self._plain = _is_plain(options)
         self._sequence = 0
+        self.batches = BatchApi(clock, self._answer_line)
         self._keys = frozenset(key.encode() for key in options.api_keys)
         self._bucket = self._new_bucket()
         self._idle_heads: dict[bytes, tuple[int, bytes]] = {}
@@ -81,6 +86,7 @@ class Service:
             "/_sim/reset": lambda _: self.reset(),
             "/_sim/script": lambda body: self.script.load(decode(body, ScriptBody).faults),
             "/_sim/limits": lambda body: self.limit(decode(body, Limits)),
+            "/_sim/batches": lambda body: self.batch_by(decode(body, BatchTerms)),
             "/_sim/clock": lambda body: self.leap(decode(body, ClockShift)),
         }
 
@@ -97,6 +103,7 @@ class Service:
         self.stats.reset()
         self._bucket = self._new_bucket()
         self._sequence = 0
+        self.batches.reset()
         if self._prefixes is not None:
             self._prefixes.clear()
 
@@ -104,6 +111,20 @@ class Service:
         """Let the prompt cache's time leap ahead, where there is one."""
         if self._prefixes is not None:
             self._prefixes.leap(shift)
+
+    def batch_by(self, terms: BatchTerms) -> None:
+        """Have batches go by other terms."""
+        self.batches.terms = terms
+
+    def _answer_line(self, path: str, body: bytes) -> bytes:
+        """The answer to a line of a batch, which costs no time."""
+        route = _ROUTES.get(path)
+        if route is None:
+            raise NotFound(f"Invalid URL (POST {path})", code="unknown_url")
+        reply = route.answer(self._options.seed, body, None, int(self._clock.wall_s()), None)
+        if reply.stream:
+            raise InvalidRequest("A line of a batch cannot be streamed.", param="stream")
+        return reply.body
 
     def limit(self, limits: Limits) -> None:
         """Go by other limits from now on.
@@ -160,12 +181,15 @@ class Service:
         try:
             _check_body(request)
             self._authenticate(request)
-            reply = self._reply(request)
+            is_kept = self.batches.serves(request.path)  # what is kept is only where no 500 is told
+            reply = _UNTOLD if is_kept else self._reply(request)
             model = reply.model
             fault = self.script.take(model=model, path=request.path, reused=reused)
             if fault is not None and fault.kind is FaultKind.STATUS:
                 self.stats.spoiled(fault.kind)
                 return self._status(fault, grammar, request_id)
+            if is_kept:
+                reply = self._of_batches(request)
             if fault is None:
                 quota = self._admit(reply)
             if self._prefixes is not None:
@@ -179,7 +203,8 @@ class Service:
         head = self._head(200, grammar, request_id, quota, pace)
         if fault is None:
             play = good(head, reply, pace)
-            self._keep(request, play, request_id, model)
+            if not is_kept:
+                self._keep(request, play, request_id, model)
             return play
         self.stats.spoiled(fault.kind)
         return faulty(fault, head, reply, pace)
@@ -210,6 +235,10 @@ class Service:
             if shelf is None:
                 self._cache.put(key, created_s, reply)
         return reply
+
+    def _of_batches(self, request: Request) -> Reply:
+        kind = request.headers.get(b"content-type", b"")
+        return self.batches.reply(request.method, request.path, request.query, kind, request.body)
 
     def _shelf(self, request: Request) -> Shelf | None:
         """What the caller's key may find in the prompt cache; with one, no answer is a repeat."""
@@ -242,7 +271,7 @@ class Service:
             quota = self._bucket.take(reply.charge)
             if quota.retry_after_s:
                 self.stats.refused()
-                raise _Limited(quota)
+                raise Limited(quota)
             if quota.tokens is not None:
                 self.stats.charged(reply.charge)
         rate = self._options.fail_rate
@@ -282,7 +311,7 @@ class Service:
     def _refusal(
         self, error: HeadraceError, grammar: Grammar, request_id: bytes, quota: Quota | None
     ) -> Play:
-        if isinstance(error, _Limited):
+        if isinstance(error, Limited):
             quota = error.quota
         head = self._head(error.status, grammar, request_id, quota, AT_ONCE)
         if error.retry_after_s is not None:
@@ -292,7 +321,7 @@ class Service:
         return Play((sized_head(head, len(body)) + body,), ending=ending)
 
     def _status(self, fault: Fault, grammar: Grammar, request_id: bytes) -> Play:
-        error = _Scripted("The simulator's script says so.", fault.status)
+        error = Scripted("The simulator's script says so.", fault.status)
         body = (
             grammar.error_body(error, request_id.decode())
             if fault.body is None
@@ -323,31 +352,6 @@ def _obeyed(order: Callable[[], None], body: bytes) -> tuple[int, bytes]:
     except InvalidRequest as error:
         return 400, _OPENAI.error_body(error, "")
     return 200, body
-
-
-class _Limited(RateLimited):
-    """The provider's own limit is reached; carries what its headers tell."""
-
-    default_code = "rate_limit_exceeded"
-
-    def __init__(self, quota: Quota) -> None:
-        kind, limit = "requests", quota.limit
-        if quota.tokens is not None and quota.tokens.retry_after_s:
-            kind, limit = "tokens", quota.tokens.limit
-        super().__init__(
-            f"Rate limit reached for {kind}: {limit} per minute. "
-            f"Please try again in {quota.retry_after_s:.3f}s.",
-            retry_after_s=quota.retry_after_s,
-        )
-        self.quota = quota
-
-
-class _Scripted(HeadraceError):
-    """An error whose status a script chose."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 def _is_plain(options: SimOptions) -> bool:

@@ -26,6 +26,7 @@ class Request(msgspec.Struct, frozen=True):
         headers: names in lower case; of a repeated header the last one.
         body: the bytes after any chunked framing is taken off.
         keep_alive: whether the connection may go on afterwards.
+        query: what follows the path, without its mark.
     """
 
     method: str
@@ -33,6 +34,7 @@ class Request(msgspec.Struct, frozen=True):
     headers: dict[bytes, bytes]
     body: bytes
     keep_alive: bool
+    query: str = ""
 
 
 class SeenRequest(msgspec.Struct, frozen=True):

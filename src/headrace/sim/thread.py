@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import TypeVar
 
+from headrace.sim.batch_api import BatchTerms
 from headrace.sim.faults import Fault
 from headrace.sim.options import Limits, SimOptions
 from headrace.sim.prefixes import ClockShift
@@ -47,6 +48,10 @@ class ThreadedSim:
             ValueError: one is below 1.
         """
         self._ask(lambda: self._server.limit(limits))
+
+    def batch_by(self, terms: BatchTerms) -> None:
+        """Have batches go by other terms."""
+        self._ask(lambda: self._server.batch_by(terms))
 
     def leap(self, ahead_s: float) -> None:
         """Let the prompt cache's time leap so many seconds ahead."""

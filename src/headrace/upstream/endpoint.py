@@ -129,7 +129,7 @@ class Endpoint:
             b"host: " + self._authority,
             b"accept-encoding: identity",
         ]
-        if method == b"POST":
+        if method == b"POST" and b"content-type" not in brought:
             lines.append(b"content-type: application/json")
         lines += [b"%b: %b" % pair for pair in headers]
         lines += [b"%b: %b" % pair for pair in theirs]

@@ -22,19 +22,29 @@ def sim() -> Iterator[ThreadedSim]:
 
 
 def settings(
-    sim_url: str, data_dir: Path, pace: dict[str, str] | None = None, **more: Any
+    sim_url: str,
+    data_dir: Path,
+    pace: dict[str, str] | None = None,
+    handed: dict[str, Any] | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
-    """A dear model `m`, and nothing that tries again but batches."""
+    """A dear model `m`, and nothing that tries again but batches.
+
+    Args:
+        handed: how lines are handed to the provider's Batch API; at half the price.
+    """
     provider = {
         "dialect": "openai",
         "base_url": f"{sim_url}/v1",
         "headers": pace or {},
         "retry": {"tries_max": 1},
         "breaker": {"enabled": False},
+        **({"batches": handed} if handed is not None else {}),
     }
+    price = {"input": 1000, "output": 1000, "batch": 0.5}
     return {
         "providers": {"sim": provider},
-        "models": {"m": {"targets": ["sim/m"], "price": {"input": 1000, "output": 1000}}},
+        "models": {"m": {"targets": ["sim/m"], "price": price}},
         "data_dir": str(data_dir),
         **more,
     }
@@ -46,10 +56,15 @@ def begin_gateway(sim: ThreadedSim, tmp_path: Path) -> Iterator[Begin]:
     with ExitStack() as stack:
         count = 0
 
-        def made(*, pace: dict[str, str] | None = None, **more: Any) -> Gateway:
+        def made(
+            *,
+            pace: dict[str, str] | None = None,
+            handed: dict[str, Any] | None = None,
+            **more: Any,
+        ) -> Gateway:
             nonlocal count
             count += 1
-            whole = settings(sim.url, tmp_path / "data", pace, **more)
+            whole = settings(sim.url, tmp_path / "data", pace, handed, **more)
             gateway = Gateway(tmp_path / f"gateway {count}", whole)
             stack.callback(gateway.kill)
             return gateway
