@@ -20,6 +20,7 @@ from tests.support.stores import Place
 from headrace.clock import ManualClock
 from headrace.store.faults import StoreFault, StoreLost
 from headrace.store.journal.journal import segment_paths
+from headrace.store.ledger import models
 from headrace.store.ledger.refused import look_aside, retry
 from headrace.store.ledger.row import ContentRow
 from headrace.store.ledger.shipper import BATCH_ROWS
@@ -252,6 +253,38 @@ def test_a_row_that_the_database_refuses_holds_up_no_other(place: Place, tmp_pat
         assert_sums(rows, await told(records, "days"))
         assert tally.stored == 30
         assert (retry(tmp_path), segment_paths(tmp_path)) == (0, [])
+
+    use(place, work)
+
+
+def test_names_that_callers_make_up_do_not_fill_the_sums(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "MODELS_MAX", 5)
+    monkeypatch.setattr(models, "_UNASKED", 3)
+
+    async def work(records: Records) -> None:
+        for part in range(3):  # each by a process that knows nothing of those before it
+            names = (f"made-up-{part}-{n}" for n in range(10))
+            calls = [call(100 * part + n, model=name) for n, name in enumerate(names)]
+            write_journal(tmp_path, [*calls, call(100 * part + 50, tenant="other")])
+            await shipper(tmp_path, records, Tally()).ship()
+        rows = await told(records, "calls")
+        assert len({row["model"] for row in rows if row["tenant"] == "app"}) == 30
+        for query in ("days", "months"):
+            groups = await told(records, query)
+            ours = {group["model"]: group["calls"] for group in groups if group["tenant"] == "app"}
+            assert len(ours) <= 5 + 2 * 3 + 1
+            assert (sum(ours.values()), ours["(other)"] >= 19) == (30, True)
+            assert {group["model"] for group in groups if group["tenant"] == "other"} == {
+                "gpt-4o-mini"
+            }
+        # Names that are told apart go on being so.
+        before = {row["model"]: row["calls"] for row in await told(records, "days")}
+        write_journal(tmp_path, [call(900, model="made-up-0-0")])
+        await shipper(tmp_path, records, Tally()).ship()
+        after = {row["model"]: row["calls"] for row in await told(records, "days")}
+        assert after == {**before, "made-up-0-0": before["made-up-0-0"] + 1}
 
     use(place, work)
 

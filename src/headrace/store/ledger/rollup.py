@@ -50,12 +50,12 @@ class Sums:
             | dict(zip(COUNTS, counts, strict=True))
             for (day, *names), counts in self._groups.items()
         )
-        return _merged(found, "day")
+        return merged(found, "day")
 
 
 def by_month(groups: Iterable[Mapping[str, Any]]) -> list[Group]:
     """The same for each month."""
-    return _merged(({"month": group["day"][:7], **group} for group in groups), "month")
+    return merged(({"month": group["day"][:7], **group} for group in groups), "month")
 
 
 def day_name(day: float) -> str:
@@ -84,15 +84,20 @@ def _add(counts: list[int], row: CallRow) -> None:
     counts[11] += row.upstream_us
 
 
-def _merged(groups: Iterable[Group], period: str) -> list[Group]:
-    """One group for each period and names, in their order."""
-    merged: dict[tuple[str, ...], Group] = {}
+def merged(groups: Iterable[Group], period: str) -> list[Group]:
+    """One group for each period and names, in their order.
+
+    Args:
+        groups: of a day or a month each.
+        period: `day` or `month`.
+    """
+    found: dict[tuple[str, ...], Group] = {}
     for group in groups:
         key = (group[period], *(group[name] for name in NAMES))
-        held = merged.get(key)
+        held = found.get(key)
         if held is None:
-            merged[key] = {name: group[name] for name in (period, *NAMES, *COUNTS)}
+            found[key] = {name: group[name] for name in (period, *NAMES, *COUNTS)}
             continue
         for name in COUNTS:
             held[name] += group[name]
-    return [merged[key] for key in sorted(merged)]
+    return [found[key] for key in sorted(found)]

@@ -22,6 +22,7 @@ from headrace.store.journal.frames import Portion
 from headrace.store.journal.journal import folder_bytes, segment_paths
 from headrace.store.journal.segment import START, NotASegment, SegmentReader
 from headrace.store.ledger.batch import Batch, BatchMaker, Values
+from headrace.store.ledger.models import Models
 from headrace.store.ledger.refused import put_aside
 from headrace.store.ledger.retention import Retention
 from headrace.store.records.records import Records, Step
@@ -84,6 +85,7 @@ class Shipper:
         self._folder = folder
         self._records = records
         self._retention = retention
+        self._models = Models(records)
         self._clock = clock
         self._say = say
         self._counts = counts
@@ -238,6 +240,7 @@ class Shipper:
     async def _store(self, reading: "_Reading", portion: Portion, batch: Batch) -> None:
         """Store a batch, unless that was done already."""
         await self._retention.make_room(batch, self._clock.wall_s())
+        batch = await self._models.bound(batch)
         try:
             add = Step("ledger.add_calls", batch.calls)
             held = await self._write(reading, portion, batch, add)

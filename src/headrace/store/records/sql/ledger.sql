@@ -222,6 +222,16 @@ ON CONFLICT (month, tenant, key_name, model, provider, cache, intent, purpose) D
     duration_us = held.duration_us + excluded.duration_us,
     upstream_us = held.upstream_us + excluded.upstream_us;
 
+-- name: models_of_day
+-- for: which models the sums of a tenant's day tell apart, before there are too many
+SELECT DISTINCT model FROM headrace_usage_daily
+WHERE day = CAST(:period AS TEXT) AND tenant = CAST(:tenant AS TEXT) LIMIT :limit;
+
+-- name: models_of_month
+-- for: the same of a month
+SELECT DISTINCT model FROM headrace_usage_monthly
+WHERE month = CAST(:period AS TEXT) AND tenant = CAST(:tenant AS TEXT) LIMIT :limit;
+
 -- name: usage_by_day
 -- for: what calls of some days came to, told apart by whatever is wanted
 -- index: headrace_usage_daily_pkey
