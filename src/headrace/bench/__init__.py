@@ -10,7 +10,11 @@ if TYPE_CHECKING:
     from headrace.bench.statistics.blocks import Turn, paired_blocks
     from headrace.bench.statistics.comparison import compare, compare_all
     from headrace.bench.statistics.figures import Interval
+    from headrace.bench.statistics.multiple import benjamini_hochberg, holm
+    from headrace.bench.statistics.power import detectable, power_of, runs_needed
+    from headrace.bench.statistics.quantiles import quantile, quantile_interval, shift_function
     from headrace.bench.statistics.question import Comparison, Estimate, Question
+    from headrace.bench.statistics.series import change_points, effective_size, trend
 
 __all__ = (
     "Comparison",
@@ -18,15 +22,30 @@ __all__ = (
     "Interval",
     "Question",
     "Turn",
+    "benjamini_hochberg",
+    "change_points",
     "compare",
     "compare_all",
+    "detectable",
+    "effective_size",
+    "holm",
     "paired_blocks",
+    "power_of",
+    "quantile",
+    "quantile_interval",
+    "runs_needed",
+    "shift_function",
+    "trend",
 )
 
 _HOMES: Final = (
     ("statistics.blocks", ("Turn", "paired_blocks")),
     ("statistics.comparison", ("compare", "compare_all")),
     ("statistics.figures", ("Interval",)),
+    ("statistics.multiple", ("benjamini_hochberg", "holm")),
+    ("statistics.power", ("detectable", "power_of", "runs_needed")),
+    ("statistics.quantiles", ("quantile", "quantile_interval", "shift_function")),
+    ("statistics.series", ("change_points", "effective_size", "trend")),
     ("statistics.question", ("Comparison", "Estimate", "Question")),
 )
 """Where public names live."""
