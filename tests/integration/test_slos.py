@@ -41,3 +41,20 @@ def test_what_fails_uses_the_budget_up(tmp_path: Path) -> None:
             assert told(gateway)["burn_rates"]["5m"] == 10
             name = 'headrace_slo_burn_rate{slo="1",window="5m"}'
             assert eventually(lambda: gateway.metrics().get(name)) == pytest.approx(10)
+
+
+def test_only_streams_are_timed_until_they_begin(tmp_path: Path) -> None:
+    with running(SimOptions()) as sim:
+        provider = {"dialect": "openai", "base_url": f"{sim.url}/v1"}
+        with Gateway(tmp_path / "gateway", {"providers": {"sim": provider}}) as gateway:
+            assert gateway.post(OPENAI.path, OPENAI.document("m", seed=1)).status == 200
+            assert gateway.post(OPENAI.path, OPENAI.document("m", stream=True)).status == 200
+            name = 'headrace_stream_start_seconds_count{route="chat"}'
+            # Booked in the order in which they were answered: the stream is the last.
+            assert eventually(lambda: gateway.metrics().get(name)) == 1
+            durations = {
+                each: value
+                for each, value in gateway.metrics().items()
+                if each.startswith('headrace_request_duration_seconds_count{route="chat"')
+            }
+            assert sum(durations.values()) == 2
