@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 Result = TypeVar("Result")
 Scenario = Callable[[Page], Awaitable[Result]]
@@ -85,6 +85,7 @@ def chromium() -> Iterator[Chromium]:
         return asyncio.run_coroutine_threadsafe(work, loop).result()
 
     async def start() -> tuple[Any, Browser]:
+        expect.set_options(timeout=PATIENCE_MS)  # five seconds otherwise
         driver = await async_playwright().start()
         browser = await driver.chromium.launch(
             executable_path=find_chromium(), args=list(_ARGUMENTS), timeout=PATIENCE_MS

@@ -27,6 +27,10 @@ def test_numbers_move_while_requests_come(browser: Chromium, watched: Gateway) -
         await expect(chart).to_be_visible()
         row = page.get_by_role("row", name="sim")
         await expect(row).to_contain_text("well")
+        level = page.get_by_role("row", name="up no answers yet").or_(
+            page.get_by_role("row", name="up kept")
+        )
+        await expect(level).to_contain_text("90.0 %")
 
     before = asked()
     browser.see(watched.url, scenario)

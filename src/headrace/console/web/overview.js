@@ -4,6 +4,7 @@ import { badge, fill, h, panel, table } from "./dom.js";
 import { get, query } from "./api.js";
 import { bar, lineChart, sparkline } from "./charts.js";
 import { count, ms, NONE, rate, share, usd } from "./format.js";
+import { levels } from "./levels.js";
 import { every, problemLine } from "./polling.js";
 
 const KEPT = 300;
@@ -102,13 +103,15 @@ export function open(main) {
     first: lineChart("Time to the first byte", ms),
     hits: lineChart("Cache hit rate", share, { top: 1, area: true }),
   };
-  const tables = { savings: panel("Saved by tier"), answers: panel("Answers"), providers: panel("Providers") };
+  const tables = { savings: panel("Saved by tier"), answers: panel("Answers"), levels: panel("Service levels"), providers: panel("Providers") };
   const { line, tell } = problemLine();
   const facts = h("p", { class: "quiet facts" }, "Looking …");
   main.append(line, facts,
     h("div", { class: "cards" }, Object.values(cards).map((each) => each.element)),
     h("div", { class: "grid-2" }, Object.values(charts).map((each) => each.element)),
-    h("div", { class: "grid-2" }, tables.savings, tables.answers), tables.providers);
+    h("div", { class: "grid-2" }, tables.savings, tables.answers), tables.levels, tables.providers);
+  const ofLevels = problemLine();
+  tables.levels.append(ofLevels.line);
   let points = [];
 
   function show(told) {
@@ -143,9 +146,14 @@ export function open(main) {
     else box.append(content);
   }
 
-  return every(2, async (signal) => {
+  const endLevels = every(10, async (signal) => replace(tables.levels, levels(await get("/admin/slos", signal))), ofLevels.tell);
+  const endNumbers = every(2, async (signal) => {
     const told = await get(query("/admin/overview", { after: points.at(-1)?.at }), signal);
     points = [...points, ...told.series].slice(-KEPT);
     show(told);
   }, tell);
+  return () => {
+    endLevels();
+    endNumbers();
+  };
 }

@@ -1,0 +1,36 @@
+// Declared service levels: what is left of their budgets, and how fast they burn.
+
+import { badge, table } from "./dom.js";
+import { count, ms, share } from "./format.js";
+import { bar } from "./charts.js";
+
+// The burn rates that are worth waking somebody, and worth a look, over two windows each.
+const FAST = 14.4;
+const SLOW = 6;
+
+function state(level) {
+  const { "5m": now, "1h": hour, "6h": long } = level.burn_rates;
+  if (now >= FAST && hour >= FAST) return badge("burning fast", "bad");
+  if (level.budget_left <= 0) return badge("used up", "bad");
+  if (hour >= SLOW && long >= SLOW) return badge("burning", "warn");
+  return level.answers ? badge("kept", "good") : badge("no answers yet");
+}
+
+function burn(rate) {
+  return typeof rate === "number" ? `${rate.toFixed(1)}×` : "–";
+}
+
+export function levels(told) {
+  return table("Of what was counted since the worker that tells it began; a burn of 1× lasts for the whole window", [
+    { label: "Level", get: (level) => level.name },
+    { label: "State", get: state },
+    { label: "Good is", get: (level) => (level.kind === "availability" ? "no 5xx" : `${level.kind.replaceAll("_", " ")} ≤ ${ms(level.threshold_ms)}`) },
+    { label: "Objective", numeric: true, get: (level) => share(level.objective) },
+    { label: "Bad", numeric: true, get: (level) => `${count(level.bad)} of ${count(level.answers)}` },
+    { label: "Burn 5 min", numeric: true, get: (level) => burn(level.burn_rates["5m"]) },
+    { label: "1 h", numeric: true, get: (level) => burn(level.burn_rates["1h"]) },
+    { label: "6 h", numeric: true, get: (level) => burn(level.burn_rates["6h"]) },
+    { label: "Budget left", numeric: true, get: (level) => share(Math.max(0, level.budget_left)) },
+    { label: "", get: (level) => bar(level.budget_left, level.budget_left > 0.25 ? "one" : "three") },
+  ], told.data, { empty: "No service levels are declared." });
+}
