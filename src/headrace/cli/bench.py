@@ -109,3 +109,62 @@ def load(
             is_consented=i_may_load_this_host,
         ),
     )
+
+
+@app.command(epilog="Example:  headrace bench run baseline --short")
+def run(
+    plan: Annotated[
+        str, typer.Argument(help="baseline, stress, spike, soak, or a file", metavar="PLAN")
+    ],
+    *,
+    short: Annotated[bool, typer.Option("--short", help="The plan's short form.")] = False,
+    time: Annotated[
+        float | None, typer.Option(help="Factor of the phases' time.", min=0.0001, max=1)
+    ] = None,
+    users: Annotated[
+        float | None, typer.Option(help="Factor of the phases' users.", min=0.0001, max=1)
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="In place of the plan's.", min=0)] = None,
+    url: Annotated[
+        str | None, typer.Option(help="The target: http://HOST:PORT; without, one is started.")
+    ] = None,
+    workers: Workers = 1,
+    spin: Spin = False,
+    out: Out = None,
+    rows: Rows = 10_000,
+    pid: Pid = None,
+    api_key_env: KeyVariable = None,
+    i_may_load_this_host: Consent = False,
+) -> None:
+    """Run a plan of phases, and say whether each kept what it has to keep.
+
+    Without --url it starts a simulated provider and a gateway before it, on
+    this machine, and watches the gateway's memory and CPU time too.
+    """
+    from headrace.cli import bench_plan, bench_run
+
+    bench_plan.run(
+        bench_plan.PlanWish(plan=plan, short=short, time=time, users=users, seed=seed),
+        bench_run.RunWish(
+            url=url,
+            workers=workers,
+            spin=spin,
+            out=out,
+            rows=rows,
+            pid=pid,
+            api_key_env=api_key_env,
+            is_consented=i_may_load_this_host,
+        ),
+    )
+
+
+@app.command(epilog="Example:  headrace bench plan spike > mine.yaml")
+def plan(
+    name: Annotated[str, typer.Argument(help="baseline, stress, spike, soak, or a file")],
+    *,
+    short: Annotated[bool, typer.Option("--short", help="The plan's short form.")] = False,
+) -> None:
+    """Print a plan, to read or to write your own from."""
+    from headrace.cli import bench_plan
+
+    bench_plan.tell(bench_plan.PlanWish(plan=name, short=short, time=None, users=None, seed=None))

@@ -94,7 +94,7 @@ def show(console: Console, record: RunRecord) -> None:
 
 def _figures(record: RunRecord) -> Table:
     table = Table(title=f"{record.name} on {record.target}, seed {record.seed}; times in ms")
-    table.add_column("phase")
+    table.add_column("phase", no_wrap=True)
     for name in ("sent", "failed", "ok/s", "good/s", "hits", "p50", "p95", "p99", "max"):
         table.add_column(name, justify="right", no_wrap=True)
     for name in ("TTFT p50", "TTFT p95", "TPOT p50", "lag p99"):

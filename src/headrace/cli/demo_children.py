@@ -34,6 +34,11 @@ class Child:
         self._words: collections.deque[str] = collections.deque(maxlen=_LAST_WORDS_MAX)
         self._url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
     async def url(self) -> str:
         """Where it listens, as soon as it does.
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -30,7 +31,6 @@ from headrace.errors import HeadraceError
 WORKERS_MAX: Final = 64
 _BEGIN_AFTER_S: Final = 0.3
 _END_TIMEOUT_S: Final = 10.0
-_LOOPBACK: Final = ("127.", "localhost", "[::1]")
 
 
 class WorkerLost(HeadraceError):
@@ -71,7 +71,7 @@ class Target(msgspec.Struct, frozen=True):
             raise PlanInvalid(f"{url}: give http://HOST:PORT; TLS is not spoken by the client.")
         if parts.path not in {"", "/", "/v1", "/v1/"} or parts.query or parts.username:
             raise PlanInvalid(f"{url}: give http://HOST:PORT, without a path of its own.")
-        is_here = parts.netloc.startswith(_LOOPBACK)
+        is_here = _is_loopback(parts.hostname)
         if not (is_here or is_consented):
             raise PlanInvalid(
                 f"{parts.hostname} is not this machine: load is sent elsewhere only with "
@@ -187,6 +187,14 @@ class Crew:
                 return message
             if isinstance(message, Progress):
                 self._on_progress(number, message)
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether a name or an address can be no other machine."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 async def _receive(process: asyncio.subprocess.Process) -> FromWorker:

@@ -48,6 +48,11 @@ class OpenLoop:
         self._handle: asyncio.Handle | None = None
         self._turn()
 
+    @property
+    def is_done(self) -> bool:
+        """Whether everything was sent."""
+        return self._next >= len(self._times)
+
     def stop(self) -> None:
         """Send no more."""
         if self._handle is not None:
@@ -104,6 +109,11 @@ class ClosedLoop:
         self._next = 0
         self._loop = asyncio.get_running_loop()
         self._loop.call_later(max(0.0, start_s - self._now_s()), self._begin, users)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nobody asks any more."""
+        return self._now_s() >= self._end_s
 
     def stop(self) -> None:
         """Ask no more."""

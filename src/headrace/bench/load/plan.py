@@ -7,6 +7,7 @@ import msgspec
 
 REQUESTS_MAX: Final = 2_000_000
 PHASES_MAX: Final = 50
+SLOPE_SECONDS_LEAST: Final = 300.0
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
@@ -111,7 +112,7 @@ class Workload(_Strict, frozen=True):
         popular: prompts that are asked again and again.
         zipf: exponent of their popularity.
         prompt_tokens: length of a prompt, about.
-        output_tokens: asked for at most.
+        output_tokens: at most, if set. Answers cut by it are not stored by a gateway that knows.
     """
 
     mix: Mix = Mix()
@@ -121,7 +122,7 @@ class Workload(_Strict, frozen=True):
     popular: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 50
     zipf: Annotated[float, msgspec.Meta(ge=0, le=5)] = 0.9
     prompt_tokens: Tokens = 60
-    output_tokens: Tokens = 16
+    output_tokens: Tokens | None = None
 
 
 class Good(_Strict, frozen=True):
@@ -211,6 +212,7 @@ class Plan(_Strict, frozen=True, kw_only=True):
         about: what it is for.
         seed: the same makes the same schedule and the same prompts.
         sim_profile: of the simulated provider, where the run starts its own.
+        sim_tokens: length of that one's answers.
         phases: one after the other, without a pause.
         workload: what is asked.
         good: what a good request is.
@@ -223,6 +225,7 @@ class Plan(_Strict, frozen=True, kw_only=True):
     about: str = ""
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 1
     sim_profile: Literal["instant", "fast", "real"] = "real"
+    sim_tokens: Tokens = 16
     phases: Annotated[tuple[Phase, ...], msgspec.Meta(min_length=1, max_length=PHASES_MAX)]
     workload: Workload = Workload()
     good: Good = Good()
@@ -241,7 +244,10 @@ class Plan(_Strict, frozen=True, kw_only=True):
 
 
 def scaled(plan: Plan, time: float, users: float) -> Plan:
-    """The same plan, shorter or with fewer users; what it has to keep stays, but for throughput.
+    """The same plan, shorter or with fewer users.
+
+    What it has to keep stays, but for throughput, which is scaled, and for the slope of memory,
+    which is left out where the phase becomes shorter than five minutes: it could not be told.
 
     Args:
         plan: the full one.
@@ -250,13 +256,15 @@ def scaled(plan: Plan, time: float, users: float) -> Plan:
     """
 
     def phase(full: Phase) -> Phase:
-        throughput = full.slo.throughput_per_s
+        throughput, seconds = full.slo.throughput_per_s, full.seconds * time
         slo = msgspec.structs.replace(
-            full.slo, throughput_per_s=throughput * users if throughput else None
+            full.slo,
+            throughput_per_s=throughput * users if throughput else None,
+            rss_mb_per_min=full.slo.rss_mb_per_min if seconds >= SLOPE_SECONDS_LEAST else None,
         )
         return msgspec.structs.replace(
             full,
-            seconds=full.seconds * time,
+            seconds=seconds,
             users=max(1, round(full.users * users)),
             slo=slo,
         )

@@ -256,9 +256,11 @@ def _void(
         return None
     if lag_ms <= lag_share * latency_ms:
         return None
+    of_lag = "p99" if lag.p99_ms is not None else "max"
+    of_latency = "p99" if e2e.p99_ms is not None else "max"
     return (
-        f"the client was late: lag p99 {lag_ms:.2f} ms, more than {lag_share:.0%} of the latency "
-        f"p99 of {latency_ms:.2f} ms"
+        f"the client was late: lag {of_lag} {lag_ms:.2f} ms, more than {lag_share:.0%} of the "
+        f"latency {of_latency} of {latency_ms:.2f} ms"
     )
 
 

@@ -116,7 +116,8 @@ class Worker:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._tallies: list[Tally] = []
-        self._current: OpenLoop | ClosedLoop | None = None
+        # Of every phase that began: one that is late is late, and still sends what is due.
+        self._loops: list[OpenLoop | ClosedLoop] = []
         self._pool: Pool | None = None
         self._ended = asyncio.Event()
         self._drained = asyncio.Event()
@@ -156,16 +157,14 @@ class Worker:
 
     def stop(self) -> None:
         """End before the end."""
-        if self._current is not None:
-            self._current.stop()
+        for loop in self._loops:
+            loop.stop()
         self._ended.set()
 
     def _at(self, when_s: float, function: Callable[..., None], *args: object) -> asyncio.Handle:
         return self._loop.call_later(max(0.0, when_s - self._clock.monotonic_s()), function, *args)
 
     def _begin(self, number: int, start_s: float) -> None:
-        if self._current is not None:
-            self._current.stop()
         phase, share, job = self._plan.phases[number], self._shares[number], self._job
         seed = self._plan.seed * 7919 + number * 101 + job.worker
         self._tallies.append(
@@ -181,35 +180,44 @@ class Worker:
             pool.send(Call(number, kind, request, intended_s, phase.timeout_s))
 
         if share.times is not None:
-            self._current = OpenLoop(
-                share.times, share.make, start_s, send, self._clock, spins=job.spins
+            self._loops.append(
+                OpenLoop(share.times, share.make, start_s, send, self._clock, spins=job.spins)
             )
             return
         assert isinstance(phase.arrivals, Closed)  # noqa: S101  # the others have times
-        self._current = ClosedLoop(
-            len(mine),
-            phase.arrivals.think_s,
-            share.make,
-            start_s,
-            start_s + phase.seconds,
-            send,
-            self._clock,
+        self._loops.append(
+            ClosedLoop(
+                len(mine),
+                phase.arrivals.think_s,
+                share.make,
+                start_s,
+                start_s + phase.seconds,
+                send,
+                self._clock,
+            )
         )
 
     def _finish(self) -> None:
         self._is_whole = True
-        self.stop()
+        for loop in self._loops:
+            if isinstance(loop, ClosedLoop):
+                loop.stop()  # it has no schedule of which anything could be left
+        self._ended.set()
 
     async def _drain(self) -> None:
         """Let what is under way end: in its own time, or, after a stop, within moments."""
         assert self._pool is not None  # noqa: S101
-        if self._pool.in_flight == 0:
+        if self._is_drained():
             return
         try:
             async with asyncio.timeout(None if self._is_whole else _GRACE_S):
                 await self._drained.wait()
         except TimeoutError:
             return
+
+    def _is_drained(self) -> bool:
+        in_flight = self._pool.in_flight if self._pool else 0
+        return in_flight == 0 and all(loop.is_done for loop in self._loops)
 
     def _on_tokens(self, call: Call, _count: int, now_s: float) -> None:
         if call.last_s is not None:
@@ -224,12 +232,13 @@ class Worker:
             self._recent.add(call.ended_s - call.intended_s)
         elif call.phase == len(self._tallies) - 1:
             self._failed += 1
-        if isinstance(self._current, ClosedLoop) and call.phase == len(self._tallies) - 1:
-            self._current.answered(call)
+        loop = self._loops[call.phase]
+        if isinstance(loop, ClosedLoop):
+            loop.answered(call)
         if tally.down_s >= DOWN_LEAST_S and self._plan.when_down == "end":
             self._is_down = True
             self.stop()
-        if self._ended.is_set() and self._pool is not None and self._pool.in_flight == 0:
+        if self._ended.is_set() and self._is_drained():
             self._drained.set()
 
     def _report(self) -> None:

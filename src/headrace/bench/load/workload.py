@@ -104,7 +104,7 @@ class Requests:
         """The request of a line of a trace, as a streamed chat."""
         return self._encode(KINDS.index("stream"), prompt_of(row), max(1, row.output_length))
 
-    def _encode(self, kind: int, text: str, output_tokens: int) -> bytes:
+    def _encode(self, kind: int, text: str, output_tokens: int | None) -> bytes:
         document: dict[str, object]
         if KINDS[kind] == "embeddings":
             document = {"model": self._workload.embedding_model, "input": text}
@@ -112,8 +112,9 @@ class Requests:
             document = {
                 "model": self._workload.model,
                 "messages": [{"role": "user", "content": text}],
-                "max_tokens": output_tokens,
             }
+            if output_tokens is not None:
+                document["max_tokens"] = output_tokens
             if KINDS[kind] == "stream":
                 document["stream"] = True
         body = msgspec.json.encode(document)

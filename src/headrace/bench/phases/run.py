@@ -1,6 +1,5 @@
 """A run as a whole: a crew, what it counted, what a target's processes took, and the record."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -85,7 +84,6 @@ class Run:
         self._on_now = on_now
         self._latest: dict[int, Progress] = {}
         self._start_s = 0.0
-        self._is_stopped = False
         self._watch = Watch(terms.pid, clock)
         self._crew = Crew(
             plan,
@@ -99,7 +97,6 @@ class Run:
 
     def stop(self) -> None:
         """End before the end; `whole` then returns what there is."""
-        self._is_stopped = True
         self._crew.stop()
 
     async def whole(self) -> RunRecord:
@@ -110,10 +107,11 @@ class Run:
             WorkerLost: a process that loads ended before its time.
         """
         started_at, environment = self._clock.wall_s(), Environment.here()
-        async with asyncio.TaskGroup() as group:
-            watching = group.create_task(self._watch.keep())
+        self._watch.start()
+        try:
             results = await self._crew.run(self._started)
-            watching.cancel()
+        finally:
+            self._watch.stop()
         phases = self._phases(results)
         voids = [f"{p.phase.name}: {p.summary.void}" for p in phases if p.summary.void]
         return RunRecord(

@@ -29,20 +29,24 @@ class Watch:
         self._pid = pid
         self._clock = clock
         self._every_s = _EVERY_S
+        self._timer: asyncio.TimerHandle | None = None
         self.readings: list[Reading] = []
 
-    async def keep(self) -> None:
-        """Read until the process is gone, or this is cancelled."""
-        while self._pid is not None:
-            taken = tree(self._pid)
-            if taken is None:
-                return
-            rss_mb, cpu_s = taken
-            self.readings.append(Reading(self._clock.monotonic_s(), rss_mb, cpu_s))
-            if len(self.readings) >= _READINGS_MAX:
-                del self.readings[1::2]
-                self._every_s *= 2
-            await asyncio.sleep(self._every_s)
+    def start(self) -> None:
+        """Read now and then, until the process is gone or `stop` is called."""
+        taken = None if self._pid is None else tree(self._pid)
+        if taken is None:
+            return
+        self.readings.append(Reading(self._clock.monotonic_s(), *taken))
+        if len(self.readings) >= _READINGS_MAX:
+            del self.readings[1::2]
+            self._every_s *= 2
+        self._timer = asyncio.get_running_loop().call_later(self._every_s, self.start)
+
+    def stop(self) -> None:
+        """Read no more."""
+        if self._timer is not None:
+            self._timer.cancel()
 
 
 def tree(pid: int) -> tuple[float, float] | None:

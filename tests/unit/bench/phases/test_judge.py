@@ -1,0 +1,139 @@
+"""Verdicts: what is kept, what is broken, and what nobody can know."""
+
+import pytest
+from tests.support.benching import make_phase
+
+from headrace.bench.load.plan import Slo
+from headrace.bench.load.summary import Point, Quantiles, Summary
+from headrace.bench.load.tally import Outage
+from headrace.bench.phases.judge import judge
+from headrace.bench.records import PhaseRecord, Reading, Verdict
+
+
+def summary(**fields: object) -> Summary:
+    usual = Quantiles(count=1000, p50_ms=10.0, p95_ms=50.0, p99_ms=90.0, max_ms=99.0)
+    given = {
+        "requests": 1000,
+        "interrupted": 0,
+        "failed": 0,
+        "failed_share": 0.0,
+        "outcomes": {"ok": 1000},
+        "details": {},
+        "caches": {},
+        "hit_share": None,
+        "throughput_per_s": 100.0,
+        "good_per_s": 90.0,
+        "good_share": 0.9,
+        "e2e": usual,
+        "strict": usual,
+        "ttft": Quantiles(),
+        "tpot": Quantiles(),
+        "gaps": Quantiles(),
+        "lag": Quantiles(),
+        "sampled_share": 1.0,
+        "outages": (),
+        "points": (),
+        "void": None,
+    }
+    return Summary(**{**given, **fields})  # type: ignore[arg-type]
+
+
+def verdict(
+    slo: Slo, told: Summary, readings: list[Reading] | None = None, **phase: object
+) -> Verdict:
+    (only,), _ = judge(make_phase(slo=slo, **phase), told, (), readings or [])
+    return only
+
+
+@pytest.mark.parametrize(
+    ("slo", "fields", "is_kept"),
+    [
+        (Slo(p95_ms=50), {}, True),
+        (Slo(p95_ms=49), {}, False),
+        (Slo(p99_ms=91), {}, True),
+        (Slo(p99_ms=91), {"strict": Quantiles(count=499, p99_ms=1.0)}, None),
+        (Slo(p95_ms=50), {"strict": Quantiles(count=99, p95_ms=1.0)}, None),
+        (Slo(p95_ms=50), {"strict": Quantiles(count=1000)}, False),
+        (Slo(ttft_p95_ms=5), {}, None),
+        (Slo(error_share=0.01), {"failed_share": 0.01}, True),
+        (Slo(error_share=0.01), {"failed_share": 0.011}, False),
+        (Slo(error_share=0.01), {"requests": 0}, None),
+        (Slo(throughput_per_s=101), {}, False),
+        (Slo(good_share=0.9), {}, True),
+        (Slo(hit_share=0.85), {}, None),
+        (Slo(hit_share=0.85), {"hit_share": 0.84}, False),
+        (Slo(rss_mb=100), {}, None),
+        (Slo(recovery_s=1), {}, None),
+    ],
+)
+def test_a_limit_is_kept_broken_or_not_known(
+    slo: Slo, fields: dict[str, object], is_kept: bool | None
+) -> None:
+    found = verdict(slo, summary(**fields))
+    assert found.is_kept is is_kept
+    assert found.note or is_kept is not None
+
+
+def readings(mb_per_min: float, count: int = 60) -> list[Reading]:
+    return [
+        Reading(at_s=n * 5.0, rss_mb=100 + mb_per_min * n / 12, cpu_s=0.5 * n) for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("slo", "is_kept"),
+    [
+        (Slo(rss_mb_per_min=1.01), True),
+        (Slo(rss_mb_per_min=0.99), False),
+        (Slo(rss_mb=100 + 59 / 12), True),
+        (Slo(rss_mb=104), False),
+        (Slo(cpu_share=0.1), True),
+        (Slo(cpu_share=0.09), False),
+    ],
+)
+def test_the_targets_process_is_judged_by_its_readings(slo: Slo, is_kept: bool) -> None:
+    assert verdict(slo, summary(), readings(1.0)).is_kept is is_kept
+
+
+def test_memory_that_fills_up_first_and_is_flat_then_does_not_leak() -> None:
+    filling = [Reading(float(n), 50.0 + 10 * n, 0.0) for n in range(20)]
+    flat = [Reading(float(n), 240.0, 0.0) for n in range(20, 100)]
+    assert verdict(Slo(rss_mb_per_min=0.1), summary(), filling + flat).is_kept is True
+
+
+def test_a_few_readings_tell_no_slope() -> None:
+    assert verdict(Slo(rss_mb_per_min=9), summary(), readings(1.0, 5)).is_kept is None
+
+
+@pytest.mark.parametrize(("from_s", "is_kept"), [(2.0, True), (8.0, False)])
+def test_recovery_is_measured_against_the_baseline(from_s: float, is_kept: bool) -> None:
+    calm = PhaseRecord(phase=make_phase(kind="baseline"), summary=summary())
+    points = tuple(
+        Point(
+            at_s=float(n), requests=9, failed=0, p50_ms=9.0, p95_ms=60.0 if n >= from_s else 900.0
+        )
+        for n in range(20)
+    )
+    phase = make_phase(kind="recovery", slo=Slo(recovery_s=5))
+    (found,), _ = judge(phase, summary(points=points), [calm], ())
+    assert (found.measured, found.is_kept) == (from_s, is_kept)
+
+
+def test_what_happened_to_the_target_is_noted() -> None:
+    told = summary(outages=(Outage(1.0, 4.5),), interrupted=2, sampled_share=0.5)
+    _, notes = judge(make_phase(), told, (), ())
+    assert "down from 1.0 to 4.5 s" in notes[0]
+    assert len(notes) == 3
+
+
+@pytest.mark.parametrize(
+    ("points", "word"),
+    [
+        ((), "too few"),
+        (tuple(Point(float(n), 5, 0, 9.0, 9.0) for n in range(20)), "became steady"),
+        (tuple(Point(float(n), 5, 0, 9.0 + n, 9.0) for n in range(20)), "not steady"),
+    ],
+)
+def test_a_warm_up_says_whether_it_became_steady(points: tuple[Point, ...], word: str) -> None:
+    _, (note,) = judge(make_phase(kind="warm-up"), summary(points=points), (), ())
+    assert word in note

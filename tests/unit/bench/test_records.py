@@ -1,0 +1,81 @@
+"""Records: written whole or not at all, and read back as they were."""
+
+from pathlib import Path
+
+import pytest
+from tests.support.benching import make_plan
+
+from headrace.bench.load.samples import COLUMNS, NONE, Samples, Table, joined
+from headrace.bench.records import Environment, Requests, RunRecord, append, check_writable, read
+
+
+def record(**fields: object) -> RunRecord:
+    plan = make_plan()
+    given = {
+        "name": "test",
+        "plan_digest": plan.digest(),
+        "seed": plan.seed,
+        "started_at": 1.0,
+        "target": "http://127.0.0.1:1",
+        "workers": 1,
+        "environment": Environment.here(),
+        "status": "whole",
+        "void": None,
+        "plan": plan,
+        "phases": (),
+    }
+    return RunRecord(**{**given, **fields})  # type: ignore[arg-type]
+
+
+def table(count: int, bound: int = 100) -> Table:
+    samples = Samples(bound, seed=1)
+    for n in range(count):
+        samples.add((float(n), 0.001, 0.002 * n, NONE, NONE, 0.0, 1.0))
+    return Table.of(samples)
+
+
+def test_runs_are_added_and_read_back(tmp_path: Path) -> None:
+    file = tmp_path / "runs.jsonl"
+    first, second = record(), record(seed=2)
+    append(file, first)
+    append(file, second)
+    assert read(file) == [first, second]
+    assert file.read_bytes().count(b"\n") == 2
+
+
+def test_a_full_disk_is_told_by_the_name_of_the_file() -> None:
+    with pytest.raises(OSError, match="/dev/full: No space left on device; no run was written"):
+        append(Path("/dev/full"), record())
+
+
+def test_what_cannot_be_opened_is_found_out_before_the_run(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        check_writable(tmp_path / "nowhere" / "runs.jsonl")
+
+
+def test_requests_are_told_in_columns() -> None:
+    told = Requests.of(table(3))
+    assert told.at_s == [0.0, 1.0, 2.0]
+    assert told.e2e_ms == [0.0, 2.0, 4.0]
+    assert told.ttft_ms == [None, None, None]
+    assert told.outcome == ["ok"] * 3
+    assert told.kind == ["stream"] * 3
+
+
+def test_up_to_the_bound_every_request_is_kept_and_beyond_it_a_fair_draw() -> None:
+    assert list(table(100).column("at_s")) == [float(n) for n in range(100)]
+    many = table(10_000)
+    kept = list(many.column("at_s"))
+    assert (many.seen, len(kept)) == (10_000, 100)
+    # The mean of a fair draw of 100 out of 0 to 9,999 is off by 290 in the usual case.
+    assert sum(kept) / 100 == pytest.approx(5000, abs=1500)
+
+
+def test_tables_are_joined_and_thinned_row_by_row() -> None:
+    whole = joined([table(60), table(60)])
+    assert (whole.seen, len(whole.column("at_s"))) == (120, 120)
+    thin = whole.thinned(10, seed=3)
+    assert all(len(thin.column(name)) == 10 for name in COLUMNS)
+    pairs = zip(thin.column("at_s"), thin.column("e2e_s"), strict=True)
+    assert all(e2e_s == pytest.approx(0.002 * at_s) for at_s, e2e_s in pairs)
+    assert whole.thinned(120, seed=3) is whole
