@@ -28,21 +28,28 @@ class Deputy:
 
         Args:
             presented: the key that came.
-            wanted: the digest of a caller's key in hexadecimal, or `tenant:` and the name of a
-                tenant, percent-encoded, for jobs that no caller submitted.
+            wanted: the digest of a caller's key in hexadecimal, and after colons its tenant and
+                its name; or `tenant:` and the name of a tenant, for jobs that no caller submitted.
+                Names are percent-encoded.
             keys: those that are known.
 
         Raises:
-            Unauthenticated: the caller's key is not known any more.
+            Unauthenticated: the caller's key is not in force any more, nor is one of its name.
         """
         if not self._secret or not presented or not hmac.compare_digest(presented, self._secret):
             return None
         text = wanted.decode("latin-1")
         if text.startswith(_TENANT):
             return Principal(unquote(text.removeprefix(_TENANT)), "jobs")
-        principal = keys.of_digest(text)
+        digest, _, rest = text.partition(":")
+        tenant, _, name = rest.partition(":")
+        principal = keys.of_digest(digest)
+        if principal is None and name:
+            principal = keys.named(unquote(tenant), unquote(name))
         if principal is None:
             raise Unauthenticated(
-                "The key that submitted this job is not known any more.", code="invalid_api_key"
+                "The key that submitted this job was revoked or has expired: submit the job again "
+                "with another one.",
+                code="key_revoked",
             )
         return principal

@@ -130,10 +130,19 @@ class KeyRing:
         known = self._known.get(who.key_digest)
         if known is not None and known.ends_s > self._wall_s():
             return True
-        named = who.tenant, who.key_name
-        return any(
-            (key.principal.tenant, key.principal.key_name) == named and key.ends_s > self._wall_s()
-            for key in self._known.values()
+        return self.named(who.tenant, who.key_name) is not None
+
+    def named(self, tenant: str, key_name: str) -> Principal | None:
+        """The caller whose key, in force now, has a name among those of its tenant."""
+        now_s = self._wall_s()
+        return next(
+            (
+                key.principal
+                for key in self._known.values()
+                if (key.principal.tenant, key.principal.key_name) == (tenant, key_name)
+                and key.ends_s > now_s
+            ),
+            None,
         )
 
     def authenticate(self, presented: bytes | None) -> Principal:

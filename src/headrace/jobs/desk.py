@@ -27,7 +27,7 @@ class Tenant(msgspec.Struct, frozen=True):
 
     Attributes:
         name: whose jobs.
-        key: digest of the key that asks, in hexadecimal; empty where keys are open.
+        key: as `Job.caller`.
     """
 
     name: str

@@ -94,7 +94,9 @@ class GatewayModels:
         """Models for one job."""
         if not self._is_deputy:
             return JobModels(self._endpoint, ())
-        whom = job.caller or f"tenant:{quote(job.tenant, safe='')}"
+        tenant = quote(job.tenant, safe="")
+        digest, _, name = job.caller.partition(":")
+        whom = f"{digest}:{tenant}:{name}" if digest else f"tenant:{tenant}"
         return JobModels(self._endpoint, ((FOR_HEADER, whom.encode()),))
 
     def sweep(self, now_s: float) -> None:

@@ -17,7 +17,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A job as it is kept.
 
     Attributes:
-        caller: digest of the key that submitted it, in hexadecimal; empty where keys are open.
+        caller: digest of the key that submitted it, in hexadecimal, and after a colon its name,
+            percent-encoded; empty where keys are open.
         priority: lower goes first.
         input: JSON; empty in lists, which leave out input and result.
         digest: of kind, queue and input, to tell a repetition from another job.

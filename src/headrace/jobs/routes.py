@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
@@ -126,7 +127,9 @@ class JobRoutes:
 
 def _tenant(request: Request) -> Tenant:
     principal = request.state.principal
-    return Tenant(principal.tenant, principal.key_digest.hex())
+    digest = principal.key_digest.hex()
+    # The name finds the key that is there in place of a rotated one when the job is done.
+    return Tenant(principal.tenant, f"{digest}:{quote(principal.key_name)}" if digest else "")
 
 
 def _once(request: Request, new: NewJob) -> NewJob:

@@ -91,9 +91,9 @@ def submit(gateway: Gateway, prompt: str, **more: Any) -> str:
     return str(job["id"])
 
 
-def ended(gateway: Gateway, job: str) -> dict[str, Any]:
+def ended(gateway: Gateway, job: str, key: str = KEY) -> dict[str, Any]:
     def told() -> Any:
-        found = ask(gateway, f"/v1/jobs/{job}")[1]
+        found = ask(gateway, f"/v1/jobs/{job}", key=key)[1]
         return found if found["ended_at"] else None
 
     found: dict[str, Any] = eventually(told, 90.0)

@@ -1,0 +1,71 @@
+"""Jobs whose key is rotated or revoked while they wait."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.integration.jobs.test_gateway_jobs import ask, ended
+from tests.support.gateway import Gateway
+
+from headrace.sim.options import SimOptions
+from headrace.sim.thread import ThreadedSim, running
+
+ADMIN = "key-of-the-admin-0123456789"
+
+
+@pytest.fixture
+def sim() -> Iterator[ThreadedSim]:
+    with running(SimOptions()) as server:
+        yield server
+
+
+def begun(stack: ExitStack, folder: Path, sim: ThreadedSim, *, embedded: bool) -> Gateway:
+    settings: dict[str, Any] = {
+        "providers": {"sim": {"dialect": "openai", "base_url": f"{sim.url}/v1"}},
+        "models": {"m": {"targets": ["sim/m"]}},
+        "keys": [{"key": ADMIN, "tenant": "ops", "admin": True}],
+        "data_dir": str(folder / "data"),
+        "jobs": {"poll_ms": 20, "embedded": embedded},
+    }
+    gateway = Gateway(folder / f"embedded {embedded}", settings)
+    stack.callback(gateway.kill)
+    return gateway
+
+
+def test_jobs_go_on_under_another_key_of_the_name_and_end_with_one_revoked(
+    sim: ThreadedSim, tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        first = begun(stack, tmp_path, sim, embedded=False)
+        keys = {}
+        for name in ("rotated", "revoked"):
+            status, made = ask(first, "/admin/keys", {"name": name, "tenant": "app"}, key=ADMIN)
+            assert status == 200, made
+            keys[name] = made
+        jobs = {}
+        for name, made in keys.items():
+            status, job = ask(
+                first,
+                "/v1/jobs",
+                {"kind": "generate", "input": {"model": "m", "prompt": name}},
+                key=made["key"],
+            )
+            assert status == 202, job
+            jobs[name] = job["id"]
+        path = f"/admin/keys/{keys['rotated']['id']}"
+        after = {}
+        for _ in range(2):
+            status, after = ask(first, f"{path}/rotate", {"grace_s": 0}, key=ADMIN)
+            assert status == 200, after
+        path = f"/admin/keys/{keys['revoked']['id']}"
+        assert ask(first, path, method="DELETE", key=ADMIN)[0] == 200
+        first.kill()
+
+        second = begun(stack, tmp_path, sim, embedded=True)
+        told = {name: ended(second, job, key=after["key"]) for name, job in jobs.items()}
+    assert (told["rotated"]["state"], told["rotated"]["error"]) == ("succeeded", None)
+    assert told["revoked"]["state"] == "failed"
+    assert told["revoked"]["error"]["code"] == "key_revoked"
+    assert "submit the job again" in told["revoked"]["error"]["message"]
