@@ -113,10 +113,7 @@ class JobDesk:
         """
         rows = await self._records.fetch("jobs.find", {"id": job_id})
         if not rows or rows[0]["tenant"] != tenant.name:
-            raise NotFound(
-                f"There is no job '{job_id[:64]}': it was never submitted, or has been forgotten.",
-                code="unknown_job",
-            )
+            raise _unknown(job_id)
         return msgspec.convert(rows[0], Job)
 
     async def version(self, job: Job) -> int | None:
@@ -147,6 +144,37 @@ class JobDesk:
             },
         )
         return msgspec.convert(rows[: wanted.limit], list[Job]), len(rows) > wanted.limit
+
+    async def page_of_all(self, wanted: JobsWanted) -> tuple[list[Job], bool]:
+        """A page of the jobs of all tenants, for administrators; otherwise as `page`.
+
+        Raises:
+            StoreFault: nothing can be looked up.
+        """
+        is_down = wanted.order == "desc"
+        rows = await self._records.fetch(
+            f"jobs.all_{'down' if is_down else 'up'}",
+            {
+                "after": wanted.after or (_BEYOND if is_down else ""),
+                "state": wanted.state,
+                "kind": wanted.kind,
+                "queue": wanted.queue,
+                "limit": wanted.limit + 1,
+            },
+        )
+        return msgspec.convert(rows[: wanted.limit], list[Job]), len(rows) > wanted.limit
+
+    async def tenant_of(self, job_id: str) -> Tenant:
+        """Whose a job is, for administrators.
+
+        Raises:
+            NotFound: there is none with this id.
+            StoreFault: nothing can be looked up.
+        """
+        rows = await self._records.fetch("jobs.find", {"id": job_id})
+        if not rows:
+            raise _unknown(job_id)
+        return Tenant(rows[0]["tenant"])
 
     async def cancel(self, tenant: Tenant, job_id: str) -> Job:
         """Have a job not done; one that runs is ended by its worker, which takes a moment.
@@ -240,6 +268,13 @@ class JobDesk:
                 code="queue_full",
                 retry_after_s=5,
             )
+
+
+def _unknown(job_id: str) -> NotFound:
+    return NotFound(
+        f"There is no job '{job_id[:64]}': it was never submitted, or has been forgotten.",
+        code="unknown_job",
+    )
 
 
 def _checked_input(kind: JobKind[Any], document: object) -> bytes:

@@ -12,6 +12,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from headrace.errors import InvalidRequest
+from headrace.jobs.admin_routes import admin_routes
 from headrace.jobs.desk import JobDesk, Tenant
 from headrace.jobs.events import Watchers, read_last_event
 from headrace.jobs.job import Job
@@ -55,6 +56,7 @@ class JobRoutes:
             Route("/api/create", self._create, methods=["POST"]),
             Route("/api/task/{id}", self._task, methods=["GET"]),
             Route("/api/tasks", self._tasks, methods=["GET"]),
+            *admin_routes(self._desk, _read_page),
         ]
 
     async def _submit(self, request: Request) -> Response:
@@ -148,7 +150,10 @@ def _once(request: Request, new: NewJob) -> NewJob:
 
 
 def _page(request: Request) -> JobsWanted:
-    pairs = request.query_params.multi_items()
+    return _read_page(request.query_params.multi_items())
+
+
+def _read_page(pairs: list[tuple[str, str]]) -> JobsWanted:
     unknown = [name for name, _ in pairs if name not in _PAGE_FIELDS]
     if unknown:
         raise InvalidRequest(

@@ -88,7 +88,7 @@ ADMIN_PLACES: Final = tuple(
     for name in (
         *("session", "overview", "status", "cache", "flow", "spend", "batches", "conversations"),
         *("allocations", "settings", "slos"),
-        *("keys", "keys/{id}", "keys/{id}/rotate"),
+        *("jobs", "jobs/{id}", "jobs/{id}/retry", "keys", "keys/{id}", "keys/{id}/rotate"),
         *("usage", "usage/calls", "usage/calls/{id}"),
     )
 )

@@ -1,4 +1,4 @@
-"""Jobs whose key is rotated or revoked while they wait."""
+"""Jobs whose key is rotated or revoked while they wait, and those of all tenants."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -69,3 +69,38 @@ def test_jobs_go_on_under_another_key_of_the_name_and_end_with_one_revoked(
     assert told["revoked"]["state"] == "failed"
     assert told["revoked"]["error"]["code"] == "key_revoked"
     assert "submit the job again" in told["revoked"]["error"]["message"]
+
+
+def test_administrators_see_and_end_the_jobs_of_all_tenants(
+    sim: ThreadedSim, tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        gateway = begun(stack, tmp_path, sim, embedded=False)
+        keys, jobs = {}, {}
+        for tenant in ("a", "b"):
+            new = {"name": tenant, "tenant": tenant}
+            keys[tenant] = str(ask(gateway, "/admin/keys", new, key=ADMIN)[1]["key"])
+            body = {"kind": "generate", "input": {"model": "m", "prompt": tenant}}
+            jobs[tenant] = str(ask(gateway, "/v1/jobs", body, key=keys[tenant])[1]["id"])
+
+        def asked(path: str, method: str | None = None, key: str = ADMIN) -> tuple[int, Any]:
+            return ask(gateway, f"/admin/jobs{path}", method=method, key=key)
+
+        def found(query: str) -> list[str]:
+            return [each["id"] for each in asked(query)[1]["data"]]
+
+        assert [asked("")[1]["data"][at]["tenant"] for at in (0, 1)] == ["b", "a"]
+        assert found("?tenant=a") == [jobs["a"]]
+        assert found("?order=asc&limit=1") == [jobs["a"]]
+        assert found(f"?after={jobs['b']}") == [jobs["a"]]
+        assert asked("?wrong=1")[0] == 400
+        assert asked("", key=keys["a"])[0] == 403
+        assert asked(f"/{jobs['a']}", "DELETE", keys["b"])[0] == 403
+        assert asked("/job_none", "DELETE")[0] == 404
+        status, told = asked(f"/{jobs['a']}", "DELETE")
+        assert (status, told["state"], told["tenant"]) == (200, "cancelled", "a")
+        assert found("?state=cancelled") == [jobs["a"]]
+        assert asked(f"/{jobs['b']}/retry", "POST")[0] == 409
+        assert asked(f"/{jobs['a']}/retry", "POST")[0] == 202
+        status, told = asked(f"/{jobs['a']}")
+        assert (told["state"], told["input"]["prompt"]) == ("waiting", "a")

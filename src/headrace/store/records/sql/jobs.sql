@@ -75,6 +75,30 @@ WHERE tenant = :tenant AND state = :state AND id > :after
     AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
 ORDER BY id ASC LIMIT :limit;
 
+-- name: all_down
+-- for: the jobs of all tenants, the latest first
+-- standby: yes
+SELECT
+    id, tenant, caller, kind, queue, priority, state, digest, once_key, created_s, due_s,
+    started_s, ended_s, attempts, attempts_max, losses, fence, worker, cancel_s, share, doing,
+    code, reason, version
+FROM headrace_jobs
+WHERE id < :after AND (:state = '' OR state = :state)
+    AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
+ORDER BY id DESC LIMIT :limit;
+
+-- name: all_up
+-- for: the jobs of all tenants, the oldest first
+-- standby: yes
+SELECT
+    id, tenant, caller, kind, queue, priority, state, digest, once_key, created_s, due_s,
+    started_s, ended_s, attempts, attempts_max, losses, fence, worker, cancel_s, share, doing,
+    code, reason, version
+FROM headrace_jobs
+WHERE id > :after AND (:state = '' OR state = :state)
+    AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
+ORDER BY id ASC LIMIT :limit;
+
 -- name: events
 -- for: what happened to a job since a number
 SELECT number, at_s, event, data FROM headrace_job_events
