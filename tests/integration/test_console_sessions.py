@@ -119,9 +119,13 @@ def test_a_revoked_key_ends_its_sessions(gateway: Gateway):
     eventually(lambda: browser.sign_in().status == 200)
     eventually(lambda: browser.get("/admin/session").status == 200)
     as_admin(gateway, "DELETE", f"/admin/keys/{made['id']}")
-    for _ in range(2):
-        eventually(lambda: browser.get("/admin/session").status == 401)
-    assert browser.get("/admin/session").error["code"] == "session_over"
+
+    def is_over() -> bool:
+        answer = browser.get("/admin/session")
+        return answer.status == 401 and answer.error["code"] == "session_over"
+
+    # Each connection may meet either worker: once is the one that knows, many times is both.
+    eventually(lambda: all(is_over() for _ in range(20)))
 
 
 def test_the_page_comes_with_its_policy_and_once(gateway: Gateway):
@@ -151,7 +155,12 @@ def test_the_overview_takes_no_nonsense(gateway: Gateway):
 
 def test_fifty_browsers_may_watch(gateway: Gateway):
     browser = signed_in(gateway)
-    with ThreadPoolExecutor(50) as crowd:
-        answers = list(crowd.map(lambda _: browser.get("/admin/overview"), range(50)))
-    assert {each.status for each in answers} == {200}
-    assert all(each.json()["totals"]["workers"] == 2 for each in answers)
+
+    def told() -> set[int]:
+        with ThreadPoolExecutor(50) as crowd:
+            answers = list(crowd.map(lambda _: browser.get("/admin/overview"), range(50)))
+        assert {each.status for each in answers} == {200}
+        return {each.json()["totals"]["workers"] for each in answers}
+
+    # A worker that has just begun is not counted yet, and what is told may be two seconds old.
+    eventually(lambda: told() == {2})

@@ -4,15 +4,28 @@ import asyncio
 import shutil
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+import pytest
+
+pytest.importorskip("playwright")  # tests that import this are skipped without it
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    async_playwright,
+    expect,
+)
 
 Result = TypeVar("Result")
 Scenario = Callable[[Page], Awaitable[Result]]
 
 PATIENCE_MS: Final = 60_000.0
+# A scenario waits for several things; one that hangs fails, and does not hold the others up.
+_SCENARIO_S: Final = 600.0
+_STEP_S: Final = 2 * PATIENCE_MS / 1000
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 # A container has no sandbox of its own, and little shared memory.
 _ARGUMENTS: Final = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu")
@@ -49,7 +62,7 @@ class Chromium:
         future = asyncio.run_coroutine_threadsafe(
             self._see(url, scenario, forgive, profile), self._loop
         )
-        return future.result()
+        return _result_of(future, _SCENARIO_S)
 
     async def _see(
         self, url: str, scenario: Scenario[Result], forgive: str, profile: dict[str, Any]
@@ -74,6 +87,15 @@ class Chromium:
             await context.close()
 
 
+def _result_of(future: Future[Result], patience_s: float) -> Result:
+    """What becomes of work on the browser's thread; it is given up when it takes too long."""
+    try:
+        return future.result(patience_s)
+    except TimeoutError:
+        future.cancel()
+        raise
+
+
 @contextmanager
 def chromium() -> Iterator[Chromium]:
     """A browser of its own."""
@@ -82,7 +104,7 @@ def chromium() -> Iterator[Chromium]:
     thread.start()
 
     def wait_for(work: Coroutine[Any, Any, Result]) -> Result:
-        return asyncio.run_coroutine_threadsafe(work, loop).result()
+        return _result_of(asyncio.run_coroutine_threadsafe(work, loop), _STEP_S)
 
     async def start() -> tuple[Any, Browser]:
         expect.set_options(timeout=PATIENCE_MS)  # five seconds otherwise

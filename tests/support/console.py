@@ -1,16 +1,18 @@
 """The console as a browser uses it."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from playwright.async_api import Page
 from tests.support.gateway import Gateway
 from tests.support.wire import Response
+
+if TYPE_CHECKING:  # it may not be installed
+    from playwright.async_api import Page
 
 APP_KEY: Final = "hr-application-key"
 ADMIN_KEY: Final = "hr-operator-key"
 
 
-async def sign_in(page: Page, view: str = "overview", key: str = ADMIN_KEY) -> None:
+async def sign_in(page: "Page", view: str = "overview", key: str = ADMIN_KEY) -> None:
     """Open a view as an administrator."""
     await page.goto(f"/ui#/{view}")
     await page.get_by_label("Administrator's key").fill(key)
@@ -18,7 +20,7 @@ async def sign_in(page: Page, view: str = "overview", key: str = ADMIN_KEY) -> N
     await page.get_by_role("navigation", name="Views").wait_for()
 
 
-async def width_over(page: Page) -> int:
+async def width_over(page: "Page") -> int:
     """By how many pixels the page is wider than its window."""
     over: int = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
     return over

@@ -1,18 +1,24 @@
 """A browser, and a gateway for it to look at."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.browser import Chromium, chromium, why_not
 from tests.support.console import ADMIN_KEY, APP_KEY
 from tests.support.gateway import Gateway
 
 from headrace.sim.options import SimOptions
 from headrace.sim.thread import running
 
+if TYPE_CHECKING:
+    from tests.support.browser import Chromium
+
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Chromium]:
+def browser() -> Iterator["Chromium"]:
+    # Not above: a file of fixtures is read where the driver is not installed, too.
+    from tests.support.browser import chromium, why_not
+
     reason = why_not()
     if reason:
         pytest.skip(reason)

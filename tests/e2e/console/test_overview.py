@@ -1,7 +1,6 @@
 """The console in a real browser: who may in, and numbers that move."""
 
-from playwright.async_api import Page, expect
-from tests.support.browser import Chromium
+from tests.support.browser import Chromium, Page, expect
 from tests.support.console import APP_KEY, chat, sign_in, width_over
 from tests.support.gateway import Gateway
 

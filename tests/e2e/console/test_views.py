@@ -2,8 +2,7 @@
 
 import re
 
-from playwright.async_api import Page, expect
-from tests.support.browser import Chromium
+from tests.support.browser import Chromium, Page, expect
 from tests.support.console import ADMIN_KEY, APP_KEY, chat, sign_in, width_over
 from tests.support.gateway import Gateway
 from tests.support.waiting import eventually

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,13 @@ from headrace.bench.records import read
 from headrace.sim.options import SimOptions
 from headrace.sim.thread import running
 
+_CHILD = "import time\nwhile time.process_time() < 0.4: pass"
+_PARENT = f"""\
+import subprocess, sys
+subprocess.run([sys.executable, "-c", {_CHILD!r}], check=True)
+print("reaped", flush=True)
+sys.stdin.read()
+"""
 BODY = b'{"choices": [{"message": {"content": "ok"}}]}'
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(BODY), BODY)
 CHATS = Workload(mix=Mix(chat=1, stream=0, embeddings=0))
@@ -93,12 +101,30 @@ def test_a_phase_that_breaks_what_it_has_to_keep_is_told() -> None:
 
 
 def test_the_processes_of_a_target_are_watched() -> None:
-    with running(SimOptions(port=0)) as sim:
-        record = run_plan(make_plan(phase("a", seconds=1.5)), sim.url, pid=os.getpid())
+    # A process of its own: what a child takes that ends meanwhile is nobody's until it is reaped.
+    with running(SimOptions(port=0)) as sim, subprocess.Popen(["sleep", "600"]) as own:
+        try:
+            record = run_plan(make_plan(phase("a", seconds=1.5)), sim.url, pid=own.pid)
+        finally:
+            own.kill()
     assert record.readings
-    assert all(reading.rss_mb > 1 and reading.at_s >= 0 for reading in record.readings)
+    assert all(reading.rss_mb > 0 and reading.at_s >= 0 for reading in record.readings)
     times = [reading.cpu_s for reading in record.readings]
     assert times == sorted(times)
+
+
+def test_what_children_took_stays_when_they_are_gone() -> None:
+    """The child burns a known amount of CPU time and ends; its parent reaps it and stays."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdin is not None
+        parent.stdout.readline()  # the child is gone
+        found = tree(parent.pid)
+        parent.stdin.close()
+    assert found is not None
+    assert found[1] >= 0.3
 
 
 def test_a_process_that_is_gone_is_not_watched() -> None:

@@ -52,7 +52,8 @@ class Watch:
 def tree(pid: int) -> tuple[float, float] | None:
     """Resident megabytes and CPU seconds of a process and its descendants; `None`: it is gone.
 
-    Pages that several of them share count for each.
+    Pages that several of them share count for each. The time of a child that has ended counts from
+    when its parent has waited for it.
     """
     own = _process(pid)
     if own is None:
@@ -71,7 +72,8 @@ def _process(pid: int) -> tuple[float, float] | None:
         fields = (_PROCESSES / str(pid) / "stat").read_text("latin-1").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    state, ticks, pages = fields[0], int(fields[11]) + int(fields[12]), int(fields[21])
+    # Its own time, and that of children it has waited for: else the sum falls when one ends.
+    state, ticks, pages = fields[0], sum(map(int, fields[11:15])), int(fields[21])
     if state in {"Z", "X"}:
         return None
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, ticks / os.sysconf("SC_CLK_TCK")

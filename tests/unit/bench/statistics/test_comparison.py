@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from headrace.bench import Comparison, Question, compare, compare_all
 from headrace.bench.statistics.question import Cause, Runs
+
+stats = pytest.importorskip("scipy.stats")
 
 BEFORE = (412.1, 409.8, 415.0, 411.2, 408.9, 413.4, 410.7, 412.8, 409.1, 414.3)
 WOBBLE = (0.3, -0.2, 0.1, -0.4, 0.2, 0.0, -0.1, 0.4, -0.3, 0.15)

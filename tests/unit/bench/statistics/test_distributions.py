@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy import special, stats
 
 from headrace.bench.statistics.distributions import (
     beta_cdf,
@@ -11,6 +10,9 @@ from headrace.bench.statistics.distributions import (
     student_cdf,
     student_quantile,
 )
+
+special = pytest.importorskip("scipy.special")
+stats = pytest.importorskip("scipy.stats")
 
 SHAPES = [(0.5, 0.5), (2.0, 3.0), (50.0, 0.5), (1000.0, 0.5), (3.0, 200.0), (5e4, 5e4)]
 

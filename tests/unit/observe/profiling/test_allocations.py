@@ -7,6 +7,10 @@ import pytest
 
 from headrace.observe.profiling.allocations import AllocationWatch, AlreadyWatched
 
+pytestmark = pytest.mark.skipif(
+    tracemalloc.is_tracing(), reason="somebody traces allocations already: PYTHONTRACEMALLOC"
+)
+
 
 def test_lines_that_keep_most_come_first() -> None:
     kept: list[bytearray] = []
