@@ -7,6 +7,7 @@ import openai
 import pytest
 from tests.integration.batches.conftest import Begin
 from tests.support.batches import begin, client, jsonl, line, results, until
+from tests.support.gateway import Gateway
 from tests.support.waiting import eventually
 
 from headrace.sim.batch_api import BatchTerms
@@ -58,6 +59,12 @@ def assert_answered_once(sdk: Any, batch: Any, sim: ThreadedSim, count: int = LI
     (handed,) = provider_batches(sim)
     assert (handed.status, handed.request_counts.total) == ("completed", count)
     assert chats(sim) == 0
+
+
+def assert_told_of(gateway: Gateway) -> None:
+    """That the provider was not as it should be was told, and surprised nobody."""
+    assert [each for each in gateway.events() if each["event"] == "batch_handed"]
+    assert gateway.bugs() == []
 
 
 def test_lines_are_answered_by_the_batch_api_of_the_provider(
@@ -215,6 +222,30 @@ def test_what_the_provider_refuses_for_now_is_handed_over_again(
     with client(gateway.url) as sdk:
         assert_answered_once(sdk, until(sdk, begin(sdk, lines())), sim)
     assert sim.stats().faults_applied == {"status": 1}
+    assert_told_of(gateway)
+
+
+@pytest.mark.parametrize("is_content", [False, True])
+def test_a_provider_that_fails_again_and_again_is_asked_again(
+    begin_gateway: Begin, sim: ThreadedSim, *, is_content: bool
+) -> None:
+    sim.batch_by(HELD)
+    gateway = begin_gateway(handed=AT_ONCE)
+    with client(gateway.url) as sdk:
+        batch_id = begin(sdk, lines())
+        until_handed(sim)
+        (handed,) = provider_batches(sim)
+        poll = Fault(kind=FaultKind.STATUS, path=f"/v1/batches/{handed.id}", status=503, times=None)
+        sim.script(poll)
+        eventually(lambda: sim.stats().faults_applied.get("status", 0) >= 4)
+        sim.batch_by(BatchTerms())
+        if is_content:
+            path = f"/v1/files/{provider_batches(sim)[0].output_file_id}/content"
+            sim.script(Fault(kind=FaultKind.STATUS, path=path, status=503, times=4))
+        else:
+            sim.script()
+        assert_answered_once(sdk, until(sdk, batch_id), sim)
+    assert_told_of(gateway)
 
 
 @pytest.mark.parametrize("fallback", ["lines", "fail"])

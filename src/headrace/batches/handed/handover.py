@@ -117,7 +117,7 @@ class Handover:
             may_write,
             self._pause,
             gear.clock.monotonic_s,
-            partial(gear.say, "warning", "batch_handed", batch.id),
+            lambda text: gear.say("warning", "batch_handed", about=batch.id, detail=text),
         )
 
     @property
@@ -192,23 +192,21 @@ class Handover:
         entries = await asyncio.to_thread(self._book.entries)
         missing = [entry for entry in entries if entry.token not in self._loads]
         for entry, lines in await self._portions.of(missing):
+            await self._drop(entry.numbers)
             orders = await self._take_in(lines, again=True)
             self._loads[entry.token] = self._load(entry, orders, is_new=False)
-        for entry in entries:
-            load = self._loads[entry.token]
-            if entry.provider in self._gear.asker.plan.lanes:
-                await load.give_up()
-            await self._answered(entry.numbers)
-            await load.conclude()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for entry in entries:
+                    group.create_task(self._give_up(self._loads[entry.token]))
+        except* (Stopping, OSError) as several:
+            raise several.exceptions[0] from None
         await asyncio.to_thread(self._book.remove)
 
     async def close(self) -> None:
         """Give up what waits here; who goes on with the batch waits for it again."""
         self._stopping.set()
-        tasks = [each.task for each in self._places.values() if each.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._drop(list(self._places))
 
     # What the pipeline asks.
 
@@ -264,6 +262,21 @@ class Handover:
             del self._loads[entry.token]
         elif not is_new:
             await self._note(self._book.over, entry)
+
+    async def _give_up(self, load: Load) -> None:
+        await load.give_up()
+        await self._answered(load.entry.numbers)
+        if self._trouble is not None:
+            raise self._trouble
+        await load.conclude()
+
+    async def _drop(self, numbers: Sequence[int]) -> None:
+        """Have nobody wait for lines any more."""
+        places = [place for number in numbers if (place := self._places.pop(number, None))]
+        tasks = [each.task for each in places if each.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _take_in(self, lines: Sequence[Line], *, again: bool) -> Orders:
         """Let lines go through the pipeline; gives those that somebody has to answer yet."""

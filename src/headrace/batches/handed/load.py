@@ -99,6 +99,7 @@ class Load:
         self._settings = settings
         self._ways = ways
         self._told: Told | None = None
+        self._is_given_up = False
 
     async def run(self) -> None:
         """Hand over what was not, and wait for the answers.
@@ -120,28 +121,49 @@ class Load:
 
         Raises:
             Stopping: this process asks no more.
+            HandoverFailed: that cannot be told.
         """
         return bool(self.entry.batch) or await self._is_found()
 
     async def give_up(self) -> None:
-        """Have the provider end it, and keep what was answered until then."""
-        if not await self.recover():
-            return
-        client, batch = self._client, self.entry.batch
+        """Have the provider end it, and keep what was answered until then; of what cannot be had,
+        lines are told so.
+
+        Raises:
+            Stopping: this process asks no more.
+            OSError: the book cannot be written.
+        """
+        self._is_given_up = True
         try:
-            await client.cancel(batch)
+            if not await self.recover():
+                raise HandoverFailed("The lines were given up before they were handed over.")
+            await self._cancel()
+        except HandoverFailed as why:
+            self._fail(why)
+        else:
+            await self._harvest()
+
+    async def _cancel(self) -> None:
+        batch = self.entry.batch
+        try:
+            await self._client.cancel(batch)
+        except HandoverFailed:
+            raise
         except HeadraceError as error:  # over already, or out of reach
-            self._ways.say(f"batch {batch} of the provider: {error.message}")
+            self._say(error)
         for _ in range(GIVE_UP_POLLS):
             try:
-                self._told = await client.read(batch)
+                self._told = await self._client.read(batch)
+            except HandoverFailed:
+                raise
             except HeadraceError as error:
-                self._ways.say(f"batch {batch} of the provider: {error.message}")
+                if not _may_change(error):
+                    raise HandoverFailed(error.message, "provider_batch_lost") from error
+                self._say(error)
             else:
                 if self._told.is_over:
-                    break
-            await self._ways.pause(min(self._settings.poll_s, _AGAIN_S_MAX))
-        await self._harvest()
+                    return
+            await self._ways.pause(self._look_s)
 
     # Handing over.
 
@@ -166,7 +188,7 @@ class Load:
                     await ways.note(ways.book.over, entry)
                     raise HandoverFailed(error.message) from error
                 ways.say(f"lines are handed over again: {error.message}")
-                await ways.pause(_wait_s(tries))
+                await ways.pause(self._wait_s(tries))
             else:
                 await self._made(told)
                 return
@@ -195,7 +217,7 @@ class Load:
                     return False
                 failures += 1
                 self._ways.say(f"whether lines were handed over is not known: {error.message}")
-                await self._ways.pause(_wait_s(failures))
+                await self._rest(failures, error)
                 continue
             if told is not None:
                 await self._made(told)
@@ -211,6 +233,24 @@ class Load:
 
     # Answers.
 
+    @property
+    def _look_s(self) -> float:
+        """How long until it is looked again for what was given up."""
+        return min(self._settings.poll_s, _AGAIN_S_MAX)
+
+    async def _rest(self, failures: int, error: HeadraceError) -> None:
+        """Wait before the provider is asked again; for what was given up not for ever."""
+        if self._is_given_up and failures >= GIVE_UP_POLLS:
+            raise HandoverFailed(error.message, "provider_batch_lost") from error
+        await self._ways.pause(self._look_s if self._is_given_up else self._wait_s(failures))
+
+    def _wait_s(self, failures: int) -> float:
+        first_s = min(_AGAIN_S, self._settings.poll_s)
+        return min(_AGAIN_S_MAX, first_s * 2.0 ** min(failures - 1, 10))
+
+    def _say(self, error: HeadraceError) -> None:
+        self._ways.say(f"batch {self.entry.batch} of the provider: {error.message}")
+
     async def _poll(self) -> None:
         failures = 0
         while True:
@@ -222,8 +262,8 @@ class Load:
                 if isinstance(error, Refused) and error.told == _NOT_FOUND:
                     raise HandoverFailed(error.message, "provider_batch_lost") from error
                 failures += 1
-                self._ways.say(f"batch {self.entry.batch} of the provider: {error.message}")
-                await self._ways.pause(max(self._settings.poll_s, _wait_s(failures)))
+                self._say(error)
+                await self._ways.pause(max(self._settings.poll_s, self._wait_s(failures)))
                 continue
             if self._told.is_over:
                 return
@@ -262,8 +302,8 @@ class Load:
                         is_final=True,
                     ) from error
                 failures += 1
-                self._ways.say(f"batch {self.entry.batch} of the provider: {error.message}")
-                await self._ways.pause(_wait_s(failures))
+                self._say(error)
+                await self._rest(failures, error)
 
     async def _feed(self, content: bytes) -> None:
         for at, raw in enumerate(content.splitlines(), 1):
@@ -319,7 +359,3 @@ def _may_be_done(error: HeadraceError) -> bool:
 
 def _may_change(error: HeadraceError) -> bool:
     return error.may_change if isinstance(error, Refused) else True
-
-
-def _wait_s(failures: int) -> float:
-    return min(_AGAIN_S_MAX, _AGAIN_S * 2.0 ** min(failures - 1, 10))
