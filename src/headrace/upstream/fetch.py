@@ -103,4 +103,6 @@ async def _all_of(endpoint: Endpoint, request: bytes, *, is_once: bool = False) 
     except asyncio.CancelledError:
         call.cancel()
         raise
+    finally:
+        whole.call = None  # a cycle, which would be left to the garbage collector
     return whole

@@ -6,6 +6,7 @@ import selectors
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +24,15 @@ _READ_BYTES: Final = 16384
 _LINES_TOLD: Final = 6
 # What `-version` names among the options it was built with, and what it is needed for.
 _NEEDED: Final = (("--enable-libx264", "libx264"), ("--enable-libfreetype", "drawtext"))
+# Has the system end what follows together with the thread that started it, or at once where that is
+# gone already (prctl(2), PR_SET_PDEATHSIG; Linux), and becomes it.
+_TIED: Final = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+if os.getppid() != int(sys.argv[1]):
+    sys.exit(1)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 _FULL: Final = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), os.strerror(errno.EFBIG))
 
 
@@ -56,11 +66,24 @@ class Cancellation:
             raise VideoFault("cancelled", "the video was cancelled")
 
     def start(self, command: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
-        """Start a child in a process group of its own."""
+        """Start a child in a process group of its own.
+
+        On Linux it ends with the thread that calls this, be it killed with its process.
+
+        Args:
+            command: a program, by its path or by its name on the PATH, and its arguments.
+            folder: where it works.
+
+        Raises:
+            OSError: there is no such program.
+        """
+        program = shutil.which(command[0])
+        if program is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command[0])
         with self._lock:
             self.check()
             child = subprocess.Popen(
-                command,
+                _tied([program, *command[1:]]),
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -79,6 +102,13 @@ class Cancellation:
             child.stdout.close()
         with self._lock:
             self._children.discard(child)
+
+
+def _tied(command: Sequence[str]) -> list[str]:
+    """A command that does not outlive the thread which starts it, where the system can do that."""
+    if sys.platform != "linux":
+        return [*command]
+    return [sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), *command]
 
 
 def _kill_group(child: subprocess.Popen[bytes]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import imageio_ffmpeg
 import pytest
+from tests.support.headrace_process import SOURCES
 from tests.support.waiting import eventually
 
 from headrace import VideoCreator, VideoFault
@@ -227,3 +228,38 @@ def test_a_worker_that_is_killed_leaves_parts_that_the_next_one_uses(tmp_path: P
     assert (tmp_path / "s.mp4").exists()
     assert not parts.exists()
     assert before.items() <= seen.items(), "what was finished was not made again"
+
+
+STARTS = """
+import pathlib, threading, time
+from headrace.video.ffmpeg import Cancellation
+
+def start():
+    child = Cancellation().start(["sleep", "600"], pathlib.Path())
+    print(child.pid, flush=True)
+    child.wait()
+
+threading.Thread(target=start).start()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system cannot end a child by itself")
+def test_a_child_ends_with_a_process_that_is_killed(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": SOURCES}
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTS], cwd=tmp_path, env=environment, stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        eventually(lambda: command_of(child)[:1] == ["sleep"])
+        parent.kill()
+    eventually(lambda: command_of(child) == [])
+
+
+def command_of(pid: int) -> list[str]:
+    """What a process runs; nothing where it has ended, whether or not anybody looked."""
+    try:
+        said = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return said.decode().split("\0")[:-1]
