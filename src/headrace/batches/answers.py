@@ -13,7 +13,7 @@ from headrace.batches.unanswered import HandoverFailed
 from headrace.batches.window import Window
 from headrace.errors import BudgetExceeded, HeadraceError
 from headrace.gateway.asking import Asked, Asker
-from headrace.gateway.handing import Taker
+from headrace.gateway.handing import Destination, Taker
 from headrace.identity.keys import Principal
 from headrace.model import Usage
 
@@ -34,6 +34,7 @@ class Reply(msgspec.Struct, frozen=True):
     Attributes:
         is_final: whether it is the same whenever it is asked.
         retry_after_s: how long to wait before, where that was told.
+        is_ours: whether it is not a provider's answer, but this gateway's.
     """
 
     status: int
@@ -41,6 +42,7 @@ class Reply(msgspec.Struct, frozen=True):
     usage: Usage = _UNTOLD
     is_final: bool = False
     retry_after_s: float = 0.0
+    is_ours: bool = False
 
     @property
     def is_good(self) -> bool:
@@ -129,12 +131,13 @@ class Answers:
                 await self._stopping.wait()
         return self._stopping.is_set()
 
-    async def handed(self, line: Line, taker: Taker, *, looks_up: bool) -> Reply:
+    async def handed(self, line: Line, taker: Taker, *, to: Destination, looks_up: bool) -> Reply:
         """What comes of a line that `taker` sends on.
 
         Args:
             line: what is asked.
             taker: who sends it on.
+            to: whom it is collected for.
             looks_up: whether a stored answer will do.
 
         Raises:
@@ -143,7 +146,7 @@ class Answers:
         number = line.number
         return await self._told(
             self._asker.hand(
-                self._who, self._operation, line.body, taker, number, looks_up=looks_up
+                self._who, self._operation, line.body, taker, number, to=to, looks_up=looks_up
             )
         )
 
@@ -159,7 +162,7 @@ class Answers:
             body = self._asker.error_body(self._operation, error)
             is_final = isinstance(error, BudgetExceeded)
             wait_s = error.retry_after_s or 0.0
-            return Reply(error.status, body, is_final=is_final, retry_after_s=wait_s)
+            return Reply(error.status, body, is_final=is_final, retry_after_s=wait_s, is_ours=True)
         answer = asked.answer
         if answer.status < 400:
             return Reply(answer.status, answer.body, answer.usage or _UNTOLD)

@@ -115,7 +115,8 @@ class Work:
         """
         self._is_handing = self._handover.is_needed
         try:
-            await self._ask_by_all()
+            if not await self._ask_by_all():
+                return False
             if self._is_handing and not self._is_stopping:
                 self._is_handing = False
                 assert self._source is not None  # noqa: S101  # it was opened
@@ -126,12 +127,14 @@ class Work:
             raise several.exceptions[0] from None
         return not self._is_stopping
 
-    async def _ask_by_all(self) -> None:
+    async def _ask_by_all(self) -> bool:
+        handing: asyncio.Task[bool] | None = None
         async with asyncio.TaskGroup() as group:
             for _ in range(self._concurrency):
                 group.create_task(self._ask_lines())
             if self._is_handing:
-                group.create_task(self._handover.run())
+                handing = group.create_task(self._handover.run())
+        return handing is None or handing.result()
 
     async def finish(self, *, is_expired: bool) -> None:
         """Bring all results to the disk.
@@ -229,6 +232,8 @@ class Work:
     async def _settle_handed(self, line: Line, outcome: Reply | HandoverFailed) -> None:
         """Put down what became of a line that was handed over; what is left of it is asked here."""
         number, words = line.number, self._words
+        if self._is_stopping and isinstance(outcome, Reply) and outcome.is_ours:
+            return  # it may be the end of the gateway that speaks: a successor asks again
         if isinstance(outcome, HandoverFailed):
             if self._handover.leaves(line, outcome):
                 return

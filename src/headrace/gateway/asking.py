@@ -7,11 +7,13 @@ from typing import Final
 import msgspec
 
 from headrace.cache.entry import Answer
+from headrace.cache.key import decode_document
+from headrace.cache.rules import request_cacheable
 from headrace.dialects.base import Dialect, Operation
 from headrace.errors import HeadraceError
 from headrace.flow.scheduler import Priority
 from headrace.gateway.call import Call, Hints, Stopwatch, make_call
-from headrace.gateway.handing import HandedOrder, Taker
+from headrace.gateway.handing import Destination, HandedOrder, Taker
 from headrace.gateway.ledger.ledger import Ending
 from headrace.gateway.order import Order
 from headrace.gateway.pipeline import Pipeline
@@ -102,9 +104,10 @@ class Asker:
         taker: Taker,
         number: int,
         *,
+        to: Destination,
         looks_up: bool,
     ) -> Asked:
-        """The same, of a request that `taker` sends on, where it takes it.
+        """The same, of a request that `taker` sends on, where it goes to whom that collects for.
 
         It joins no call under way, and nobody joins it: it may take a day.
 
@@ -114,6 +117,7 @@ class Asker:
             body: the request, as a client would send it.
             taker: who sends it on.
             number: what the taker tells it by.
+            to: whom the taker collects for.
             looks_up: whether a stored answer will do.
 
         Raises:
@@ -122,7 +126,9 @@ class Asker:
         hints = Hints(priority=Priority.BATCH, joins=False, looks_up=looks_up)
         call = self._call(who, operation, hints)
         waiter, watch = Waiter(), Stopwatch(self._now_s, self._now_s())
-        order = HandedOrder(call, body, waiter, watch, asker_books=True, taker=taker, number=number)
+        order = HandedOrder(
+            call, body, waiter, watch, asker_books=True, taker=taker, number=number, to=to
+        )
         return await self._asked(order, waiter)
 
     @property
@@ -138,6 +144,16 @@ class Asker:
         """
         dialect = self._dialects[_DIALECTS.get(operation, "openai")]
         return self.plan.directory.resolve(model, dialect.name)[0]
+
+    def is_cacheable(self, operation: Operation, body: bytes) -> bool:
+        """Whether the answer to a request may be stored, as far as the request tells.
+
+        Raises:
+            HeadraceError: it cannot be understood.
+        """
+        dialect, plan = self._dialects[_DIALECTS.get(operation, "openai")], self.plan
+        view = dialect.read_request(operation, decode_document(body))
+        return plan.cache_enabled and request_cacheable(view, plan.temperature_max)
 
     # The inside.
 

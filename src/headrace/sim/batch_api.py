@@ -52,6 +52,10 @@ class _Line(msgspec.Struct):
     body: msgspec.Raw
 
 
+class _Body(msgspec.Struct):
+    model: str = ""
+
+
 class _Batch(msgspec.Struct):
     id: str
     wish: _Wish
@@ -173,12 +177,17 @@ class BatchApi:
             raise InvalidRequest("'completion_window' must be 24h.", param="completion_window")
         _, content = self._file(wish.input_file_id)
         batch = _Batch(self._id("batch_"), wish, [], self._clock.wall_s())
+        models: set[str] = set()
         for number, line in enumerate(content.splitlines(), 1):
             try:
                 batch.lines.append(msgspec.json.decode(line, type=_Line))
+                models.add(msgspec.json.decode(batch.lines[-1].body, type=_Body).model)
             except msgspec.DecodeError as error:
                 fault = {"code": "invalid_json_line", "message": str(error), "line": number}
                 batch.errors.append(fault)
+        if len(models) > 1:
+            message = "The requests of a batch have to be for the same model."
+            batch.errors.append({"code": "mismatched_model", "message": message})
         if len(self._batches) >= BATCHES_MAX:
             del self._batches[next(iter(self._batches))]
         self._batches[batch.id] = batch

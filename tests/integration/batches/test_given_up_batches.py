@@ -1,6 +1,7 @@
 """Batches at a provider's Batch API that are cancelled here."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.support.batches import begin, client, until
 from tests.support.gateway import Gateway
 from tests.support.waiting import eventually
 
+from headrace.sim.batch_api import BatchTerms
 from headrace.sim.faults import Fault, FaultKind
 from headrace.sim.thread import ThreadedSim
 
@@ -62,6 +64,35 @@ def test_a_batch_is_cancelled_whose_answers_cannot_be_had(
     assert chats(sim) == 0
 
 
+def elsewhere(sim: ThreadedSim) -> dict[str, Any]:
+    """Settings by which the provider has another name, and takes no batches."""
+    others = settings(sim.url, Path())
+    others["models"]["m"]["targets"] = ["other/m"]
+    return {"providers": {"other": others["providers"]["sim"]}, "models": others["models"]}
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_lines_of_a_batch_that_was_cancelled_are_asked_of_nobody_else(
+    begin_gateway: Begin, sim: ThreadedSim, *, is_there: bool
+) -> None:
+    sim.batch_by(BatchTerms(delay_s=None, answered_max=10, cancels=False))
+    first = begin_gateway(handed=AT_ONCE)
+    with client(first.url) as sdk:
+        batch_id = begin(sdk, lines())
+        until_handed(sim)
+        sdk.batches.cancel(batch_id)
+        eventually(lambda: provider_batches(sim)[0].status == "cancelling")
+    first.kill()
+    sim.batch_by(BatchTerms(delay_s=None, answered_max=10))
+    second = begin_gateway() if is_there else begin_gateway(**elsewhere(sim))
+    with client(second.url) as sdk:
+        batch = until(sdk, batch_id)
+        completed = 10 if is_there else 0
+        assert (batch.status, batch.request_counts.completed) == ("cancelled", completed)
+    assert chats(sim) == 0
+    assert second.bugs() == []
+
+
 def test_a_batch_is_cancelled_whose_provider_has_left_the_settings(
     begin_gateway: Begin, sim: ThreadedSim
 ) -> None:
@@ -70,11 +101,8 @@ def test_a_batch_is_cancelled_whose_provider_has_left_the_settings(
     with client(gateway.url) as sdk:
         batch_id = begin(sdk, lines())
         until_handed(sim)
-        others = settings(sim.url, gateway.data_dir)
-        others["providers"] = {"other": others["providers"]["sim"]}
-        others["models"]["m"]["targets"] = ["other/m"]
         told = json.loads(gateway.config_file.read_text())
-        gateway.write_settings({**told, **{name: others[name] for name in ("providers", "models")}})
+        gateway.write_settings({**told, **elsewhere(sim)})
         assert gateway.reload()["event"] == "reloaded"
         sdk.batches.cancel(batch_id)
         assert_cancelled(sdk, batch_id, gateway)

@@ -13,33 +13,26 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
-import msgspec
-
 from headrace.batches.answers import Reply
 from headrace.batches.gear import Gear
 from headrace.batches.handed.book import Book, Entry
-from headrace.batches.handed.load import Load, Orders, Ways
+from headrace.batches.handed.destinations import Destinations
+from headrace.batches.handed.load import GIVE_UP_POLLS, Load, Orders, Ways
 from headrace.batches.handed.portions import Portions
 from headrace.batches.handed.provider import ProviderBatches
 from headrace.batches.lines import ENDPOINTS, Line
 from headrace.batches.nouns import Batch
 from headrace.batches.unanswered import HandoverFailed, Stopping
-from headrace.errors import HeadraceError
 from headrace.gateway.flight import Flight
-from headrace.gateway.handing import HandedOrder
+from headrace.gateway.handing import Destination, HandedOrder
 from headrace.gateway.plan import Lane
 from headrace.settings.batches import BatchApiSettings
 
 _SUFFIX: Final = ".handed"
 _TOKEN_BYTES: Final = 8
 _GROUP: Final = 32  # lines that go through the pipeline in one turn of the loop
-
-
-class _Model(msgspec.Struct):
-    model: str
-
-
-_read_model: Final = msgspec.json.Decoder(_Model).decode
+_REFUSED_S: Final = 1.0  # until a line that the gateway refuses for now is taken in again
+_REFUSED_S_MAX: Final = 60.0
 
 
 class Settle(Protocol):
@@ -56,6 +49,7 @@ class _Place:
 
     def __init__(self) -> None:
         self.reached = asyncio.Event()
+        self.has_set_out = False
         self.task: asyncio.Task[None] | None = None
 
 
@@ -104,8 +98,8 @@ class Handover:
         self._stopping = asyncio.Event()
         self._entries: list[Entry] = []
         self._loads: dict[str, Load] = {}
-        self._portions = Portions(lines, done, self._provider_of, self._settings_of)
-        self._takes: dict[tuple[str, str], bool] = {}
+        self._destinations = Destinations(gear, ENDPOINTS[batch.endpoint])
+        self._portions = Portions(lines, done, self._destinations, self._settings_of)
         self._places: dict[int, _Place] = {}
         self._taken: Orders = {}
         self._is_given_up = False
@@ -128,7 +122,7 @@ class Handover:
 
     def owns(self, line: Line) -> bool:
         """Whether a line is handed over, or will be."""
-        return self._portions.owns(line) or bool(self._provider_of(line))
+        return self._portions.owns(line) or self._destinations.of(line) is not None
 
     def leaves(self, line: Line, why: HandoverFailed | None = None) -> bool:
         """Whether a line without an answer is left: to be asked here, or to no one any more.
@@ -141,7 +135,8 @@ class Handover:
             return True
         if why is not None and why.is_final:
             return False
-        return self._settings_of(self._provider_of(line)).fallback == "lines"
+        to = self._destinations.of(line)
+        return to is None or self._settings_of(to.provider).fallback == "lines"
 
     async def open(self) -> None:
         """Find out what was handed over already.
@@ -153,12 +148,16 @@ class Handover:
         for entry in self._entries:
             self._portions.own(entry.numbers)
 
-    async def run(self) -> None:
+    async def run(self) -> bool:
         """Have every line that is handed over answered, or left to be asked one by one.
+
+        Returns:
+            Whether it did; else this process asks no more, or may not.
 
         Raises:
             OSError: a file cannot be used.
         """
+        is_over = True
         try:
             async with asyncio.TaskGroup() as group:
                 await self._resume(group)
@@ -167,15 +166,16 @@ class Handover:
                 for is_again in (False, True):
                     if new:
                         await asyncio.wait(new)
-                    async for provider, lines in self._portions.new(is_again=is_again):
-                        most = self._settings_of(provider).at_once
-                        slot = slots.setdefault(provider, asyncio.Semaphore(most))
+                    async for to, lines in self._portions.new(is_again=is_again):
+                        most = self._settings_of(to.provider).at_once
+                        slot = slots.setdefault(to.provider, asyncio.Semaphore(most))
                         await slot.acquire()
-                        new.append(group.create_task(self._hand_new(provider, lines, slot)))
+                        new.append(group.create_task(self._hand_new(to, lines, slot)))
         except* Stopping:
-            pass
+            is_over = False
         except* OSError as several:
             raise several.exceptions[0] from None
+        return is_over
 
     def stop(self) -> None:
         """Wait for nothing any more: whoever goes on with the batch does."""
@@ -193,7 +193,7 @@ class Handover:
         missing = [entry for entry in entries if entry.token not in self._loads]
         for entry, lines in await self._portions.of(missing):
             await self._drop(entry.numbers)
-            orders = await self._take_in(lines, again=True)
+            orders = await self._take_in(lines, Destination(entry.provider), again=True)
             self._loads[entry.token] = self._load(entry, orders, is_new=False)
         try:
             async with asyncio.TaskGroup() as group:
@@ -210,53 +210,55 @@ class Handover:
 
     # What the pipeline asks.
 
-    def takes(self, lane: Lane, model: str) -> bool:
-        """Whether calls of a model go by its provider's Batch API: it is set, and known not to be
-        dearer. What was said once holds for this run."""
-        name = lane.endpoint.name
-        takes = self._takes.get((name, model))
-        if takes is None:
-            asker, settings = self._gear.asker, self._gear.settings().providers.get(name)
-            price = asker.plan.price(lane, model)
-            is_set = settings is not None and settings.batches is not None
-            takes = is_set and (price is None or price.batch is not None)
-            self._takes[name, model] = takes
-        return takes
+    def let_go(self, order: HandedOrder) -> None:
+        """A line is asked elsewhere, unless the batch is given up.
+
+        Raises:
+            HandoverFailed: it is.
+        """
+        if self._is_given_up:
+            raise HandoverFailed("The batch was given up.")
+        self._places[order.number].has_set_out = True
 
     def take(self, order: HandedOrder, flight: Flight) -> None:
         """Keep what is to be handed over."""
         number = order.number
         flight.call = _Held(self._taken, number)
         self._taken[number] = order, flight
-        self._places[number].reached.set()
+        place = self._places[number]
+        place.has_set_out = True
+        place.reached.set()
 
     # The inside.
 
     async def _resume(self, group: asyncio.TaskGroup) -> None:
         """Go on with what a predecessor has handed over."""
         for entry, lines in await self._portions.of(self._entries):
-            group.create_task(self._hand(entry.provider, lines, entry))
+            group.create_task(self._hand(Destination(entry.provider), lines, entry))
 
     async def _hand_new(
-        self, provider: str, lines: Sequence[Line], slot: asyncio.Semaphore
+        self, to: Destination, lines: Sequence[Line], slot: asyncio.Semaphore
     ) -> None:
         try:
-            await self._hand(provider, lines)
+            await self._hand(to, lines)
         finally:
             slot.release()
 
-    async def _hand(self, provider: str, lines: Sequence[Line], entry: Entry | None = None) -> None:
-        orders = await self._take_in(lines, again=entry is not None)
+    async def _hand(
+        self, to: Destination, lines: Sequence[Line], entry: Entry | None = None
+    ) -> None:
+        orders = await self._take_in(lines, to, again=entry is not None)
         is_new = entry is None
-        numbers = sorted(orders)
-        entry = entry or Entry(self._token(), provider, numbers)
+        entry = entry or Entry(self._token(), to.provider, sorted(orders))
         load = None
-        if orders:
+        if orders or (lines and not is_new):
             load = self._loads[entry.token] = self._load(entry, orders, is_new=is_new)
-            await load.run()
+            await (load.run() if orders else load.give_up())  # of what nobody waits for
         await self._answered([line.number for line in lines])
         if self._trouble is not None:
             raise self._trouble
+        if self._stopping.is_set():  # lines may have been left without a result
+            raise Stopping
         if load is not None:
             await load.conclude()
             del self._loads[entry.token]
@@ -272,20 +274,23 @@ class Handover:
 
     async def _drop(self, numbers: Sequence[int]) -> None:
         """Have nobody wait for lines any more."""
-        places = [place for number in numbers if (place := self._places.pop(number, None))]
+        places = [place for number in numbers if (place := self._places.get(number))]
         tasks = [each.task for each in places if each.task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for number in numbers:
+            self._places.pop(number, None)
+            self._taken.pop(number, None)
 
-    async def _take_in(self, lines: Sequence[Line], *, again: bool) -> Orders:
+    async def _take_in(self, lines: Sequence[Line], to: Destination, *, again: bool) -> Orders:
         """Let lines go through the pipeline; gives those that somebody has to answer yet."""
         orders: Orders = {}
         for at in range(0, len(lines), _GROUP):
             group = lines[at : at + _GROUP]
             for line in group:
                 place = self._places[line.number] = _Place()
-                place.task = self._gear.spawn(self._one(line, place, looks_up=not again))
+                place.task = self._gear.spawn(self._one(line, place, to, looks_up=not again))
             for line in group:
                 await self._places[line.number].reached.wait()
             for line in group:
@@ -294,18 +299,34 @@ class Handover:
                     taken[1].call = _Held(orders, line.number)
         return orders
 
-    async def _one(self, line: Line, place: _Place, *, looks_up: bool) -> None:
+    async def _one(self, line: Line, place: _Place, to: Destination, *, looks_up: bool) -> None:
         try:
             outcome: Reply | HandoverFailed
             try:
-                outcome = await self._ask(line, self, looks_up=looks_up)
+                outcome = await self._outcome(line, place, to, looks_up=looks_up)
             except HandoverFailed as why:
                 outcome = why
             await self._settle(line, outcome)
+        except Stopping:  # who goes on with the batch asks again
+            pass
         except OSError as error:
             self._trouble = error
         finally:
             place.reached.set()
+
+    async def _outcome(
+        self, line: Line, place: _Place, to: Destination, *, looks_up: bool
+    ) -> Reply:
+        """What comes of a line, which is asked again where the gateway itself refuses it for now:
+        by what is set in place of a Batch API it would cost twice as much, and be refused too."""
+        waits = 0
+        while True:
+            reply = await self._ask(line, self, to=to, looks_up=looks_up)
+            is_refused = reply.is_ours and reply.is_too_much and not place.has_set_out
+            if not is_refused or (self._is_given_up and waits >= GIVE_UP_POLLS):
+                return reply
+            waits += 1
+            await self._pause(min(max(reply.retry_after_s, _REFUSED_S), _REFUSED_S_MAX))
 
     async def _answered(self, numbers: Sequence[int]) -> None:
         """Wait until what became of lines is written down."""
@@ -331,17 +352,6 @@ class Handover:
         settings = self._gear.settings().providers.get(provider)
         told = settings.batches if settings is not None else None
         return told or BatchApiSettings()
-
-    def _provider_of(self, line: Line) -> str:
-        """Who takes a line, as far as its model tells; empty for nobody."""
-        asker = self._gear.asker
-        try:
-            model = _read_model(line.body).model
-            target = asker.target(ENDPOINTS[self._batch.endpoint], model)
-        except (HeadraceError, msgspec.DecodeError, UnicodeDecodeError):
-            return ""
-        lane = asker.plan.lanes[target.provider]
-        return target.provider if self.takes(lane, target.model) else ""
 
     async def _note(self, write: Callable[[Entry], None], entry: Entry) -> None:
         async with self._noting:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from headrace.batches.handed.book import Entry
+from headrace.batches.handed.destinations import Destinations
 from headrace.batches.lines import Line
 from headrace.batches.source import LineSource
+from headrace.gateway.handing import Destination
 from headrace.settings.batches import BatchApiSettings
 
 _DIGEST_BYTES: Final = 16
@@ -22,7 +24,7 @@ class Portions:
     Args:
         lines: where they are, for a `LineSource`.
         done: by number of the line, whether it has its result.
-        provider_of: who takes a line; empty for nobody.
+        destinations: whom lines are handed to.
         settings_of: how a provider takes them.
     """
 
@@ -30,12 +32,12 @@ class Portions:
         self,
         lines: tuple[Path, str, int],
         done: bytearray,
-        provider_of: Callable[[Line], str],
+        destinations: Destinations,
         settings_of: Callable[[str], BatchApiSettings],
     ) -> None:
         self._lines = lines
         self._done = done
-        self._provider_of = provider_of
+        self._destinations = destinations
         self._settings_of = settings_of
         self._owned = bytearray(len(done))
         self._seen: set[bytes] = set()
@@ -49,8 +51,8 @@ class Portions:
         """Whether a line was given out."""
         return bool(self._owned[line.number])
 
-    async def new(self, *, is_again: bool) -> AsyncIterator[tuple[str, list[Line]]]:
-        """New lines, as many as go together, and to whom.
+    async def new(self, *, is_again: bool) -> AsyncIterator[tuple[Destination, list[Line]]]:
+        """New lines, as many as go together, and to whom: Batch APIs take one model at a time.
 
         Args:
             is_again: whether it is the turn of those that are the same as others, whose answers are
@@ -59,25 +61,25 @@ class Portions:
         Raises:
             OSError: the lines cannot be read.
         """
-        portions: dict[str, list[Line]] = {}
-        sizes: dict[str, int] = {}
+        portions: dict[Destination, list[Line]] = {}
+        sizes: dict[Destination, int] = {}
         async for line in self._read(is_again=is_again):
-            provider = self._provider_of(line)
-            if not provider or self._is_twin(line, is_again=is_again):
+            to = self._destinations.of(line)
+            if to is None or self._is_twin(line, is_again=is_again):
                 continue
             self._owned[line.number] = _OWNED
-            settings = self._settings_of(provider)
+            settings = self._settings_of(to.provider)
             size = len(line.body) + _LINE_BYTES
-            lines = portions.setdefault(provider, [])
-            is_full = sizes.get(provider, 0) + size > settings.mb_max << 20
+            lines = portions.setdefault(to, [])
+            is_full = sizes.get(to, 0) + size > settings.mb_max << 20
             if lines and (is_full or len(lines) >= settings.lines_max):
-                yield provider, lines
-                lines = portions[provider] = []
-                sizes[provider] = 0
+                yield to, lines
+                lines = portions[to] = []
+                sizes[to] = 0
             lines.append(line)
-            sizes[provider] = sizes.get(provider, 0) + size
-        for provider, lines in portions.items():
-            yield provider, lines
+            sizes[to] = sizes.get(to, 0) + size
+        for to, lines in portions.items():
+            yield to, lines
 
     async def of(self, entries: Sequence[Entry]) -> list[tuple[Entry, list[Line]]]:
         """The lines of entries that have no result yet.
@@ -112,7 +114,7 @@ class Portions:
     def _is_twin(self, line: Line, *, is_again: bool) -> bool:
         """Whether a line is the same as one before it, and so waits for the answer to that."""
         digest = hashlib.blake2b(line.body, digest_size=_DIGEST_BYTES).digest()
-        if not is_again and digest in self._seen:
+        if not is_again and digest in self._seen and self._destinations.is_stored(line):
             self._owned[line.number] = _TWIN
             return True
         self._seen.add(digest)
