@@ -58,11 +58,26 @@ def _hits(good: str, bad: str) -> tuple[tuple[str, str], ...]:
     )
 
 
+def _two_instances(up: str, workers: str) -> tuple[tuple[str, str], ...]:
+    """Two instances of one job, the second of which is well."""
+    return (
+        (_of("up"), up),
+        (_of("headrace_workers"), workers),
+        ('up{job="headrace",instance="b"}', "1x60"),
+        ('headrace_workers{job="headrace",instance="b"}', "2x60"),
+    )
+
+
 _OTHER_PROCESS: Final = ('process_cpu_seconds_total{job="else",instance="b"}', "0+120x60")
 _WORKERS: Final = (_of("headrace_workers"), "2x60")
 
 CASES: Final = {
     "HeadraceGone": Case((("up", "1x60"),), ((_of("headrace_workers"), "1x60"),)),
+    "HeadraceInstanceGone": Case(
+        _two_instances("1x5 0x55", "1x5 _x55"),
+        # What is no gateway may be down as it likes.
+        (*_two_instances("1x60", "1x60"), ('up{job="else",instance="c"}', "0x60")),
+    ),
     "HeadraceErrors": Case(_answers("0+97x60", "1+3x60"), _answers("0+997x60", "1+3x60")),
     "HeadraceConnectionsRefused": _grows("headrace_connections_refused_total"),
     "HeadraceSheds": _grows("headrace_shed_calls_total", 'priority="low"'),
@@ -118,19 +133,22 @@ CASES: Final = {
         every="10m",
     ),
     "HeadraceTierAway": Case(
-        ((_of("headrace_tier_up", 'tier="l2"'), "1x7 0x45"),),
-        # One that is not set was never there.
-        ((_of("headrace_tier_up", 'tier="l2"'), "0x60"),),
+        ((_of("headrace_tiers_out", 'tier="l2"'), "0x7 1x45"),),
+        # One that is not set is away from nobody.
+        (
+            (_of("headrace_tiers_out", 'tier="l2"'), "0x60"),
+            (_of("headrace_tier_up", 'tier="l2"'), "0x60"),
+        ),
     ),
     "HeadraceCostSpike": Case(
         (
             (
                 _of("headrace_spent_usd_total", 'provider="p"'),
-                "0+0.1x138 13.9+4x12",
+                "0+0.1x432 47.2+4x12",
             ),
         ),
-        ((_of("headrace_spent_usd_total", 'provider="p"'), "0+4x150"),),
-        at="24h",
+        ((_of("headrace_spent_usd_total", 'provider="p"'), "0+4x450"),),
+        at="74h",
         every="10m",
     ),
     "HeadraceBudgetNearlySpent": _level(
@@ -200,6 +218,89 @@ SLO_CASES: Final = {
 }
 
 
+class Turn(NamedTuple):
+    """One history, and whether an alert is up at a time of it.
+
+    Attributes:
+        what: it is.
+        alert: its name.
+        series: as promtool writes them.
+        at: when to look.
+        fires: whether it has to be up.
+        every: how far samples are apart.
+    """
+
+    what: str
+    alert: str
+    series: tuple[tuple[str, str], ...]
+    at: str
+    fires: bool
+    every: str = "2m"
+
+
+def _steps(every: int, count: int) -> str:
+    """A counter that grows by one with each so many samples."""
+    return " ".join(str(at // every) for at in range(count))
+
+
+def _days(each: float, count: int) -> str:
+    """A counter, every ten minutes, that grows in eight hours of each day only."""
+    grown = [each if at % 144 < 48 else 0.0 for at in range(144 * count)]
+    return " ".join(f"{sum(grown[: at + 1]):.6g}" for at in range(len(grown)))
+
+
+def _firsts() -> Iterator[Turn]:
+    """Counters that nobody saw before they had grown; an old growth is no news."""
+    for alert, series in (
+        ("HeadraceLedgerLost", _of("headrace_ledger_rows_total", 'outcome="dropped"')),
+        ("HeadraceJobsFail", _of("headrace_jobs_ended_total", 'outcome="failed"')),
+        ("HeadraceLogLost", _of("headrace_log_lines_dropped_total")),
+    ):
+        yield Turn("born", alert, ((series, "_x5 5000x60"),), "20m", fires=True)
+        yield Turn("born long ago", alert, ((series, "_x5 5000x60"),), "1h", fires=False)
+        yield Turn("grown once", alert, ((series, "0x5 1x60"),), "20m", fires=True)
+
+
+def _idle() -> Iterator[Turn]:
+    """A gateway that is asked once an hour, and once answers badly; and one that fails always."""
+    good, bad = _steps(30, 120), "0x65 1x55"
+    slow = (*_timed(_DURATION, "2.0", f"{_steps(30, 65)} {'2 ' * 55}", _steps(30, 120)),)
+    for what, series in (("one failure", _answers(good, bad)), ("one slow answer", slow)):
+        for at in ("2h14m", "2h30m", "3h4m", "3h30m"):
+            for name in ("SloBurnsFast", "SloBurnsSteady", "SloBurnsSlow", "Errors"):
+                yield Turn(what, f"Headrace{name}", series, at, fires=False)
+    always = _answers("7x120", _steps(2, 120))
+    yield Turn("nothing but failures", "HeadraceSloBurnsFast", always, "2h", fires=True)
+
+
+def _spending() -> Iterator[Turn]:
+    series = _of("headrace_spent_usd_total", 'provider="p"')
+    for at in ("1h", "7h", "25h", "47h"):
+        fresh = ((series, "0+10x300"),)
+        yield Turn("a fresh gateway", "HeadraceCostSpike", fresh, at, fires=False, every="10m")
+    at_work = ((series, _days(4.0, 5)),)
+    for at in ("72h30m", "76h", "98h"):
+        yield Turn("work by day", "HeadraceCostSpike", at_work, at, fires=False, every="10m")
+    lasting = ((series, "0+0.1x432 47.2+4x150"),)
+    yield Turn("a lasting spike", "HeadraceCostSpike", lasting, "90h", fires=True, every="10m")
+
+
+def _lasting() -> Iterator[Turn]:
+    away = ((_of("headrace_tiers_out", 'tier="l2"'), "0x7 1x120"),)
+    yield Turn("away for hours", "HeadraceTierAway", away, "3h", fires=True)
+    one = (
+        (_of("up"), "1x5 0x120"),
+        (_of("headrace_workers"), "1x5 _x120"),
+        ('up{job="headrace",instance="b"}', "1x125"),
+        ('headrace_workers{job="headrace",instance="b"}', "2x125"),
+    )
+    yield Turn("one of two", "HeadraceInstanceGone", one, "3h", fires=True)
+    yield Turn("one of two", "HeadraceGone", one, "3h", fires=False)
+
+
+TURNS: Final = (*_firsts(), *_idle(), *_spending(), *_lasting())
+
+
 def cases(every: str) -> Iterator[dict[str, Any]]:
     """The cases whose samples are so far apart, as tests of promtool."""
     for name, case in CASES.items():
@@ -208,24 +309,41 @@ def cases(every: str) -> Iterator[dict[str, Any]]:
     for (name, slo), case in SLO_CASES.items():
         if case.every == every:
             yield from _pair(name, f',slo="{slo}"', case)
+    # Looks at one history are one test: Prometheus lives through it once.
+    alike: dict[tuple[tuple[str, str], ...], list[Turn]] = {}
+    for turn in TURNS:
+        if turn.every == every:
+            alike.setdefault(turn.series, []).append(turn)
+    for series, turns in alike.items():
+        looks = [_look(turn.alert, "", turn.at, turn.fires) for turn in turns]
+        yield _told(turns[0].what, every, series, looks)
 
 
 EVERY: Final = tuple(sorted({case.every for case in (*CASES.values(), *SLO_CASES.values())}))
 
 
 def _pair(name: str, labels: str, case: Case) -> Iterator[dict[str, Any]]:
+    for word, series, fires in (("fires", case.firing, True), ("is quiet", case.quiet, False)):
+        look = _look(name, labels, case.at, fires)
+        yield _told(f"{name}{labels} {word}", case.every, series, [look])
+
+
+def _told(
+    what: str, every: str, series: tuple[tuple[str, str], ...], looks: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "name": what,
+        "interval": every,
+        "input_series": [{"series": each, "values": values} for each, values in series],
+        "promql_expr_test": looks,
+    }
+
+
+def _look(name: str, labels: str, at: str, fires: bool) -> dict[str, Any]:
     state = f'ALERTS{{alertname="{name}",alertstate="firing"{labels}}}'
     one = [{"labels": f'{{alertname="{name}"}}', "value": 1}]
-    for word, series, wanted in (("fires", case.firing, one), ("is quiet", case.quiet, [])):
-        yield {
-            "name": f"{name}{labels} {word}",
-            "interval": case.every,
-            "input_series": [{"series": each, "values": values} for each, values in series],
-            "promql_expr_test": [
-                {
-                    "expr": f"group by (alertname) ({state})",
-                    "eval_time": case.at,
-                    "exp_samples": wanted,
-                }
-            ],
-        }
+    return {
+        "expr": f"group by (alertname) ({state})",
+        "eval_time": at,
+        "exp_samples": one if fires else [],
+    }

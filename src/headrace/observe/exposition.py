@@ -14,8 +14,8 @@ _EXACT_MAX = 2.0**53
 def render(layout: Layout, rows: Sequence[Sequence[float]], providers: Sequence[str] = ()) -> bytes:
     """The exposition of all families, merged over workers.
 
-    Series of labelled counters and histograms that nothing was counted in are left out, and so are
-    series of providers that do not exist.
+    Series of labelled counters and histograms that nothing was counted in are left out, except
+    those of families that are told whole, and so are series of providers that do not exist.
 
     Args:
         layout: the layout of the rows.
@@ -51,7 +51,8 @@ def _append_plain(
     lines: list[str], place: Place, cells: Sequence[float], providers: Sequence[str]
 ) -> None:
     family = place.family
-    keep_zero = (family.kind == "gauge" and not family.is_sparse) or not family.labels
+    is_plain_gauge = family.kind == "gauge" and not family.is_sparse
+    keep_zero = is_plain_gauge or family.is_whole or not family.labels
     if not keep_zero and not any(cells[place.base : place.end]):
         return
     for index, labels in _series(place, providers):

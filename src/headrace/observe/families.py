@@ -39,6 +39,8 @@ class Family(msgspec.Struct, frozen=True):
         buckets: ascending upper bounds of a histogram, without the infinite one.
         merge: how the rows of several workers become one value.
         is_sparse: a gauge of many series, most of which there never are: zeros are left out.
+        is_whole: a counter whose zeros are told: an alert that looks for its first growth sees
+            none in a series that is born with it.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Family(msgspec.Struct, frozen=True):
     buckets: tuple[float, ...] = ()
     merge: Merge = "sum"
     is_sparse: bool = False
+    is_whole: bool = False
 
 
 ROUTE = Label(
@@ -155,6 +158,11 @@ LAG_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2
 
 def _counter(name: str, help_: str, *labels: Label) -> Family:
     return Family(f"headrace_{name}_total", help_, "counter", labels)
+
+
+def _alarm(name: str, help_: str, *labels: Label) -> Family:
+    """A counter of what should not be: all its series are there from the start."""
+    return Family(f"headrace_{name}_total", help_, "counter", labels, is_whole=True)
 
 
 def _gauge(name: str, help_: str, *labels: Label) -> Family:
@@ -303,9 +311,10 @@ _CACHE = (
     _seconds("tier_lookup_duration", "Time of look-ups in the tiers below memory.", STAGE_S, TIER),
     _counter("tier_writes", "Answers written to the tiers below memory.", TIER, WRITE),
     _gauge("tier_queue", "Answers that wait to be written to a tier.", TIER),
+    _gauge("tiers_out", "Workers that go without a tier that is set.", TIER),
     Family(
         "headrace_tier_up",
-        "Whether a tier is asked; 0 while it is left alone or not there.",
+        "Whether any worker asks a tier; 0 while it is left alone or not there.",
         "gauge",
         (TIER,),
         merge="min",
@@ -314,7 +323,7 @@ _CACHE = (
 _STORE = (
     _counter("store_queries", "Queries and transactions, by the name of the first.", QUERY),
     _counter("store_query_seconds", "Seconds that they took, with all waiting.", QUERY),
-    _counter("store_errors", "Queries and transactions that failed.", STORE_ERROR),
+    _alarm("store_errors", "Queries and transactions that failed.", STORE_ERROR),
     _gauge("store_connections", "Connections in use, and who waits for one.", STORE_CONNECTION),
     _counter("standby_reads", "Reads that a standby might answer, by outcome.", STANDBY_READ),
     _worst("standby_lag_seconds", "How late a standby is.", STANDBY),
@@ -327,8 +336,8 @@ _SELF = (
     _gauge("process_pressure", "Workers that have too much to do, by what tells it.", PRESSURE),
     _counter("prompts_shaped", "Prompts that were changed before they were sent.", STEP),
     _counter("prompt_tokens_removed", "Tokens that prompts were made shorter by, about.", STEP),
-    _counter("shed_calls", "Calls refused by workers that had too much to do.", SHED),
-    _counter("ledger_rows", "Rows of the ledger, by what became of them.", LEDGER),
+    _alarm("shed_calls", "Calls refused by workers that had too much to do.", SHED),
+    _alarm("ledger_rows", "Rows of the ledger, by what became of them.", LEDGER),
     _gauge("ledger_pending_bytes", "Bytes of the ledger's journal that the store has not taken."),
     _counter("log_lines_dropped", "Log lines lost because the log could not keep up."),
     _counter("log_write_errors", "Writes to a log that failed; each is tried again."),
@@ -355,7 +364,7 @@ _WORK = (
     _counter("batch_lines", "Lines of batches that have their result.", LINE),
     _counter("batch_retries", "Lines of batches that were asked again."),
     _counter("jobs_submitted", "Jobs that were taken."),
-    _counter("jobs_ended", "Jobs that have ended, whoever did them.", JOB),
+    _alarm("jobs_ended", "Jobs that have ended, whoever did them.", JOB),
     _gauge("jobs_waiting", "Jobs that wait for a worker."),
     _gauge("jobs_running", "Jobs that are being done."),
     _gauge("jobs_oldest_seconds", "How long the oldest job that waits has waited."),

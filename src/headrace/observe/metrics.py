@@ -254,6 +254,7 @@ class Metrics:
         self.tier_writes = self._counter("tier_writes")
         self.tier_queue = self._gauge("tier_queue")
         self.tier_up = self._gauge("tier_up")
+        self.tiers_out = self._gauge("tiers_out")
 
     def _bind_self(self) -> None:
         place, cells = self._layout.place, self._cells

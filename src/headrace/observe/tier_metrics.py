@@ -39,6 +39,7 @@ class TierMetrics:
         writes.add(writes.at(tier, "dropped"))
 
     def is_now(self, tier: str, *, is_up: bool, waiting: int) -> None:
-        """Say how a tier is."""
+        """Say how a tier is that is set."""
+        self._metrics.tiers_out.set_at(self._metrics.tiers_out.at(tier), float(not is_up))
         self._metrics.tier_up.set_at(self._metrics.tier_up.at(tier), float(is_up))
         self._metrics.tier_queue.set_at(self._metrics.tier_queue.at(tier), waiting)

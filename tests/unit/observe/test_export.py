@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,9 @@ from headrace.observe.export.alerts import alert_groups
 from headrace.observe.export.bundle import DASHBOARD, ROUTES, RULES, files
 from headrace.observe.export.rule import Alert, Record
 from headrace.observe.export.slo_rules import BURNS, slo_groups
+from headrace.observe.exposition import render
 from headrace.observe.families import FAMILIES, Family
+from headrace.observe.layout import Layout
 from headrace.settings.slos import USUAL_SLOS, Slo
 
 WRITTEN: Final = files(USUAL_SLOS)
@@ -44,6 +46,7 @@ def series_of(family: Family) -> Iterator[tuple[str, Mapping[str, tuple[str, ...
 SERIES: Final = {
     **{name: labels for family in FAMILIES for name, labels in series_of(family)},
     **{name: {"job": None, "slo": None} for name in RECORDED},
+    "up": dict.fromkeys(SCRAPED),  # what Prometheus says of each target
 }
 
 
@@ -83,6 +86,65 @@ def test_every_series_and_label_exists(expr: str) -> None:
             assert label in SERIES[name], (name, label)
             assert matches(operator, value, SERIES[name][label]), (name, label, value)
     assert set(listed(expr)) <= known
+
+
+def page_of(cell: float) -> set[tuple[str, frozenset[str]]]:
+    """Every series of the page of a gateway whose every cell holds the same."""
+    layout = Layout()
+    told = render(layout, [[cell] * layout.size], ("p",)).decode()
+    found = re.findall(r"^(\w+)(?:\{(.*)\})? ", told, re.MULTILINE)
+    return {(name, frozenset(re.findall(r'\w+="[^"]*"', labels))) for name, labels in found}
+
+
+FULL: Final = page_of(1.0)
+IDLE: Final = page_of(0.0)
+
+
+def shown(
+    page: set[tuple[str, frozenset[str]]], name: str, matchers: Iterable[tuple[str, str, str]]
+) -> bool:
+    """Whether a page has a series for what an expression picks, for each alternative by itself."""
+
+    def has(label: str, value: str) -> bool:
+        return any(
+            re.fullmatch(f'{label}="{value}"', each)
+            for series, labels in page
+            if series == name
+            for each in labels
+        )
+
+    wanted = [
+        (label, value)
+        for label, operator, text in matchers
+        if not text.startswith("$") and not operator.startswith("!")
+        for value in (text.split("|") if operator.endswith("~") else [re.escape(text)])
+    ]
+    return any(series == name for series, _ in page) and all(has(*each) for each in wanted)
+
+
+@pytest.mark.parametrize("expr", sorted(set(expressions())))
+def test_the_page_of_a_busy_gateway_tells_it_all(expr: str) -> None:
+    for name, matchers in named(expr):
+        if name not in RECORDED and name != "up":
+            assert shown(FULL, name, matchers), (name, matchers)
+
+
+FIRST: Final = sorted(
+    {each for rule in RULE_SET for each in re.findall(r"unless (\S+)", rule.expr)}
+)
+
+
+@pytest.mark.parametrize("series", FIRST)
+def test_what_is_to_be_seen_to_grow_once_is_told_before_it_does(series: str) -> None:
+    """A series that is born with its first count has not grown, and an idle gateway tells it."""
+    ((name, matchers),) = named(series)
+    assert shown(IDLE, name, matchers)
+
+
+def test_a_page_lacks_what_nobody_tells() -> None:
+    assert len(FIRST) == 4
+    assert not shown(IDLE, "headrace_requests_total", ())
+    assert not shown(FULL, "headrace_requests_total", [("status", "=", "599")])
 
 
 def test_a_name_that_nobody_tells_is_found() -> None:
@@ -145,7 +207,7 @@ def test_every_severity_has_its_route() -> None:
 def limits(slo: Slo) -> list[float]:
     """What the alerts of a service level compare with."""
     rules = slo_groups((slo,))[1].rules
-    return [float(rule.expr.rpartition("> ")[2]) for rule in rules]
+    return [float(re.findall(r" > (\S+)", rule.expr)[-1]) for rule in rules]
 
 
 def test_burn_rates_follow_the_window() -> None:

@@ -32,6 +32,14 @@ def test_untouched_series_of_labelled_families_are_left_out() -> None:
     assert rendered(Family("c_total", "C.", "counter"), [0.0]).splitlines()[2:] == ["c_total 0"]
 
 
+def test_untouched_series_of_families_that_are_told_whole_are_there() -> None:
+    family = Family("c_total", "C.", "counter", (Label("end", ("a", "b")),), is_whole=True)
+    assert rendered(family, [0.0, 0.0]).splitlines()[2:] == [
+        'c_total{end="a"} 0',
+        'c_total{end="b"} 0',
+    ]
+
+
 def test_an_untouched_histogram_without_labels_is_shown_as_zeros() -> None:
     assert rendered(Family("h", "H.", "histogram", (), (1.0,)), [0.0] * 3).splitlines()[2:] == [
         'h_bucket{le="1.0"} 0',

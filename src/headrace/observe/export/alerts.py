@@ -3,10 +3,10 @@
 from typing import Final
 
 from headrace.observe.export.rule import Alert, Group, Record
-from headrace.observe.export.slo_rules import ASKED, JUDGED
+from headrace.observe.export.slo_rules import ASKED, BAD_LEAST, JUDGED
 
 HIT_RATIO: Final = "job:headrace_cache_hits:ratio_rate"
-SPENT: Final = "job:headrace_spent_usd:rate"
+SPENT: Final = "job:headrace_spent_usd:rate1h"
 _HITS: Final = f'{ASKED},cache=~"l1|l2|l3|semantic|joined"'
 _LOOKED: Final = f'{ASKED},cache=~"l1|l2|l3|semantic|joined|miss"'
 _GIB: Final = 2**30
@@ -25,12 +25,14 @@ def _asked(window: str) -> str:
     return f"sum by (job) (rate(headrace_requests_total{{{ASKED}}}[{window}]))"
 
 
+def _grew(series: str, window: str) -> str:
+    """PromQL: a counter that grew within the window, or was first seen in it above zero."""
+    return f"increase({series}[{window}]) > 0\nor\n({series} > 0 unless {series} offset {window})"
+
+
 RECORDS: Final = (
     *(Record(f"{HIT_RATIO}{window}", hit_ratio(window)) for window in ("5m", "1h")),
-    *(
-        Record(f"{SPENT}{window}", f"sum by (job) (rate(headrace_spent_usd_total[{window}]))")
-        for window in ("1h", "1d")
-    ),
+    Record(SPENT, "sum by (job) (rate(headrace_spent_usd_total[1h]))"),
 )
 
 _SERVING: Final = (
@@ -42,16 +44,27 @@ _SERVING: Final = (
         "No gateway tells its metrics: it is down, or cannot be reached",
     ),
     Alert(
+        "HeadraceInstanceGone",
+        # Jobs that had a gateway within a week: which ones are Headrace's, nobody else tells.
+        "up == 0\nand on (job)\nmax_over_time(headrace_workers[7d])",
+        "2m",
+        "page",
+        "{{ $labels.instance }} of {{ $labels.job }} tells no metrics: it is down, or cannot be "
+        "reached",
+    ),
+    Alert(
         "HeadraceErrors",
         f'sum by (job) (rate(headrace_requests_total{{{ASKED},status=~"5.."}}[5m]))\n/\n'
-        f"sum by (job) (rate(headrace_requests_total{{{JUDGED}}}[5m]))\n> 0.01",
+        f"sum by (job) (rate(headrace_requests_total{{{JUDGED}}}[5m]))\n> 0.01\nand\n"
+        f'sum by (job) (increase(headrace_requests_total{{{ASKED},status=~"5.."}}[15m]))'
+        f" >= {BAD_LEAST}",
         "5m",
         "page",
         "{{ $value | humanizePercentage }} of the requests of {{ $labels.job }} fail",
     ),
     Alert(
         "HeadraceConnectionsRefused",
-        "increase(headrace_connections_refused_total[5m]) > 0",
+        _grew("headrace_connections_refused_total", "5m"),
         "5m",
         "page",
         "{{ $labels.instance }} has as many clients as it takes, and refuses others",
@@ -138,18 +151,21 @@ _MONEY: Final = (
     ),
     Alert(
         "HeadraceTierAway",
-        "headrace_tier_up == 0 and max_over_time(headrace_tier_up[1h]) > 0",
+        "headrace_tiers_out > 0",
         "5m",
         "ticket",
         "{{ $labels.instance }} goes without the tier {{ $labels.tier }} of its cache",
     ),
     Alert(
         "HeadraceCostSpike",
-        # Less than a dollar an hour is no spike, whatever it is a multiple of.
-        f"{SPENT}1h > 3 * {SPENT}1d and {SPENT}1h * 3600 > 1",
+        # Less than a dollar an hour is no spike, whatever it is a multiple of. The week ends a day
+        # ago, or a spike would soon be measured by itself; and it has to have a day in it.
+        f"{SPENT} > 3 * max_over_time({SPENT}[6d] offset 1d)\nand\n{SPENT} * 3600 > 1\nand\n"
+        f"max_over_time({SPENT}[5d] offset 2d) > 0",
         "15m",
         "page",
-        "{{ $labels.job }} spends {{ $value }} USD a second, three times what it does in a day",
+        "{{ $labels.job }} spends {{ $value }} USD a second, three times what it did in any hour "
+        "of the week before",
     ),
     Alert(
         "HeadraceBudgetNearlySpent",
@@ -192,7 +208,7 @@ _STORE: Final = (
     ),
     Alert(
         "HeadraceLedgerLost",
-        'increase(headrace_ledger_rows_total{outcome=~"dropped|damaged"}[15m]) > 0',
+        _grew('headrace_ledger_rows_total{outcome=~"dropped|damaged"}', "15m"),
         "0m",
         "page",
         "{{ $labels.instance }} has lost rows of the ledger: {{ $labels.outcome }}",
@@ -208,14 +224,14 @@ _WORK: Final = (
     ),
     Alert(
         "HeadraceJobsFail",
-        'increase(headrace_jobs_ended_total{outcome="failed"}[15m]) > 0',
+        _grew('headrace_jobs_ended_total{outcome="failed"}', "15m"),
         "0m",
         "ticket",
         "Jobs of {{ $labels.job }} have failed for good",
     ),
     Alert(
         "HeadraceLogLost",
-        "increase(headrace_log_lines_dropped_total[15m]) > 0",
+        _grew("headrace_log_lines_dropped_total", "15m"),
         "0m",
         "ticket",
         "{{ $labels.instance }} has lost lines of its log",

@@ -17,6 +17,9 @@ JUDGED: Final = f'route=~"{"|".join(MODEL_ROUTES)}",status!~"4.."'
 ASKED: Final = f'route=~"{"|".join(MODEL_ROUTES)}"'
 WINDOWS: Final = ("5m", "30m", "1h", "6h", "3d")
 RATIO: Final = "job:headrace_slo_errors:ratio_rate"
+BAD: Final = "job:headrace_slo_errors:increase"
+# Fewer bad answers are no state of affairs, whatever share of few answers they are.
+BAD_LEAST: Final = 5
 
 
 class Burn(msgspec.Struct, frozen=True):
@@ -66,17 +69,36 @@ def bad_ratio(slo: Slo, window: str) -> str:
         asked = f"sum by (job) (rate(headrace_requests_total{{{JUDGED}}}[{window}]))"
         failed = f'sum by (job) (rate(headrace_requests_total{{{ASKED},status=~"5.."}}[{window}]))'
         return f"(\n  {failed}\n  or\n  0 * {asked}\n)\n/\n{asked}"
-    name = {"latency": "headrace_request_duration", "ttft": "headrace_stream_start"}[slo.kind]
+    name = _histogram(slo)
     edge = f'le="{edge_s(slo)!r}"'
     good = f"sum by (job) (rate({name}_seconds_bucket{{{ASKED},{edge}}}[{window}]))"
     every = f"sum by (job) (rate({name}_seconds_count{{{ASKED}}}[{window}]))"
     return f"1 -\n{good}\n/\n{every}"
 
 
+def bad_count(slo: Slo, window: str) -> str:
+    """PromQL: about how many bad answers were given over `window`, by job."""
+    if slo.kind == "availability":
+        failed = f'{{{ASKED},status=~"5.."}}[{window}]'
+        return f"sum by (job) (increase(headrace_requests_total{failed}))"
+    name = _histogram(slo)
+    edge = f'le="{edge_s(slo)!r}"'
+    return (
+        f"sum by (job) (increase({name}_seconds_count{{{ASKED}}}[{window}]))\n-\n"
+        f"sum by (job) (increase({name}_seconds_bucket{{{ASKED},{edge}}}[{window}]))"
+    )
+
+
+def _histogram(slo: Slo) -> str:
+    return "headrace_stream_start" if slo.kind == "ttft" else "headrace_request_duration"
+
+
 def _records(slos: tuple[Slo, ...]) -> Iterator[Record]:
     for slo in slos:
         for window in WINDOWS:
             yield Record(f"{RATIO}{window}", bad_ratio(slo, window), {"slo": slo.name})
+        for burn in BURNS:
+            yield Record(f"{BAD}{burn.slow}", bad_count(slo, burn.slow), {"slo": slo.name})
 
 
 def _alerts(slos: tuple[Slo, ...]) -> Iterator[Alert]:
@@ -91,9 +113,10 @@ def _alerts(slos: tuple[Slo, ...]) -> Iterator[Alert]:
 
 def _alert(slo: Slo, burn: Burn, limit: float) -> Alert:
     fast, slow = (f'{RATIO}{window}{{slo="{slo.name}"}}' for window in (burn.fast, burn.slow))
+    count = f'{BAD}{burn.slow}{{slo="{slo.name}"}}'
     return Alert(
         f"HeadraceSloBurns{burn.name}",
-        f"{slow} > {limit:.6g}\nand\n{fast} > {limit:.6g}",
+        f"{slow} > {limit:.6g}\nand\n{fast} > {limit:.6g}\nand\n{count} >= {BAD_LEAST}",
         burn.for_,
         burn.severity,
         f"{slo.name}: {{{{ $value | humanizePercentage }}}} of the answers of {burn.slow} are bad; "
