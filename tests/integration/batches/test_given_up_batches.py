@@ -101,6 +101,8 @@ def test_a_batch_is_cancelled_whose_provider_has_left_the_settings(
     with client(gateway.url) as sdk:
         batch_id = begin(sdk, lines())
         until_handed(sim)
+        path = f"/v1/batches/{provider_batches(sim)[0].id}"
+        eventually(lambda: path in sim.stats().requests)  # it is waited for
         told = json.loads(gateway.config_file.read_text())
         gateway.write_settings({**told, **elsewhere(sim)})
         assert gateway.reload()["event"] == "reloaded"

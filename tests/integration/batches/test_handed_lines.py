@@ -1,12 +1,16 @@
 """Which lines go to a provider's Batch API together, and which do not."""
 
 import json
+import signal
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import pytest
 from tests.integration.batches.conftest import Begin, settings
 from tests.integration.batches.test_handed_batches import (
     AT_ONCE,
+    CHATS,
     HELD,
     LINES,
     assert_answered_once,
@@ -20,25 +24,31 @@ from tests.support.batches import begin, client, jsonl, results, until
 from tests.support.waiting import eventually
 
 from headrace.sim.batch_api import BatchTerms
+from headrace.sim.faults import Fault, FaultKind
 from headrace.sim.thread import ThreadedSim
+
+
+def turning(sim: ThreadedSim, handed: dict[str, Any]) -> dict[str, Any]:
+    """Settings by which an experiment turns half of the lines to another provider."""
+    price = {"input": 1000, "output": 1000, "batch": 0.5}
+    sims = settings(sim.url, Path(), None, handed)["providers"]["sim"]
+    by_name = sim.url.replace("127.0.0.1", "localhost")
+    arms = [{"name": "a", "model": "n", "weight": 1}, {"name": "b", "model": "p", "weight": 1}]
+    return {
+        "providers": {"sim": sims, "other": {**sims, "base_url": f"{by_name}/v1"}},
+        "models": {
+            "m": {"targets": ["sim/m"], "price": price},
+            "n": {"targets": ["other/n-model"], "price": price},
+            "p": {"targets": ["sim/m"], "price": price},
+        },
+        "experiments": {"e": {"model": "m", "arms": arms, "unit": "session"}},
+    }
 
 
 def test_lines_that_an_experiment_turns_elsewhere_are_asked_there(
     begin_gateway: Begin, sim: ThreadedSim
 ) -> None:
-    price = {"input": 1000, "output": 1000, "batch": 0.5}
-    sims = settings(sim.url, Path(), None, AT_ONCE)["providers"]["sim"]
-    by_name = sim.url.replace("127.0.0.1", "localhost")
-    arms = [{"name": "a", "model": "n", "weight": 1}, {"name": "b", "model": "p", "weight": 1}]
-    gateway = begin_gateway(
-        providers={"sim": sims, "other": {**sims, "base_url": f"{by_name}/v1"}},
-        models={
-            "m": {"targets": ["sim/m"], "price": price},
-            "n": {"targets": ["other/n-model"], "price": price},
-            "p": {"targets": ["sim/m"], "price": price},
-        },
-        experiments={"e": {"model": "m", "arms": arms, "unit": "session"}},
-    )
+    gateway = begin_gateway(**turning(sim, AT_ONCE))
     with client(gateway.url) as sdk:
         batch = until(sdk, begin(sdk, lines()))
         assert (batch.status, batch.request_counts.completed) == ("completed", LINES)
@@ -48,6 +58,22 @@ def test_lines_that_an_experiment_turns_elsewhere_are_asked_there(
     (handed,) = provider_batches(sim)
     assert (handed.request_counts.total, chats(sim)) == (models["m"], models["n-model"])
     assert gateway.bugs() == []
+
+
+def test_what_a_gateway_says_that_ends_is_no_result(begin_gateway: Begin, sim: ThreadedSim) -> None:
+    told = turning(sim, {**AT_ONCE, "fallback": "fail"})
+    sim.script(Fault(kind=FaultKind.STALL_BEFORE, path=CHATS, times=None))
+    first = begin_gateway(**told, listen={"drain_timeout_s": 1})
+    with client(first.url) as sdk:
+        batch_id = begin(sdk, lines())
+        eventually(lambda: sim.stats().faults_applied)
+    first.stop()
+    sim.script()
+    second = begin_gateway(**told)
+    with client(second.url) as sdk:
+        batch = until(sdk, batch_id)
+        counts = batch.request_counts
+        assert (batch.status, counts.completed, counts.failed) == ("completed", LINES, 0)
 
 
 def test_a_batch_there_is_for_one_model(begin_gateway: Begin, sim: ThreadedSim) -> None:
@@ -103,3 +129,24 @@ def test_lines_that_the_gateway_refuses_for_now_are_handed_over_later(
         gateway.write_settings({**told, "process": {}})
         assert gateway.reload()["event"] == "reloaded"
         assert_answered_once(sdk, until(sdk, batch_id), sim)
+
+
+@pytest.mark.heavy
+def test_who_stood_still_while_another_went_on_asks_no_line(
+    begin_gateway: Begin, sim: ThreadedSim
+) -> None:
+    sim.script(Fault(kind=FaultKind.STATUS, path="/v1/files", status=500, times=None))
+    handed = {**AT_ONCE, "tries": 10}
+    first = begin_gateway(handed=handed)
+    with client(first.url) as sdk:
+        batch_id = begin(sdk, lines())
+        eventually(lambda: sim.stats().faults_applied)
+    first.signal(signal.SIGSTOP)
+    sim.script()
+    second = begin_gateway(handed=handed)
+    with client(second.url) as sdk:
+        assert_answered_once(sdk, until(sdk, batch_id), sim)
+    first.signal(signal.SIGCONT)
+    eventually(lambda: first.metrics()["headrace_batches_running"] == 0)
+    assert chats(sim) == 0
+    assert first.bugs() == second.bugs() == []
