@@ -53,6 +53,10 @@ def run(wanted: ProfileWanted) -> None:
         NotProfiled: no samples could be taken.
         OSError: a file cannot be read or written.
     """
+    beside = wanted.out.with_suffix(_ENDING)
+    if wanted.against is not None and beside.resolve() == wanted.against.resolve():
+        message = f"{beside} would be overwritten; choose another --out"
+        raise typer.BadParameter(message, param_hint="--against")
     before = _read(wanted.against)
     gateway = _gateway(wanted)
     pid = wanted.pid if wanted.pid is not None else gateway["pid"]
@@ -68,9 +72,9 @@ def run(wanted: ProfileWanted) -> None:
         lag=times(told_before, told_after, LAG),
         allocations=_allocations(wanted) if gateway and wanted.allocations else None,
     )
-    wanted.out.write_text(render(report), "utf-8")
-    beside = wanted.out.with_suffix(_ENDING)
+    # The samples first: they are there whatever becomes of the page.
     beside.write_bytes(msgspec.json.encode(speedscope(found)))
+    wanted.out.write_text(render(report), "utf-8")
     _say(report, wanted.out, beside)
 
 

@@ -121,3 +121,12 @@ def test_what_is_no_profile_cannot_be_compared_with(tmp_path: Path) -> None:
     done = profile("--against", str(tmp_path / "x.json"), "--out", str(tmp_path / "a.html"))
     assert done.exit_code == 2
     assert "no profile that" in done.output
+
+
+def test_what_is_compared_with_is_not_overwritten(tmp_path: Path) -> None:
+    saved = tmp_path / "a.speedscope.json"
+    saved.write_text("before")
+    done = profile("--against", str(saved), "--out", str(tmp_path / "a.html"))
+    assert done.exit_code == 2
+    assert "overwritten" in done.output
+    assert saved.read_text() == "before"

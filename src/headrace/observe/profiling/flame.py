@@ -10,6 +10,8 @@ from headrace.observe.profiling.stacks import Stack
 
 # Below this share of all samples a box is too narrow to be seen.
 _SHARE_MIN: Final = 0.0005
+# Deeper calls belong to the last box: a document of boxes can be no deeper than its encoder goes.
+_DEPTH_MAX: Final = 300
 
 
 class Box(msgspec.Struct):
@@ -29,7 +31,7 @@ class Box(msgspec.Struct):
 
 
 def flame(stacks: Mapping[Stack, int], before: Mapping[Stack, int] | None = None) -> Box:
-    """The tree of a profile, or of two.
+    """The tree of a profile, or of two; no deeper than 300 calls.
 
     Args:
         stacks: those of the profile; its boxes have their width.
@@ -49,7 +51,7 @@ def flame(stacks: Mapping[Stack, int], before: Mapping[Stack, int] | None = None
 
 def _path(root: Box, places: dict[Stack, Box], stack: Stack) -> list[Box]:
     path, above = [root], root
-    for depth in range(1, len(stack) + 1):
+    for depth in range(1, min(len(stack), _DEPTH_MAX) + 1):
         box = places.get(stack[:depth])
         if box is None:
             box = places[stack[:depth]] = Box(stack[depth - 1])

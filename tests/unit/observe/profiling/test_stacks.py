@@ -2,6 +2,7 @@
 
 import random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,3 +120,13 @@ def test_what_is_written_for_speedscope_is_read_again(stacks: dict[tuple[str, ..
 def test_what_is_no_profile_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="no profile that Headrace wrote"):
         read_speedscope(data)
+
+
+def test_a_flame_is_no_deeper_than_can_be_written() -> None:
+    """What is called deeper counts for the last box; a recursion of thousands is one tall tower."""
+    root = flame({tuple(f"f{depth}" for depth in range(2_000)): 5})
+    assert b'"f299"' in msgspec.json.encode(root)
+    height, box = 0, root
+    while box.inside:
+        height, box = height + 1, box.inside[0]
+    assert (height, box.count) == (300, 5)
