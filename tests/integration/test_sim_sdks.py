@@ -216,9 +216,9 @@ def test_anthropic_errors_models_and_headers(claude: anthropic.Anthropic):
 
 
 def test_batches_as_openai_has_them(gpt: openai.OpenAI, sim: ThreadedSim) -> None:
-    def line(name: str, model: str = "m") -> str:
+    def line(name: str, model: str = "m", url: str = "/v1/chat/completions") -> str:
         body = {"model": model, "messages": ASK}
-        whole = {"custom_id": name, "method": "POST", "url": "/v1/chat/completions", "body": body}
+        whole = {"custom_id": name, "method": "POST", "url": url, "body": body}
         return json.dumps(whole)
 
     def begin(*lines: str) -> str:
@@ -237,13 +237,15 @@ def test_batches_as_openai_has_them(gpt: openai.OpenAI, sim: ThreadedSim) -> Non
         told = map(json.loads, gpt.files.content(file_id).text.splitlines())
         return {each["custom_id"]: each for each in told}
 
-    done = gpt.batches.retrieve(begin(line("a"), line("b", "no-such-model")))
+    done = gpt.batches.retrieve(begin(line("a"), line("b", url="/v1/embeddings")))
     assert done.request_counts is not None
     assert (done.status, done.request_counts.completed) == ("completed", 1)
     answer = gpt.chat.completions.create(model="m", messages=ASK)  # type: ignore[arg-type]
     told = results(done.output_file_id)["a"]["response"]
     assert told["body"]["choices"][0]["message"]["content"] == answer.choices[0].message.content
-    assert results(done.error_file_id)["b"]["response"]["status_code"] == 404
+    assert results(done.error_file_id)["b"]["response"]["status_code"] == 400
+    mixed = gpt.batches.retrieve(begin(line("a"), line("b", "n")))
+    assert (mixed.status, mixed.output_file_id) == ("failed", None)
 
     sim.batch_by(BatchTerms(delay_s=None, answered_max=1))
     cancelled = begin(line("a"), line("b"))
@@ -256,6 +258,11 @@ def test_batches_as_openai_has_them(gpt: openai.OpenAI, sim: ThreadedSim) -> Non
     assert (expired.status, list(results(expired.output_file_id))) == ("expired", ["a"])
     assert results(expired.error_file_id)["b"]["error"]["code"] == "batch_expired"
 
-    assert [each.id for each in gpt.batches.list(limit=1)] == [expired.id, cancelled, done.id]
+    assert [each.id for each in gpt.batches.list(limit=1)] == [
+        expired.id,
+        cancelled,
+        mixed.id,
+        done.id,
+    ]
     sim.reset()
     assert list(gpt.batches.list()) == []
