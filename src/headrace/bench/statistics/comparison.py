@@ -189,7 +189,8 @@ def _estimate(
         else shift_between(a, b, question.level)
     )
     margin, sd = _margin(question), _spread(a, b, question)
-    seen = detectable(sd, fewest, level=question.level, is_paired=question.is_paired)
+    # A verdict wants all of the interval beyond the margin.
+    seen = margin + detectable(sd, fewest, level=question.level, is_paired=question.is_paired)
     return Estimate(
         runs=(len(a), len(b)),
         centre_a=math.exp(a.mean()) if is_ratio else float(a.mean()),
@@ -267,7 +268,9 @@ def _verdict(
         return verdict, "beyond_margin", "The whole interval lies beyond the margin."
     if p_equivalent <= risk:
         return "equivalent", "within_margin", "The effect lies within the margin on both sides."
-    needed = estimate.runs_needed
+    needed = estimate.runs_needed or 0
     what = "pairs" if question.is_paired else "runs of each arm"
-    more = f"; about {needed} {what} would tell a change of the margin" if needed else ""
+    more = ""
+    if needed > min(estimate.runs):
+        more = f"; about {needed} {what} would tell a change of twice the margin"
     return "inconclusive", "too_wide", f"Neither a change nor its absence is shown{more}."

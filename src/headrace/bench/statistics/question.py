@@ -88,9 +88,10 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
         a12: how often a run of B is above one of A.
         cliffs_delta: 2 a12 - 1.
         typical: the effect by Hodges and Lehmann, which single wild runs hardly move.
-        detectable: the smallest change that as many runs find 8 times out of 10.
-        runs_needed: pairs, or runs of each arm, that find a change of the margin 8 times out of
-            10; None where that is more than 100,000, or the margin is 0.
+        detectable: the smallest change that as many runs show to lie beyond the margin 8 times
+            out of 10.
+        runs_needed: pairs, or runs of each arm, that show a change of twice the margin 8 times out
+            of 10; None where that is more than 100,000, or the margin is 0.
     """
 
     runs: tuple[int, int]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headrace.bench import Comparison, Question, compare, compare_all
+from headrace.bench import Comparison, Question, compare, compare_all, detectable
 from headrace.bench.statistics.question import Cause, Runs
 
 stats = pytest.importorskip("scipy.stats")
@@ -182,3 +182,16 @@ def test_questions_stay_with_their_answers() -> None:
 def test_a_question_without_runs_is_refused() -> None:
     with pytest.raises(ValueError, match="no runs of x"):
         compare_all({}, (Question(metric="x"),), np.random.default_rng(0))
+
+
+def test_what_is_said_to_be_detectable_is_told_by_the_verdict() -> None:
+    """Eight times out of ten, margin and all: the same rule decides."""
+    dice = np.random.default_rng(11)
+    question = Question(metric="x", margin=0.02, scale="difference", resamples=999)
+    sd, runs, told = 0.02, 12, 0
+    change = question.margin + detectable(sd, runs)
+    for _ in range(200):
+        first = dice.normal(1.0, 0.001, runs)
+        second = first + dice.normal(change, sd, runs)
+        told += compare(first, second, question, dice).verdict == "worse"
+    assert 0.68 <= told / 200 <= 0.92
