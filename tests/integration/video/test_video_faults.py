@@ -249,10 +249,12 @@ def test_a_child_ends_with_a_process_that_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", STARTS], cwd=tmp_path, env=environment, stdout=subprocess.PIPE
     ) as parent:
-        assert parent.stdout is not None
-        child = int(parent.stdout.readline())
-        eventually(lambda: command_of(child)[:1] == ["sleep"])
-        parent.kill()
+        try:
+            assert parent.stdout is not None
+            child = int(parent.stdout.readline())
+            eventually(lambda: "".join(command_of(child)[:1]).endswith("/sleep"))
+        finally:
+            parent.kill()
     eventually(lambda: command_of(child) == [])
 
 
