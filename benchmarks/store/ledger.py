@@ -214,7 +214,7 @@ def measure_store() -> dict[str, dict[str, float]]:
     return figures
 
 
-def measure_requests(rounds: int) -> list[LoadRow]:
+def measure_requests(rounds: int, seconds: float) -> list[LoadRow]:
     """CPU of a hit and of a miss, with and without a ledger, in the same rounds."""
     wrk.require()
     with (
@@ -228,7 +228,7 @@ def measure_requests(rounds: int) -> list[LoadRow]:
             gateway.serving("off", folder, mock.port, wants=without) as off,
             gateway.serving("on", folder, mock.port) as on,
         ):
-            plan = load_case.LoadPlan(rounds, SECONDS, 1.0)
+            plan = load_case.LoadPlan(rounds, seconds, 1.0)
             dice = random.Random(11)
             rows: list[LoadRow] = []
             for word, settles in (("miss", False), ("miss", True), ("hit", False), ("hit", True)):
@@ -279,7 +279,8 @@ def show(console: Console, told: dict[str, Any], kept: Sequence[Bar]) -> None:
                 rate = row["rate_per_s"]["median"]
                 console.print(
                     f"  {row['name']:<15} {cpu['median']:7.1f} us CPU a request, "
-                    f"ratio {ratio['median']:.3f}, {rate:,.0f} requests/s {row['void'] or ''}"
+                    f"ratio {ratio['median']:.3f} ({ratio['low']:.2f}-{ratio['high']:.2f}), "
+                    f"{rate:,.0f} requests/s {row['void'] or ''}"
                 )
         else:
             console.print_json(msgspec.json.encode(figures).decode())
@@ -293,6 +294,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--part", choices=("append", "store", "requests"))
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of a round of requests")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     told: dict[str, Any] = {}
@@ -302,7 +304,8 @@ def main() -> int:
         if arguments.part in (None, "store"):
             told["store"] = measure_store()
         if arguments.part in (None, "requests"):
-            told["requests"] = msgspec.to_builtins(measure_requests(arguments.rounds))
+            rows = measure_requests(arguments.rounds, arguments.seconds)
+            told["requests"] = msgspec.to_builtins(rows)
     except processes.ChildFailed as failed:
         Console(stderr=True).print(str(failed))
         return 2

@@ -94,7 +94,10 @@ class Try:
             found.append(await self._outcome())
 
         task = self._tasks.spawn(go())
-        await asyncio.wait({task})
+        try:
+            await asyncio.wait({task})
+        finally:
+            task.cancel()
         if found:
             return found[0]
         error = task.exception() or JobRefused("Nothing came of it.")

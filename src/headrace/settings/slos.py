@@ -28,7 +28,7 @@ class Slo(msgspec.Struct, frozen=True, kw_only=True):
     """A service level: so large a share of the answers has to be good.
 
     Attributes:
-        name: small letters, digits, `_` and `-`; the label of its metrics.
+        name: small letters, digits, `_` and `-`; metrics call it by its number.
         kind: what makes an answer good: `availability`, that it is no fault of the gateway or a
             provider; `latency`, that all of it came in time; `ttft`, that a stream began in time.
         threshold_ms: the time, in milliseconds; an edge of the histograms. Not of `availability`.

@@ -25,3 +25,11 @@ def test_a_line_without_an_end_hides_none_after_it(tmp_path: Path) -> None:
     path.write_bytes(whole + b'{"token":"c","prov')
     Book(path).intend(second)
     assert Book(path).entries() == [first, second]
+
+
+def test_bytes_that_are_no_text_hide_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "book"
+    path.write_bytes(b'{"token":"\xff\xfe","provider":"p","numbers":[1]}\n')
+    entry = Entry("b", "p", [2])
+    Book(path).intend(entry)
+    assert Book(path).entries() == [entry]

@@ -62,7 +62,7 @@ class Book:
         for line in lines:
             try:
                 note = _read(line)
-            except msgspec.DecodeError:  # it was being written when the process died
+            except (msgspec.DecodeError, UnicodeDecodeError):  # cut off when the process died
                 continue
             if note.numbers:
                 found[note.token] = Entry(note.token, note.provider, note.numbers)

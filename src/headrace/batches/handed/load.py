@@ -1,6 +1,7 @@
 """Lines that are one batch of a provider's, from when they are handed over to their answers."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ _AGAIN_S_MAX: Final = 60.0
 _GROUP: Final = 64  # that are done in one turn of the loop
 _NEVER_SENT: Final = frozenset(("connect", "tls", "timeout_connect"))
 _NOT_FOUND: Final = 404
+_OURS: Final = re.compile("[0-9]{1,9}")
 
 Orders = dict[int, tuple[HandedOrder, Flight]]
 
@@ -311,8 +313,7 @@ class Load:
                 line = _read_line(raw)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 continue
-            number = int(line.custom_id) if line.custom_id.isdigit() else 0
-            found = self.orders.pop(number, None)
+            found = self.orders.pop(_number(line.custom_id), None)
             if found is not None:
                 self._answer(found[1], line)
             if not at % _GROUP:
@@ -348,6 +349,11 @@ class Load:
                     await self._client.remove(file_id)
                 except HeadraceError:
                     return  # it is the provider's to keep
+
+
+def _number(custom_id: str) -> int:
+    """The number of a line, of which it was made the name; 0 where it is none of ours."""
+    return int(custom_id) if _OURS.fullmatch(custom_id) else 0
 
 
 def _may_be_done(error: HeadraceError) -> bool:

@@ -16,7 +16,7 @@ from headrace.gateway.flight import Flight
 from headrace.gateway.ledger.bill import NOTHING, Bill, bill_of
 from headrace.gateway.order import Order
 from headrace.gateway.reader import Source
-from headrace.model import CacheResult, Usage
+from headrace.model import Usage
 from headrace.observe.metrics import Metrics
 from headrace.store.ledger.row import NANO, CallRow, Row
 from headrace.store.voice import Say
@@ -168,7 +168,7 @@ class Ledger:
             attempts = source.attempts
             if asked != model and asked and end.digest and end.status == _OK:
                 self._note_asked(end.digest, asked)
-            if cache not in _PAID:
+            if source.is_free:
                 bill, saved_nano = _given(answer)
             elif isinstance(found := source.flight, Flight):
                 flight = found
@@ -367,6 +367,5 @@ def _cleaned(row: Row) -> Row:
     return msgspec.structs.replace(row, **fields)
 
 
-_PAID: Final = frozenset((CacheResult.MISS, CacheResult.BYPASS))
 _NO_USAGE: Final = Usage()
 _WHOLE: Final = Shape.WHOLE

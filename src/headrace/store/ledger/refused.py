@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from headrace.store.journal.frames import frame, read_frames
-from headrace.store.journal.segment import START, create_segment
+from headrace.store.journal.segment import NEW_SUFFIX, START, create_segment
 
 LEDGER_FOLDER: Final = "ledger"
 """Where journals are, in the directory of data."""
@@ -98,6 +98,8 @@ def retry(folder: Path) -> int:
             data = file.read()
         # The same rows make the same segment, of which the store knows how far it was taken.
         name = blake2b(path.stem.encode() + data, digest_size=16).digest()
+        # Of who died at this before; the lock on what was taken says that nobody else is.
+        (folder / (name.hex() + NEW_SUFFIX)).unlink(missing_ok=True)
         segment = create_segment(folder, name, START + len(data))
         segment.memory[START:] = data
         segment.close(START + len(data))

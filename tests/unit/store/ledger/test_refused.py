@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from headrace.store.journal.journal import segment_paths
-from headrace.store.journal.segment import START, SegmentReader
+from headrace.store.journal.segment import NEW_SUFFIX, START, Segment, SegmentReader
 from headrace.store.ledger import refused
 from headrace.store.ledger.refused import Aside, look_aside, put_aside, retry
 
@@ -50,6 +50,23 @@ def test_a_retry_that_was_cut_off_makes_the_same_segment_again(tmp_path: Path) -
     assert len(segment_paths(tmp_path)) == 2
     assert first in segment_paths(tmp_path)
     assert records_in(tmp_path) == [b"one", b"two"]
+
+
+def test_a_retry_killed_while_it_made_the_segment_is_done_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_aside(tmp_path / "a.journal", [b"one"])
+
+    def killed(folder: Path, name: bytes, size: int) -> Segment:
+        (folder / (name.hex() + NEW_SUFFIX)).write_bytes(b"\0" * size)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(refused, "create_segment", killed)
+        with pytest.raises(KeyboardInterrupt):
+            retry(tmp_path)
+    assert retry(tmp_path) == 1
+    assert records_in(tmp_path) == [b"one"]
 
 
 def test_no_more_is_kept_than_there_is_room_for(
