@@ -1,11 +1,12 @@
 """What the ledger costs: a row, a request, and how many rows the store takes in a second.
 
-    python -m benchmarks.store.ledger [--part append|store|requests] [--rounds N] [--json FILE]
+    python -m benchmarks.store.ledger [--part append|store|requests] [--rounds N] [--blocks N]
+        [--seconds S] [--json FILE]
 
 `append` is what a hit pays at once, beside the same with a journal that takes nothing. `store`
 brings rows from a journal to SQLite, and to a PostgreSQL server of its own where one is installed
 (its commits reach the disk), as fast as it goes, while a timer tells how long the loop is held.
-`requests` loads two gateways in turn, with and without a ledger, and accounts the CPU of their
+`requests` loads gateways in turn, with and without a ledger, and accounts the CPU of their
 processes: while they are loaded, and in all, until every row is in the store (wrk and nginx have
 to be installed).
 """
@@ -26,10 +27,9 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
-from benchmarks import gateway, load_case, nginx, processes, progress, wrk
+from benchmarks import processes
 from benchmarks.ratios import quantile
-from benchmarks.records import LoadRow
-from benchmarks.workload import new_nonce
+from benchmarks.store import ledger_requests
 from headrace.cache.entry import Answer, Shape
 from headrace.clock import SystemClock
 from headrace.dialects.base import Operation
@@ -49,12 +49,13 @@ from headrace.store.records.open import open_records
 ROUNDS = 7
 APPENDS = 100_000
 ROWS = 40_000
-SECONDS = 2.0
+BLOCKS = 12
+SECONDS = 0.7
 ROOM_BYTES = 1 << 30
 APPEND_US_MAX = 1.5
 SQLITE_PER_S_MIN = 2_000.0
 POSTGRES_PER_S_MIN = 5_000.0
-MISS_RATIO_MAX = 1.10
+MISS_RATIO_MAX = 1.0 + ledger_requests.MARGIN
 _TICK_S = 0.001
 
 
@@ -214,42 +215,6 @@ def measure_store() -> dict[str, dict[str, float]]:
     return figures
 
 
-def measure_requests(rounds: int, seconds: float) -> list[LoadRow]:
-    """CPU of a hit and of a miss, with and without a ledger, in the same rounds."""
-    wrk.require()
-    with (
-        tempfile.TemporaryDirectory() as name,
-        nginx.mock(Path(name)) as mock,
-        progress.shown(Console(stderr=True)) as steps,
-    ):
-        folder = Path(name)
-        without = gateway.Wants(more={"ledger": {"enabled": False}})
-        with (
-            gateway.serving("off", folder, mock.port, wants=without) as off,
-            gateway.serving("on", folder, mock.port) as on,
-        ):
-            plan = load_case.LoadPlan(rounds, seconds, 1.0)
-            dice = random.Random(11)
-            rows: list[LoadRow] = []
-            for word, settles in (("miss", False), ("miss", True), ("hit", False), ("hit", True)):
-                extent = "in all" if settles else "loaded"
-                pair = [
-                    load_case.LoadTarget(
-                        name=f"{word} {extent} {which}",
-                        child=made.child,
-                        call=made.call,
-                        log=made.log,
-                        remembers=word == "hit",
-                        nonce=new_nonce(),
-                        settles=settles,
-                    )
-                    for which, made in (("off", off), ("on", on))
-                ]
-                base = pair[0].name
-                rows += load_case.measure(pair, base, mock.port, plan, folder, dice, steps)
-            return rows
-
-
 def bars(told: dict[str, Any]) -> list[Bar]:
     """What was promised of what was measured."""
     found: list[Bar] = []
@@ -261,10 +226,11 @@ def bars(told: dict[str, Any]) -> list[Bar]:
         if name in told.get("store", {}):
             rate = told["store"][name]["rows_per_s"]
             found.append(Bar(f"rows a second, {name}", rate, least, rate >= least))
-    for row in told.get("requests", ()):
-        if row["name"] == "miss loaded on":
-            ratio = row["ratio"]["median"]
-            name = "CPU of a miss while loaded, with a ledger to without"
+    for figures in told.get("requests", ()):
+        made = figures.with_ledger
+        if figures.metric == ledger_requests.MISS_LOADED and made.estimate is not None:
+            ratio = made.estimate.effect
+            name = f"{figures.metric}, with a ledger to without"
             found.append(Bar(name, ratio, MISS_RATIO_MAX, ratio <= MISS_RATIO_MAX))
     return found
 
@@ -274,14 +240,7 @@ def show(console: Console, told: dict[str, Any], kept: Sequence[Bar]) -> None:
     for part, figures in told.items():
         console.print(f"[bold]{part}[/]")
         if part == "requests":
-            for row in figures:
-                cpu, ratio = row["cpu_us"], row["ratio"]
-                rate = row["rate_per_s"]["median"]
-                console.print(
-                    f"  {row['name']:<15} {cpu['median']:7.1f} us CPU a request, "
-                    f"ratio {ratio['median']:.3f} ({ratio['low']:.2f}-{ratio['high']:.2f}), "
-                    f"{rate:,.0f} requests/s {row['void'] or ''}"
-                )
+            ledger_requests.show(console, figures)
         else:
             console.print_json(msgspec.json.encode(figures).decode())
     for bar in kept:
@@ -294,6 +253,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--part", choices=("append", "store", "requests"))
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--blocks", type=int, default=BLOCKS, help="of fresh gateways")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of a round of requests")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
@@ -304,8 +264,7 @@ def main() -> int:
         if arguments.part in (None, "store"):
             told["store"] = measure_store()
         if arguments.part in (None, "requests"):
-            rows = measure_requests(arguments.rounds, arguments.seconds)
-            told["requests"] = msgspec.to_builtins(rows)
+            told["requests"] = ledger_requests.measure(arguments.blocks, arguments.seconds)
     except processes.ChildFailed as failed:
         Console(stderr=True).print(str(failed))
         return 2

@@ -51,7 +51,7 @@ class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = True
     journal_mb_max: Annotated[int, Meta(ge=_WORKER_MB_MIN, le=1_048_576)] = 1024
     fsync_s: Duration = 0.0
-    share_max: Annotated[float, Meta(gt=0, le=1)] = 0.05
+    share_max: Annotated[float, Meta(gt=0, le=1)] = 0.02
     keep_days: Annotated[int, Meta(ge=0, le=36_500)] = 400
     content: bool = False
     content_kb_max: Annotated[int, Meta(ge=1, le=256)] = 16
