@@ -21,6 +21,9 @@ def sim(
             help="instant: no delay; fast: first token after 20 ms, 5 ms each; real: as models do."
         ),
     ] = "fast",
+    speed: Annotated[
+        float, typer.Option(help="Times as fast as the profile says.", min=0.001, max=1000.0)
+    ] = 1.0,
     seed: Annotated[int, typer.Option(help="Makes texts, delays and faults repeat.")] = 0,
     fail_rate: Annotated[float, typer.Option(help="Part that fails, 0 to 1.", min=0, max=1)] = 0.0,
     rate_limit: Annotated[
@@ -61,6 +64,7 @@ def sim(
         host=host,
         port=port,
         profile=Profile(profile),
+        speed=speed,
         seed=seed,
         fail_rate=fail_rate,
         rate_limit_rpm=rate_limit,

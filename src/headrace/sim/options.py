@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from headrace.sim.pace import Profile
 
+SPEED_MAX = 1000.0
 MODELS_DEFAULT = ("sim-large", "sim-small", "sim-embed", "gpt-4o-mini", "claude-sim")
 
 
@@ -17,6 +18,7 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
         host: address to listen on.
         port: port to listen on; 0 takes a free one.
         profile: how fast answers come: `instant`, `fast` or `real`.
+        speed: how many times as fast as the profile says.
         seed: decides every text, latency and failure.
         fail_rate: share of calls answered with 500, from 0 to 1.
         rate_limit_rpm: calls per minute before 429, also the burst; `None` for no limit.
@@ -33,6 +35,7 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 0
     profile: Profile = Profile.INSTANT
+    speed: float = 1.0
     seed: int = 0
     fail_rate: float = 0.0
     rate_limit_rpm: int | None = None
@@ -46,6 +49,8 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
     tls_key_file: str | None = None
 
     def __post_init__(self) -> None:
+        if not 0.0 < self.speed <= SPEED_MAX:
+            raise ValueError(f"speed must be above 0 and at most {SPEED_MAX:g}, not {self.speed}")
         if not 0.0 <= self.fail_rate <= 1.0:
             raise ValueError(f"fail_rate must be from 0 to 1, not {self.fail_rate}")
         if self.rate_limit_rpm is not None and self.rate_limit_rpm < 1:

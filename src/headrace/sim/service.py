@@ -280,7 +280,8 @@ class Service:
         return quota
 
     def _pace(self, request: Request, reply: Reply) -> Pace:
-        pace = draw_pace(self._options.profile, self._options.seed, self._sequence)
+        options = self._options
+        pace = draw_pace(options.profile, options.seed, self._sequence, options.speed)
         ttft_ms = request.headers.get(b"x-sim-ttft-ms")
         token_ms = request.headers.get(b"x-sim-token-ms")
         if ttft_ms is not None:

@@ -2,6 +2,7 @@ import statistics
 
 import pytest
 
+from headrace.sim.options import SimOptions
 from headrace.sim.pace import Pace, Profile, draw_pace, knee_factor
 
 
@@ -30,3 +31,17 @@ def test_latency_grows_in_proportion_above_the_capacity():
     assert knee_factor(10, 10) == 1.0
     assert knee_factor(25, 10) == 2.5
     assert Pace(0.1, 0.01).slowed(2.5) == Pace(0.25, 0.025)
+
+
+def test_a_faster_simulator_draws_the_same_in_less_time():
+    plain, fast = (draw_pace(Profile.REAL, 3, 9, speed) for speed in (1.0, 10.0))
+    assert fast.ttft_s == pytest.approx(plain.ttft_s / 10)
+    assert fast.token_s == pytest.approx(plain.token_s / 10)
+    assert draw_pace(Profile.FAST, 1, 1, 2.0) == Pace(0.010, 0.0025)
+    assert draw_pace(Profile.INSTANT, 1, 1, 2.0) == Pace(0.0, 0.0)
+
+
+@pytest.mark.parametrize("speed", [0.0, -1.0, 1e9, float("nan")])
+def test_a_speed_that_makes_no_sense_is_refused(speed: float):
+    with pytest.raises(ValueError, match="speed must be"):
+        SimOptions(speed=speed)

@@ -113,6 +113,11 @@ class Workload(_Strict, frozen=True):
         zipf: exponent of their popularity.
         prompt_tokens: length of a prompt, about.
         output_tokens: at most, if set. Answers cut by it are not stored by a gateway that knows.
+        reworded_share: share of the repeats of chats that ask the same in other words.
+        agent_share: share of the chats that come once that are a turn of an agent: a long
+            beginning that all of them share, and a table that a tool returned.
+        fixed_tokens: length of that beginning, about.
+        stream_usage: whether streams are asked to tell their usage.
     """
 
     mix: Mix = Mix()
@@ -123,6 +128,10 @@ class Workload(_Strict, frozen=True):
     zipf: Annotated[float, msgspec.Meta(ge=0, le=5)] = 0.9
     prompt_tokens: Tokens = 60
     output_tokens: Tokens | None = None
+    reworded_share: Share = 0.0
+    agent_share: Share = 0.0
+    fixed_tokens: Tokens = 1500
+    stream_usage: bool = False
 
 
 class Good(_Strict, frozen=True):

@@ -85,13 +85,14 @@ def _share(job: Job, number: int, requests: Requests) -> Share:
     times = None if is_closed else send_times(phase, plan.seed * 31 + number)
     count = _CLOSED_DRAWN if times is None else len(times)
     asked = draw(plan.workload, count, plan.seed, number)
-    kinds, keys = asked.kinds[mine], asked.keys[mine]
+    kinds, keys, forms = asked.kinds[mine], asked.keys[mine], asked.forms[mine]
 
     def make(at: int) -> tuple[int, bytes]:
         round_, place = divmod(at, len(kinds))
         key = keys[place]
         # A closed loop may need more than was drawn; what comes once still comes once.
-        return kinds[place], requests.make(kinds[place], key if key >= 0 else key - (round_ << 40))
+        once = key if key >= 0 else key - (round_ << 40)
+        return kinds[place], requests.make(kinds[place], once, forms[place])
 
     return Share(None if times is None else times[mine], make)
 

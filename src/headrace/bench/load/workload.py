@@ -5,10 +5,11 @@ from bisect import bisect_right
 from collections import OrderedDict
 from itertools import accumulate
 from random import Random
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
+from headrace.bench.load.forms import AGENT, PLAIN, REWORDINGS, agent_messages, reworded
 from headrace.bench.load.plan import Workload
 from headrace.bench.load.traces import Row, prompt_of
 
@@ -33,10 +34,12 @@ class Asked(msgspec.Struct, frozen=True):
     Attributes:
         kinds: places in `KINDS`.
         keys: which prompt; what is below zero comes once.
+        forms: in which form (`headrace.bench.load.forms`).
     """
 
     kinds: bytearray
     keys: "array[int]"
+    forms: bytearray
 
 
 def draw(workload: Workload, count: int, seed: int, phase: int) -> Asked:
@@ -53,14 +56,18 @@ def draw(workload: Workload, count: int, seed: int, phase: int) -> Asked:
     mix = workload.mix
     shares = tuple(accumulate((mix.chat, mix.stream, mix.embeddings)))
     ranks = tuple(accumulate((rank + 1) ** -workload.zipf for rank in range(workload.popular)))
-    kinds, keys = bytearray(), array("q")
+    kinds, keys, forms = bytearray(), array("q"), bytearray()
     for number in range(count):
         kinds.append(bisect_right(shares, uniform() * shares[-1], hi=2))
         if uniform() < workload.repeat_share:
             keys.append(bisect_right(ranks, uniform() * ranks[-1], hi=workload.popular - 1))
+            is_other = workload.reworded_share > 0 and uniform() < workload.reworded_share
+            forms.append(1 + int(uniform() * REWORDINGS) if is_other else PLAIN)
         else:
             keys.append(-1 - number - (phase << 32))
-    return Asked(kinds, keys)
+            is_agent = workload.agent_share > 0 and uniform() < workload.agent_share
+            forms.append(AGENT if is_agent else PLAIN)
+    return Asked(kinds, keys, forms)
 
 
 class Requests:
@@ -76,26 +83,28 @@ class Requests:
     def __init__(self, workload: Workload, seed: int, host: str, credential: str | None) -> None:
         self._workload = workload
         self._seed = seed
-        self._kept: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int, int], bytes] = OrderedDict()
         dice = Random(seed)  # noqa: S311
         words = max(1, round(workload.prompt_tokens / _TOKENS_PER_WORD))
         self._paragraphs = [
             " ".join(dice.choices(_WORDS.split(), k=words)) for _ in range(_PARAGRAPHS)
         ]
+        fixed = max(1, round(workload.fixed_tokens / _TOKENS_PER_WORD))
+        self._fixed = " ".join(dice.choices(_WORDS.split(), k=fixed))
         fields = f"host: {host}\r\ncontent-type: application/json\r\n"
         if credential:
             fields += f"authorization: Bearer {credential}\r\n"
         self._heads = tuple(f"POST {path} HTTP/1.1\r\n{fields}" for path in _PATHS)
 
-    def make(self, kind: int, key: int) -> bytes:
-        """The request for a prompt."""
-        kept = self._kept.get((kind, key))
+    def make(self, kind: int, key: int, form: int = PLAIN) -> bytes:
+        """The request for a prompt, in some form."""
+        kept = self._kept.get((kind, key, form))
         if kept is not None:
             return kept
         text = f"Question {self._seed}.{key}: {self._paragraphs[key % _PARAGRAPHS]}"
-        made = self._encode(kind, text, self._workload.output_tokens)
+        made = self._encode(kind, self._worded(text, kind, key, form), self._workload.output_tokens)
         if key >= 0:
-            self._kept[kind, key] = made
+            self._kept[kind, key, form] = made
             if len(self._kept) > _BODIES_KEPT:
                 self._kept.popitem(last=False)
         return made
@@ -104,18 +113,29 @@ class Requests:
         """The request of a line of a trace, as a streamed chat."""
         return self._encode(KINDS.index("stream"), prompt_of(row), max(1, row.output_length))
 
-    def _encode(self, kind: int, text: str, output_tokens: int | None) -> bytes:
+    def _worded(self, text: str, kind: int, key: int, form: int) -> str | list[dict[str, Any]]:
+        """A text, or the messages of a whole turn."""
+        if form == PLAIN or KINDS[kind] == "embeddings":
+            return text
+        return agent_messages(text, self._fixed, key) if form == AGENT else reworded(text, form)
+
+    def _encode(
+        self, kind: int, asked: str | list[dict[str, Any]], output_tokens: int | None
+    ) -> bytes:
         document: dict[str, object]
         if KINDS[kind] == "embeddings":
-            document = {"model": self._workload.embedding_model, "input": text}
+            document = {"model": self._workload.embedding_model, "input": asked}
         else:
+            is_text = isinstance(asked, str)
             document = {
                 "model": self._workload.model,
-                "messages": [{"role": "user", "content": text}],
+                "messages": [{"role": "user", "content": asked}] if is_text else asked,
             }
             if output_tokens is not None:
                 document["max_tokens"] = output_tokens
             if KINDS[kind] == "stream":
                 document["stream"] = True
+                if self._workload.stream_usage:
+                    document["stream_options"] = {"include_usage": True}
         body = msgspec.json.encode(document)
         return f"{self._heads[kind]}content-length: {len(body)}\r\n\r\n".encode() + body

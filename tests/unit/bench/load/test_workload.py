@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from headrace.bench.load.forms import AGENT, PLAIN, REWORDINGS
 from headrace.bench.load.plan import Mix, Workload
 from headrace.bench.load.workload import KINDS, Requests, draw
 
@@ -60,3 +61,46 @@ def test_many_prompts_are_not_all_kept() -> None:
     for key in range(5000):
         made.make(0, key)
     assert len(made._kept) == 4096
+
+
+def document_of(request: bytes) -> dict[str, object]:
+    return dict(msgspec.json.decode(request.partition(b"\r\n\r\n")[2]))
+
+
+def test_so_many_repeats_are_reworded_and_so_many_others_are_of_agents() -> None:
+    workload = Workload(repeat_share=0.6, reworded_share=0.25, agent_share=0.5)
+    asked = draw(workload, COUNT, 1, 0)
+    popular = [form for form, key in zip(asked.forms, asked.keys, strict=True) if key >= 0]
+    once = [form for form, key in zip(asked.forms, asked.keys, strict=True) if key < 0]
+    reworded = [form for form in popular if form != PLAIN]
+    assert len(reworded) / len(popular) == pytest.approx(0.25, abs=0.05)
+    assert set(reworded) <= set(range(1, REWORDINGS + 1))
+    assert once.count(AGENT) / len(once) == pytest.approx(0.5, abs=0.05)
+    assert set(once) == {PLAIN, AGENT}
+
+
+def test_other_words_are_around_the_same_question_and_all_are_different() -> None:
+    made = requests()
+    plain, *others = (made.make(0, 5, form) for form in range(REWORDINGS + 1))
+    asked = [document_of(each)["messages"][0]["content"] for each in others]  # type: ignore[index]
+    same = document_of(plain)["messages"][0]["content"]  # type: ignore[index]
+    assert len(set(asked)) == REWORDINGS
+    assert all(same in each for each in asked)
+
+
+def test_turns_of_agents_begin_alike_and_end_in_a_table_of_their_own() -> None:
+    made = requests()
+    first, second = (document_of(made.make(1, key, AGENT))["messages"] for key in (-5, -6))
+    assert [each["role"] for each in first] == ["system", "user", "assistant", "tool"]  # type: ignore[attr-defined]
+    assert first[0] == second[0]  # type: ignore[index]
+    assert first[3] != second[3]  # type: ignore[index]
+    rows = msgspec.json.decode(first[3]["content"])["orders"]  # type: ignore[index]
+    assert len(rows) > 20
+
+
+def test_streams_are_asked_for_their_usage_where_it_is_wanted() -> None:
+    stream = KINDS.index("stream")
+    assert "stream_options" not in document_of(requests().make(stream, 5))
+    told = document_of(requests(stream_usage=True).make(stream, 5))
+    assert told["stream_options"] == {"include_usage": True}
+    assert "stream_options" not in document_of(requests(stream_usage=True).make(0, 5))
