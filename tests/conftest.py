@@ -10,6 +10,7 @@ import tempfile
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.support.memory import memory_folder
 
 _ANY_SPEED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 
@@ -19,8 +20,14 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Whatever names no place for its data keeps none in the home of whoever runs the tests."""
-    state = tempfile.TemporaryDirectory(prefix="headrace-tests-")
+    """Files of tests are in memory, and nothing is kept in the home of whoever runs them.
+
+    Nearly every test with a store writes it through to the disk; no test is about a disk's own.
+    """
+    memory = memory_folder()
+    if memory is not None:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
+    state = tempfile.TemporaryDirectory(prefix="headrace-tests-", dir=memory)
     os.environ["XDG_STATE_HOME"] = state.name
     config.add_cleanup(state.cleanup)
 

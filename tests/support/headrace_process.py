@@ -1,4 +1,5 @@
-"""The `headrace` command in processes of its own, without importing everything for each of them.
+"""The `headrace` command, and programs of tests, in processes of their own, without importing
+everything for each of them.
 
 Importing takes ten times as long as all else of a start, and there are hundreds of them.
 """
@@ -17,12 +18,14 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Final
 
-SOURCES: Final = str(Path(__file__).resolve().parents[2] / "src")
+ROOT: Final = Path(__file__).resolve().parents[2]
+SOURCES: Final = str(ROOT / "src")
+COMMAND: Final = "headrace.cli.main"
 _NURSERY: Final = Path(__file__).with_name("nursery.py")
 
 
 class HeadraceProcess:
-    """A process that runs `headrace`; as much of `subprocess.Popen` as tests want.
+    """A process that runs a program; as much of `subprocess.Popen` as tests want.
 
     Args:
         line: told its number, and in the end how it ended.
@@ -102,13 +105,38 @@ def start(
             stdout=stdout,
             stderr=stderr,
         )
+    return fork(
+        COMMAND,
+        *arguments,
+        environment=environment,
+        folder=folder,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+    )
+
+
+def fork(
+    program: str,
+    *arguments: str,
+    environment: Mapping[str, str],
+    folder: Path = ROOT,
+    stdin: Any = subprocess.DEVNULL,
+    stdout: Any = subprocess.DEVNULL,
+    stderr: Any = subprocess.DEVNULL,
+) -> HeadraceProcess:
+    """Run a program that `nursery.py` knows; as `start`.
+
+    Args:
+        program: a module with a function `main`, which finds its arguments where programs do.
+    """
     line, theirs = socket.socketpair()
     with open(os.devnull, "r+b") as nothing, theirs:  # noqa: PTH123
         streams = [
             nothing.fileno() if each == subprocess.DEVNULL else each.fileno()
             for each in (stdin, stdout, stderr)
         ]
-        socket.send_fds(_channel(), [b"s"], [theirs.fileno(), *streams])
+        socket.send_fds(_channel(program), [b"s"], [theirs.fileno(), *streams])
     request = {
         "arguments": arguments,
         "environment": dict(environment),
@@ -147,13 +175,14 @@ def run(
 
 
 @cache
-def _channel() -> socket.socket:
-    """To the process that forks them; it ends with this one."""
+def _channel(program: str) -> socket.socket:
+    """To the process that forks runs of a program; it ends with this one."""
+    paths = SOURCES if program == COMMAND else f"{SOURCES}{os.pathsep}{ROOT}"
     ours, theirs = socket.socketpair()
     with theirs:
         nursery = subprocess.Popen(
-            [sys.executable, "-P", str(_NURSERY), str(theirs.fileno())],
-            env={**os.environ, "PYTHONPATH": SOURCES},
+            [sys.executable, "-P", str(_NURSERY), str(theirs.fileno()), program],
+            env={**os.environ, "PYTHONPATH": paths},
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

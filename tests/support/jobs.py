@@ -5,17 +5,17 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
+from tests.support import headrace_process, jobs_worker
+from tests.support.headrace_process import HeadraceProcess
 from tests.support.jobs_worker import EFFECTS, KINDS
 from tests.support.stores import UNHURRIED
-from tests.support.waiting import eventually
+from tests.support.waiting import POLL_S, eventually
 
 from headrace.clock import SystemClock
 from headrace.ids import Ids
@@ -28,7 +28,6 @@ from headrace.store.records.records import Records
 
 Result = TypeVar("Result")
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 TENANT: Final = Tenant("default")
 # As slow machines have it, and still quick for a test.
 QUICK: Final[dict[str, Any]] = {"poll_ms": 20, "lease_s": 2.0, "retry_s": 0.05, "grace_s": 5.0}
@@ -62,8 +61,7 @@ class JobHouse:
         self.folder = folder
         self._log = (log_folder or folder) / "workers.log"
         self.settings = {**QUICK, **settings}
-        self._workers: list[subprocess.Popen[bytes]] = []
-        self._stack = ExitStack()
+        self._workers: list[HeadraceProcess] = []
 
     def __enter__(self) -> "JobHouse":
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -80,23 +78,18 @@ class JobHouse:
                 worker.send_signal(signal.SIGCONT)
                 worker.kill()
             worker.wait(20)
-        self._stack.close()
 
-    def start_worker(self, **settings: Any) -> "subprocess.Popen[bytes]":
+    def start_worker(self, **settings: Any) -> HeadraceProcess:
         """Another worker, which may not be at work yet."""
         arguments = (self.url, str(self.folder), json.dumps({**self.settings, **settings}))
-        log = self._stack.enter_context(self._log.open("ab"))
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.jobs_worker", *arguments],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
-            stdout=log,
-            stderr=log,
-        )
+        with self._log.open("ab") as log:
+            worker = headrace_process.fork(
+                jobs_worker.__name__, *arguments, environment=os.environ, stdout=log, stderr=log
+            )
         self._workers.append(worker)
         return worker
 
-    def freeze(self, worker: "subprocess.Popen[bytes]") -> None:
+    def freeze(self, worker: HeadraceProcess) -> None:
         """Stop a worker, but not while it keeps others from writing to a file."""
 
         def is_stopped() -> bool:
@@ -152,21 +145,21 @@ class JobHouse:
 
     def ended(self, job_id: str, timeout_s: float = 90.0) -> Job:
         """A job once it has ended."""
-        eventually(lambda: self.find(job_id).has_ended, timeout_s)
-        return self.find(job_id)
+
+        async def look(desk: JobDesk, _: Records) -> Job | None:
+            job = await desk.find(TENANT, job_id)
+            return job if job.has_ended else None
+
+        return self._until(look, timeout_s)
 
     def all_ended(self, jobs: list[str], timeout_s: float = 90.0) -> list[Job]:
         """These jobs once all have ended."""
 
-        async def look(desk: JobDesk, records: Records) -> bool:
-            return bool((await records.fetch("jobs.open", {"limit": 1}))[0]["jobs"] == 0)
+        async def look(desk: JobDesk, records: Records) -> list[Job] | None:
+            (row,) = await records.fetch("jobs.open", {"limit": 1})
+            return None if row["jobs"] else [await desk.find(TENANT, job) for job in jobs]
 
-        eventually(lambda: self.ask(look), timeout_s)
-
-        async def each(desk: JobDesk, _: Records) -> list[Job]:
-            return [await desk.find(TENANT, job) for job in jobs]
-
-        return self.ask(each)
+        return self._until(look, timeout_s)
 
     def noted(self, job_id: str) -> list[dict[str, Any]]:
         """What was noted of a job."""
@@ -180,3 +173,18 @@ class JobHouse:
         """The processes that had an effect, once for each time."""
         path = self.folder / EFFECTS / f"{job_id}-{name}"
         return [int(line) for line in path.read_text().split()] if path.exists() else []
+
+    def _until(
+        self,
+        look: Callable[[JobDesk, Records], Awaitable[Result | None]],
+        timeout_s: float,
+    ) -> Result:
+        """What is seen at one desk, as soon as it is seen."""
+
+        async def main(desk: JobDesk, records: Records) -> Result:
+            async with asyncio.timeout(timeout_s):
+                while (seen := await look(desk, records)) is None:  # noqa: ASYNC110
+                    await asyncio.sleep(POLL_S)
+            return seen
+
+        return self.ask(main)

@@ -1,6 +1,6 @@
 """A worker in a process of its own, with kinds of jobs that tests can look at.
 
-Run as a program: `python -m tests.support.jobs_worker URL DATA_DIR SETTINGS_JSON`.
+Run as a program with the arguments URL DATA_DIR SETTINGS_JSON.
 """
 
 import asyncio
@@ -139,7 +139,8 @@ class SetClock(SystemClock):
             return super().wall_s()
 
 
-def main(url: str, data_dir: str, jobs: str) -> None:
+def main() -> None:
+    url, data_dir, jobs = sys.argv[1:]
     settings = msgspec.json.decode(jobs, type=JobsSettings, dec_hook=lambda kind, told: kind(told))
 
     def say(level: str, event: str, about: str = "", **fields: object) -> None:
@@ -151,7 +152,3 @@ def main(url: str, data_dir: str, jobs: str) -> None:
         await WorkerProcess(settings, KINDS, posting, clock=clock, say=say).run()
 
     asyncio.run(work())
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

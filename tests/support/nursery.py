@@ -1,10 +1,12 @@
-"""A process that has imported `headrace`, and forks one for each command that it is asked for.
+"""A process that has imported a program, and forks one for each run that it is asked for.
 
-Run as a script, with the number of its socket: `headrace_process.py` is the other side. It starts
-no threads and opens nothing, so that a forked process is as good as a new one.
+Run as a script, with the number of its socket and the program, a module with a function `main`:
+`headrace_process.py` is the other side. It starts no threads and opens nothing, so that a forked
+process is as good as a new one.
 """
 
 import gc
+import importlib
 import json
 import os
 import signal
@@ -14,6 +16,20 @@ from contextlib import suppress
 from typing import Any, Final
 
 STREAMS: Final = 3
+COMMAND: Final = "headrace.cli.main"
+# What programs import when they first use it.
+LATER: Final = {
+    COMMAND: ("headrace.app", "headrace.server.supervisor", "headrace.store.store"),
+    "tests.support.jobs_worker": (
+        "dbos",
+        "headrace.store.records.postgres_driver",
+        "headrace.store.records.sqlite_driver",
+        "headrace.store.workflow_engine",
+        "psycopg",
+        "sqlalchemy.dialects.postgresql.psycopg",
+        "sqlalchemy.dialects.sqlite.pysqlite",
+    ),
+}
 
 
 def serve(channel: socket.socket) -> None:
@@ -63,24 +79,22 @@ def become(request: dict[str, Any], streams: list[int]) -> None:
     sys.argv = ["headrace", *request["arguments"]]
 
 
-def prepare() -> None:
-    """Import what takes long."""
-    import headrace.app
-    import headrace.cli.main
-    import headrace.server.supervisor
-    import headrace.store.store
-
-    with suppress(SystemExit):  # what the command line imports when it is first used
-        headrace.cli.main.app(["keys", "digest", "--help"])
+def prepared(program: str) -> Any:
+    """The module of a program, with all that takes long imported."""
+    module = importlib.import_module(program)
+    for later in LATER[program]:
+        importlib.import_module(later)
+    if program == COMMAND:
+        with suppress(SystemExit):  # what the command line imports when it is first used
+            module.app(["keys", "digest", "--help"])
     gc.collect()
     gc.freeze()
+    return module
 
 
 if __name__ == "__main__":
     sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
-    prepare()
+    found = prepared(sys.argv[2])
     sys.stdout = sys.__stdout__
     serve(socket.socket(fileno=int(sys.argv[1])))
-    from headrace.cli.main import main
-
-    main()
+    found.main()

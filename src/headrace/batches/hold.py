@@ -5,9 +5,8 @@ from typing import Final
 
 from headrace.store.records.leases import RecordLeases
 
-TTL_S: Final = 9.0
-"""After this without a sign of life another process goes on with a batch."""
-RENEW_S: Final = 3.0
+_RENEWALS: Final = 3
+"""So often is a lease renewed in the time for which it is taken."""
 
 
 class Hold:
@@ -16,12 +15,16 @@ class Hold:
     Args:
         leases: of this process.
         batch_id: of the batch.
+        ttl_s: after so long without a sign of life another process goes on with it.
         now_s: the time, monotonic seconds.
     """
 
-    def __init__(self, leases: RecordLeases, batch_id: str, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self, leases: RecordLeases, batch_id: str, ttl_s: float, now_s: Callable[[], float]
+    ) -> None:
         self._leases = leases
         self._name = lease_name(batch_id)
+        self._ttl_s = ttl_s
         self._now_s = now_s
         self._until_s = float("-inf")
 
@@ -33,7 +36,7 @@ class Hold:
     @property
     def is_due(self) -> bool:
         """Whether it should be renewed."""
-        return self._now_s() >= self._until_s - TTL_S + RENEW_S
+        return self._now_s() >= self._until_s - self._ttl_s + self._ttl_s / _RENEWALS
 
     async def take(self) -> bool:
         """Become, or stay, who runs it.
@@ -42,8 +45,8 @@ class Hold:
             StoreFault: the store could not be asked.
         """
         asked_s = self._now_s()
-        token = await self._leases.take(self._name, TTL_S)
-        self._until_s = float("-inf") if token is None else asked_s + TTL_S
+        token = await self._leases.take(self._name, self._ttl_s)
+        self._until_s = float("-inf") if token is None else asked_s + self._ttl_s
         return token is not None
 
     async def give_back(self) -> None:

@@ -101,7 +101,8 @@ class Keeper:
             await self._gear.table.forget(place, self._gear.clock.wall_s() - keep_s)
 
     async def _try(self, batch_id: str) -> None:
-        hold = Hold(self._leases, batch_id, self._gear.clock.monotonic_s)
+        lease_s = self._gear.settings().batches.lease_s
+        hold = Hold(self._leases, batch_id, lease_s, self._gear.clock.monotonic_s)
         if not await hold.take():
             return
         batch = await self._gear.table.read(batch_id)

@@ -22,6 +22,8 @@ _APPLICATION: Final = "headrace"
 _VERSION: Final = "1"
 _WORKFLOW: Final = "headrace_job"
 _POOL: Final = 8
+# DBOS sleeps for so long at a time, and its end waits for it. Nobody listens: it asks nothing.
+_LISTEN_S: Final = 0.1
 
 DoStep = Callable[[str, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 
@@ -156,7 +158,7 @@ class DurableSteps:
                 "log_level": "CRITICAL",
                 "max_executor_threads": _POOL,
                 "scheduler_polling_interval_sec": 3600.0,
-                "notification_listener_polling_interval_sec": 3600.0,
+                "notification_listener_polling_interval_sec": _LISTEN_S,
             }
         )
 

@@ -57,9 +57,12 @@ class BatchesSettings(msgspec.Struct, frozen=True, kw_only=True):
         lines_max: the longest batch.
         tries: how often a line is asked that fails as it may not fail again; where it is only
             too much for now, as often as there is time.
+        lease_s: how long a gateway may show no life before another goes on with its batches.
     """
 
     concurrency: LinesAtOnce = 32
     at_once: BatchesAtOnce = 2
     lines_max: Lines = 50_000
     tries: Tries = 3
+    # It is renewed three times in it, and looked at every second whether that is due.
+    lease_s: Annotated[float, Meta(ge=3, le=3600)] = 9.0

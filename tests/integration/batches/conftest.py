@@ -13,6 +13,8 @@ from headrace.sim.options import SimOptions
 from headrace.sim.thread import ThreadedSim, running
 
 Begin = Callable[..., Gateway]
+# As short as can be: many tests wait for the lease of a gateway that was killed.
+LEASE_S = 3
 
 
 @pytest.fixture
@@ -41,11 +43,13 @@ def settings(
         "breaker": {"enabled": False},
         **({"batches": handed} if handed is not None else {}),
     }
+    batches = {"lease_s": LEASE_S, **more.pop("batches", {})}
     price = {"input": 1000, "output": 1000, "batch": 0.5}
     return {
         "providers": {"sim": provider},
         "models": {"m": {"targets": ["sim/m"], "price": price}},
         "data_dir": str(data_dir),
+        "batches": batches,
         **more,
     }
 

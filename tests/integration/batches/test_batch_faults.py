@@ -274,7 +274,9 @@ def test_a_gateway_that_stood_still_loses_its_batch_and_writes_nothing_more(
 def test_a_store_that_goes_away_in_the_middle_loses_nothing(
     begin_gateway: Begin, sim: ThreadedSim, server: PostgresServer, own_url: str
 ) -> None:
-    gateway = begin_gateway(pace=PACE, store={"url": own_url}, **AT_A_TIME)
+    # It goes on holding its batch while the server is away.
+    batches = {"concurrency": CONCURRENCY, "lease_s": 60}
+    gateway = begin_gateway(pace=PACE, store={"url": own_url}, batches=batches)
     with client(gateway.url) as sdk:
         batch_id = begin(sdk, jsonl(line(n) for n in range(LINES)))
         in_the_middle(sdk, batch_id, sim)

@@ -5,6 +5,7 @@ import threading
 from typing import Any
 
 from tests.support.stores import Place
+from tests.support.waiting import eventually
 
 from headrace.jobs.durable import DoStep, DurableSteps
 from headrace.jobs.job import Job
@@ -81,5 +82,7 @@ def test_what_was_opened_for_nobody_is_closed(place: Place) -> None:
         go.set()
         steps.close()
 
+    before = set(threading.enumerate())
     for _ in range(2):  # the second would be refused by what the first had left
         asyncio.run(main())
+    eventually(lambda: set(threading.enumerate()) <= before)

@@ -222,7 +222,7 @@ def test_counts_of_a_batch_do_not_fall_when_another_process_takes_it_over(tmp_pa
         batch_id = await house.begin()
         told = Totals(3, 1, 30, 20, 10)
         await house.table.tell(batch_id, told)
-        hold = Hold(house.leases, batch_id, house.clock.monotonic_s)
+        hold = Hold(house.leases, batch_id, 9.0, house.clock.monotonic_s)
         batch = await house.read(batch_id)
         assert Work(batch, house.gear, may_write=lambda: hold.is_held).totals == told
 

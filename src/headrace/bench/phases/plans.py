@@ -13,6 +13,8 @@ from headrace.bench.load.faults import PlanInvalid
 from headrace.bench.load.plan import Plan
 
 _BYTES_MAX: Final = 256 * 1024
+# What the parser takes for a document grows with the square of its depth.
+_DEPTH_MAX: Final = 50
 _SUFFIX: Final = ".yaml"
 _PLACE: Final = re.compile(r" - at `\$(.*)`$")
 _STEP: Final = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
@@ -63,7 +65,7 @@ def parse(text: str, name: str) -> Plan:
     node = _composed(text, name)
     try:
         document = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
         # Composing took it, but a value is none, such as the 31st of February.
         raise PlanInvalid(f"{name}: {_in_one_line(error)}") from None
     try:
@@ -83,10 +85,7 @@ def parse(text: str, name: str) -> Plan:
 def _composed(text: str, name: str) -> yaml.Node:
     """The document as nodes that know their lines, without aliases and names given twice."""
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                start: Any = event.start_mark
-                raise PlanInvalid(f"{name}:{start.line + 1}: a plan has no aliases: write it out.")
+        _look_through(text, name)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark: Any = error.problem_mark
@@ -94,14 +93,25 @@ def _composed(text: str, name: str) -> yaml.Node:
         raise PlanInvalid(f"{name}{place}: {error.problem or 'is not YAML'}") from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise PlanInvalid(f"{name}: {_in_one_line(error)}") from None
-    except RecursionError:
-        raise PlanInvalid(f"{name}: is nested too deeply.") from None
     if node is None:
         raise PlanInvalid(f"{name}: is empty; see `headrace bench plan baseline` for one.")
     for key in _repeated(node):
         line = key.start_mark.line + 1
         raise PlanInvalid(f"{name}:{line}: {key.value} is written twice in one place.")
     return node
+
+
+def _look_through(text: str, name: str) -> None:
+    """Read a document without making anything of it, as far as it can be a plan."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        start: Any = event.start_mark
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEPTH_MAX:
+            raise PlanInvalid(f"{name}:{start.line + 1}: is nested too deeply.")
+        if isinstance(event, yaml.AliasEvent):
+            raise PlanInvalid(f"{name}:{start.line + 1}: a plan has no aliases: write it out.")
 
 
 def _repeated(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
