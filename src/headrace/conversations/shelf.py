@@ -16,7 +16,7 @@ from headrace.store.records.records import Records, Step
 
 _FIRST: Final = -1
 _LAST: Final = 1 << 62
-_NEWEST: Final = "~"  # above every id
+_NEWEST: Final = "z"  # above every id, in whatever order a database has texts
 
 
 class Shelf:

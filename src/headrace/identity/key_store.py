@@ -26,8 +26,8 @@ PAGE_MAX: Final = 100
 GRACE_S: Final = 86_400.0
 _KEY_BYTES: Final = 32
 _TENANT: Final = "default"
-# Before and after every id.
-_FIRST, _LAST = "", "~"
+# Before and after every id, in whatever order a database has texts.
+_FIRST, _LAST = "", "z"
 
 
 class NewKey(NamedTuple):

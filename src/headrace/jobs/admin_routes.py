@@ -1,6 +1,6 @@
 """`/admin/jobs`: the jobs of all tenants, for administrators."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -39,12 +39,15 @@ def admin_routes(desk: JobDesk, read_page: ReadPage) -> list[BaseRoute]:
                 "first_id": jobs[0].id if jobs else None,
                 "last_id": jobs[-1].id if jobs else None,
                 "has_more": has_more,
+                "kinds": desk.kinds.names,
             }
         )
 
     async def show(request: Request) -> Response:
         job_id = request.path_params["id"]
-        return _json(_told(await desk.find(await desk.tenant_of(job_id), job_id)))
+        job = await desk.find(await desk.tenant_of(job_id), job_id)
+        events = [_event_told(each) for each in await desk.latest_events(job)]
+        return _json({**_told(job), "losses": job.losses, "events": events})
 
     async def cancel(request: Request) -> Response:
         job_id = request.path_params["id"]
@@ -66,6 +69,11 @@ def admin_routes(desk: JobDesk, read_page: ReadPage) -> list[BaseRoute]:
 
 def _told(job: Job, *, whole: bool = True) -> dict[str, Any]:
     return {**job.told(whole=whole), "tenant": job.tenant, "worker": job.worker}
+
+
+def _event_told(event: Mapping[str, Any]) -> dict[str, Any]:
+    data = msgspec.Raw(event["data"].encode())
+    return {"id": event["number"], "at": event["at_s"], "event": event["event"], "data": data}
 
 
 def _json(told: dict[str, Any], status: int = 200) -> Response:

@@ -16,10 +16,12 @@ from headrace.settings.jobs import JobsSettings
 from headrace.store.records.records import Records, Step
 
 INPUT_BYTES_MAX: Final = 4 * 1024 * 1024
+# As many as `jobs.events` gives at once; each belongs to one change of its job.
+EVENTS_MAX: Final = 200
 # How long the count of what waits is believed.
 _COUNTED_S: Final = 1.0
-# Above every id, in the order of ASCII.
-_BEYOND: Final = "~"
+# Above every id, in whatever order a database has texts; `~` is not in those of languages.
+_BEYOND: Final = "z"
 
 
 class Tenant(msgspec.Struct, frozen=True):
@@ -134,14 +136,7 @@ class JobDesk:
         is_down = wanted.order == "desc"
         rows = await self._records.fetch(
             f"jobs.{'state' if wanted.state else 'page'}_{'down' if is_down else 'up'}",
-            {
-                "tenant": tenant.name,
-                "after": wanted.after or (_BEYOND if is_down else ""),
-                "kind": wanted.kind,
-                "queue": wanted.queue,
-                "limit": wanted.limit + 1,
-                **({"state": wanted.state} if wanted.state else {}),
-            },
+            {"tenant": tenant.name, **_page_values(wanted)},
         )
         return msgspec.convert(rows[: wanted.limit], list[Job]), len(rows) > wanted.limit
 
@@ -153,14 +148,8 @@ class JobDesk:
         """
         is_down = wanted.order == "desc"
         rows = await self._records.fetch(
-            f"jobs.all_{'down' if is_down else 'up'}",
-            {
-                "after": wanted.after or (_BEYOND if is_down else ""),
-                "state": wanted.state,
-                "kind": wanted.kind,
-                "queue": wanted.queue,
-                "limit": wanted.limit + 1,
-            },
+            f"jobs.all_{'state_' if wanted.state else ''}{'down' if is_down else 'up'}",
+            _page_values(wanted),
         )
         return msgspec.convert(rows[: wanted.limit], list[Job]), len(rows) > wanted.limit
 
@@ -210,6 +199,14 @@ class JobDesk:
         await self._records.write(Step("jobs.retry", values))
         self._on_submit()
         return await self.find(tenant, job_id)
+
+    async def latest_events(self, job: Job) -> list[dict[str, Any]]:
+        """What was noted of a job in its last changes, `EVENTS_MAX` of them.
+
+        Raises:
+            StoreFault: nothing can be looked up.
+        """
+        return await self.events(job, max(0, job.version - EVENTS_MAX))
 
     async def events(self, job: Job, after: int) -> list[dict[str, Any]]:
         """What was noted of a job beyond a number.
@@ -268,6 +265,16 @@ class JobDesk:
                 code="queue_full",
                 retry_after_s=5,
             )
+
+
+def _page_values(wanted: JobsWanted) -> dict[str, object]:
+    return {
+        "after": wanted.after or (_BEYOND if wanted.order == "desc" else ""),
+        "kind": wanted.kind,
+        "queue": wanted.queue,
+        "limit": wanted.limit + 1,
+        **({"state": wanted.state} if wanted.state else {}),
+    }
 
 
 def _unknown(job_id: str) -> NotFound:

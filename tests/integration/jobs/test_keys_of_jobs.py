@@ -93,6 +93,10 @@ def test_administrators_see_and_end_the_jobs_of_all_tenants(
         assert found("?tenant=a") == [jobs["a"]]
         assert found("?order=asc&limit=1") == [jobs["a"]]
         assert found(f"?after={jobs['b']}") == [jobs["a"]]
+        assert found(f"?state=waiting&after={jobs['b']}") == [jobs["a"]]
+        assert found("?state=waiting&order=asc&limit=1") == [jobs["a"]]
+        assert found("?state=failed") == found("?kind=video") == []
+        assert "generate" in asked("")[1]["kinds"]
         assert asked("?wrong=1")[0] == 400
         assert asked("", key=keys["a"])[0] == 403
         assert asked(f"/{jobs['a']}", "DELETE", keys["b"])[0] == 403
@@ -104,3 +108,4 @@ def test_administrators_see_and_end_the_jobs_of_all_tenants(
         assert asked(f"/{jobs['a']}/retry", "POST")[0] == 202
         status, told = asked(f"/{jobs['a']}")
         assert (told["state"], told["input"]["prompt"]) == ("waiting", "a")
+        assert (told["attempts"], told["losses"], told["events"]) == (0, 0, [])

@@ -88,6 +88,17 @@ def test_with_few_rows(dialect: str, url: str, tmp_path: Path) -> None:
     check(dialect, url, tmp_path, FEW, "used", "usable")
 
 
+def test_a_file_without_statistics(tmp_path: Path) -> None:
+    # As nearly every file is: the planner knows of no index how much it leaves out.
+    CarePlace(url="sqlite", folder=tmp_path).migrate(lambda _: None)
+    asker = SqliteAsker(tmp_path / RECORDS_FILE)
+    try:
+        found = complaints(check_plans(asker, load_queries("sqlite")), "used")
+    finally:
+        asker.close()
+    assert not found, "\n".join(found)
+
+
 @pytest.mark.heavy
 @pytest.mark.timeout(900)
 def test_with_a_million_rows(dialect: str, url: str, tmp_path: Path) -> None:

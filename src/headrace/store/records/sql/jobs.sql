@@ -77,27 +77,83 @@ ORDER BY id ASC LIMIT :limit;
 
 -- name: all_down
 -- for: the jobs of all tenants, the latest first
+-- index: headrace_jobs_pkey
 -- standby: yes
 SELECT
     id, tenant, caller, kind, queue, priority, state, digest, once_key, created_s, due_s,
     started_s, ended_s, attempts, attempts_max, losses, fence, worker, cancel_s, share, doing,
     code, reason, version
 FROM headrace_jobs
-WHERE id < :after AND (:state = '' OR state = :state)
+WHERE id < :after
     AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
 ORDER BY id DESC LIMIT :limit;
 
 -- name: all_up
 -- for: the jobs of all tenants, the oldest first
+-- index: headrace_jobs_pkey
 -- standby: yes
 SELECT
     id, tenant, caller, kind, queue, priority, state, digest, once_key, created_s, due_s,
     started_s, ended_s, attempts, attempts_max, losses, fence, worker, cancel_s, share, doing,
     code, reason, version
 FROM headrace_jobs
-WHERE id > :after AND (:state = '' OR state = :state)
+WHERE id > :after
     AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
 ORDER BY id ASC LIMIT :limit;
+
+-- name: all_state_down [sqlite]
+-- for: those in one state, the latest first
+-- index: headrace_jobs_of_all
+-- standby: yes
+SELECT
+    id, tenant, caller, kind, queue, priority, state, digest, once_key, created_s, due_s,
+    started_s, ended_s, attempts, attempts_max, losses, fence, worker, cancel_s, share, doing,
+    code, reason, version
+FROM headrace_jobs
+WHERE (state || '') = :state AND id < :after
+    AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
+ORDER BY id DESC LIMIT :limit;
+
+-- name: all_state_down [postgresql]
+-- for: those in one state, the latest first
+-- index: headrace_jobs_of_all
+-- standby: yes
+SELECT
+    id, tenant, caller, kind, queue, priority, state, digest, once_key, created_s, due_s,
+    started_s, ended_s, attempts, attempts_max, losses, fence, worker, cancel_s, share, doing,
+    code, reason, version
+FROM headrace_jobs
+-- as rows, or it would go through all jobs by their ids
+WHERE ((state || ''), id) < (:state, :after) AND ((state || ''), id) > (:state, '')
+    AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
+ORDER BY (state || '') DESC, id DESC LIMIT :limit;
+
+-- name: all_state_up [sqlite]
+-- for: those in one state, the oldest first
+-- index: headrace_jobs_of_all
+-- standby: yes
+SELECT
+    id, tenant, caller, kind, queue, priority, state, digest, once_key, created_s, due_s,
+    started_s, ended_s, attempts, attempts_max, losses, fence, worker, cancel_s, share, doing,
+    code, reason, version
+FROM headrace_jobs
+WHERE (state || '') = :state AND id > :after
+    AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
+ORDER BY id ASC LIMIT :limit;
+
+-- name: all_state_up [postgresql]
+-- for: those in one state, the oldest first
+-- index: headrace_jobs_of_all
+-- standby: yes
+SELECT
+    id, tenant, caller, kind, queue, priority, state, digest, once_key, created_s, due_s,
+    started_s, ended_s, attempts, attempts_max, losses, fence, worker, cancel_s, share, doing,
+    code, reason, version
+FROM headrace_jobs
+-- as rows, or it would go through all jobs by their ids
+WHERE ((state || ''), id) > (:state, :after) AND ((state || ''), id) < (:state, 'z')
+    AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
+ORDER BY (state || '') ASC, id ASC LIMIT :limit;
 
 -- name: events
 -- for: what happened to a job since a number
