@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from headrace.batches.room import BatchRoom
 from headrace.clock import Clock, SystemClock
+from headrace.console.alarm_room import AlarmRoom
 from headrace.console.allocations import AllocationsRoom
 from headrace.console.app import make_console
 from headrace.console.keys import KeyRoom
@@ -174,11 +175,12 @@ def _make_rooms(means: Means) -> Sequence[Room]:
     return [
         KeyRoom(means.keys, means.clock),
         _usage(means),
-        OverviewRoom(means.post.board, means.post.layout, means.clock, means.spawn),
+        OverviewRoom(means.post.board, means.post.layout, means.clock),
         PageRoom(means.post.make_sessions(means.clock), means.keys, means.settings),
-        AllocationsRoom(AllocationWatch(os.getpid())),
+        AllocationsRoom(AllocationWatch(os.getpid(), means.clock)),
         SettingsRoom(means.settings),
         SloRoom(means.slos.told, means.slos.adopt),
+        _alarms(means),
         _batches(means),
         _conversations(means),
         JobsRoom(
@@ -199,6 +201,19 @@ def _make_rooms(means: Means) -> Sequence[Room]:
 
 def _usage(means: Means) -> Room:
     return UsageRoom(UsageReader(means.records, means.clock))
+
+
+def _alarms(means: Means) -> Room:
+    return AlarmRoom(
+        means.settings,
+        board=means.post.board,
+        layout=means.post.layout,
+        worker=means.worker,
+        slos=means.slos.told,
+        spend=means.spend,
+        clock=means.clock,
+        spawn=means.spawn,
+    )
 
 
 def _batches(means: Means) -> Room:

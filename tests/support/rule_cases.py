@@ -80,6 +80,7 @@ CASES: Final = {
     ),
     "HeadraceErrors": Case(_answers("0+97x60", "1+3x60"), _answers("0+997x60", "1+3x60")),
     "HeadraceConnectionsRefused": _grows("headrace_connections_refused_total"),
+    "HeadraceWorkersRestart": _grows("headrace_worker_restarts_total"),
     "HeadraceSheds": _grows("headrace_shed_calls_total", 'priority="low"'),
     "HeadraceLoopLate": Case(
         (
@@ -255,6 +256,7 @@ def _firsts() -> Iterator[Turn]:
         ("HeadraceLedgerLost", _of("headrace_ledger_rows_total", 'outcome="dropped"')),
         ("HeadraceJobsFail", _of("headrace_jobs_ended_total", 'outcome="failed"')),
         ("HeadraceLogLost", _of("headrace_log_lines_dropped_total")),
+        ("HeadraceWorkersRestart", _of("headrace_worker_restarts_total")),
     ):
         yield Turn("born", alert, ((series, "_x5 5000x60"),), "20m", fires=True)
         yield Turn("born long ago", alert, ((series, "_x5 5000x60"),), "1h", fires=False)

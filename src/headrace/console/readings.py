@@ -22,7 +22,7 @@ Rows = Sequence[Sequence[float]]
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """How all workers' counters stood at one time; all but the last four only grow.
+    """How all workers' counters stood at one time; all but the last five only grow.
 
     Attributes:
         at_s: when, seconds since the epoch.
@@ -51,6 +51,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     inflight: float
     connections: float
     workers: float
+    jobs: dict[str, float]
 
 
 class Dials:
@@ -105,6 +106,11 @@ class Dials:
             inflight=self._all(rows, "headrace_inflight_requests"),
             connections=self._all(rows, "headrace_connections"),
             workers=self._all(rows, "headrace_workers"),
+            jobs={
+                "waiting": self._all(rows, "headrace_jobs_waiting"),
+                "running": self._all(rows, "headrace_jobs_running"),
+                "oldest_s": round(self._all(rows, "headrace_jobs_oldest_seconds"), 1),
+            },
         )
 
     def _with_status(self, requests: Place, first: str) -> list[int]:
@@ -158,6 +164,7 @@ class _Lanes:
                 each: count("headrace_upstream_connections", each) for each in ("idle", "active")
             },
             "waiting": count("headrace_waiting_calls"),
+            "limited": count("headrace_limited_models"),
             "circuits_open": count("headrace_circuits_open"),
             "out": count("headrace_providers_out"),
             "duration": _buckets(rows, durations, [durations.at(slot)]),
@@ -204,6 +211,7 @@ def totals(first: Snapshot, last: Snapshot, bounds_s: Sequence[float]) -> dict[s
         bounds_s: of the buckets.
     """
     return {
+        "of_s": round(last.at_s - first.at_s, 1),
         "requests": sum(last.requests.values()),
         "by_cache": {cache: count for cache, count in last.requests.items() if count},
         "hit_share": _hits(last.requests),
@@ -216,6 +224,7 @@ def totals(first: Snapshot, last: Snapshot, bounds_s: Sequence[float]) -> dict[s
         "inflight": last.inflight,
         "connections": last.connections,
         "workers": last.workers,
+        "jobs": last.jobs,
         "memory_mb": round(last.memory_bytes / 1e6, 1),
         "latency_ms": quantiles_ms(_less(last.latency, first.latency), bounds_s),
         "first_byte_ms": quantiles_ms(_less(last.first_byte, first.first_byte), bounds_s),

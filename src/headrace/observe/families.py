@@ -357,6 +357,7 @@ _SELF = (
         merge="max",
     ),
     _gauge("workers", "Worker processes."),
+    _alarm("worker_restarts", "Workers that died, and whose places others took."),
 )
 
 _WORK = (

@@ -87,7 +87,7 @@ ADMIN_PLACES: Final = tuple(
     ADMIN_PREFIX + name
     for name in (
         *("session", "overview", "status", "cache", "flow", "spend", "batches", "conversations"),
-        *("allocations", "settings", "slos"),
+        *("alerts", "allocations", "settings", "slos"),
         *("jobs", "jobs/{id}", "jobs/{id}/retry", "keys", "keys/{id}", "keys/{id}/rotate"),
         *("usage", "usage/calls", "usage/calls/{id}"),
     )

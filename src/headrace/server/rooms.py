@@ -32,6 +32,7 @@ class Means(msgspec.Struct, frozen=True):
         asker: asks providers through the pipeline.
         metrics: counts.
         slos: knows how service levels stand.
+        spend: tells what was spent, and how budgets stand.
         records: what must survive.
         keys: those of callers.
         spawn: starts a task, which the worker looks after and cancels at its end.
@@ -48,6 +49,7 @@ class Means(msgspec.Struct, frozen=True):
     asker: Asker
     metrics: Metrics
     slos: SloWatch
+    spend: Callable[[], dict[str, Any]]
     records: Records
     keys: KeyDesk
     spawn: Spawn

@@ -144,6 +144,9 @@ class Supervisor:
     def _plan_successor(self, post: Post, pid: int, code: int, started_s: float) -> None:
         now_s = self._clock.monotonic_s()
         pause_s = self._restarts.pause_s(now_s - started_s)
+        # Its row is nobody's until the successor starts.
+        row = post.board.row(post.index)
+        row[post.layout.place("headrace_worker_restarts_total").base] += 1.0
         self._events.say(
             "warning",
             "worker_ended",

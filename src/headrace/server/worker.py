@@ -259,6 +259,7 @@ class Worker:
             asker=Asker(engine.pipeline, engine.dialects, clock.monotonic_s),
             metrics=self._metrics,
             slos=self._slos,
+            spend=engine.treasury.told,
             records=self._records,
             keys=self._allowances.keys,
             spawn=self._room_tasks.spawn,

@@ -1,8 +1,16 @@
 """The console in a real browser: who may in, and numbers that move."""
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 from tests.support.browser import Chromium, Page, expect
-from tests.support.console import APP_KEY, chat, sign_in, width_over
+from tests.support.browserless import Browserless
+from tests.support.console import ADMIN_KEY, APP_KEY, chat, sign_in, width_over
 from tests.support.gateway import Gateway
+
+from headrace.console.overview import FRESH_S
+
+READERS, TURNS = 50, 4
 
 
 def test_numbers_move_while_requests_come(browser: Chromium, watched: Gateway) -> None:
@@ -110,3 +118,23 @@ def test_the_page_says_what_is_wrong_and_goes_on_after_it(
         await expect(page.get_by_role("alert")).to_be_hidden()
 
     browser.see(watched.url, scenario, forgive="503")
+
+
+def test_fifty_who_watch_cost_as_many_readings_as_one(watched: Gateway) -> None:
+    browser = Browserless(watched, ADMIN_KEY)
+    assert browser.sign_in().status == 200
+
+    def look(_: int = 0) -> dict[str, Any]:
+        answer = browser.get("/admin/overview")
+        assert answer.status == 200, answer.body
+        told: dict[str, Any] = answer.json()
+        return told
+
+    before = look()
+    with ThreadPoolExecutor(READERS) as crowd:
+        told = list(crowd.map(look, range(READERS * TURNS)))
+    after = look()
+    assert {each["totals"]["workers"] for each in told} == {1}
+    # By the gateway's own clock, however long it took: what one reader would have cost.
+    most = (after["now"] - before["now"]) / FRESH_S + 1
+    assert after["looks"] - before["looks"] <= most

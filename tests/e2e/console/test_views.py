@@ -7,7 +7,17 @@ from tests.support.console import ADMIN_KEY, APP_KEY, chat, sign_in, width_over
 from tests.support.gateway import Gateway
 from tests.support.waiting import eventually
 
-VIEWS = ("flow", "playground", "requests", "spend", "keys", "settings")
+VIEWS = (
+    "overview",
+    "alerts",
+    "flow",
+    "playground",
+    "requests",
+    "jobs",
+    "spend",
+    "keys",
+    "settings",
+)
 NASTY = "<img src=x onerror=alert(1)>"
 
 

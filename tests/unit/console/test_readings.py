@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from headrace.clock import SystemClock
-from headrace.console.overview import KEPT_MAX, Overview
+from headrace.clock import ManualClock
+from headrace.console.overview import EVERY_S, KEPT_S, Overview
 from headrace.console.readings import quantiles_ms
 from headrace.model import Usage
 from headrace.observe.cells import Cells, SharedCells
@@ -16,13 +16,23 @@ from headrace.observe.metrics import Metrics
 BOUNDS = (0.1, 0.2, 1.0)
 
 
-class Clock(SystemClock):
-    def __init__(self) -> None:
-        self.now_s = 1000.0
+class SetClock(ManualClock):
+    """Somebody sets its wall clock."""
 
-    def wall_s(self) -> float:  # type: ignore[override]
-        self.now_s += 2
-        return self.now_s
+    set_by_s = 0.0
+
+    def wall_s(self) -> float:
+        return super().wall_s() + self.set_by_s
+
+
+class CountedCells(Cells):
+    """Counts who looks at them."""
+
+    looks = 0
+
+    def rows(self) -> list[list[float]]:
+        self.looks += 1
+        return super().rows()
 
 
 def told(overview: Overview, after_s: float = 0) -> dict[str, Any]:
@@ -42,12 +52,14 @@ def test_of_nothing_there_are_none_and_what_is_above_all_is_the_last_bound():
 
 
 def test_rates_shares_and_savings_of_all_workers():
-    layout, clock = Layout(), Clock()
+    layout, clock = Layout(), SetClock()
     board = SharedCells(2, layout.size)
     board.slots.assign(["openai"])
     first, second = (Metrics(layout, board.row(at), board.slots, clock) for at in range(2))
     overview = Overview(board, layout, clock)
-    overview.look()
+    told(overview)
+    clock.advance(2)
+    clock.set_by_s = -86_400.0  # which changes no rate
     for _ in range(3):
         first.request_done("chat", 200, "miss", 0.3)
         second.request_done("messages", 200, "l1", 0.0002)
@@ -56,7 +68,6 @@ def test_rates_shares_and_savings_of_all_workers():
     second.request_done("chat", 429, "none", 0.3)
     second.request_done("chat", 499, "miss", 0.3)  # the client went: nobody's fault
     first.request_done("admin", 500, "none", 9.0)  # the console's own requests do not count
-    overview.look()
     seen = told(overview)
     totals, (point,) = seen["totals"], seen["series"]
     assert totals["requests"] == 9
@@ -73,31 +84,57 @@ def test_rates_shares_and_savings_of_all_workers():
 
 
 def test_points_are_told_once_and_kept_for_ten_minutes():
-    layout = Layout()
-    overview = Overview(Cells(layout.size), layout, Clock())
+    layout, clock = Layout(), ManualClock()
+    overview = Overview(Cells(layout.size), layout, clock)
     assert told(overview)["series"] == []
-    for _ in range(KEPT_MAX + 5):
-        overview.look()
-    series = told(overview)["series"]
-    assert len(series) == KEPT_MAX
+    for _ in range(400):
+        clock.advance(EVERY_S)
+        seen = told(overview)
+    series = seen["series"]
+    assert series[-1]["at"] == seen["now"]
+    assert seen["now"] - KEPT_S <= series[0]["at"] < seen["now"] - KEPT_S + 2 * EVERY_S
     assert [each["at"] for each in told(overview, series[-3]["at"])["series"]] == [
         each["at"] for each in series[-2:]
     ]
     assert told(overview, float("nan"))["series"] == []
 
 
-def test_fifty_who_watch_cost_no_more_looks_than_one():
-    class Counted(Cells):
-        looks = 0
+def test_tables_are_of_ten_minutes_or_since_the_start():
+    layout, clock = Layout(), ManualClock()
+    board = Cells(layout.size)
+    metrics = Metrics(layout, board.row(), board.slots, clock)
+    overview = Overview(board, layout, clock)
+    clock.advance(5)
+    metrics.request_done("chat", 200, "miss", 70.0)
+    first = told(overview)["totals"]
+    assert (first["of_s"], first["latency_ms"]["p50"] > 40_000) == (5, True)
+    for _ in range(400):
+        clock.advance(EVERY_S)
+        metrics.request_done("chat", 200, "miss", 0.3)
+        totals = told(overview)["totals"]
+    assert KEPT_S <= totals["of_s"] <= KEPT_S + 60
+    assert totals["latency_ms"]["p99"] < 1000
 
-        def rows(self) -> list[list[float]]:
-            self.looks += 1
-            return super().rows()
 
-    layout = Layout()
-    board = Counted(layout.size)
-    overview = Overview(board, layout, Clock())
-    overview.look()
-    overview.look()
-    answers = {overview.told(0).split(b'"every_s"')[1] for _ in range(50)}
-    assert (board.looks, len(answers)) == (2, 1)
+def test_fifty_who_watch_cost_no_more_looks_than_one_and_nobody_none():
+    layout, clock = Layout(), ManualClock()
+    board = CountedCells(layout.size)
+    overview = Overview(board, layout, clock)
+    for looks in (1, 2, 3):
+        answers = {overview.told(0) for _ in range(50)}
+        assert (board.looks, len(answers)) == (looks, 1)
+        clock.advance(EVERY_S)
+    clock.advance(3600)
+    assert board.looks == 3
+
+
+def test_who_comes_after_a_while_begins_new_curves():
+    layout, clock = Layout(), ManualClock()
+    overview = Overview(Cells(layout.size), layout, clock)
+    for _ in range(3):
+        told(overview)
+        clock.advance(EVERY_S)
+    clock.advance(3600)
+    assert told(overview)["series"] == []
+    clock.advance(EVERY_S)
+    assert len(told(overview)["series"]) == 1

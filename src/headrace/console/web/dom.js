@@ -31,6 +31,15 @@ export function fill(element, ...children) {
   return build(element, {}, children);
 }
 
+// Draws something anew: a table stays scrolled, and who was on a part with a `data-key` is there again.
+export function keepFocus(element, draw) {
+  const held = element.contains(document.activeElement) ? document.activeElement.closest("[data-key]") : null;
+  const left = element.querySelector(".scroll")?.scrollLeft;
+  draw();
+  if (left) element.querySelector(".scroll").scrollLeft = left;
+  if (held) element.querySelector(`[data-key="${CSS.escape(held.dataset.key)}"]`)?.focus({ preventScroll: true });
+}
+
 // A table whose columns are {label, get(row), numeric, wide}; rows may be chosen with onchoose(row).
 export function table(caption, columns, rows, { empty = "Nothing yet.", onchoose } = {}) {
   const head = columns.map((column) =>
@@ -40,17 +49,17 @@ export function table(caption, columns, rows, { empty = "Nothing yet.", onchoose
     const cells = columns.map((column, at) => {
       const content = column.get(row);
       const inner = onchoose && at === 0
-        ? h("button", { class: "link", type: "button", onclick: () => onchoose(row) }, content)
+        ? h("button", { class: "link", type: "button", "data-key": row.id, onclick: () => onchoose(row) }, content)
         : content;
       return h(at === 0 ? "th" : "td", {
         scope: at === 0 ? "row" : null,
-        class: column.numeric ? "num" : null,
+        class: column.numeric ? "num" : column.wide ? "wide" : null,
       }, inner);
     });
     return h("tr", {}, cells);
   });
   const none = h("tr", {}, h("td", { colspan: columns.length, class: "empty" }, empty));
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption, "data-key": "table" },
     h("table", {},
       h("caption", { class: "quiet" }, caption),
       h("thead", {}, h("tr", {}, head)),

@@ -1,6 +1,6 @@
 // How calls to providers flow: limits, queues, circuits, health, as one worker sees them.
 
-import { badge, fill, h, panel, table } from "./dom.js";
+import { badge, fill, h, keepFocus, panel, table } from "./dom.js";
 import { get } from "./api.js";
 import { ago, count, ms, NONE, share } from "./format.js";
 import { every, problemLine } from "./polling.js";
@@ -69,9 +69,8 @@ export function open(main) {
     panel("Providers", boxes[0]), panel("Limits and queues", boxes[1]), panel("This worker", boxes[2]));
   return every(3, async (signal) => {
     const [told, status] = await Promise.all([get("/admin/flow", signal), get("/admin/status", signal)]);
-    if (boxes.some((box) => box.contains(document.activeElement))) return;
-    fill(boxes[0], providers(told, status.providers));
-    fill(boxes[1], models(told));
+    keepFocus(boxes[0], () => fill(boxes[0], providers(told, status.providers)));
+    keepFocus(boxes[1], () => fill(boxes[1], models(told)));
     fill(boxes[2], worker(told, status));
   }, tell);
 }

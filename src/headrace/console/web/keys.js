@@ -2,19 +2,13 @@
 
 import { badge, field, fill, h, panel, table } from "./dom.js";
 import { change, get, query } from "./api.js";
+import { confirm, dialogue } from "./dialogs.js";
 import { ago, count, usd } from "./format.js";
 import { problemLine } from "./polling.js";
 
 const STATES = { active: "good", expired: "warn", revoked: "bad" };
 const LIMITS = [["requests_per_minute", "Requests a minute"], ["tokens_per_minute", "Tokens a minute"], ["concurrent", "At once"],
   ["day_usd", "Dollars a day"], ["month_usd", "Dollars a month"]];
-
-function dialogue(title, ...children) {
-  const dialog = h("dialog", { "aria-labelledby": "dialog-title", onclose: () => dialog.remove() }, h("h2", { id: "dialog-title" }, title), children);
-  document.getElementById("main").append(dialog);
-  dialog.showModal();
-  return dialog;
-}
 
 function showSecret(made) {
   const done = h("button", { class: "primary", type: "button", onclick: () => dialog.close() }, "Done");
@@ -30,25 +24,8 @@ function showSecret(made) {
       }
     },
   }, "Copy");
-  const dialog = dialogue(`The key '${made.name}'`, h("p", {}, "It is shown now and never again: only its digest is kept."),
-    h("p", { class: "secret", "data-secret": "" }, made.key), h("div", { class: "row end" }, copied, copy, done));
-}
-
-function confirm(title, text, label, act, tell) {
-  const yes = h("button", {
-    class: "danger", type: "button",
-    onclick: async () => {
-      yes.disabled = true;
-      dialog.close();
-      try {
-        await act();
-      } catch (refused) {
-        tell(refused.message);
-      }
-    },
-  }, label);
-  const dialog = dialogue(title, h("p", {}, text),
-    h("div", { class: "row end" }, h("button", { type: "button", onclick: () => dialog.close() }, "Leave it"), yes));
+  const dialog = dialogue(`The key '${made.name}'`, [h("p", {}, "It is shown now and never again: only its digest is kept."),
+    h("p", { class: "secret", "data-secret": "" }, made.key), h("div", { class: "row end" }, copied, copy, done)]);
 }
 
 function terms(key) {

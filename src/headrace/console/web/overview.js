@@ -1,13 +1,14 @@
 // What goes on now, and in the last ten minutes.
 
-import { badge, fill, h, panel, table } from "./dom.js";
+import { badge, fill, h, keepFocus, panel, table } from "./dom.js";
 import { get, query } from "./api.js";
 import { bar, lineChart, sparkline } from "./charts.js";
-import { count, ms, NONE, rate, share, usd } from "./format.js";
+import { ago, count, ms, NONE, rate, share, usd } from "./format.js";
+import { severity } from "./alerts.js";
 import { levels } from "./levels.js";
 import { every, problemLine } from "./polling.js";
 
-const KEPT = 300;
+const KEPT_S = 600;
 const SPARK = 60;
 const SOURCES = {
   l1: "Memory (L1)",
@@ -69,7 +70,7 @@ function health(lane) {
 }
 
 function providers(totals) {
-  return table("Providers, all workers; times of the last minutes, counts since the start", [
+  return table(`Providers, all workers; times of the last ${ago(totals.of_s)}, counts since the start`, [
     { label: "Provider", get: (lane) => lane.name },
     { label: "State", get: health },
     { label: "Answers", numeric: true, get: (lane) => count(Object.values(lane.answers).reduce((sum, each) => sum + each, 0)) },
@@ -79,6 +80,7 @@ function providers(totals) {
     { label: "p50", numeric: true, get: (lane) => ms(lane.duration_ms?.p50) },
     { label: "p95", numeric: true, get: (lane) => ms(lane.duration_ms?.p95) },
     { label: "In use", numeric: true, get: (lane) => count(lane.connections.active) },
+    { label: "Limited", numeric: true, get: (lane) => (lane.limited ? `${count(lane.limited)} models` : "no") },
     { label: "Waiting", numeric: true, get: (lane) => count(lane.waiting) },
     { label: "Spent", numeric: true, get: (lane) => usd(lane.spent_usd) },
   ], totals.providers, { empty: "No providers are set." });
@@ -86,6 +88,13 @@ function providers(totals) {
 
 function curves(points, ...wanted) {
   return wanted.map(([label, tone, get]) => ({ label, tone, points: points.map((point) => [point.at, get(point)]) }));
+}
+
+// What is the matter, in a line that leads to more.
+function alarms(found) {
+  if (!found.length) return null;
+  const names = [...new Set(found.map((alarm) => alarm.name.replace("Headrace", "")))];
+  return [severity(found[0]), " ", h("a", { href: "#/alerts" }, `${count(found.length)} ${found.length === 1 ? "alert" : "alerts"}`), `: ${names.join(", ")}`];
 }
 
 export function open(main) {
@@ -106,7 +115,8 @@ export function open(main) {
   const tables = { savings: panel("Saved by tier"), answers: panel("Answers"), levels: panel("Service levels"), providers: panel("Providers") };
   const { line, tell } = problemLine();
   const facts = h("p", { class: "quiet facts" }, "Looking …");
-  main.append(line, facts,
+  const strip = h("p", { class: "strip", role: "status" });
+  main.append(line, strip, facts,
     h("div", { class: "cards" }, Object.values(cards).map((each) => each.element)),
     h("div", { class: "grid-2" }, Object.values(charts).map((each) => each.element)),
     h("div", { class: "grid-2" }, tables.savings, tables.answers), tables.levels, tables.providers);
@@ -120,8 +130,8 @@ export function open(main) {
     const get = (pick) => points.map(pick);
     cards.rate.show(rate(last?.requests_per_s ?? 0), `${count(totals.requests)} since the start`, get((each) => each.requests_per_s));
     cards.hits.show(share(last?.hit_share ?? totals.hit_share), `${share(totals.hit_share)} since the start`, get((each) => each.hit_share));
-    cards.latency.show(ms(last?.latency_ms?.p95 ?? totals.latency_ms?.p95), `p50 ${ms(totals.latency_ms?.p50)} · p99 ${ms(totals.latency_ms?.p99)} of late`, get((each) => each.latency_ms?.p95));
-    cards.first.show(ms(last?.first_byte_ms?.p95 ?? totals.first_byte_ms?.p95), `p50 ${ms(totals.first_byte_ms?.p50)} of late`, get((each) => each.first_byte_ms?.p95));
+    cards.latency.show(ms(last?.latency_ms?.p95 ?? totals.latency_ms?.p95), `p50 ${ms(totals.latency_ms?.p50)} · p99 ${ms(totals.latency_ms?.p99)} in ${ago(totals.of_s)}`, get((each) => each.latency_ms?.p95));
+    cards.first.show(ms(last?.first_byte_ms?.p95 ?? totals.first_byte_ms?.p95), `p50 ${ms(totals.first_byte_ms?.p50)} in ${ago(totals.of_s)}`, get((each) => each.first_byte_ms?.p95));
     const saved = Object.values(totals.saved_usd).reduce((sum, each) => sum + each, 0);
     cards.saved.show(usd(saved), `${usd(totals.spent_usd)} spent`, get((each) => each.saved_usd_per_s));
     cards.errors.show(count(totals.failed), `5xx; ${count(totals.refused)} refused (4xx)`, get((each) => each.failed_per_s));
@@ -136,24 +146,31 @@ export function open(main) {
     replace(tables.answers, answers(totals));
     replace(tables.providers, providers(totals));
     const workers = `${count(totals.workers)} ${totals.workers === 1 ? "worker" : "workers"}`;
-    facts.textContent = `Version ${told.version} · ${workers} · ${count(totals.inflight)} in flight · ${count(totals.connections)} connections · ${count(totals.memory_mb)} MB · CPU ${share(last?.cpu_share)}`;
+    const { jobs } = totals;
+    const work = jobs.waiting || jobs.running ? ` · ${count(jobs.running)} jobs running, ${count(jobs.waiting)} waiting` : "";
+    facts.textContent = `Version ${told.version} · ${workers} · ${count(totals.inflight)} in flight · ${count(totals.connections)} connections · ${count(totals.memory_mb)} MB · CPU ${share(last?.cpu_share)}${work}`;
   }
 
   function replace(box, content) {
     const held = box.querySelector(".scroll");
-    if (held && held.contains(document.activeElement)) return;
-    if (held) held.replaceWith(content);
-    else box.append(content);
+    keepFocus(box, () => (held ? held.replaceWith(content) : box.append(content)));
   }
 
   const endLevels = every(10, async (signal) => replace(tables.levels, levels(await get("/admin/slos", signal))), ofLevels.tell);
+  let told = "";
+  const endAlarms = every(10, async (signal) => {
+    const { data } = await get("/admin/alerts", signal);
+    if (JSON.stringify(data) !== told) fill(strip, alarms(data));
+    told = JSON.stringify(data);
+  }, () => {});
   const endNumbers = every(2, async (signal) => {
     const told = await get(query("/admin/overview", { after: points.at(-1)?.at }), signal);
-    points = [...points, ...told.series].slice(-KEPT);
+    points = [...points, ...told.series].filter((point) => point.at > told.now - KEPT_S);
     show(told);
   }, tell);
   return () => {
     endLevels();
+    endAlarms();
     endNumbers();
   };
 }

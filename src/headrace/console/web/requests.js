@@ -2,6 +2,7 @@
 
 import { badge, field, fill, h, panel, table } from "./dom.js";
 import { get, query } from "./api.js";
+import { dialogue } from "./dialogs.js";
 import { count, ms, usd, when } from "./format.js";
 import { problemLine } from "./polling.js";
 
@@ -41,13 +42,9 @@ function facts(call) {
 async function show(row, tell) {
   try {
     const call = await get(`/admin/usage/calls/${encodeURIComponent(row.id)}`);
-    const dialog = h("dialog", { "aria-labelledby": "call-title", onclose: () => dialog.remove() },
-      h("h2", { id: "call-title" }, `Request ${call.id}`),
-      waterfall(call), facts(call),
-      call.content ? h("pre", {}, JSON.stringify(call.content, null, 2)) : null,
-      h("div", { class: "row end" }, h("button", { type: "button", onclick: () => dialog.close() }, "Close")));
-    document.getElementById("main").append(dialog);
-    dialog.showModal();
+    const dialog = dialogue(`Request ${call.id}`, [waterfall(call), facts(call),
+      call.content ? h("pre", { tabindex: "0" }, JSON.stringify(call.content, null, 2)) : null,
+      h("div", { class: "row end" }, h("button", { type: "button", onclick: () => dialog.close() }, "Close"))]);
   } catch (refused) {
     tell(refused.message);
   }

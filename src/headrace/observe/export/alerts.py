@@ -70,6 +70,13 @@ _SERVING: Final = (
         "{{ $labels.instance }} has as many clients as it takes, and refuses others",
     ),
     Alert(
+        "HeadraceWorkersRestart",
+        _grew("headrace_worker_restarts_total", "15m"),
+        "0m",
+        "ticket",
+        "Workers of {{ $labels.instance }} have died, and were started again",
+    ),
+    Alert(
         "HeadraceSheds",
         "sum by (job, instance, priority) (rate(headrace_shed_calls_total[5m])) > 0",
         "5m",

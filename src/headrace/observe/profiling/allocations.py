@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from headrace.clock import Clock
+
 if TYPE_CHECKING:
     import tracemalloc
 
 SECONDS_MAX: Final = 60.0
+BYTES_MAX: Final = 64 << 20
+# How often it is seen whether that is much by now.
+_STEP_S: Final = 0.1
 # Folders that a place is told without, or from which on it is.
 _FOLDERS: Final = (("/site-packages/", 15), ("/headrace/", 1), ("/lib/python", 1))
 
@@ -53,20 +58,25 @@ class AlreadyWatched(Exception):
 class AllocationWatch:
     """One watch at a time. Belongs to one loop.
 
-    While it lasts, what allocates takes about twice as long.
+    While it lasts, what allocates takes about twice as long. The more was allocated, the longer its
+    end takes, so it ends early where that is much.
 
     Args:
         pid: of this process.
+        clock: the time.
+        bytes_max: how much may be allocated, and not given back, until it ends early.
     """
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, clock: Clock, bytes_max: int = BYTES_MAX) -> None:
         self._pid = pid
+        self._now_s = clock.monotonic_s
+        self._bytes_max = bytes_max
 
     async def watch(self, seconds: float, count: int) -> Allocations:
         """See what is allocated.
 
         Args:
-            seconds: how long, up to `SECONDS_MAX`.
+            seconds: how long at the most, up to `SECONDS_MAX`.
             count: of how many lines to tell.
 
         Raises:
@@ -78,13 +88,19 @@ class AllocationWatch:
             raise AlreadyWatched
         tracemalloc.start()
         try:
-            await asyncio.sleep(min(seconds, SECONDS_MAX))
+            began_s = self._now_s()
+            watched_s = 0.0
+            while watched_s < min(seconds, SECONDS_MAX):
+                await asyncio.sleep(min(_STEP_S, seconds - watched_s))
+                watched_s = self._now_s() - began_s
+                if tracemalloc.get_traced_memory()[0] > self._bytes_max:
+                    break
             kept, peak = tracemalloc.get_traced_memory()
-            snapshot = tracemalloc.take_snapshot()
+            snapshot = await asyncio.to_thread(tracemalloc.take_snapshot)
         finally:
             tracemalloc.stop()
         top = await asyncio.to_thread(_top, snapshot, count)
-        return Allocations(self._pid, seconds, kept, peak, top)
+        return Allocations(self._pid, round(watched_s, 3), kept, peak, top)
 
 
 def _top(snapshot: "tracemalloc.Snapshot", count: int) -> list[Allocation]:

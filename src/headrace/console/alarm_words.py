@@ -1,0 +1,125 @@
+"""How what is the matter is told, and what helps.
+
+The names are those of the alerts that `headrace observe export` writes, where there is such an
+alert. Those want a state of affairs to last before they wake anybody; whoever looks at a page wants
+to know it at once.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+Severity = Literal["page", "ticket"]
+GIB: Final = 2**30
+
+
+def counted(value: float) -> str:
+    """How many."""
+    return f"{value:,.0f}"
+
+
+def share(value: float) -> str:
+    """A part of one."""
+    return f"{value:.0%}"
+
+
+def gib(value: float) -> str:
+    """Bytes."""
+    return f"{value / GIB:.1f} GiB"
+
+
+def minutes(value: float) -> str:
+    """Seconds."""
+    return f"{value:.0f} s" if value < 120 else f"{value / 60:.0f} min"
+
+
+class Wording(msgspec.Struct, frozen=True):
+    """How an alarm is told.
+
+    Attributes:
+        name: of the alert.
+        severity: `page` is for now, `ticket` can wait until morning.
+        what: what is the matter; `{value}`, and `{0}` and so on for labels.
+        todo: what helps.
+    """
+
+    name: str
+    severity: Severity
+    what: str
+    todo: str
+
+
+ERRORS: Final = Wording(
+    "HeadraceErrors",
+    "page",
+    "{value} of the answers of the last five minutes are 5xx.",
+    "Requests, searched by status, shows which: the error of each says why.",
+)
+PROVIDER_ERRORS: Final = Wording(
+    "HeadraceProviderErrors",
+    "ticket",
+    "{value} of the calls to provider {0} of the last five minutes failed.",
+    "See its state under Flow. Where it has trouble, other targets take over: models.NAME.targets.",
+)
+LOOP_LATE: Final = Wording(
+    "HeadraceLoopLate",
+    "ticket",
+    "More than one timer in a hundred was over 250 ms late in the last five minutes.",
+    "Something else takes the processor, or there are too few workers: headrace profile.",
+)
+CPU: Final = Wording(
+    "HeadraceCpu",
+    "ticket",
+    "Workers use {value} of a core each.",
+    "Add workers (listen.workers), up to one for each core, or machines.",
+)
+BURNS_FAST: Final = Wording(
+    "HeadraceSloBurnsFast",
+    "page",
+    "The budget of service level {0} burns {value} times too fast, over five minutes and an hour.",
+    "See on the overview what has changed, then which provider.",
+)
+BURNS_STEADY: Final = Wording(
+    "HeadraceSloBurnsSteady",
+    "page",
+    "The budget of service level {0} burns {value} times too fast, over an hour and six.",
+    "See on the overview what has changed, then which provider.",
+)
+USED_UP: Final = Wording(
+    "HeadraceSloUsedUp",
+    "ticket",
+    "The budget of service level {0} is used up.",
+    "Until it is earned back, change as little as can be; or the objective is too high (slos).",
+)
+BUDGET_NEAR: Final = Wording(
+    "HeadraceBudgetNearlySpent",
+    "ticket",
+    "{value} of what budget {0} may spend in this {1} is spent or held.",
+    "Spend, by key and model, says for what. Raise it (budgets), or name a cheaper model for it.",
+)
+BUDGET_SPENT: Final = Wording(
+    "HeadraceBudgetSpent",
+    "page",
+    "Budget {0} of this {1} is spent: its calls are refused until {2}.",
+    "Raise it (budgets) and reload, or wait.",
+)
+DISK: Final = Wording(
+    "HeadraceDiskNearlyFull",
+    "page",
+    "The disk of data_dir has {value} left.",
+    "Free some: without room the ledger, jobs and the cache on disk lose what comes. Keep less: "
+    "ledger.keep_days, jobs.keep_days, cache.",
+)
+REFUSED: Final = Wording(
+    "HeadraceLedgerRefused",
+    "ticket",
+    "{value} rows of the ledger were refused by the store, and lie beside the journal.",
+    "The log says why (ledger_row_refused). When that is over: headrace db retry.",
+)
+UNREADABLE: Final = Wording(
+    "HeadraceLedgerRefused",
+    "ticket",
+    "{value} files of the ledger's journal cannot be read.",
+    "They are kept as .unreadable in the folder ledger of data_dir: see the disk, and take them "
+    "away when nobody needs them.",
+)

@@ -1,0 +1,187 @@
+"""What is the matter now, from what was seen. Pure."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from headrace.console import alarm_words as words
+from headrace.console.alarm_rules import WATCHED, Watched
+from headrace.console.alarm_words import Severity, Wording, counted, gib, share
+from headrace.console.signs import History, Labels, Series
+from headrace.observe.export.slo_rules import BAD_LEAST, BURNS
+from headrace.settings.slos import MODEL_ROUTES
+
+_FIVE_MINUTES_S: Final = 300.0
+_ERROR_SHARE: Final = 0.01
+_PROVIDER_ERROR_SHARE: Final = 0.05
+_LATE_S: Final = 0.25
+_LATE_SHARE: Final = 0.01
+_CPU_SHARE: Final = 0.7
+_BUDGET_SHARE: Final = 0.9
+_FREE_SHARE: Final = 0.05
+_MONTH_DAYS: Final = 30
+# Of each burn the windows that a gateway keeps.
+_WINDOWS: Final[Mapping[str, tuple[str, str]]] = {"Fast": ("1h", "5m"), "Steady": ("6h", "1h")}
+_BURNING: Final[Mapping[str, Wording]] = {"Fast": words.BURNS_FAST, "Steady": words.BURNS_STEADY}
+
+
+class Alarm(msgspec.Struct, frozen=True):
+    """Something that is the matter.
+
+    Attributes:
+        name: of the alert.
+        severity: `page` is for now, `ticket` can wait until morning.
+        what: in a sentence.
+        todo: what helps.
+    """
+
+    name: str
+    severity: Severity
+    what: str
+    todo: str
+
+
+class Place(msgspec.Struct, frozen=True):
+    """How the directory of data is.
+
+    Attributes:
+        free_bytes: of its disk.
+        total_bytes: of its disk.
+        refused_rows: of the ledger, that the store did not take.
+        unreadable: files of its journal that are none any more.
+    """
+
+    free_bytes: int
+    total_bytes: int
+    refused_rows: int = 0
+    unreadable: int = 0
+
+
+def alarms(
+    history: History,
+    slos: Iterable[Mapping[str, Any]],
+    budgets: Iterable[Mapping[str, Any]],
+    place: Place | None,
+) -> list[Alarm]:
+    """All that is the matter, the pressing things first.
+
+    Args:
+        history: of what all workers count.
+        slos: how service levels stand, as `/admin/slos` tells it.
+        budgets: how budgets stand, as `/admin/spend` tells it.
+        place: the directory of data; None where nobody can tell.
+    """
+    found = [
+        *(alarm for watched in WATCHED for alarm in _watched(watched, history)),
+        *_errors(history),
+        *_provider_errors(history),
+        *_late(history),
+        *_cpu(history),
+        *(alarm for slo in slos for alarm in _slo(slo)),
+        *(alarm for budget in budgets for alarm in _budget(budget)),
+        *([] if place is None else _place(place)),
+    ]
+    return sorted(found, key=lambda alarm: (alarm.severity, alarm.name))
+
+
+def _alarm(
+    wording: Wording, value: float = 0.0, *labels: str, shown: Callable[[float], str] = counted
+) -> Alarm:
+    what = wording.what.format(*labels, value=shown(value))
+    return Alarm(wording.name, wording.severity, what, wording.todo.format(*labels))
+
+
+def _watched(rule: Watched, history: History) -> Iterator[Alarm]:
+    for labels, value in _values(rule, history).items():
+        if value > rule.limit and (not rule.only or rule.only.intersection(labels)):
+            yield _alarm(rule.told, value, *labels, shown=rule.shown)
+
+
+def _values(rule: Watched, history: History) -> Series:
+    if rule.way == "grown":
+        return history.grown(rule.family, rule.window_s)
+    if rule.way == "lasting":
+        return history.least(rule.family, rule.window_s)
+    return history.last.of(rule.family)
+
+
+def _errors(history: History) -> Iterator[Alarm]:
+    judged = {
+        labels: count
+        for labels, count in history.grown("headrace_requests_total", _FIVE_MINUTES_S).items()
+        if labels[0] in MODEL_ROUTES and not labels[1].startswith("4")
+    }
+    failed = sum(count for labels, count in judged.items() if labels[1].startswith("5"))
+    part = failed / max(sum(judged.values()), 1.0)
+    if failed >= BAD_LEAST and part > _ERROR_SHARE:
+        yield _alarm(words.ERRORS, part, shown=share)
+
+
+def _provider_errors(history: History) -> Iterator[Alarm]:
+    answers = history.grown("headrace_upstream_requests_total", _FIVE_MINUTES_S)
+    errors = history.grown("headrace_upstream_errors_total", _FIVE_MINUTES_S)
+    calls, failed = Counter[str](), Counter[str]()
+    for (name, status), count in answers.items():
+        calls[name] += round(count)
+        failed[name] += round(count) if status == "5xx" else 0
+    for (name, _), count in errors.items():
+        calls[name] += round(count)
+        failed[name] += round(count)
+    for name, bad in failed.items():
+        if bad > _PROVIDER_ERROR_SHARE * calls[name]:
+            yield _alarm(words.PROVIDER_ERRORS, bad / calls[name], name, shown=share)
+
+
+def _late(history: History) -> Iterator[Alarm]:
+    buckets = history.grown("headrace_loop_lag_seconds", _FIVE_MINUTES_S)
+    late = sum(count for labels, count in buckets.items() if float(labels[-1]) > _LATE_S)
+    if late > _LATE_SHARE * sum(buckets.values()):
+        yield _alarm(words.LOOP_LATE)
+
+
+def _cpu(history: History) -> Iterator[Alarm]:
+    used_s = sum(history.grown("process_cpu_seconds_total", _FIVE_MINUTES_S).values())
+    workers = max(history.last.total("headrace_workers"), 1.0)
+    part = used_s / history.span_s(_FIVE_MINUTES_S) / workers
+    # A moment says nothing: whoever starts is busy.
+    if part > _CPU_SHARE and history.span_s(_FIVE_MINUTES_S) >= _FIVE_MINUTES_S:
+        yield _alarm(words.CPU, part, shown=share)
+
+
+def _slo(level: Mapping[str, Any]) -> Iterator[Alarm]:
+    rates, is_burning = level["burn_rates"], False
+    for burn in BURNS:
+        if burn.name not in _WINDOWS or is_burning or level["bad"] < BAD_LEAST:
+            continue
+        limit = max(1.0, burn.factor * level["window_days"] / _MONTH_DAYS)
+        slow, fast = (rates[window] or 0.0 for window in _WINDOWS[burn.name])
+        if slow > limit and fast > limit:
+            is_burning = True
+            yield _alarm(_BURNING[burn.name], slow, level["name"], shown=lambda rate: f"{rate:.1f}")
+    if level["answers"] and level["budget_left"] <= 0 and not is_burning:
+        yield _alarm(words.USED_UP, 0.0, level["name"])
+
+
+def _budget(budget: Mapping[str, Any]) -> Iterator[Alarm]:
+    for period in ("day", "month"):
+        standing = budget.get(period)
+        if standing is None or not standing["limit_usd"]:
+            continue  # who may spend nothing is meant to be refused
+        limit_usd = standing["limit_usd"]
+        used_usd = standing["spent_usd"] + standing["reserved_usd"]
+        labels: Labels = (budget["name"], period, standing["ends_at"])
+        if standing["spent_usd"] >= limit_usd:
+            yield _alarm(words.BUDGET_SPENT, 0.0, *labels)
+        elif used_usd > _BUDGET_SHARE * limit_usd:
+            yield _alarm(words.BUDGET_NEAR, used_usd / limit_usd, *labels, shown=share)
+
+
+def _place(place: Place) -> Iterator[Alarm]:
+    if place.free_bytes < words.GIB or place.free_bytes < _FREE_SHARE * place.total_bytes:
+        yield _alarm(words.DISK, place.free_bytes, shown=gib)
+    if place.refused_rows:
+        yield _alarm(words.REFUSED, place.refused_rows)
+    if place.unreadable:
+        yield _alarm(words.UNREADABLE, place.unreadable)

@@ -1,0 +1,104 @@
+"""Jobs and alerts in a real browser: what goes on by itself, and what can be done about it."""
+
+import re
+from typing import Any
+
+from tests.support.browser import Chromium, Page, expect
+from tests.support.console import ADMIN_KEY, APP_KEY, sign_in
+from tests.support.gateway import Gateway
+
+NASTY = "<img src=x onerror=alert(1)>"
+
+
+def submitted(gateway: Gateway, kind: str, document: dict[str, Any]) -> str:
+    """A job that may begin in an hour."""
+    body = {"kind": kind, "input": document, "delay_s": 3600}
+    answer = gateway.post("/v1/jobs", body, headers={"authorization": f"Bearer {APP_KEY}"})
+    assert answer.status == 202, answer.body
+    return str(answer.json()["id"])
+
+
+def test_a_job_is_found_cancelled_tried_again_and_seen_to_its_end(
+    browser: Chromium, watched: Gateway
+) -> None:
+    async def scenario(page: Page) -> None:
+        await sign_in(page, "jobs")
+        await page.get_by_label("State").select_option("delayed")
+        row = page.get_by_role("row", name=job)
+        await expect(row).to_contain_text("shop")
+        await row.get_by_role("button", name="Cancel").click()
+        dialog = page.get_by_role("dialog")
+        await dialog.get_by_role("button", name="Leave it").click()
+        await row.get_by_role("button", name="Cancel").click()
+        await dialog.get_by_role("button", name="Cancel the job").click()
+        await expect(row).to_have_count(0)
+        await page.get_by_label("State").select_option("cancelled")
+        await row.get_by_role("button", name=job, exact=True).click()
+        await expect(dialog).to_contain_text("0 of 3")
+        await dialog.get_by_role("button", name="Try").click()
+        # Nobody asks anything from here on: it is told as it happens.
+        await expect(dialog).to_contain_text("succeeded")
+        await expect(dialog.get_by_role("heading", name="Result")).to_be_visible()
+        await page.keyboard.press("Escape")
+        await expect(dialog).to_have_count(0)
+        await page.get_by_label("State").select_option("succeeded")
+        await page.get_by_label("Kind").select_option("generate")
+        await expect(row).to_contain_text("100 %")
+        await page.get_by_label("Kind").select_option("video")
+        await expect(page.get_by_text("No job fits.")).to_be_visible()
+
+    job = submitted(watched, "generate", {"model": "fast", "prompt": NASTY})
+    browser.see(watched.url, scenario)
+
+
+def test_jobs_are_told_page_by_page_and_titles_stay_text(
+    browser: Chromium, watched: Gateway
+) -> None:
+    async def scenario(page: Page) -> None:
+        await sign_in(page, "jobs")
+        await page.get_by_label("State").select_option("delayed")
+        await expect(page.get_by_role("row", name=jobs[-1])).to_be_visible()
+        await expect(page.get_by_role("row", name=jobs[0])).to_have_count(0)
+        await page.get_by_role("button", name="Older").click()
+        await page.get_by_role("button", name=jobs[0], exact=True).click()
+        await expect(page.get_by_role("dialog")).to_contain_text(NASTY)
+        await page.get_by_role("dialog").get_by_role("button", name="Close").click()
+        await expect(page.get_by_role("button", name=jobs[0], exact=True)).to_be_focused()
+        await page.get_by_role("button", name="Newest").click()
+        await expect(page.get_by_role("row", name=jobs[-1])).to_be_visible()
+        assert await page.locator("img").count() == 1  # the one of the brand
+
+    jobs = [submitted(watched, "video", {"script": "A.", "title": NASTY}) for _ in range(26)]
+    browser.see(watched.url, scenario)
+
+
+def test_what_is_the_matter_is_told_with_what_helps(browser: Chromium, watched: Gateway) -> None:
+    alarms = {
+        "object": "list",
+        "data": [
+            {"name": "HeadraceX", "severity": "page", "what": NASTY, "todo": "Look."},
+            {"name": "HeadraceY", "severity": "ticket", "what": "Late.", "todo": "Wait."},
+        ],
+    }
+
+    async def scenario(page: Page) -> None:
+        await page.route("**/admin/alerts", lambda route: route.fulfill(json=alarms))
+        await sign_in(page, "overview")
+        strip = page.get_by_role("main").get_by_role("status")
+        await expect(strip).to_contain_text("2 alerts: X, Y")
+        await strip.get_by_role("link").click()
+        row = page.get_by_role("row", name="HeadraceX")
+        await expect(row).to_contain_text(NASTY)
+        await expect(row).to_contain_text("Look.")
+        await page.unroute("**/admin/alerts")
+        own = page.get_by_role("region", name="The matter now")
+        await expect(own).not_to_contain_text("HeadraceX")
+        await expect(own).to_contain_text(re.compile("Nothing is the matter|What helps"))
+
+    browser.see(watched.url, scenario)
+
+
+def test_what_administrators_alone_may_is_refused_to_others(watched: Gateway) -> None:
+    for path in ("/admin/jobs", "/admin/alerts", "/admin/overview"):
+        assert watched.get(path, headers={"authorization": f"Bearer {APP_KEY}"}).status == 403
+        assert watched.get(path, headers={"authorization": f"Bearer {ADMIN_KEY}"}).status == 200
