@@ -7,8 +7,9 @@ import uvloop
 
 from headrace.bench.load.crew import Target
 from headrace.bench.load.plan import Phase, Plan
+from headrace.bench.load.summary import Quantiles, Summary
 from headrace.bench.phases.run import Now, Run, Terms
-from headrace.bench.records import PhaseRecord, RunRecord
+from headrace.bench.records import Environment, PhaseRecord, RunRecord
 from headrace.clock import SystemClock
 
 
@@ -46,3 +47,51 @@ def only(record: RunRecord) -> PhaseRecord:
     """Its one phase."""
     (phase,) = record.phases
     return phase
+
+
+def make_summary(**fields: object) -> Summary:
+    """Of a thousand requests that all succeeded."""
+    usual = Quantiles(count=1000, p50_ms=10.0, p95_ms=50.0, p99_ms=90.0, max_ms=99.0)
+    given = {
+        "requests": 1000,
+        "interrupted": 0,
+        "failed": 0,
+        "failed_share": 0.0,
+        "outcomes": {"ok": 1000},
+        "details": {},
+        "caches": {},
+        "hit_share": None,
+        "throughput_per_s": 100.0,
+        "good_per_s": 90.0,
+        "good_share": 0.9,
+        "e2e": usual,
+        "strict": usual,
+        "ttft": Quantiles(),
+        "tpot": Quantiles(),
+        "gaps": Quantiles(),
+        "lag": Quantiles(),
+        "sampled_share": 1.0,
+        "outages": (),
+        "points": (),
+        "void": None,
+    }
+    return Summary(**{**given, **fields})  # type: ignore[arg-type]
+
+
+def make_record(**fields: Any) -> RunRecord:
+    """Of a run that was whole, of no phases unless they are given."""
+    plan = fields.get("plan") or make_plan()
+    given: dict[str, Any] = {
+        "name": "test",
+        "plan_digest": plan.digest(),
+        "seed": plan.seed,
+        "started_at": 1.0,
+        "target": "http://127.0.0.1:1",
+        "workers": 1,
+        "environment": Environment.here(),
+        "status": "whole",
+        "void": None,
+        "plan": plan,
+        "phases": (),
+    }
+    return RunRecord(**{**given, **fields})

@@ -152,6 +152,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         name: of the plan.
         plan_digest: the same for the same plan.
         seed: of the plan.
+        nonce: stood in every prompt.
         started_at: wall time, seconds since 1970.
         target: what was loaded.
         workers: processes that loaded it.
@@ -167,6 +168,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     plan_digest: str
     seed: int
+    nonce: str = ""
     started_at: float
     target: str
     workers: int

@@ -7,7 +7,12 @@ import typer
 
 from headrace.cli import verdict
 
-app = typer.Typer(help="Measures a gateway from outside.", no_args_is_help=True)
+app = typer.Typer(
+    help="Measures a gateway from outside.",
+    no_args_is_help=True,
+    epilog="Runs end with 0: all was kept; 1: something was not, or nothing was good; 3: void, or "
+    "nobody can tell; 130: interrupted.",
+)
 app.command(epilog=verdict.EPILOG)(verdict.verdict)
 
 Consent = Annotated[
@@ -43,7 +48,14 @@ Repeats = Annotated[
     float, typer.Option(help="Share of requests for popular prompts.", min=0, max=1)
 ]
 Timeout = Annotated[float, typer.Option(help="Seconds until one is given up.", min=0.01)]
-Seed = Annotated[int, typer.Option(help="Makes schedule and prompts repeat.", min=0)]
+Seed = Annotated[int, typer.Option(help="The same makes the same schedule.", min=0)]
+Nonce = Annotated[
+    str | None,
+    typer.Option(
+        help="Word before every prompt, so that no other run has asked the same; by chance, unless "
+        "it is given. The same seed and word ask the same again."
+    ),
+]
 Pid = Annotated[int | None, typer.Option(help="Process of the target, to watch.", min=1)]
 
 
@@ -69,6 +81,7 @@ def load(
     seed: Seed = 1,
     workers: Workers = 1,
     spin: Spin = False,
+    nonce: Nonce = None,
     out: Out = None,
     rows: Rows = 10_000,
     pid: Pid = None,
@@ -78,7 +91,9 @@ def load(
     """Send requests by a schedule made beforehand, and say what became of them.
 
     Latency counts from when a request should have been sent. A run whose own
-    client was late says so, and is void.
+    client was late says so, and is void. Ends with 0; with 1 where no request
+    was answered well, with 3 where the run is void, with 130 where it was
+    interrupted.
     """
     from headrace.cli import bench_run
 
@@ -99,14 +114,7 @@ def load(
             seed=seed,
         ),
         bench_run.RunWish(
-            url=url,
-            workers=workers,
-            spin=spin,
-            out=out,
-            rows=rows,
-            pid=pid,
-            api_key_env=api_key_env,
-            is_consented=i_may_load_this_host,
+            url, workers, spin, nonce, out, rows, pid, api_key_env, i_may_load_this_host
         ),
     )
 
@@ -125,11 +133,16 @@ def run(
         float | None, typer.Option(help="Factor of the phases' users.", min=0.0001, max=1)
     ] = None,
     seed: Annotated[int | None, typer.Option(help="In place of the plan's.", min=0)] = None,
+    sim: Annotated[
+        Literal["instant", "fast", "real"] | None,
+        typer.Option(help="Pace of the simulated provider, in place of the plan's."),
+    ] = None,
     url: Annotated[
         str | None, typer.Option(help="The target: http://HOST:PORT; without, one is started.")
     ] = None,
     workers: Workers = 1,
     spin: Spin = False,
+    nonce: Nonce = None,
     out: Out = None,
     rows: Rows = 10_000,
     pid: Pid = None,
@@ -139,21 +152,17 @@ def run(
     """Run a plan of phases, and say whether each kept what it has to keep.
 
     Without --url it starts a simulated provider and a gateway before it, on
-    this machine, and watches the gateway's memory and CPU time too.
+    this machine, and watches the gateway's memory and CPU time too. Ends with
+    0 where all was kept; with 1 where something was not, or nothing was good;
+    with 3 where the run is void, or nobody can tell; with 130 where it was
+    interrupted.
     """
     from headrace.cli import bench_plan, bench_run
 
     bench_plan.run(
-        bench_plan.PlanWish(plan=plan, short=short, time=time, users=users, seed=seed),
+        bench_plan.PlanWish(plan=plan, short=short, time=time, users=users, seed=seed, sim=sim),
         bench_run.RunWish(
-            url=url,
-            workers=workers,
-            spin=spin,
-            out=out,
-            rows=rows,
-            pid=pid,
-            api_key_env=api_key_env,
-            is_consented=i_may_load_this_host,
+            url, workers, spin, nonce, out, rows, pid, api_key_env, i_may_load_this_host
         ),
     )
 
@@ -167,4 +176,4 @@ def plan(
     """Print a plan, to read or to write your own from."""
     from headrace.cli import bench_plan
 
-    bench_plan.tell(bench_plan.PlanWish(plan=name, short=short, time=None, users=None, seed=None))
+    bench_plan.tell(bench_plan.PlanWish(plan=name, short=short))

@@ -1,5 +1,7 @@
 """`headrace bench run` and `headrace bench plan`: from a plan's name to a run of it."""
 
+from typing import Literal
+
 import msgspec
 import typer
 import uvloop
@@ -21,13 +23,15 @@ class PlanWish(msgspec.Struct, frozen=True, kw_only=True):
         time: factor of its time, in place of the short form's.
         users: factor of its users, likewise.
         seed: in place of its own.
+        sim: pace of the simulated provider, in place of the plan's.
     """
 
     plan: str
     short: bool
-    time: float | None
-    users: float | None
-    seed: int | None
+    time: float | None = None
+    users: float | None = None
+    seed: int | None = None
+    sim: Literal["instant", "fast", "real"] | None = None
 
 
 def plan_of(wish: PlanWish) -> Plan:
@@ -40,6 +44,8 @@ def plan_of(wish: PlanWish) -> Plan:
     plan = plans.parse(*plans.find(wish.plan))
     if wish.seed is not None:
         plan = msgspec.structs.replace(plan, seed=wish.seed)
+    if wish.sim is not None:
+        plan = msgspec.structs.replace(plan, sim_profile=wish.sim)
     time = wish.time or (plan.short.time if wish.short else 1.0)
     users = wish.users or (plan.short.users if wish.short else 1.0)
     return plan if time == users == 1.0 else scaled(plan, time, users)
@@ -56,7 +62,7 @@ def run(wish: PlanWish, how: RunWish) -> None:
     """
     plan = plan_of(wish)
     if how.url is not None:
-        target = Target.of(how.url, credential_of(how), is_consented=how.is_consented)
+        target = Target.of(how.url, credential_of(how.api_key_env), is_consented=how.is_consented)
         raise typer.Exit(conduct(plan, target, how.url, how))
     if how.out is not None:
         check_writable(how.out)

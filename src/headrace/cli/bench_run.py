@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import re
+import secrets
 import signal
 from pathlib import Path
 from typing import Final
@@ -15,22 +17,24 @@ from headrace.bench.load.faults import PlanInvalid
 from headrace.bench.load.plan import Plan
 from headrace.bench.phases.run import Run, Terms
 from headrace.bench.records import RunRecord, append, check_writable
-from headrace.cli.bench_view import Live, make_console, show
+from headrace.cli.bench_view import is_any_good, live, make_console, show
 from headrace.clock import SystemClock
 
 PASSED: Final = 0
 FAILED: Final = 1
 UNUSABLE: Final = 3
 INTERRUPTED: Final = 130
+_WORD: Final = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 
-class RunWish(msgspec.Struct, frozen=True, kw_only=True):
+class RunWish(msgspec.Struct, frozen=True):
     """What was typed about the run itself.
 
     Attributes:
         url: of the target; `None`: start one.
         workers: processes that load.
         spin: whether clients wait on their feet.
+        nonce: stands in every prompt; `None`: one of chance.
         out: file for the record.
         rows: requests of each phase that it tells one by one.
         pid: of the target.
@@ -41,6 +45,7 @@ class RunWish(msgspec.Struct, frozen=True, kw_only=True):
     url: str | None
     workers: int
     spin: bool
+    nonce: str | None
     out: Path | None
     rows: int
     pid: int | None
@@ -76,7 +81,7 @@ def load(wish: LoadWish, run: RunWish) -> None:
     """
     plan = plan_of(wish)
     assert run.url is not None  # noqa: S101  # the command takes one
-    target = Target.of(run.url, credential_of(run), is_consented=run.is_consented)
+    target = Target.of(run.url, credential_of(run.api_key_env), is_consented=run.is_consented)
     raise typer.Exit(conduct(plan, target, run.url, run))
 
 
@@ -132,18 +137,31 @@ def mix_of(text: str) -> dict[str, float]:
     return {"chat": chat, "stream": stream, "embeddings": embeddings}
 
 
-def credential_of(wish: RunWish) -> str | None:
+def credential_of(variable: str | None) -> str | None:
     """The target's key, from the environment.
 
     Raises:
         PlanInvalid: the variable is not set.
     """
-    if wish.api_key_env is None:
+    if variable is None:
         return None
-    found = os.environ.get(wish.api_key_env)
+    found = os.environ.get(variable)
     if not found:
-        raise PlanInvalid(f"the environment variable {wish.api_key_env} is not set.")
+        raise PlanInvalid(f"the environment variable {variable} is not set.")
     return found
+
+
+def nonce_of(given: str | None) -> str:
+    """What stands in every prompt: what was given, or eight digits of chance.
+
+    Raises:
+        PlanInvalid: it is no word.
+    """
+    if given is None:
+        return secrets.token_hex(4)
+    if given and not _WORD.fullmatch(given):
+        raise PlanInvalid(f"--nonce {given}: give a word of up to 40 letters, digits, - . or _")
+    return given
 
 
 def conduct(plan: Plan, target: Target, name: str, wish: RunWish) -> int:
@@ -162,9 +180,15 @@ def conduct(plan: Plan, target: Target, name: str, wish: RunWish) -> int:
 async def conducted(plan: Plan, target: Target, name: str, wish: RunWish) -> int:
     """As `conduct`, on the loop there is."""
     console = make_console()
-    terms = Terms(workers=wish.workers, spins=wish.spin, rows_max=wish.rows, pid=wish.pid)
-    with Live(console, plan) as live:
-        run = Run(plan, target, name, terms, SystemClock(), live.tell)
+    terms = Terms(
+        workers=wish.workers,
+        spins=wish.spin,
+        rows_max=wish.rows,
+        pid=wish.pid,
+        nonce=nonce_of(wish.nonce),
+    )
+    with live(console, plan) as tell:
+        run = Run(plan, target, name, terms, SystemClock(), tell)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, run.stop)
@@ -177,12 +201,15 @@ async def conducted(plan: Plan, target: Target, name: str, wish: RunWish) -> int
 
 
 def status_of(record: RunRecord) -> int:
-    """What a run comes to: passed, failed, or nothing that can be said."""
+    """What a run comes to: passed, failed, or nothing that can be said.
+
+    Without limits of its own, a run fails where nothing at all was good.
+    """
     kept = [verdict.is_kept for phase in record.phases for verdict in phase.verdicts]
     if record.status == "interrupted":
         return INTERRUPTED
     if record.void:
         return UNUSABLE
-    if False in kept or record.status == "target down":
+    if False in kept or record.status == "target down" or not is_any_good(record):
         return FAILED
     return UNUSABLE if None in kept else PASSED

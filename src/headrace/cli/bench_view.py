@@ -1,10 +1,11 @@
 """What `headrace bench` shows: how a run goes, and what it came to."""
 
-from types import TracebackType
-from typing import Final, Self
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
 
 from rich.console import Console
-from rich.live import Live as RichLive
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +15,9 @@ from headrace.bench.phases.run import Now
 from headrace.bench.records import PhaseRecord, RunRecord, Verdict
 
 _LOG_WIDTH: Final = 120
+_NARROW: Final = ("phase", "sent", "failed", "ok/s", "good/s", "hits", "p50", "p95", "p99", "max")
+HEADS: Final = (*_NARROW, "TTFT p50", "TTFT p95", "TPOT p50", "lag p99")
+"""What `cells` tells of a phase."""
 
 
 def make_console() -> Console:
@@ -23,37 +27,22 @@ def make_console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=_LOG_WIDTH)
 
 
-class Live:
+@contextmanager
+def live(console: Console, plan: Plan) -> Iterator[Callable[[Now], None]]:
     """A line that moves while a run does; on what is no terminal, nothing.
 
     Args:
         console: where.
         plan: what runs.
+
+    Yields:
+        What is to be told how it goes.
     """
-
-    def __init__(self, console: Console, plan: Plan) -> None:
-        self._plan = plan
-        self._live = RichLive(
-            Text("starting"), console=console, refresh_per_second=8, transient=True
-        )
-        self._is_shown = console.is_terminal
-
-    def __enter__(self) -> Self:
-        if self._is_shown:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._live.stop()
-
-    def tell(self, now: Now) -> None:
-        """Show how it goes."""
-        self._live.update(Text(line_of(self._plan, now)))
+    if not console.is_terminal:
+        yield lambda _now: None
+        return
+    with Live(Text("starting"), console=console, refresh_per_second=8, transient=True) as line:
+        yield lambda now: line.update(Text(line_of(plan, now)))
 
 
 def line_of(plan: Plan, now: Now) -> str:
@@ -82,6 +71,8 @@ def show(console: Console, record: RunRecord) -> None:
             console.print(f"{phase.phase.name}: {note}", markup=False)
         for detail, count in phase.summary.details.items():
             console.print(f"{phase.phase.name}: {count:,} x {detail}", markup=False)
+    if record.phases and not is_any_good(record):
+        console.print("Nothing was good: not one request was answered as it should be.")
     if record.status != "whole":
         console.print(f"The run is not whole: {record.status}.", markup=False)
     if record.void:
@@ -92,19 +83,24 @@ def show(console: Console, record: RunRecord) -> None:
         )
 
 
+def is_any_good(record: RunRecord) -> bool:
+    """Whether at least one request of all phases was good."""
+    return any(phase.summary.good_share > 0 for phase in record.phases)
+
+
 def _figures(record: RunRecord) -> Table:
-    table = Table(title=f"{record.name} on {record.target}, seed {record.seed}; times in ms")
-    table.add_column("phase", no_wrap=True)
-    for name in ("sent", "failed", "ok/s", "good/s", "hits", "p50", "p95", "p99", "max"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("TTFT p50", "TTFT p95", "TPOT p50", "lag p99"):
-        table.add_column(name, justify="right")
+    drawn = f"seed {record.seed}" + (f", nonce {record.nonce}" if record.nonce else "")
+    table = Table(title=f"{record.name} on {record.target}, {drawn}; times in ms")
+    for name in HEADS:
+        is_first = name == HEADS[0]
+        table.add_column(name, justify="left" if is_first else "right", no_wrap=name in _NARROW)
     for phase in record.phases:
-        table.add_row(*_row(phase))
+        table.add_row(*cells(phase))
     return table
 
 
-def _row(phase: PhaseRecord) -> tuple[str, ...]:
+def cells(phase: PhaseRecord) -> tuple[str, ...]:
+    """What became of a phase, a cell for each of `HEADS`; times in milliseconds."""
     summary = phase.summary
     e2e: Quantiles = summary.e2e
     return (

@@ -7,11 +7,15 @@ from typing import Any, Literal, NamedTuple, TypeGuard
 import msgspec
 import typer
 
+from headrace.bench import records
+from headrace.bench.phases.figures import HEADLINES, HIGHER_IS_BETTER, asked_of, figures
 from headrace.bench.statistics.comparison import compare_all
 from headrace.bench.statistics.question import Question, Runs
 from headrace.cli.verdict_view import show
 
 _BLOCK = "block"
+# Of records: what was asked, which has to be the same in all that are compared.
+_PLAN = "headrace-plan"
 _LINES_MAX = 100_000
 Line = Mapping[str, Any]
 
@@ -44,11 +48,12 @@ def run(a: Path, b: Path, terms: Terms, seed: int, json: bool) -> None:
 
     try:
         lines_a, lines_b = read_runs(a), read_runs(b)
+        _check_plans((*lines_a, *lines_b))
         if not terms.unpaired:
             lines_a, lines_b = in_pairs(lines_a, lines_b)
         questions = questions_of(terms, lines_a, lines_b)
-        figures = {q.metric: (_figures(lines_a, q), _figures(lines_b, q)) for q in questions}
-        answers = compare_all(figures, questions, np.random.default_rng(seed))
+        runs = {q.metric: (_figures(lines_a, q), _figures(lines_b, q)) for q in questions}
+        answers = compare_all(runs, questions, np.random.default_rng(seed))
     except Unreadable as why:
         typer.echo(f"Not compared: {why}", err=True)
         raise typer.Exit(1) from None
@@ -61,6 +66,8 @@ def run(a: Path, b: Path, terms: Terms, seed: int, json: bool) -> None:
 def read_runs(path: Path) -> list[Line]:
     """The runs of a file, one JSON object on each line; empty lines are passed over.
 
+    A line is figures by name, or a record that `headrace bench load` or `run` wrote.
+
     Raises:
         Unreadable: a line is something else, or there is none.
     """
@@ -69,14 +76,35 @@ def read_runs(path: Path) -> list[Line]:
         if not text.strip():
             continue
         try:
-            runs.append(msgspec.json.decode(text, type=dict[str, Any]))
+            document = msgspec.json.decode(text, type=dict[str, Any])
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Unreadable(f"{path}, line {number} is no JSON object: {error}") from None
+        runs.append(_line(document, f"{path}, line {number}"))
         if len(runs) > _LINES_MAX:
             raise Unreadable(f"{path} has more than {_LINES_MAX:,} runs")
     if not runs:
         raise Unreadable(f"{path} has no runs")
     return runs
+
+
+def _line(document: dict[str, Any], where: str) -> Line:
+    """The figures of a line, be it a record."""
+    if document.get("format") != records.FORMAT:
+        return document
+    try:
+        record = msgspec.convert(document, records.RunRecord)
+    except msgspec.ValidationError as error:
+        raise Unreadable(f"{where} is no record that can be read: {error}") from None
+    return {_PLAN: asked_of(record.plan), **figures(record)}
+
+
+def _check_plans(lines: Sequence[Line]) -> None:
+    """Refuse to compare runs that were asked different things."""
+    if len({line.get(_PLAN) for line in lines}) > 1:
+        raise Unreadable(
+            "the runs are not all of one plan; give both arms the same phases, users, times and "
+            "workload, and let only the target differ"
+        )
 
 
 def in_pairs(a: list[Line], b: list[Line]) -> tuple[list[Line], list[Line]]:
@@ -106,7 +134,10 @@ def questions_of(terms: Terms, a: Sequence[Line], b: Sequence[Line]) -> tuple[Qu
         Unreadable: a metric is in one file only, or nowhere, or named twice.
     """
     in_a, in_b = _metrics(a), _metrics(b)
-    wanted = [_wish(each) for each in terms.metrics] or [(n, "lower") for n in in_a if n in in_b]
+    both = [name for name in in_a if name in in_b and (in_a[name] or in_b[name])]
+    if any(_PLAN in line for line in a):
+        both = [name for name in both if _last_part(name) in HEADLINES]
+    wanted = [_wish(each) for each in terms.metrics or both]
     names = [name for name, _ in wanted]
     if not names or len(set(names)) < len(names):
         raise Unreadable("a metric is named twice" if names else "no figure is in both files")
@@ -120,7 +151,13 @@ def _wish(text: str) -> tuple[str, Literal["lower", "higher"]]:
     name, _, better = text.rpartition(":")
     if name and better == "higher":
         return name, "higher"
-    return (name, "lower") if name and better == "lower" else (text, "lower")
+    if name and better == "lower":
+        return name, "lower"
+    return text, "higher" if _last_part(text) in HIGHER_IS_BETTER else "lower"
+
+
+def _last_part(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def _question(name: str, better: Literal["lower", "higher"], terms: Terms) -> Question:
@@ -138,14 +175,14 @@ def _by_block(lines: Sequence[Line]) -> dict[str, Line]:
     return {str(line.get(_BLOCK)): line for line in lines}
 
 
-def _metrics(lines: Sequence[Line]) -> dict[str, None]:
-    """Names of figures, in the order they are first seen."""
-    return {
-        name: None
-        for line in lines
-        for name, value in line.items()
-        if name != _BLOCK and _is_figure(value)
-    }
+def _metrics(lines: Sequence[Line]) -> dict[str, bool]:
+    """Names of figures, in the order they are first seen, and whether one was to be had at all."""
+    found: dict[str, bool] = {}
+    for line in lines:
+        for name, value in line.items():
+            if name != _BLOCK and (value is None or _is_figure(value)):
+                found[name] = found.get(name, False) or value is not None
+    return found
 
 
 def _is_figure(value: object) -> TypeGuard[int | float]:

@@ -3,9 +3,11 @@
 import socket
 
 import pytest
+import uvloop
 from tests.support.benching import make_phase, make_plan, only, run_plan
 from tests.support.raw_server import Peer, RawServer, answering, silent
 
+from headrace.bench.load.crew import Target
 from headrace.bench.load.plan import (
     Arrivals,
     Clients,
@@ -18,7 +20,9 @@ from headrace.bench.load.plan import (
     Poisson,
     Workload,
 )
-from headrace.bench.phases.run import Now, Run
+from headrace.bench.phases.run import Now, Run, Terms
+from headrace.bench.records import RunRecord
+from headrace.clock import SystemClock
 from headrace.sim.options import SimOptions
 from headrace.sim.thread import running
 
@@ -146,3 +150,57 @@ def test_who_stops_a_run_gets_what_there_was() -> None:
     assert record.status == "interrupted"
     assert [each.phase.name for each in record.phases] == ["long"]
     assert record.phases[0].summary.requests >= 3
+
+
+def test_who_stops_while_the_last_answers_are_awaited_waits_no_longer() -> None:
+    """The target answers nobody, and a request has ten minutes."""
+    plan = make_plan(brief(timeout_s=600.0), workload=CHATS)
+
+    def stop(run: Run, now: Now) -> None:
+        if now.phase == len(plan.phases):
+            run.stop()
+
+    with RawServer(silent()) as server:
+        record = run_plan(plan, server.url, on_now=stop)
+    assert record.status == "interrupted"
+    assert only(record).summary.outcomes == {"interrupted": 9}
+
+
+def test_who_stops_a_run_before_it_begins_gets_an_empty_one() -> None:
+    async def stopped(url: str) -> RunRecord:
+        run = Run(
+            make_plan(), Target.of(url), url, Terms(workers=2), SystemClock(), lambda _now: None
+        )
+        run.stop()
+        return await run.whole()
+
+    with running(SimOptions(port=0)) as sim:
+        record = uvloop.run(stopped(sim.url))
+        assert sim.stats().requests_total == 0
+    assert (record.status, record.phases) == ("interrupted", ())
+
+
+def test_another_run_asks_what_no_run_has_asked() -> None:
+    def bodies(nonce: str) -> set[bytes]:
+        def serve(peer: Peer) -> None:
+            while request := peer.request():
+                asked.add(request.partition(b"\r\n\r\n")[2])
+                peer.send(http("200 OK", BODY))
+
+        asked: set[bytes] = set()
+        with RawServer(serve) as server:
+            assert run_plan(plan, server.url, nonce=nonce).nonce == nonce
+        return asked
+
+    plan = make_plan(workload=CHATS)
+    first, second, first_again = bodies("first"), bodies("second"), bodies("first")
+    assert first == first_again
+    assert first
+    assert not first & second
+
+
+def test_an_answer_too_many_is_no_answer() -> None:
+    plan = make_plan(brief(), workload=CHATS)
+    with RawServer(answering(http("200 OK", BODY) * 2)) as server:
+        summary = only(run_plan(plan, server.url)).summary
+    assert set(summary.outcomes) == {"malformed"}

@@ -204,6 +204,7 @@ def test_a_full_disk_fails_after_the_figures_were_shown(plan_file: Path) -> None
         (("load", "http://127.0.0.1:9", "--trace", "x"), "belong together"),
         (("load", "http://127.0.0.1:9", "--arrivals", "trace", "--trace", "/x"), "No such file"),
         (("load", "http://127.0.0.1:9", "--mix", "1:2"), "three numbers"),
+        (("load", "http://127.0.0.1:9", "--nonce", "two words"), "letters, digits"),
         (("load", "http://127.0.0.1:9", "--api-key-env", "NOT_SET"), "NOT_SET is not set"),
         (("load", "http://127.0.0.1:9", "--rate", "1e5", "--seconds", "1e5"), "are the most"),
         (("load", "http://127.0.0.1:9", "--out", "/nowhere/x"), "No such file"),
@@ -244,3 +245,33 @@ def test_a_plan_is_printed_as_it_can_be_read() -> None:
     assert plans.parse(done.stdout, "printed").name == "spike"
     short = bench("plan", "spike", "--short")
     assert plans.parse(short.stdout, "printed").seconds < 60
+
+
+def test_a_load_of_which_nothing_was_good_fails() -> None:
+    with RawServer(answering(b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n")) as server:
+        done = bench("load", server.url, "--seconds", "0.5", "--rate", "10")
+    assert done.returncode == 1
+    assert "Nothing was good" in done.stdout
+
+
+def test_two_runs_on_a_living_target_ask_different_things(tmp_path: Path) -> None:
+    out = tmp_path / "runs.jsonl"
+    terms = ("--seconds", "0.5", "--rate", "10", "--out", str(out))
+    with running(SimOptions(port=0)) as sim:
+        for more in ((), (), ("--nonce", "mine")):
+            bench("load", sim.url, *terms, *more)
+    first, second, third = (record.nonce for record in read(out))
+    assert len({first, second, third}) == 3
+    assert third == "mine"
+
+
+def test_two_files_of_runs_are_compared(tmp_path: Path, plan_file: Path) -> None:
+    """As users do it: each arm as often as the other, side by side."""
+    files = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    with running(SimOptions(port=0)) as sim:
+        for file in files * 2:
+            terms = ("--url", sim.url, "--time", "0.2", "--out", str(file))
+            bench("run", str(plan_file), *terms)
+    done = bench("verdict", *map(str, files), "--metric", "good_per_s", "--metric", "p50_ms")
+    assert done.returncode == 0, done.stderr
+    assert "2 pairs; no verdict is possible below 7 with 2 questions" in done.stdout

@@ -3,28 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tests.support.benching import make_plan
+from tests.support.benching import make_record as record
 
 from headrace.bench.load.samples import COLUMNS, NONE, Samples, Table, joined
-from headrace.bench.records import Environment, Requests, RunRecord, append, check_writable, read
-
-
-def record(**fields: object) -> RunRecord:
-    plan = make_plan()
-    given = {
-        "name": "test",
-        "plan_digest": plan.digest(),
-        "seed": plan.seed,
-        "started_at": 1.0,
-        "target": "http://127.0.0.1:1",
-        "workers": 1,
-        "environment": Environment.here(),
-        "status": "whole",
-        "void": None,
-        "plan": plan,
-        "phases": (),
-    }
-    return RunRecord(**{**given, **fields})  # type: ignore[arg-type]
+from headrace.bench.records import Requests, append, check_writable, read
 
 
 def table(count: int, bound: int = 100) -> Table:

@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.benching import make_phase, make_plan, make_record, make_summary
 from typer.testing import CliRunner
 
+from headrace.bench.load.summary import Quantiles
+from headrace.bench.records import FORMAT, PhaseRecord, append
 from headrace.cli.main import app
 
 WOBBLE = (0.3, -0.2, 0.1, -0.4, 0.2, 0.0, -0.1, 0.4, -0.3, 0.15)
@@ -114,3 +117,53 @@ def test_files_that_cannot_be_compared(
     code, output = call(write(tmp_path / "a", a), write(tmp_path / "b", b), *options)
     assert code == 1
     assert why in output.replace("\n", " ")
+
+
+def recorded(path: Path, p95_ms: list[float], *phases: str, **fields: Any) -> str:
+    """Records as `headrace bench run` writes them, one for each p95."""
+    plan = make_plan(*(make_phase(name=name) for name in phases))
+    for value in p95_ms:
+        told = Quantiles(count=1000, p50_ms=10.0 + value / 1e3, p95_ms=value, p99_ms=2 * value)
+        summary = make_summary(e2e=told, good_per_s=90.0 + value / 1e3)
+        done = tuple(PhaseRecord(phase=each, summary=summary) for each in plan.phases)
+        append(path, make_record(plan=plan, phases=done, **fields))
+    return str(path)
+
+
+def test_records_of_two_arms_are_compared_by_name(tmp_path: Path) -> None:
+    a = recorded(tmp_path / "a", [100 + w for w in WOBBLE], "calm", "storm")
+    b = recorded(tmp_path / "b", [150 + 2 * w for w in WOBBLE], "calm", "storm")
+    told_of = ("storm.p95_ms", "storm.good_per_s")
+    slow, good = told(a, b, *(word for name in told_of for word in ("--metric", name)))
+    assert (slow["question"]["metric"], slow["verdict"]) == ("storm.p95_ms", "worse")
+    assert good["question"]["better"] == "higher"
+    everything = {each["question"]["metric"] for each in told(a, b)}
+    assert everything == {f"{p}.{q}_ms" for p in ("calm", "storm") for q in ("p50", "p95", "p99")}
+
+
+def test_runs_that_may_not_be_used_make_no_verdict(tmp_path: Path) -> None:
+    a = recorded(tmp_path / "a", [100 + w for w in WOBBLE], "one")
+    b = recorded(tmp_path / "b", [100 - w for w in WOBBLE[:9]], "one")
+    recorded(tmp_path / "b", [100.0], "one", void="the client was late")
+    answer = told(a, b, "--metric", "p95_ms")[0]
+    assert (answer["verdict"], answer["cause"]) == ("insufficient", "failed_runs")
+
+
+def test_records_of_different_plans_are_not_compared(tmp_path: Path) -> None:
+    a, b = recorded(tmp_path / "a", [1.0], "one"), recorded(tmp_path / "b", [1.0], "other")
+    code, output = call(a, b)
+    assert code == 1
+    assert "not all of one plan" in output.replace("\n", " ")
+
+
+def test_a_record_that_is_broken_is_told_by_its_line(tmp_path: Path) -> None:
+    a = write(tmp_path / "a", [{"format": FORMAT, "name": 7}])
+    code, output = call(a, a)
+    assert code == 1
+    assert "line 1 is no record" in output.replace("\n", " ")
+
+
+def test_an_arm_of_which_no_run_may_be_used_makes_no_verdict(tmp_path: Path) -> None:
+    a = recorded(tmp_path / "a", [100 + w for w in WOBBLE], "one")
+    b = recorded(tmp_path / "b", [100 + w for w in WOBBLE], "one", status="interrupted")
+    assert {each["cause"] for each in told(a, b)} == {"failed_runs"}

@@ -1,6 +1,6 @@
 """Reading answers: what is a token, what is whole, what is no answer at all."""
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -15,8 +15,11 @@ _DONE: Final = b"[DONE]"
 class _Whole(msgspec.Struct):
     """As much of an answer as a client needs to have: choices, or vectors."""
 
-    choices: list[Any] | None = None
-    data: list[Any] | None = None
+    choices: list[msgspec.Raw] | None = None
+    data: list[msgspec.Raw] | None = None
+
+
+_DECODER: Final = msgspec.json.Decoder(_Whole)
 
 
 class Whole:
@@ -37,7 +40,7 @@ class Whole:
     def ending(self) -> tuple[Outcome, str]:
         """How it is, now that it is all there."""
         try:
-            read = msgspec.json.decode(b"".join(self._parts), type=_Whole)
+            read = _DECODER.decode(b"".join(self._parts))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return "malformed", f"the body is no answer: {error}"
         if not read.choices and not read.data:
@@ -59,7 +62,10 @@ class Streamed:
     def feed(self, data: bytes) -> int:
         """Take a part; returns how many tokens became whole with it."""
         self.size += len(data)
-        *events, self._tail = (self._tail + data.replace(b"\r\n", b"\n")).split(b"\n\n")
+        text = self._tail + data
+        if b"\r" in text:  # joined first: a read may end between the two
+            text = text.replace(b"\r\n", b"\n")
+        *events, self._tail = text.split(b"\n\n")
         tokens = 0
         for event in events:
             if _CONTENT in event.replace(b'": "', b'":"'):

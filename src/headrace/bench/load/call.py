@@ -1,6 +1,6 @@
 """One request and what became of it."""
 
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 Outcome = Literal[
     "ok",
@@ -15,19 +15,7 @@ Outcome = Literal[
     "status_other",
     "interrupted",
 ]
-OUTCOMES: Final[tuple[Outcome, ...]] = (
-    "ok",
-    "connect",
-    "timeout",
-    "closed",
-    "cut",
-    "malformed",
-    "status_429",
-    "status_4xx",
-    "status_5xx",
-    "status_other",
-    "interrupted",
-)
+OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 
 
 class Call:

@@ -17,6 +17,8 @@ _SWEEP_S: Final = 0.05
 _OPENING_MAX: Final = 64
 _CONNECT_S: Final = 10.0
 _DETAIL_MAX: Final = 160
+# Of an answer that is not whole yet.
+_NO_STATUS: Final = 0
 
 
 class Connection(asyncio.Protocol):
@@ -31,7 +33,8 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._answer: Whole | Streamed | None = None
-        self._has_head = False
+        self._has_head = self._is_kept = False
+        self._status = _NO_STATUS
         self.call: Call | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -42,6 +45,7 @@ class Connection(asyncio.Protocol):
         """Send a request; its end is told to the pool."""
         self.call = call
         self._has_head = False
+        self._status = _NO_STATUS
         self._answer = Streamed() if call.kind == _STREAM else Whole()
         if self._transport is None:
             self.fail("closed", "closed before the request was sent")
@@ -71,6 +75,9 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             self.fail("malformed", f"not HTTP: {error}")
+        # Not within the parser: whose answer this is may ask again at once.
+        if self._status != _NO_STATUS:
+            self._finish(self._status)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The target closed it: an error where a request is under way."""
@@ -101,18 +108,21 @@ class Connection(asyncio.Protocol):
             self.fail("malformed", f"the answer is larger than {BODY_BYTES_MAX >> 20} MiB")
 
     def on_message_complete(self) -> None:
-        """The answer is whole."""
-        call, answer = self.call, self._answer
+        """The answer is whole, unless it was a word before it."""
         status = self._parser.get_status_code()
-        if call is None or answer is None or status < 200:
+        if status >= 200:
+            self._status, self._is_kept = status, self._parser.should_keep_alive()
+
+    def _finish(self, status: int) -> None:
+        call, answer = self.call, self._answer
+        if call is None or answer is None:
             return
         self.call = None
-        self._has_head = False
         if status == 200:
             call.outcome, call.detail = answer.ending()
         else:
             call.outcome, call.detail = _refusal(status), f"status {status}"
-        is_reusable = self._parser.should_keep_alive() and call.outcome != "malformed"
+        is_reusable = self._is_kept and call.outcome != "malformed"
         if not is_reusable:
             self.close()
         self._pool.ended(self, call, is_reusable=is_reusable)

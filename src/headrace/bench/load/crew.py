@@ -10,20 +10,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from headrace.bench.load import worker
+from headrace.bench.load import messages, worker
 from headrace.bench.load.faults import PlanInvalid
-from headrace.bench.load.messages import (
-    LENGTH,
-    FromWorker,
-    Go,
-    Job,
-    Progress,
-    Ready,
-    Refused,
-    Result,
-    Stop,
-    packed,
-)
+from headrace.bench.load.messages import Progress, Result, packed
 from headrace.bench.load.plan import Plan
 from headrace.clock import Clock
 from headrace.errors import HeadraceError
@@ -89,6 +78,7 @@ class Crew:
         workers: how many processes.
         rows_max: requests kept one by one in each phase.
         spins: whether clients wait on their feet.
+        nonce: stands in every prompt.
         on_progress: told how it goes: which worker, and what it says.
         clock: the time.
     """
@@ -101,11 +91,13 @@ class Crew:
         workers: int,
         rows_max: int,
         spins: bool,
+        nonce: str,
         on_progress: Callable[[int, Progress], None],
         clock: Clock,
     ) -> None:
         self._plan, self._target = plan, target
         self._workers, self._rows_max, self._spins = workers, rows_max, spins
+        self._nonce = nonce
         self._on_progress = on_progress
         self._clock = clock
         self._processes: list[asyncio.subprocess.Process] = []
@@ -118,7 +110,7 @@ class Crew:
             on_start: told when the first phase begins, on the monotonic clock.
 
         Returns:
-            What each worker counted.
+            What each worker counted; nothing where it was stopped before it began.
 
         Raises:
             PlanInvalid: a schedule cannot be made.
@@ -131,9 +123,10 @@ class Crew:
                 await self._ready(process)
             start_s = self._clock.monotonic_s() + _BEGIN_AFTER_S
             on_start(start_s)
-            self._tell(packed(Go(start_s)))
             if self._is_stopped:
-                self.stop()
+                self.stop()  # again, for those that were started since
+            else:
+                self._tell(packed(messages.Go(start_s)))
             return list(await asyncio.gather(*map(self._heard, range(self._workers))))
         finally:
             for process in self._processes:
@@ -142,7 +135,7 @@ class Crew:
     def stop(self) -> None:
         """End before the end; the run then tells what there is."""
         self._is_stopped = True
-        self._tell(packed(Stop()))
+        self._tell(packed(messages.Stop()))
 
     def _tell(self, message: bytes) -> None:
         for process in self._processes:
@@ -158,7 +151,7 @@ class Crew:
             # Ctrl-C is for whoever started them, who then asks them for what there is.
             start_new_session=True,
         )
-        job = Job(
+        job = messages.Job(
             plan=self._plan,
             host=self._target.host,
             port=self._target.port,
@@ -167,6 +160,7 @@ class Crew:
             workers=self._workers,
             rows_max=self._rows_max,
             spins=self._spins,
+            nonce=self._nonce,
         )
         assert process.stdin is not None  # noqa: S101  # it was started with a pipe
         process.stdin.write(packed(job))
@@ -174,9 +168,9 @@ class Crew:
 
     async def _ready(self, process: asyncio.subprocess.Process) -> None:
         message = await _receive(process)
-        if isinstance(message, Refused):
+        if isinstance(message, messages.Refused):
             raise PlanInvalid(message.message)
-        if not isinstance(message, Ready):
+        if not isinstance(message, messages.Ready):
             raise WorkerLost(f"a process that loads began with {type(message).__name__}.")
 
     async def _heard(self, number: int) -> Result:
@@ -197,16 +191,14 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-async def _receive(process: asyncio.subprocess.Process) -> FromWorker:
+async def _receive(process: asyncio.subprocess.Process) -> messages.FromWorker:
     output = process.stdout
     assert output is not None  # noqa: S101  # it was started with a pipe
     try:
-        (length,) = LENGTH.unpack(await output.readexactly(LENGTH.size))
-        body = await output.readexactly(length)
+        message: messages.FromWorker = await messages.received(output, messages.FromWorker)
     except asyncio.IncompleteReadError:
         status = await process.wait()
         raise WorkerLost(f"a process that loads ended with status {status}.") from None
-    message: FromWorker = msgspec.msgpack.decode(body, type=FromWorker)
     return message
 
 

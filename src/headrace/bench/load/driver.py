@@ -12,6 +12,7 @@ from headrace.clock import Clock
 _TIMER_S: Final = 0.001
 _SPIN_S: Final = 0.002
 _BURST: Final = 128
+_FAILED_S: Final = 0.05
 
 
 Maker = Callable[[int], tuple[int, bytes]]
@@ -121,13 +122,11 @@ class ClosedLoop:
 
     def answered(self, call: Call) -> None:
         """A user has its answer; one that failed at once thinks a little, or it would spin."""
-        think_s = self._think_s
-        if call.outcome != "ok":
-            think_s = max(think_s, 0.05)
+        think_s = self._think_s if call.outcome == "ok" else max(self._think_s, _FAILED_S)
         if think_s:
             self._loop.call_later(think_s, self._ask)
         else:
-            self._loop.call_soon(self._ask)
+            self._ask()
 
     def _begin(self, users: int) -> None:
         for _ in range(users):

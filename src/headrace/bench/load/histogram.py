@@ -8,6 +8,11 @@ _RATIO_LOG: Final = math.log(1.02)
 _LEAST: Final = 1e-7
 
 
+def class_of(value: float) -> int:
+    """The class that a value is counted in."""
+    return int(math.log(value / _LEAST) / _RATIO_LOG) if value > _LEAST else 0
+
+
 class Histogram:
     """Durations by class; each is within 1 % of what its class is given out as.
 
@@ -22,13 +27,8 @@ class Histogram:
 
     def add(self, value: float) -> None:
         """Count a value; what is below 0.1 µs counts as that."""
-        self.count_in(self.counts, value)
-
-    @staticmethod
-    def count_in(counts: dict[int, int], value: float) -> None:
-        """Count a value in counts that have no histogram around them."""
-        place = int(math.log(max(value, _LEAST) / _LEAST) / _RATIO_LOG)
-        counts[place] = counts.get(place, 0) + 1
+        place = class_of(value)
+        self.counts[place] = self.counts.get(place, 0) + 1
 
     def merge(self, others: Iterable["Histogram"]) -> "Histogram":
         """Count in what the others counted, and return itself."""

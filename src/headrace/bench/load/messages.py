@@ -1,15 +1,15 @@
 """What a worker and whoever started it say to each other: msgpack behind four bytes of length."""
 
+import asyncio
 import struct
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from headrace.bench.load.plan import Plan
 from headrace.bench.load.tally import Count
 
-LENGTH: Final = struct.Struct("<I")
-MESSAGE_BYTES_MAX: Final = 1 << 30
+_LENGTH: Final = struct.Struct("<I")
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +24,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         workers: how many there are.
         rows_max: requests kept one by one, in each phase.
         spins: whether the client waits on its feet: exact to microseconds, for a core of its own.
+        nonce: stands in every prompt, so that no other run has asked the same.
     """
 
     plan: Plan
@@ -34,6 +35,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     workers: int
     rows_max: int
     spins: bool
+    nonce: str
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
@@ -97,4 +99,18 @@ ToWorker = Go | Stop
 def packed(message: FromWorker | ToWorker | Job) -> bytes:
     """A message with its length."""
     body = msgspec.msgpack.encode(message)
-    return LENGTH.pack(len(body)) + body
+    return _LENGTH.pack(len(body)) + body
+
+
+async def received(reader: asyncio.StreamReader, kind: Any) -> Any:
+    """The next message.
+
+    Args:
+        reader: where it comes from.
+        kind: type of message, or a union of them.
+
+    Raises:
+        asyncio.IncompleteReadError: there is none any more.
+    """
+    (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+    return msgspec.msgpack.decode(await reader.readexactly(length), type=kind)

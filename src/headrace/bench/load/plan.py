@@ -1,5 +1,6 @@
 """What a run does, as data: phases, who asks how often, what is asked, and what is good enough."""
 
+import math
 from hashlib import blake2b
 from typing import Annotated, Final, Literal
 
@@ -8,6 +9,10 @@ import msgspec
 REQUESTS_MAX: Final = 2_000_000
 PHASES_MAX: Final = 50
 SLOPE_SECONDS_LEAST: Final = 300.0
+WINDOWS: Final = 60
+"""Equal parts of a phase, in which it is looked at."""
+WELL_IN_A_ROW: Final = 3
+"""Windows that have to be well before the whole is."""
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
@@ -252,11 +257,17 @@ class Plan(_Strict, frozen=True, kw_only=True):
         return blake2b(msgspec.json.encode(self, order="sorted"), digest_size=8).hexdigest()
 
 
+def recovery_seconds_least(limit_s: float) -> float:
+    """How long a phase takes that can show that it was not well within `limit_s`, in seconds."""
+    return math.ceil(limit_s * WINDOWS / (WINDOWS - WELL_IN_A_ROW))
+
+
 def scaled(plan: Plan, time: float, users: float) -> Plan:
     """The same plan, shorter or with fewer users.
 
     What it has to keep stays, but for throughput, which is scaled, and for the slope of memory,
-    which is left out where the phase becomes shorter than five minutes: it could not be told.
+    which is left out where the phase becomes shorter than five minutes: it could not be told. A
+    phase that has to recover stays long enough to show that it did not.
 
     Args:
         plan: the full one.
@@ -265,7 +276,10 @@ def scaled(plan: Plan, time: float, users: float) -> Plan:
     """
 
     def phase(full: Phase) -> Phase:
-        throughput, seconds = full.slo.throughput_per_s, full.seconds * time
+        throughput, recovery = full.slo.throughput_per_s, full.slo.recovery_s
+        seconds = full.seconds * time
+        if recovery is not None:
+            seconds = max(seconds, min(full.seconds, recovery_seconds_least(recovery)))
         slo = msgspec.structs.replace(
             full.slo,
             throughput_per_s=throughput * users if throughput else None,

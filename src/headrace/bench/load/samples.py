@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 COLUMNS: Final = ("at_s", "lag_s", "e2e_s", "ttft_s", "tpot_s", "outcome", "kind")
-_BYTES: Final = array("d").itemsize
+_ROW_BYTES: Final = array("d").itemsize * len(COLUMNS)
 NONE: Final = -1.0
 """Stands where a request has no such time."""
 
@@ -22,26 +22,25 @@ class Samples:
 
     Attributes:
         seen: requests that were added.
-        columns: as named by `COLUMNS`; `NONE` where a request has none.
+        rows: one after the other, as named by `COLUMNS`; `NONE` where a request has none.
     """
 
     def __init__(self, bound: int, seed: int) -> None:
         self._bound = bound
         self._uniform = Random(seed).random  # noqa: S311
         self.seen = 0
-        self.columns: tuple[array[float], ...] = tuple(array("d") for _ in COLUMNS)
+        self.rows: array[float] = array("d")
 
-    def add(self, row: Sequence[float]) -> None:
+    def add(self, row: tuple[float, ...]) -> None:
         """Add a request, in the order of `COLUMNS`."""
         self.seen += 1
         if self.seen <= self._bound:
-            for column, value in zip(self.columns, row, strict=True):
-                column.append(value)
+            self.rows.extend(row)
             return
         place = int(self._uniform() * self.seen)
         if place < self._bound:
-            for column, value in zip(self.columns, row, strict=True):
-                column[place] = value
+            begin = place * len(row)
+            self.rows[begin : begin + len(row)] = array("d", row)
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -49,37 +48,33 @@ class Table(msgspec.Struct, frozen=True):
 
     Attributes:
         seen: requests there were.
-        columns: of doubles, in the machine's order of bytes.
+        rows: of doubles, in the machine's order of bytes.
     """
 
     seen: int
-    columns: tuple[bytes, ...]
+    rows: bytes
 
     @classmethod
     def of(cls, samples: Samples) -> "Table":
         """Pack."""
-        return cls(samples.seen, tuple(column.tobytes() for column in samples.columns))
+        return cls(samples.seen, samples.rows.tobytes())
 
     def column(self, name: str) -> "array[float]":
         """Unpack one."""
         values = array("d")
-        values.frombytes(self.columns[COLUMNS.index(name)])
-        return values
+        values.frombytes(self.rows)
+        return values[COLUMNS.index(name) :: len(COLUMNS)]
 
     def thinned(self, rows_max: int, seed: int) -> "Table":
         """A fair draw of so many rows, in their order; itself where there are no more."""
-        there = len(self.columns[0]) // _BYTES
+        there = len(self.rows) // _ROW_BYTES
         if there <= rows_max:
             return self
         kept = sorted(Random(seed).sample(range(there), rows_max))  # noqa: S311
-        columns = []
-        for name in COLUMNS:
-            column = self.column(name)
-            columns.append(array("d", (column[place] for place in kept)).tobytes())
-        return Table(self.seen, tuple(columns))
+        begins = (place * _ROW_BYTES for place in kept)
+        return Table(self.seen, b"".join(self.rows[at : at + _ROW_BYTES] for at in begins))
 
 
 def joined(tables: Sequence[Table]) -> Table:
     """The rows of all; workers share requests evenly, so each row stands for as many."""
-    columns = tuple(b"".join(parts) for parts in zip(*(t.columns for t in tables), strict=True))
-    return Table(sum(table.seen for table in tables), columns)
+    return Table(sum(table.seen for table in tables), b"".join(table.rows for table in tables))

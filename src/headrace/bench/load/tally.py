@@ -6,11 +6,10 @@ from typing import Final
 import msgspec
 
 from headrace.bench.load.call import OUTCOMES, Call
-from headrace.bench.load.histogram import Histogram
-from headrace.bench.load.plan import Good, Phase
+from headrace.bench.load.histogram import Histogram, class_of
+from headrace.bench.load.plan import WINDOWS, Good, Phase
 from headrace.bench.load.samples import NONE, Samples, Table
 
-WINDOWS: Final = 60
 DOWN_LEAST_S: Final = 1.0
 _UNREACHED: Final = frozenset({"connect", "closed", "timeout"})
 _DETAILS_MAX: Final = 8
@@ -132,7 +131,7 @@ class Tally:
                 call.kind,
             )
         )
-        self._book_window(at_s, e2e_s, is_ok=is_ok)
+        self._book_window(at_s, class_of(e2e_s) if is_ok else None)
         self._watch_reach(call)
         if not is_ok:
             words = f"{call.outcome}: {call.detail}"
@@ -166,13 +165,14 @@ class Tally:
             and (limits.tpot_ms is None or tpot_s * 1000 <= limits.tpot_ms)
         )
 
-    def _book_window(self, at_s: float, e2e_s: float, *, is_ok: bool) -> None:
+    def _book_window(self, at_s: float, place: int | None) -> None:
+        """Count a request by the class of how long it took; one without failed."""
         window = self._windows[min(max(0, int(at_s / self._window_s)), WINDOWS - 1)]
         window.requests += 1
-        if is_ok:
-            Histogram.count_in(window.e2e, e2e_s)
-        else:
+        if place is None:
             window.failed += 1
+        else:
+            window.e2e[place] = window.e2e.get(place, 0) + 1
 
     def _watch_reach(self, call: Call) -> None:
         """Note when the target goes, and when it is back."""

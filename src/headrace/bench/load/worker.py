@@ -17,24 +17,14 @@ from typing import Final
 import msgspec
 import uvloop
 
+from headrace.bench.load import messages
 from headrace.bench.load.arrivals import check_size, send_times
 from headrace.bench.load.call import Call
 from headrace.bench.load.client import Pool
 from headrace.bench.load.driver import ClosedLoop, Maker, OpenLoop
 from headrace.bench.load.faults import PlanInvalid
 from headrace.bench.load.histogram import Histogram
-from headrace.bench.load.messages import (
-    LENGTH,
-    FromWorker,
-    Go,
-    Job,
-    Progress,
-    Ready,
-    Refused,
-    Result,
-    ToWorker,
-    packed,
-)
+from headrace.bench.load.messages import FromWorker, Job, Progress, Result, packed, received
 from headrace.bench.load.plan import Closed, Trace
 from headrace.bench.load.tally import DOWN_LEAST_S, Tally
 from headrace.bench.load.traces import read_trace
@@ -68,7 +58,8 @@ def prepare(job: Job) -> list[Share]:
         OSError: a trace cannot be read.
     """
     plan = job.plan
-    requests = Requests(plan.workload, plan.seed, f"{job.host}:{job.port}", job.credential)
+    target = f"{job.host}:{job.port}"
+    requests = Requests(plan.workload, plan.seed, target, job.credential, job.nonce)
     shares = [_share(job, number, requests) for number in range(len(plan.phases))]
     check_size("the whole", job.workers * sum(len(share.times or ()) for share in shares))
     return shares
@@ -157,10 +148,12 @@ class Worker:
         return Result(counts, is_whole=self._is_whole, is_down=self._is_down)
 
     def stop(self) -> None:
-        """End before the end."""
+        """End before the end: what is under way has moments left, be it waited for already."""
+        self._is_whole = False
         for loop in self._loops:
             loop.stop()
         self._ended.set()
+        self._loop.call_later(_GRACE_S, self._drained.set)
 
     def _at(self, when_s: float, function: Callable[..., None], *args: object) -> asyncio.Handle:
         return self._loop.call_later(max(0.0, when_s - self._clock.monotonic_s()), function, *args)
@@ -199,7 +192,7 @@ class Worker:
         )
 
     def _finish(self) -> None:
-        self._is_whole = True
+        self._is_whole = not self._ended.is_set()
         for loop in self._loops:
             if isinstance(loop, ClosedLoop):
                 loop.stop()  # it has no schedule of which anything could be left
@@ -207,14 +200,8 @@ class Worker:
 
     async def _drain(self) -> None:
         """Let what is under way end: in its own time, or, after a stop, within moments."""
-        assert self._pool is not None  # noqa: S101
-        if self._is_drained():
-            return
-        try:
-            async with asyncio.timeout(None if self._is_whole else _GRACE_S):
-                await self._drained.wait()
-        except TimeoutError:
-            return
+        if not self._is_drained():
+            await self._drained.wait()
 
     def _is_drained(self) -> bool:
         in_flight = self._pool.in_flight if self._pool else 0
@@ -236,7 +223,8 @@ class Worker:
         loop = self._loops[call.phase]
         if isinstance(loop, ClosedLoop):
             loop.answered(call)
-        if tally.down_s >= DOWN_LEAST_S and self._plan.when_down == "end":
+        is_wanted = self._plan.when_down == "end" and not self._is_down
+        if is_wanted and tally.down_s >= DOWN_LEAST_S:
             self._is_down = True
             self.stop()
         if self._ended.is_set() and self._is_drained():
@@ -277,11 +265,6 @@ def _say(message: FromWorker) -> None:
     sys.stdout.buffer.flush()
 
 
-async def _read(reader: asyncio.StreamReader) -> bytes:
-    (length,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
-    return await reader.readexactly(length)
-
-
 async def _stop_when_told(reader: asyncio.StreamReader, worker: Worker) -> None:
     """Anything more that comes means the end, and so does nothing more."""
     await reader.read(1)
@@ -294,21 +277,22 @@ async def work(clock: Clock) -> None:
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
     try:
-        job = msgspec.msgpack.decode(await _read(reader), type=Job)
+        job: Job = await received(reader, Job)
         shares = prepare(job)
     except (PlanInvalid, OSError) as error:
-        _say(Refused(str(error)))
+        _say(messages.Refused(str(error)))
         return
     except asyncio.IncompleteReadError:
         return
     gc.collect()
     gc.freeze()
-    _say(Ready())
+    _say(messages.Ready())
     try:
-        go = msgspec.msgpack.decode(await _read(reader), type=ToWorker)
+        go: messages.ToWorker = await received(reader, messages.ToWorker)
     except asyncio.IncompleteReadError:
         return
-    if not isinstance(go, Go):
+    if not isinstance(go, messages.Go):
+        _say(Result([], is_whole=False, is_down=False))
         return
     worker = Worker(job, shares, _say, clock)
     async with asyncio.TaskGroup() as group:

@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from itertools import accumulate
 from random import Random
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
@@ -14,7 +14,7 @@ from headrace.bench.load.plan import Workload
 from headrace.bench.load.traces import Row, prompt_of
 
 Kind = Literal["chat", "stream", "embeddings"]
-KINDS: Final[tuple[Kind, ...]] = ("chat", "stream", "embeddings")
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 _PATHS: Final = ("/v1/chat/completions", "/v1/chat/completions", "/v1/embeddings")
 _BODIES_KEPT: Final = 4096
@@ -78,11 +78,15 @@ class Requests:
         seed: of the prompts.
         host: of the target, for the header.
         credential: of the target, or none.
+        nonce: stands at the beginning of every prompt; with another, no prompt is the same.
     """
 
-    def __init__(self, workload: Workload, seed: int, host: str, credential: str | None) -> None:
+    def __init__(
+        self, workload: Workload, seed: int, host: str, credential: str | None, nonce: str = ""
+    ) -> None:
         self._workload = workload
         self._seed = seed
+        self._nonce = f"{nonce} " if nonce else ""
         self._kept: OrderedDict[tuple[int, int, int], bytes] = OrderedDict()
         dice = Random(seed)  # noqa: S311
         words = max(1, round(workload.prompt_tokens / _TOKENS_PER_WORD))
@@ -101,7 +105,7 @@ class Requests:
         kept = self._kept.get((kind, key, form))
         if kept is not None:
             return kept
-        text = f"Question {self._seed}.{key}: {self._paragraphs[key % _PARAGRAPHS]}"
+        text = f"{self._nonce}Question {self._seed}.{key}: {self._paragraphs[key % _PARAGRAPHS]}"
         made = self._encode(kind, self._worded(text, kind, key, form), self._workload.output_tokens)
         if key >= 0:
             self._kept[kind, key, form] = made
@@ -111,7 +115,8 @@ class Requests:
 
     def replay(self, row: Row) -> bytes:
         """The request of a line of a trace, as a streamed chat."""
-        return self._encode(KINDS.index("stream"), prompt_of(row), max(1, row.output_length))
+        text = self._nonce + prompt_of(row)
+        return self._encode(KINDS.index("stream"), text, max(1, row.output_length))
 
     def _worded(self, text: str, kind: int, key: int, form: int) -> str | list[dict[str, Any]]:
         """A text, or the messages of a whole turn."""

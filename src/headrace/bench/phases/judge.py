@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from headrace.bench.load.plan import Phase
+from headrace.bench.load.plan import Phase, recovery_seconds_least
 from headrace.bench.load.summary import Summary
 from headrace.bench.phases.trends import drift, is_steady, recovery_s, slope
 from headrace.bench.records import PhaseRecord, Reading, Verdict
@@ -97,6 +97,9 @@ def _recovery(phase: Phase, summary: Summary, before: Sequence[PhaseRecord]) -> 
         return [_unknown("recovery_s", limit, None, "no baseline before it to compare with")]
     usual_ms = calm[-1].summary.e2e.p95_ms or 0.0
     found_s = recovery_s(summary.points, usual_ms * _WELL_FACTOR, _WELL_FAILED_SHARE)
+    if found_s is None and phase.seconds < recovery_seconds_least(limit):
+        note = f"not well within {phase.seconds:g} s, and then the phase was over"
+        return [_unknown("recovery_s", limit, None, note)]
     if found_s is None:
         note = f"p95 was not within {_WELL_FACTOR:g} of the baseline's again"
         return [Verdict(name="recovery_s", limit=limit, measured=None, is_kept=False, note=note)]

@@ -27,12 +27,15 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         spins: whether their clients wait on their feet.
         rows_max: requests of a phase that the record tells one by one.
         pid: of the target, whose memory and CPU time are watched with its children; or none.
+        nonce: stands in every prompt: another one for each run, or a living target answers the
+            second from what it kept of the first.
     """
 
     workers: int = 1
     spins: bool = False
     rows_max: int = 10_000
     pid: int | None = None
+    nonce: str = ""
 
 
 class Now(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +94,7 @@ class Run:
             workers=terms.workers,
             rows_max=ROWS_MAX // terms.workers,
             spins=terms.spins,
+            nonce=terms.nonce,
             on_progress=self._heard,
             clock=clock,
         )
@@ -118,6 +122,7 @@ class Run:
             name=self._plan.name,
             plan_digest=self._plan.digest(),
             seed=self._plan.seed,
+            nonce=self._terms.nonce,
             started_at=started_at,
             target=self._url,
             workers=self._terms.workers,

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Final
 
+from headrace.bench.load.plan import WELL_IN_A_ROW
 from headrace.bench.load.summary import Point
 
 _PAIRS_MAX: Final = 300
 _STEADY_POINTS_LEAST: Final = 6
 _STEADY_DRIFT_MAX: Final = 0.2
-_WELL_IN_A_ROW: Final = 3
 
 
 def slope(xs: Sequence[float], ys: Sequence[float]) -> float | None:
@@ -81,6 +81,6 @@ def recovery_s(points: Sequence[Point], p95_ms: float, failed_share: float) -> f
         if row == 0:
             began_s = point.at_s
         row += 1
-        if row == _WELL_IN_A_ROW:
+        if row == WELL_IN_A_ROW:
             return began_s
     return None

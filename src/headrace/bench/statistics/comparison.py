@@ -54,7 +54,8 @@ def compare_all(
     """Answer several questions about the same runs, as one family.
 
     Of the families in which nothing differs, at most 1 - level name anything better or worse: the
-    p of all questions are adjusted together by Holm, those of equivalence likewise.
+    p of all questions are adjusted together by Holm, those of equivalence likewise. The more
+    questions, the more runs each of them needs to be answered at all.
 
     Args:
         runs: both arms for each metric that a question names, as `compare` takes them.
@@ -67,7 +68,8 @@ def compare_all(
     missing = sorted({each.metric for each in questions} - set(runs))
     if missing:
         raise ValueError(f"no runs of {', '.join(missing)}")
-    read = [_read(*runs[each.metric], each, rng) for each in questions]
+    family = len(questions)
+    read = [_read(*runs[each.metric], each, family, rng) for each in questions]
     asked = [each for each in read if isinstance(each, Estimate)]
     differ = iter(holm([each.p_difference for each in asked]))
     same = iter(holm([each.p_equivalent for each in asked]))
@@ -77,7 +79,9 @@ def compare_all(
     )
 
 
-def _read(a: Runs, b: Runs, question: Question, rng: np.random.Generator) -> Estimate | Comparison:
+def _read(
+    a: Runs, b: Runs, question: Question, family: int, rng: np.random.Generator
+) -> Estimate | Comparison:
     """What the runs come to, or why they carry no verdict."""
     if question.is_paired and len(a) != len(b):
         raise ValueError(f"{question.metric}: {len(a)} runs of A and {len(b)} of B are no pairs")
@@ -89,7 +93,9 @@ def _read(a: Runs, b: Runs, question: Question, rng: np.random.Generator) -> Est
     estimate = None
     if min(len(kept_a), len(kept_b)) >= _RUNS_TO_LOOK_AT:
         estimate = _estimate(kept_a, kept_b, question, rng)
-    refusal = _refusal(a, b, lost, kept_a, kept_b, question)
+    refusal = _refusal(a, b, lost)
+    if refusal is None:
+        refusal = _too_little(kept_a, kept_b, question, family)
     if refusal is None and estimate is not None:
         return estimate
     cause, because = refusal or ("too_few_runs", "There are too few runs.")
@@ -119,15 +125,8 @@ def _kept(runs: Runs, usable: np.typing.NDArray[np.bool_], question: Question) -
     return np.log(values) if question.scale == "ratio" else values
 
 
-def _refusal(
-    a: Runs,
-    b: Runs,
-    lost: tuple[int, int],
-    kept_a: FloatArray,
-    kept_b: FloatArray,
-    question: Question,
-) -> tuple[Cause, str] | None:
-    """Why there can be no verdict, whatever the figures are."""
+def _refusal(a: Runs, b: Runs, lost: tuple[int, int]) -> tuple[Cause, str] | None:
+    """Why runs that are not all figures carry no verdict."""
     both = (*a, *b)
     if any(each is None for each in both):
         failed = [sum(each is None for each in arm) for arm in (a, b)]
@@ -141,10 +140,18 @@ def _refusal(
         return "not_positive", (
             f"{sum(lost)} figures are 0 or below, which have no ratio; ask for the difference."
         )
-    fewest, least = min(len(kept_a), len(kept_b)), question.runs_least
+    return None
+
+
+def _too_little(
+    kept_a: FloatArray, kept_b: FloatArray, question: Question, family: int
+) -> tuple[Cause, str] | None:
+    """Why figures carry no verdict, whatever they are."""
+    fewest, least = min(len(kept_a), len(kept_b)), question.runs_least(family)
     if fewest < least:
         what = "pairs" if question.is_paired else "runs of an arm"
-        return "too_few_runs", f"{fewest} {what}; no verdict is possible below {least}."
+        among = f" with {family} questions at once" if family > 1 else ""
+        return "too_few_runs", f"{fewest} {what}; no verdict is possible below {least}{among}."
     if not _varies(kept_a, kept_b, question):
         return "no_variation", (
             "The runs do not vary, so nothing tells chance from change; the clock may be too "

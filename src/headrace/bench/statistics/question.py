@@ -62,12 +62,15 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         if self.resamples < 999:
             raise ValueError(f"at least 999 resamples, not {self.resamples}")
 
-    @property
-    def runs_least(self) -> int:
-        """The fewest pairs, or runs of each arm, that its test could find anything with."""
+    def runs_least(self, questions: int = 1) -> int:
+        """The fewest pairs, or runs of each arm, that its test could find anything with.
+
+        Args:
+            questions: in its family: so many times smaller its p has to be, by Holm.
+        """
         runs = RUNS_LEAST
         least = sign_flip_p_least if self.is_paired else _unpaired_p_least
-        while least(runs) > 1.0 - self.level:
+        while least(runs) * questions > 1.0 - self.level:
             runs += 1
         return runs
 

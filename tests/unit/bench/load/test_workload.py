@@ -5,6 +5,7 @@ import pytest
 
 from headrace.bench.load.forms import AGENT, PLAIN, REWORDINGS
 from headrace.bench.load.plan import Mix, Workload
+from headrace.bench.load.traces import Row
 from headrace.bench.load.workload import KINDS, Requests, draw
 
 COUNT = 4000
@@ -104,3 +105,15 @@ def test_streams_are_asked_for_their_usage_where_it_is_wanted() -> None:
     told = document_of(requests(stream_usage=True).make(stream, 5))
     assert told["stream_options"] == {"include_usage": True}
     assert "stream_options" not in document_of(requests(stream_usage=True).make(0, 5))
+
+
+def test_another_nonce_asks_nothing_that_was_asked_before() -> None:
+    first, again, other = (
+        Requests(Workload(), 1, "127.0.0.1:9", None, nonce) for nonce in ("a1", "a1", "b2")
+    )
+    for kind in range(len(KINDS)):
+        assert first.make(kind, 3) == again.make(kind, 3)
+        assert first.make(kind, 3) != other.make(kind, 3)
+        assert b"a1 Question" in first.make(kind, 3)
+    row = Row(timestamp=0.0, input_length=9, output_length=3, hash_ids=(1,))
+    assert first.replay(row) == again.replay(row) != other.replay(row)

@@ -2,40 +2,13 @@
 
 import pytest
 from tests.support.benching import make_phase
+from tests.support.benching import make_summary as summary
 
 from headrace.bench.load.plan import Slo
 from headrace.bench.load.summary import Point, Quantiles, Summary
 from headrace.bench.load.tally import Outage
 from headrace.bench.phases.judge import judge
 from headrace.bench.records import PhaseRecord, Reading, Verdict
-
-
-def summary(**fields: object) -> Summary:
-    usual = Quantiles(count=1000, p50_ms=10.0, p95_ms=50.0, p99_ms=90.0, max_ms=99.0)
-    given = {
-        "requests": 1000,
-        "interrupted": 0,
-        "failed": 0,
-        "failed_share": 0.0,
-        "outcomes": {"ok": 1000},
-        "details": {},
-        "caches": {},
-        "hit_share": None,
-        "throughput_per_s": 100.0,
-        "good_per_s": 90.0,
-        "good_share": 0.9,
-        "e2e": usual,
-        "strict": usual,
-        "ttft": Quantiles(),
-        "tpot": Quantiles(),
-        "gaps": Quantiles(),
-        "lag": Quantiles(),
-        "sampled_share": 1.0,
-        "outages": (),
-        "points": (),
-        "void": None,
-    }
-    return Summary(**{**given, **fields})  # type: ignore[arg-type]
 
 
 def verdict(
@@ -117,6 +90,25 @@ def test_recovery_is_measured_against_the_baseline(from_s: float, is_kept: bool)
     phase = make_phase(kind="recovery", slo=Slo(recovery_s=5))
     (found,), _ = judge(phase, summary(points=points), [calm], ())
     assert (found.measured, found.is_kept) == (from_s, is_kept)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "well_from_s", "is_kept"),
+    [(6.0, 7.0, None), (6.0, 2.0, True), (12.0, 13.0, False), (12.0, 10.5, False)],
+)
+def test_a_phase_too_short_to_miss_its_recovery_cannot_tell(
+    seconds: float, well_from_s: float, is_kept: bool | None
+) -> None:
+    calm = PhaseRecord(phase=make_phase(kind="baseline"), summary=summary())
+    places = [n * seconds / 60 for n in range(60)]
+    points = tuple(
+        Point(at_s, requests=9, failed=0, p50_ms=9.0, p95_ms=9.0 if at_s >= well_from_s else 900.0)
+        for at_s in places
+    )
+    phase = make_phase(kind="recovery", seconds=seconds, slo=Slo(recovery_s=10))
+    (found,), _ = judge(phase, summary(points=points), [calm], ())
+    assert found.is_kept is is_kept
+    assert ("then the phase was over" in found.note) == (is_kept is None)
 
 
 def test_what_happened_to_the_target_is_noted() -> None:

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.bench.load.faults import PlanInvalid
-from headrace.bench.load.plan import Plan, scaled
+from headrace.bench.load.plan import Plan, recovery_seconds_least, scaled
 from headrace.bench.phases import plans
 
 GOOD = """\
@@ -57,6 +58,32 @@ def test_a_short_form_is_over_within_a_minute(name: str) -> None:
     assert short.seconds < 60
     assert all(phase.users >= 1 for phase in short.phases)
     assert short.digest() != full.digest()
+
+
+def test_the_shipped_plans_ask_for_all_that_is_promised() -> None:
+    asked = {
+        name: {
+            field: value
+            for phase in shipped(name).phases
+            for field, value in msgspec.structs.asdict(phase.slo).items()
+            if value is not None
+        }
+        for name in plans.names()
+    }
+    usual = {"error_share": 0.01, "hit_share": 0.85, "rss_mb": 2000, "cpu_share": 0.7}
+    assert asked["baseline"] == {**usual, "p95_ms": 800}
+    assert asked["stress"] == {**usual, "p95_ms": 1000}
+    assert asked["soak"] == {**usual, "p95_ms": 1000, "rss_mb_per_min": 0.5}
+    assert shipped("spike").phases[2].slo.error_share == 0.05
+    assert asked["spike"] == {"error_share": 0.01, "rss_mb": 2000, "recovery_s": 10}
+
+
+@pytest.mark.parametrize("time", [0.01, 0.1, 0.5, 1.0])
+def test_a_shorter_form_can_still_show_that_nothing_recovered(time: float) -> None:
+    recovery = scaled(shipped("spike"), time, 0.2).phases[-1]
+    assert recovery.slo.recovery_s is not None
+    assert recovery.seconds >= recovery_seconds_least(recovery.slo.recovery_s)
+    assert recovery.seconds <= shipped("spike").phases[-1].seconds
 
 
 def test_a_short_form_is_not_asked_for_a_slope_it_cannot_tell() -> None:

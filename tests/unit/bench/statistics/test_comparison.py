@@ -127,9 +127,9 @@ def test_runs_that_only_repeat_a_factor_do_not_vary() -> None:
 
 
 def test_higher_levels_want_more_runs() -> None:
-    assert Question(metric="x").runs_least == 6
-    assert Question(metric="x", is_paired=False).runs_least == 6
-    assert Question(metric="x", level=0.99).runs_least == 8
+    assert Question(metric="x").runs_least() == 6
+    assert Question(metric="x", is_paired=False).runs_least() == 6
+    assert Question(metric="x", level=0.99).runs_least() == 8
     answer = asked(BEFORE[:7], after(2.0)[:7], level=0.99)
     assert answer.cause == "too_few_runs"
 
@@ -195,3 +195,33 @@ def test_what_is_said_to_be_detectable_is_told_by_the_verdict() -> None:
         second = first + dice.normal(change, sd, runs)
         told += compare(first, second, question, dice).verdict == "worse"
     assert 0.68 <= told / 200 <= 0.92
+
+
+@pytest.mark.parametrize(("is_paired", "least"), [(True, 7), (False, 6)])
+def test_many_questions_need_more_runs(*, is_paired: bool, least: int) -> None:
+    """What no figures could answer is told as that, with how many runs it takes."""
+    runs: dict[str, tuple[Runs, Runs]] = {f"m{n}": (BEFORE, after(1.5)) for n in range(2)}
+    questions = tuple(Question(metric=name, is_paired=is_paired) for name in runs)
+
+    def answers(count: int) -> set[str]:
+        few: dict[str, tuple[Runs, Runs]] = {
+            name: (a[:count], b[:count]) for name, (a, b) in runs.items()
+        }
+        found = compare_all(few, questions, np.random.default_rng(0))
+        assert all(f"below {least} with 2 questions" in each.because for each in found) == (
+            count < least
+        )
+        return {each.verdict for each in found}
+
+    assert answers(least - 1) == {"insufficient"}
+    assert answers(least) == {"worse"}
+
+
+def test_so_few_runs_that_no_family_can_be_told_have_an_estimate() -> None:
+    runs: dict[str, tuple[Runs, Runs]] = {f"m{n}": (BEFORE[:6], after(2.0)[:6]) for n in range(5)}
+    questions = tuple(Question(metric=name) for name in runs)
+    (first, *_) = compare_all(runs, questions, np.random.default_rng(0))
+    assert (first.verdict, first.cause) == ("insufficient", "too_few_runs")
+    assert "6 pairs; no verdict is possible below 8 with 5 questions" in first.because
+    assert first.estimate is not None
+    assert first.estimate.effect == pytest.approx(2.0, rel=0.05)
