@@ -12,9 +12,20 @@ from headrace.cli.admin_call import AdminKey, Url
 _KEY_OPTION: Final = "--admin-key"
 EPILOG: Final = (
     "Examples:  headrace profile\n\n"
+    "headrace profile --load baseline --short\n\n"
     "headrace profile --seconds 30 --against before.speedscope.json\n\n"
     "headrace profile --pid 4711 --out worker.html"
 )
+Load = Annotated[
+    str | None,
+    typer.Option(
+        help="Load it meanwhile, by a plan: baseline, stress, spike, soak, or a file.",
+        metavar="PLAN",
+    ),
+]
+KeyVariable = Annotated[
+    str | None, typer.Option(help="Environment variable that holds a key for the load.")
+]
 
 
 def profile(
@@ -25,7 +36,13 @@ def profile(
         int | None,
         typer.Option(help="Profile this process and its children, be it a gateway or not."),
     ] = None,
-    seconds: Annotated[float, typer.Option(min=1, max=600, help="How long.")] = 10.0,
+    load: Load = None,
+    short: Annotated[bool, typer.Option("--short", help="The plan's short form.")] = False,
+    api_key_env: KeyVariable = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=1, max=600, help="How long; 10, or as long as the plan takes."),
+    ] = None,
     rate: Annotated[int, typer.Option(min=1, max=1000, help="Samples a second.")] = 200,
     native: Annotated[
         bool, typer.Option("--native", help="See functions of C and Rust extensions, too.")
@@ -58,6 +75,9 @@ def profile(
         pid=pid,
         seconds=seconds,
         rate_hz=rate,
+        load=load,
+        is_short=short,
+        api_key_env=api_key_env,
         native=native,
         allocations=allocations,
         against=against,

@@ -4,6 +4,7 @@ import platform
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from headrace.cli.admin_call import NotTold, ask_console
+from headrace.cli.profile_load import LoadWanted, sheet, under_load
 from headrace.observe.profiling.allocations import Allocations
 from headrace.observe.profiling.report import Report, render
 from headrace.observe.profiling.sampler import sample
@@ -25,20 +27,25 @@ _ALLOCATION_S: Final = 5
 _METRICS_S: Final = 10.0
 _TOP: Final = 5
 _ENDING: Final = ".speedscope.json"
+_SECONDS: Final = 10.0
 
 
 class ProfileWanted(msgspec.Struct, frozen=True):
     """What is asked for; fields as the command's options.
 
     Attributes:
+        seconds: how long; `None`: ten, or as long as the load takes.
         command: the command line, to do it again.
     """
 
     url: str
     admin_key: str | None
     pid: int | None
-    seconds: float
+    seconds: float | None
     rate_hz: int
+    load: str | None
+    is_short: bool
+    api_key_env: str | None
     native: bool
     allocations: bool
     against: Path | None
@@ -51,31 +58,64 @@ def run(wanted: ProfileWanted) -> None:
 
     Raises:
         NotProfiled: no samples could be taken.
+        PlanInvalid: the load cannot be made.
         OSError: a file cannot be read or written.
     """
     beside = wanted.out.with_suffix(_ENDING)
     if wanted.against is not None and beside.resolve() == wanted.against.resolve():
         message = f"{beside} would be overwritten; choose another --out"
         raise typer.BadParameter(message, param_hint="--against")
+    load = None
+    if wanted.load is not None:
+        load = LoadWanted.of(wanted.load, wanted.url, wanted.api_key_env, is_short=wanted.is_short)
     before = _read(wanted.against)
     gateway = _gateway(wanted)
-    pid = wanted.pid if wanted.pid is not None else gateway["pid"]
-    title = f"Headrace, process {pid}" if gateway else f"Process {pid}"
-    told_before = _metrics(wanted) if gateway else ""
-    found = _sampled(wanted, pid, title)
-    told_after = _metrics(wanted) if told_before else ""
-    report = Report(
-        profile=found,
-        facts=_facts(wanted),
-        before=before,
-        stages=times(told_before, told_after, STAGES, "stage"),
-        lag=times(told_before, told_after, LAG),
-        allocations=_allocations(wanted) if gateway and wanted.allocations else None,
-    )
+    pid = wanted.pid if wanted.pid is not None else int(gateway["pid"])
+    report = _report(wanted, load, pid, is_gateway=bool(gateway))
+    report = msgspec.structs.replace(report, before=before)
     # The samples first: they are there whatever becomes of the page.
-    beside.write_bytes(msgspec.json.encode(speedscope(found)))
+    beside.write_bytes(msgspec.json.encode(speedscope(report.profile)))
     wanted.out.write_text(render(report), "utf-8")
     _say(report, wanted.out, beside)
+
+
+def _report(
+    wanted: ProfileWanted, load: LoadWanted | None, pid: int, *, is_gateway: bool
+) -> Report:
+    """What is found, under load or under what comes anyway."""
+    if load is None:
+        return _found(wanted, pid, wanted.seconds or _SECONDS, is_gateway=is_gateway)
+    # What allocates is looked at behind the samples, and has to do then as well.
+    kept_s = _ALLOCATION_S + 1 if is_gateway and wanted.allocations else 0
+    seconds = wanted.seconds or max(1.0, load.plan.seconds - kept_s)
+
+    def look(is_over: Callable[[], bool]) -> Report:
+        return _found(wanted, pid, seconds, is_gateway=is_gateway, is_over=is_over)
+
+    report, record = under_load(load, pid, look)
+    return msgspec.structs.replace(report, load=sheet(record))
+
+
+def _found(
+    wanted: ProfileWanted,
+    pid: int,
+    seconds: float,
+    *,
+    is_gateway: bool,
+    is_over: Callable[[], bool] | None = None,
+) -> Report:
+    title = f"Headrace, process {pid}" if is_gateway else f"Process {pid}"
+    told_before = _metrics(wanted) if is_gateway else ""
+    found = _sampled(wanted, pid, seconds, title, is_over)
+    told_after = _metrics(wanted) if told_before else ""
+    is_worth_it = is_gateway and wanted.allocations and not (is_over and is_over())
+    return Report(
+        profile=found,
+        facts=_facts(wanted),
+        stages=times(told_before, told_after, STAGES, "stage"),
+        lag=times(told_before, told_after, LAG),
+        allocations=_allocations(wanted) if is_worth_it else None,
+    )
 
 
 def _read(path: Path | None) -> Profile | None:
@@ -100,17 +140,27 @@ def _gateway(wanted: ProfileWanted) -> dict[str, Any]:
     return {} if is_another else told
 
 
-def _sampled(wanted: ProfileWanted, pid: int, title: str) -> Profile:
+def _sampled(
+    wanted: ProfileWanted,
+    pid: int,
+    seconds: float,
+    title: str,
+    is_over: Callable[[], bool] | None,
+) -> Profile:
+    """Samples, for so long; a load shows how it goes by itself."""
+    native = wanted.native
+    if is_over is not None:
+        return sample(pid, seconds, wanted.rate_hz, title, native=native, is_over=is_over)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(f"process {pid}", total=wanted.seconds)
+        task = progress.add_task(f"process {pid}", total=seconds)
         began_s = time.monotonic()
         return sample(
             pid,
-            wanted.seconds,
+            seconds,
             wanted.rate_hz,
             title,
-            native=wanted.native,
+            native=native,
             on_tick=lambda: progress.update(task, completed=time.monotonic() - began_s),
         )
 

@@ -11,6 +11,7 @@ from tests.support.gateway import Gateway
 from tests.support.waiting import eventually
 from typer.testing import CliRunner, Result
 
+from headrace.bench.load.faults import PlanInvalid
 from headrace.cli.main import app
 from headrace.observe.profiling.sampler import NotProfiled, sample
 from headrace.observe.profiling.speedscope import read_speedscope
@@ -23,6 +24,13 @@ def busy_loop():
         sum(range(1000))
 pathlib.Path(sys.argv[1]).touch()
 busy_loop()
+"""
+
+
+PLAN = """\
+name: few
+sim_profile: instant
+phases: [{name: few questions, kind: load, seconds: 12, users: 20, per_user_per_min: 120}]
 """
 
 
@@ -130,3 +138,30 @@ def test_what_is_compared_with_is_not_overwritten(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "overwritten" in done.output
     assert saved.read_text() == "before"
+
+
+@pytest.mark.heavy
+def test_a_gateway_is_profiled_under_the_load_of_a_plan(
+    busy: int, sim: ThreadedSim, tmp_path: Path
+) -> None:
+    """The page tells of both: what was asked, and where the time went meanwhile."""
+    report = tmp_path / "a.html"
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(PLAN)
+    terms = ("--load", str(plan), "--rate", "50", "--out", str(report))
+    with Gateway(tmp_path / "gateway", {"providers": {"sim": provider(sim)}}) as gateway:
+        done = CliRunner().invoke(app, ["profile", "--url", gateway.url, *terms])
+    assert done.exit_code == 0, done.output
+    page = report.read_text()
+    for told in ("The load", "few questions", "Stages of requests", "headrace/app.py"):
+        assert told in page
+    assert sim.stats().requests_total > 0
+
+
+def test_a_load_that_is_none_is_told_before_anything_is_done(tmp_path: Path) -> None:
+    out = tmp_path / "a.html"
+    done = profile("--load", "nothing", "--out", str(out))
+    assert isinstance(done.exception, PlanInvalid)
+    done = profile("--load", "baseline", "--url", "http://example.com", "--out", str(out))
+    assert isinstance(done.exception, PlanInvalid)
+    assert not out.exists()

@@ -19,6 +19,22 @@ _MIB: Final = 1 << 20
 _KIB: Final = 1 << 10
 
 
+class Sheet(msgspec.Struct, frozen=True):
+    """A table that somebody else made.
+
+    Attributes:
+        title: above it.
+        about: what it tells, in a sentence or two.
+        heads: of its columns.
+        rows: as many cells each.
+    """
+
+    title: str
+    about: str
+    heads: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+
 class Report(msgspec.Struct, frozen=True):
     """What is known of a run.
 
@@ -29,6 +45,7 @@ class Report(msgspec.Struct, frozen=True):
         stages: how long the stages of requests took.
         lag: how late the event loop ran.
         allocations: what was allocated, in a time of its own behind that of the samples.
+        load: what was asked meanwhile, by whoever profiles.
     """
 
     profile: Profile
@@ -37,6 +54,7 @@ class Report(msgspec.Struct, frozen=True):
     stages: list[Times] = []
     lag: list[Times] = []
     allocations: Allocations | None = None
+    load: Sheet | None = None
 
 
 def render(report: Report) -> str:
@@ -76,6 +94,9 @@ def _facts(report: Report) -> str:
 
 def _tables(report: Report) -> list[str]:
     tables = []
+    if report.load is not None:
+        told = report.load
+        tables.append(_table(told.title, told.about, told.heads, told.rows))
     if report.before is not None:
         found = changes(report.before, report.profile)[:_FUNCTIONS]
         tables.append(

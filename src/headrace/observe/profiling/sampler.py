@@ -30,6 +30,7 @@ def sample(
     *,
     native: bool = False,
     on_tick: Callable[[], None] = lambda: None,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> Profile:
     """Take samples of a process and its children while they are at work.
 
@@ -40,6 +41,7 @@ def sample(
         title: what is profiled.
         native: whether functions of extensions are seen too, where they have symbols.
         on_tick: called now and then meanwhile.
+        is_over: asked now and then; when it says so, the sampling ends before its time.
 
     Raises:
         NotProfiled: there is no such process, no leave to look at it, or no py-spy.
@@ -52,7 +54,7 @@ def sample(
             *("--format", "raw", "--output", str(path)),
             *(("--native",) if native else ()),
         ]
-        said = _run(command, seconds + _GRACE_S, on_tick)
+        said = _run(command, seconds + _GRACE_S, on_tick, is_over)
         if not path.exists():
             raise NotProfiled(_why(said, pid))
         stacks = read_collapsed(path.read_text("utf-8", "replace"))
@@ -63,7 +65,10 @@ def sample(
     return Profile(stacks, seconds, rate_hz, title)
 
 
-def _run(command: list[str], limit_s: float, on_tick: Callable[[], None]) -> str:
+def _run(
+    command: list[str], limit_s: float, on_tick: Callable[[], None], is_over: Callable[[], bool]
+) -> str:
+    is_told = False
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as child:
@@ -75,6 +80,9 @@ def _run(command: list[str], limit_s: float, on_tick: Callable[[], None]) -> str
                 waited_s += _POLL_S
                 if waited_s > limit_s:
                     child.kill()
+                elif is_over() and not is_told:
+                    is_told = True
+                    child.send_signal(signal.SIGINT)
                 on_tick()
             except KeyboardInterrupt:
                 child.send_signal(signal.SIGINT)  # it lets go of the process and writes what it has
