@@ -1,10 +1,12 @@
 """Keys of the store through real gateways: who gets in, how soon, and whatever becomes of the
 store."""
 
+import asyncio
 import json
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,11 @@ from tests.support.waiting import eventually
 from tests.support.wire import Response, encode_request
 from tests.support.wire import ask as ask_once
 
+from headrace.clock import SystemClock
 from headrace.identity.key_mirror import MIRROR_FILE
+from headrace.identity.key_records import KeyWish
+from headrace.identity.key_store import KeyStore
+from headrace.ids import Ids
 from headrace.sim.thread import ThreadedSim
 
 ADMIN = "hr-operator"
@@ -237,6 +243,45 @@ def test_every_worker_follows_within_a_second(sim: ThreadedSim, place: Place) ->
         within_a_second(401, keys, made["key"], times=12)
 
 
+@pytest.mark.parametrize("is_first_told", [True, False])
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_key_with_the_first_budget_of_all_is_served_from_its_first_call_on(
+    sim: ThreadedSim, place: Place, workers: int, *, is_first_told: bool
+) -> None:
+    dear = {"dear": {"targets": ["sim/echo"], "price": {"input": 100, "output": 100}}}
+    several = settings(sim, place, listen={"workers": workers}, models=dear)
+    with Gateway(place.folder / "g", several, admin_key=ADMIN) as gateway:
+        keys = Keys(gateway)
+        for number in range(3):
+            if is_first_told:
+                made = keys.create(name=f"k{number}", day_usd=5)["key"]
+            else:
+                made = made_beside(place, f"k{number}")
+
+            def answers(key: str = made, number: int = number) -> list[int]:
+                """What callers are told who come at once, but for those who come too early."""
+                with ThreadPoolExecutor(8) as pool:
+                    calls = pool.map(
+                        lambda at: keys.call(key, "dear", f"{number} {at}").status, range(8)
+                    )
+                    return [status for status in calls if status != 401]
+
+            told = eventually(answers)
+            assert set(told) == {200}, gateway.events()
+
+
+def made_beside(place: Place, name: str) -> str:
+    """A key that is made in the store, of which no gateway is told."""
+
+    async def make() -> str:
+        clock = SystemClock()
+        async with Place(place.url, place.folder / "g" / "data").records() as records:
+            store = KeyStore(records, clock, Ids(clock.wall_s).new)
+            return (await store.create(KeyWish(name=name, day_usd=5))).key
+
+    return asyncio.run(make())
+
+
 def test_the_first_key_closes_a_gateway_for_good(sim: ThreadedSim, tmp_path: Path) -> None:
     opened = settings(sim, keys=[], data_dir=str(tmp_path))
     with Gateway(tmp_path / "one", opened) as gateway:
@@ -270,13 +315,12 @@ def test_the_command_line_asks_a_gateway_too(shared_keys: Keys) -> None:
     where = ("--url", shared_keys.gateway.url)
     environment = {"HEADRACE_ADMIN_KEY": ADMIN}
     made = run_keys("create", "--name", "by-hand", "--day-usd", "2", *where, **environment)
-    # Until its budget is known, which is shared through the store, it is told to come again.
-    eventually(lambda: shared_keys.status_of(made) == {200})
+    assert shared_keys.status_of(made) == {200}
     listed = json.loads(run_keys("list", "--json", *where, **environment))
     (ours,) = (each for each in listed if each["name"] == "by-hand")
     assert (ours["day_usd"], ours["state"]) == (2, "active")
     rotated = run_keys("rotate", "by-hand", "--grace", "0s", *where, **environment)
-    eventually(lambda: shared_keys.status_of(rotated) == {200})
+    assert shared_keys.status_of(rotated) == {200}
     assert shared_keys.status_of(made) == {401}
     assert "revoked" in run_keys("revoke", "by-hand", *where, **environment)
 

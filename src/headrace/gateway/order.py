@@ -81,6 +81,8 @@ class Order(msgspec.Struct, eq=False):
         lease: what keeps other processes from asking the same; empty where it holds none.
         purge_seq: number of the last purge that was known when it was looked up.
         error: why it goes no further.
+        waits_until_s: until when it waits to hear of a budget, monotonic seconds; 0 where it never
+            had to.
         charge: what it may cost, once it is admitted, where that is booked.
         asker_books: whether the ledger has it from whoever asked for it.
         sent_bytes: size of its body, once it is sent.
@@ -121,6 +123,7 @@ class Order(msgspec.Struct, eq=False):
     lease: bytes = b""
     purge_seq: int = 0
     error: HeadraceError | None = None
+    waits_until_s: float = 0.0
     charge: Charged | None = None
     asker_books: bool = False
     sent_bytes: int = 0

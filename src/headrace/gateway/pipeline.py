@@ -365,9 +365,9 @@ class Pipeline:
 
     def _shape(self, order: Order) -> bool:
         """Make what is sent smaller and cheaper; what takes long is done elsewhere."""
-        return self.shaping is None or self.shaping.shape(order, self._shaped)
+        return self.shaping is None or self.shaping.shape(order, self._held_up)
 
-    def _shaped(self, order: Order, error: HeadraceError | None) -> None:
+    def _held_up(self, order: Order, error: HeadraceError | None) -> None:
         flight = order.relay
         assert isinstance(flight, Flight)  # noqa: S101  # only leaders come this far
         if flight.is_over:  # nobody waits any more
@@ -380,7 +380,7 @@ class Pipeline:
 
     def _admit(self, order: Order) -> bool:
         """Let a call set out only where there is money for it."""
-        return self.spending is None or self.spending.admit(order)
+        return self.spending is None or self.spending.admit(order, self._held_up)
 
     def _prepare(self, order: Order) -> bool:
         self.sender.prepare(order)

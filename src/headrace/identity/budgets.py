@@ -92,6 +92,7 @@ class Shortage(NamedTuple):
         reset_s: seconds until the next day or month; `None` where that will be of no use.
         is_held: whether it is others that hold the rest, who may give some of it back.
         is_unknown: whether there may be room after all, which the store would have to say first.
+        is_awaited: whether it will probably do so in a moment.
     """
 
     budget: "Budget"
@@ -103,6 +104,7 @@ class Shortage(NamedTuple):
     reset_s: float | None
     is_held: bool = False
     is_unknown: bool = False
+    is_awaited: bool = False
 
 
 class Leasing(NamedTuple):
@@ -111,10 +113,13 @@ class Leasing(NamedTuple):
     Attributes:
         is_fresh: whether the store has answered of late, so that what it lends counts.
         allows: whether calls go on where nothing is leased and the store does not answer.
+        is_awaited: whether the store will probably answer in a moment: it has done so of late, or
+            was never asked before.
     """
 
     is_fresh: bool
     allows: bool = False
+    is_awaited: bool = False
 
 
 class Budget:
@@ -179,7 +184,11 @@ class Budget:
                 short = self._shortage(period, window.number, limit, amount, _LEASED_S)
                 taken = used + self.tally.elsewhere.held(period, window.number)
                 is_held = leasing.is_fresh and taken + amount > limit
-                yield short._replace(is_held=is_held, is_unknown=not is_held)
+                yield short._replace(
+                    is_held=is_held,
+                    is_unknown=not is_held,
+                    is_awaited=leasing.is_awaited and not is_held,
+                )
 
     def _is_leased(self, period: Period, number: int, amount: int, leasing: Leasing) -> bool:
         """Whether this machine may use so much more, of what all of them may."""

@@ -105,6 +105,7 @@ class Allowances:
 
     def _go_by(self, merged: Settings) -> None:
         self._engine.pipeline.spending = self._engine.treasury.adopt(merged)
+        self._clerk.prime()
         if self._rates is not None:
             self._tell_apart(self._rates.assign(merged.keys))
         self.callers.adopt(merged)

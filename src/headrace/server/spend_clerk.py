@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 from headrace.clock import Clock
@@ -59,6 +60,9 @@ class SpendClerk:
         self._share: SpendShare | None = None
         self._began_s = clock.monotonic_s()
         self._forget_due_s = clock.monotonic_s() + _FORGET_FIRST_S
+        self._woken = asyncio.Event()
+        self._was_on = False
+        self._awaited_until_s = 0.0
         self.adopt(settings)
 
     @property
@@ -80,6 +84,13 @@ class SpendClerk:
             self._share = None
         self._spend = settings.spend
         self._treasury.lease_by(self._leasing if self._spend.durable else None)
+
+    def prime(self) -> None:
+        """There may be other budgets: have them leased before they are asked of."""
+        if self.is_on and not self._was_on:
+            self._awaited_until_s = self._clock.monotonic_s() + LENT_S
+        self._was_on = self.is_on
+        self._woken.set()
 
     def start(self, keep: Keep) -> None:
         """Begin to speak with the store."""
@@ -114,8 +125,10 @@ class SpendClerk:
             self._turn.give_back()
 
     def _leasing(self) -> Leasing:
-        is_fresh = self._clock.monotonic_s() < self._treasury.table.lent_until_s
-        return Leasing(is_fresh, self._spend.offline == "allow")
+        now_s = self._clock.monotonic_s()
+        is_fresh = now_s < self._treasury.table.lent_until_s
+        is_awaited = is_fresh or now_s < self._awaited_until_s
+        return Leasing(is_fresh, self._spend.offline == "allow", is_awaited)
 
     def _has_turn(self) -> bool:
         return self._turn is None or self._turn.take()
@@ -141,7 +154,10 @@ class SpendClerk:
 
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(SHARE_INTERVAL_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SHARE_INTERVAL_S):
+                    await self._woken.wait()
+            self._woken.clear()
             if self.is_on and self._has_turn():
                 await self._sharing().run()
                 if self._clock.monotonic_s() >= self._forget_due_s and self._leasing().is_fresh:

@@ -14,6 +14,7 @@ from headrace.gateway.plan import Lane, Plan
 from headrace.gateway.spend.charge import Charge
 from headrace.gateway.spend.outlook import Forecast, Outlooks
 from headrace.gateway.spend.size import Size, size_of
+from headrace.gateway.spend.waiting import LeaseWait, Resume
 from headrace.identity.budget_terms import terms_of, zone_of, zones_of
 from headrace.identity.budgets import Payer, Shortage, State
 from headrace.identity.purse import Purse
@@ -61,6 +62,7 @@ class Spending:
         self._metrics = metrics
         self._say = say
         self._outlooks = Outlooks()
+        self._leases = LeaseWait(clock, lambda: table.lent_until_s)
 
     def adopt(self, settings: Settings) -> None:
         """Go by other settings; what was spent still counts.
@@ -95,11 +97,15 @@ class Spending:
             order.remark("budget", "soft")
             self._metrics.budget_cheaper.increment()
 
-    def admit(self, order: Order) -> bool:
+    def admit(self, order: Order, resume: Resume) -> bool:
         """Hold what a call may cost.
 
+        Args:
+            order: is routed, and leads a call.
+            resume: told that it may be tried again, where it has to wait for the store's word.
+
         Returns:
-            that it may go.
+            whether it may go now.
 
         Raises:
             BudgetExceeded: a budget has no room for it.
@@ -117,6 +123,8 @@ class Spending:
         booked_as = f"{order.way.endpoint.name}/{order.model}"
         taken = self.purse.reserve(payer, booked_as, self._most_usd(order, payer, size))
         if isinstance(taken, Shortage):
+            if taken.is_awaited and self._leases.take(order, resume):
+                return False
             raise self._refused(taken)
         order.charge = Charge(taken, size, self._outlooks, self._metrics.spend_beyond_usd)
         return True
