@@ -20,6 +20,7 @@ from headrace.settings.batches import FileSettings
 
 EXPIRES_S_MIN: Final = 3_600
 EXPIRES_S_MAX: Final = 30 * 86_400
+_LOOKED_UP_AT_ONCE: Final = 500
 
 
 class Taking(msgspec.Struct, frozen=True):
@@ -168,6 +169,39 @@ class Files:
                 await self.table.remove(file_id, tenant)
                 await asyncio.to_thread(self.shelf.remove, file_id)
         await asyncio.to_thread(self.shelf.sweep, self._clock.wall_s() - lost_s)
+
+    async def sweep_strays(self) -> int:
+        """Delete files of which nothing is known, and tell how many.
+
+        Their process was killed before it had noted them, or noted that their batch had failed. A
+        file that is about to be noted is held by its process, and results that grow belong to a
+        batch that is not over.
+
+        Raises:
+            HeadraceError: the data directory or the store cannot be used.
+        """
+        place, strays = await self.place(), 0
+        there = await asyncio.to_thread(self.shelf.ids)
+        for at in range(0, len(there), _LOOKED_UP_AT_ONCE):
+            some = there[at : at + _LOOKED_UP_AT_ONCE]
+            known = await self.table.known(place, some[0], some[-1])
+            for file_id in some:
+                if file_id not in known:
+                    strays += await self._remove_stray(place, file_id)
+        return strays
+
+    async def _remove_stray(self, place: str, file_id: str) -> bool:
+        held = await asyncio.to_thread(self.shelf.claim, file_id)
+        if held is None:
+            return False
+        try:  # it may have been noted since
+            is_known = await self.table.known(place, file_id, file_id)
+            if is_known or await self._batches.owns(place, file_id):
+                return False
+            await asyncio.to_thread(self.shelf.remove, file_id)
+            return True
+        finally:
+            os.close(held)
 
     def _is_expired(self, file: KeptFile) -> bool:
         return file.expires_s is not None and file.expires_s <= self._clock.wall_s()

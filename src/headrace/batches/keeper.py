@@ -17,6 +17,8 @@ POLL_S: Final = 2.0
 REST_S: Final = 2.0
 """A batch that did not come to its end is left alone for so long."""
 CLEAN_S: Final = 60.0
+STRAYS_S: Final = 3600.0
+"""How often it is looked for files that nothing is known of; the first time at the start."""
 # A file of which no byte came for a day will not come any more.
 LOST_S: Final = 86_400.0
 
@@ -41,6 +43,7 @@ class Keeper:
         self._woken = asyncio.Event()
         self._is_stopping = False
         self._clean_s = 0.0
+        self._strays_s = 0.0
 
     @property
     def is_busy(self) -> bool:
@@ -99,6 +102,15 @@ class Keeper:
             await self._files.clean(LOST_S)
             keep_s = self._gear.settings().files.keep_s
             await self._gear.table.forget(place, self._gear.clock.wall_s() - keep_s)
+        if now_s >= self._strays_s:
+            self._strays_s = now_s + STRAYS_S
+            await self._sweep_strays()
+
+    async def _sweep_strays(self) -> None:
+        strays = await self._files.sweep_strays()
+        if strays:
+            detail = f"{strays} files that nothing is known of: whoever took them in was killed"
+            self._gear.say("info", "files_swept", detail=detail)
 
     async def _try(self, batch_id: str) -> None:
         lease_s = self._gear.settings().batches.lease_s

@@ -1,6 +1,7 @@
 """Files on the disk by their ids; no name that a caller gave becomes a path. Blocks."""
 
 import errno
+import fcntl
 import os
 import re
 import secrets
@@ -67,6 +68,28 @@ class Shelf:
     def remove(self, file_id: str) -> None:
         """Delete a file, if it is there."""
         self.path(file_id).unlink(missing_ok=True)
+
+    def ids(self) -> list[str]:
+        """Of all files that are there whole, or grow as results of a batch; in order."""
+        return sorted(path.name for path in self.folder.iterdir() if _ID.fullmatch(path.name))
+
+    def claim(self, file_id: str) -> int | None:
+        """Keep a file from everybody who would write to it, or take it in.
+
+        Returns:
+            A descriptor, which holds it until it is closed; `None` where another process holds the
+            file, or it is gone.
+        """
+        try:
+            fd = os.open(self.path(file_id), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return None
+        return fd
 
     def sweep(self, before_s: float) -> None:
         """Delete files that never came whole and were not written to since `before_s`."""

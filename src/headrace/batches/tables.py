@@ -86,6 +86,11 @@ class FileTable:
         rows = await self._records.fetch("files.expired", {"place": place, "now_s": now_s})
         return [(row["id"], row["tenant"]) for row in rows]
 
+    async def known(self, place: str, first: str, last: str) -> set[str]:
+        """Ids of the files of a data directory from one to another, both of them included."""
+        values = {"place": place, "first": first, "last": last}
+        return {row["id"] for row in await self._records.fetch("files.known", values)}
+
     async def remove(self, file_id: str, tenant: str) -> None:
         """Keep a file no more."""
         await self._records.write(Step("files.remove", {"id": file_id, "tenant": tenant}))
@@ -147,6 +152,11 @@ class BatchTable:
         """Whether a batch that is not over reads a file."""
         values = {"place": place, "file": file_id}
         return bool(await self._records.fetch("batches.using", values))
+
+    async def owns(self, place: str, file_id: str) -> bool:
+        """Whether a batch that is not over reads a file, or writes it."""
+        values = {"place": place, "file": file_id}
+        return bool(await self._records.fetch("batches.owning", values))
 
     async def begin(self, batch_id: str, total: int, faults: str, now_s: float) -> None:
         """Its lines were looked at."""

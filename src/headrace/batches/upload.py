@@ -1,5 +1,6 @@
 """A form with a file, written down as it comes (RFC 7578). Blocks: for threads."""
 
+import fcntl
 import os
 from pathlib import Path
 from typing import Final
@@ -126,6 +127,8 @@ class Upload:
             self.filename = shown_name(options.get(b"filename", b"").decode("utf-8", "replace"))
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             self._fd = os.open(self._path, flags, 0o600)
+            # Held until its row is there: who finds a file without one can tell it from a lost one.
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         elif len(self.fields) >= FIELDS_MAX:
             raise InvalidRequest(f"The form has more than {FIELDS_MAX} fields.")
 

@@ -123,9 +123,12 @@ class KeyRing:
         """Whether a caller who was let in before would be let in now, whatever its key is by now.
 
         Args:
-            who: as it was then; another key of its tenant that has its name stands for it.
+            who: as it was then; another key of its tenant that has its name stands for it. Who was
+                let in without a key has none that could end.
         """
-        if not self.is_closed or not self.is_whole or who.key_digest in self._uncounted:
+        if not self.is_closed or not self.is_whole or not who.key_digest:
+            return True
+        if who.key_digest in self._uncounted:
             return True
         known = self._known.get(who.key_digest)
         if known is not None and known.ends_s > self._wall_s():

@@ -63,11 +63,12 @@ def test_who_was_let_in_may_ask_as_long_as_a_key_of_its_name_counts() -> None:
     mine = ring(KnownKey(b"1", own, ends_s))
     assert mine.may_ask(own)
     assert mine.may_ask(other)  # as after a rotation
-    assert not mine.may_ask(Principal("other", "k"))
+    assert not mine.may_ask(Principal("other", "k", key_digest=b"3"))
     assert not ring(is_closed=True).may_ask(own)
     assert ring(is_closed=True, is_whole=False).may_ask(own)  # which keys there are is not known
     assert ring(is_closed=True, uncounted=[b"1"]).may_ask(own)
     assert ring().may_ask(own)  # anybody may
+    assert mine.may_ask(ANONYMOUS)  # let in while there were no keys
     clock.advance(10.0)
     assert not mine.may_ask(own)
 

@@ -58,6 +58,13 @@ SELECT id FROM headrace_batches
 WHERE place = :place AND state IN ('validating', 'in_progress', 'finalizing', 'cancelling')
     AND input_file = :file LIMIT 1;
 
+-- name: owning
+-- for: whether a batch that is not over reads a file, or writes it
+-- index: headrace_batches_pending
+SELECT id FROM headrace_batches
+WHERE place = :place AND state IN ('validating', 'in_progress', 'finalizing', 'cancelling')
+    AND (input_file = :file OR output_file = :file OR error_file = :file) LIMIT 1;
+
 -- name: begin
 -- for: lines that were looked at: now they are asked
 UPDATE headrace_batches SET state = 'in_progress', in_progress_s = :now_s, total = :total,

@@ -49,6 +49,10 @@ SELECT id, tenant FROM headrace_files
 WHERE place = :place AND expires_s IS NOT NULL AND expires_s <= :now_s
 ORDER BY expires_s LIMIT 100;
 
+-- name: known
+-- for: which of the files on a disk are kept for somebody, some of them at a time
+SELECT id FROM headrace_files WHERE id >= :first AND id <= :last AND place = :place;
+
 -- name: remove
 -- for: a file that is wanted no more
 DELETE FROM headrace_files WHERE id = :id AND tenant = :tenant;
