@@ -48,3 +48,7 @@ class ManualClock:
         """Move both clocks forward by `seconds`."""
         self._monotonic_s += seconds
         self._wall_s += seconds
+
+    def jump(self, seconds: float) -> None:
+        """Put the wall clock ahead or back, as a hand or a time server does."""
+        self._wall_s += seconds

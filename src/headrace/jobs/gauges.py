@@ -39,6 +39,7 @@ class JobGauges:
         oldest_s = min((row["oldest_s"] for row in depth), default=now_s)
         waiting = sum(row["waiting"] for row in depth)
         self._metrics.found(waiting, running["jobs"], max(0.0, now_s - oldest_s))
+        self._since_s = min(self._since_s, now_s)  # the clock may have been put back
         if now_s - _SETTLED_S > self._since_s:
             span = {"since_s": self._since_s, "until_s": now_s - _SETTLED_S}
             rows = await self._records.fetch("jobs.ended", span)
