@@ -165,6 +165,8 @@ CASES: Final = {
     "HeadraceLedgerLost": _grows("headrace_ledger_rows_total", 'outcome="dropped"'),
     "HeadraceQueueOld": _level("headrace_jobs_oldest_seconds", "", 900, 200),
     "HeadraceJobsFail": _grows("headrace_jobs_ended_total", 'outcome="failed"'),
+    "HeadraceMessagesRefused": _grows("headrace_amqp_messages_total", 'outcome="dead_lettered"'),
+    "HeadraceBrokerAway": _level("headrace_amqp_away_seconds", "", 300, 20),
     "HeadraceLogLost": _grows("headrace_log_lines_dropped_total"),
 }
 
@@ -255,6 +257,10 @@ def _firsts() -> Iterator[Turn]:
     for alert, series in (
         ("HeadraceLedgerLost", _of("headrace_ledger_rows_total", 'outcome="dropped"')),
         ("HeadraceJobsFail", _of("headrace_jobs_ended_total", 'outcome="failed"')),
+        (
+            "HeadraceMessagesRefused",
+            _of("headrace_amqp_messages_total", 'outcome="dead_lettered"'),
+        ),
         ("HeadraceLogLost", _of("headrace_log_lines_dropped_total")),
         ("HeadraceWorkersRestart", _of("headrace_worker_restarts_total")),
     ):

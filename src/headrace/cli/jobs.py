@@ -181,6 +181,10 @@ def work(
     data_dir: Annotated[
         Path | None, typer.Option(help="Directory for result files.", metavar="DIR")
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(help="Where GET /metrics tells Prometheus of it.", metavar="HOST:PORT"),
+    ] = None,
 ) -> None:
     """Run a worker apart from the gateway.
 
@@ -189,7 +193,7 @@ def work(
     from headrace.cli.jobs_work import run_worker
 
     names = tuple(name.strip() for name in queues.split(",") if name.strip())
-    run_worker(config, names, gateway=gateway, key=key, data_dir=data_dir)
+    run_worker(config, names, gateway=gateway, key=key, data_dir=data_dir, metrics=metrics)
 
 
 def _document(given: str) -> Any:

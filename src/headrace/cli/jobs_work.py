@@ -5,11 +5,13 @@ import os
 import sys
 import threading
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import uvloop
 
 from headrace.clock import SystemClock
+from headrace.errors import SettingsInvalid
 from headrace.jobs.built_in import built_in_kinds
 from headrace.jobs.embedded import IDLE_S, EmbeddedLock, Order
 from headrace.jobs.posting import JOBS_FOLDER, Posting
@@ -20,6 +22,9 @@ from headrace.settings.jobs import JobsSettings
 from headrace.settings.log import LogSettings
 from headrace.settings.places import data_dir as data_dir_of
 
+_LOOPBACK: Final = "127.0.0.1"
+_PORT_MAX: Final = 65535
+
 
 def run_worker(
     config: Path | None,
@@ -28,8 +33,13 @@ def run_worker(
     gateway: str,
     key: str | None,
     data_dir: Path | None,
+    metrics: str | None,
 ) -> None:
-    """Work apart from a gateway, until told to stop."""
+    """Work apart from a gateway, until told to stop.
+
+    Raises:
+        SettingsInvalid: it cannot work like this.
+    """
     settings = from_environment(os.environ) if config is None else load_settings(config)
     posting = Posting(
         store_url=settings.store.url.reveal(),
@@ -37,13 +47,17 @@ def run_worker(
         gateway=gateway,
         queues=queues,
         key=key,
+        metrics_at=None if metrics is None else _address(metrics),
     )
     _run(settings.jobs, posting, settings.log)
 
 
 def run_embedded() -> None:
     """Work for the gateway that started this process, whose orders come by standard input."""
-    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
+    told = sys.stdin.buffer.readline()
+    if not told:  # the gateway has died meanwhile
+        return
+    order = msgspec.json.decode(told, type=Order)
     lock = EmbeddedLock(Path(order.posting.data_dir) / JOBS_FOLDER)
     if lock.take():
         _run(order.settings, order.posting, LogSettings(), lock)
@@ -67,6 +81,14 @@ def _run(
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work())
+
+
+def _address(text: str) -> tuple[str, int]:
+    """`HOST:PORT`, or a port of loopback."""
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdigit() and int(port) <= _PORT_MAX):
+        raise SettingsInvalid(f"--metrics: expected HOST:PORT such as 127.0.0.1:9465, not '{text}'")
+    return host.strip("[]") or _LOOPBACK, int(port)
 
 
 def _watch_parent(loop: asyncio.AbstractEventLoop, process: WorkerProcess) -> None:

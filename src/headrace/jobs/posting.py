@@ -22,6 +22,7 @@ class Posting(msgspec.Struct, frozen=True):
         key: of the gateway; None where keys are open.
         is_deputy: whether the key lets it ask for the keys that submitted its jobs.
         certificate: of the gateway, in PEM; without it, who is known to the system is trusted.
+        metrics_at: host and port where it tells Prometheus of itself; `None` for nowhere.
     """
 
     store_url: str
@@ -31,6 +32,7 @@ class Posting(msgspec.Struct, frozen=True):
     key: str | None = None
     is_deputy: bool = False
     certificate: str | None = None
+    metrics_at: tuple[str, int] | None = None
 
 
 def check_schedules(settings: JobsSettings, kinds: Kinds) -> None:

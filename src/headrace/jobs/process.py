@@ -27,6 +27,8 @@ from headrace.jobs.running import Bench
 from headrace.jobs.shift import Shift
 from headrace.jobs.upkeep import Oblivion, Schedules
 from headrace.jobs.worker import Worker, worker_name
+from headrace.observe.endpoint import MetricsEndpoint
+from headrace.observe.worker_metrics import WorkerMetrics
 from headrace.settings.jobs import JobsSettings, QueueSettings
 from headrace.store.faults import StoreFault
 from headrace.store.records.leases import RecordLeases
@@ -119,8 +121,8 @@ class WorkerProcess:
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT, or until there was nothing to do for long."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGTERM, self.stop)
+        loop.add_signal_handler(signal.SIGINT, self._interrupted)
         records = open_records(
             self._posting.store_url, self._data_dir, clock=self._clock, say=self._say
         )
@@ -128,6 +130,7 @@ class WorkerProcess:
             stack.push_async_callback(records.close, _CLOSE_S)
             stack.callback(self._close)
             stack.push_async_callback(self._tasks.close)
+            await self._open_metrics(stack)
             self._tasks.keep(self._tick)
             self._tasks.keep(partial(self._keep, records))
             self._open_port(stack, records)
@@ -140,11 +143,23 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """Take no more jobs, and end soon."""
+        if self._worker is not None and self._worker.running and not self._stopping.is_set():
+            detail = (
+                f"{self._worker.running} jobs have {self._settings.grace_s:g} s to end; "
+                "Ctrl-C once more gives them back at once"
+            )
+            self._say("info", "jobs_worker_stopping", detail=detail)
         self._stopping.set()
         if self._port is not None:
             self._port.stop()
         if self._worker is not None:
             self._worker.stop()
+
+    def _interrupted(self) -> None:
+        """Ctrl-C: as `stop`; who presses it once more does not want to wait for jobs."""
+        if self._stopping.is_set() and self._worker is not None:
+            self._worker.hurry()
+        self.stop()
 
     def end_when_idle(
         self, limit_s: float, release: Callable[[], None], take: Callable[[], bool]
@@ -174,6 +189,18 @@ class WorkerProcess:
         self._say("info", "jobs_worker_started", worker=shift.worker, queues=",".join(self._queues))
         await self._worker.run()
         self._say("info", "jobs_worker_stopped", worker=shift.worker)
+
+    async def _open_metrics(self, stack: AsyncExitStack) -> None:
+        """Tell Prometheus of this process, where that is wanted."""
+        if self._posting.metrics_at is None:
+            return
+        metrics = WorkerMetrics(self._clock)
+        endpoint = MetricsEndpoint(
+            lambda: metrics.expose(None if self._port is None else self._port.reading())
+        )
+        url = await endpoint.listen(*self._posting.metrics_at)
+        stack.callback(endpoint.close)
+        self._say("info", "jobs_metrics", url=url)
 
     def _open_port(self, stack: AsyncExitStack, records: Records) -> None:
         """Take messages, where settings name a broker, and tell of jobs until the worker ended."""

@@ -72,6 +72,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self.busy_s = clock.monotonic_s()
         self.is_lost = False
+        self._is_hurried = False
 
     @property
     def running(self) -> int:
@@ -99,6 +100,11 @@ class Worker:
     def stop(self) -> None:
         """Take no more jobs, and end when those under way have ended or time is up."""
         self._stopping.set()
+        self._wake.set()
+
+    def hurry(self) -> None:
+        """Wait for no job under way: all of them are given back."""
+        self._is_hurried = True
         self._wake.set()
 
     def wake(self) -> None:
@@ -212,7 +218,7 @@ class Worker:
     async def _finish(self) -> None:
         """Wait for tries under way, and give back those that take too long."""
         end_s = self._clock.monotonic_s() + self._settings.grace_s
-        while self._tries and self._clock.monotonic_s() < end_s:
+        while self._tries and not self._is_hurried and self._clock.monotonic_s() < end_s:
             await self._pause(end_s - self._clock.monotonic_s())
         for one in self._tries.values():
             one.stop("stopping")

@@ -137,6 +137,7 @@ BUDGETS_MAX = 16
 BUDGET = Label("budget", tuple(map(str, range(1, BUDGETS_MAX + 1))))
 PERIOD = Label("period", ("day", "month"))
 JOB = Label("outcome", ("succeeded", "failed", "cancelled"))
+AMQP = Label("outcome", ("consumed", "acknowledged", "returned", "dead_lettered"))
 LINE = Label("outcome", ("answered", "failed", "invalid", "expired"))
 # The names of queries are those of the store's files, which stand lower: see `families_with`.
 QUERY = Label("query", (OTHER,))
@@ -369,6 +370,17 @@ _WORK = (
     _gauge("jobs_waiting", "Jobs that wait for a worker."),
     _gauge("jobs_running", "Jobs that are being done."),
     _gauge("jobs_oldest_seconds", "How long the oldest job that waits has waited."),
+    _alarm("amqp_messages", "Messages of a broker, by what became of them.", AMQP),
+    _counter("amqp_published", "Messages that told of jobs, and that a broker has confirmed."),
+    _counter("amqp_connects", "Connections made to a broker."),
+    _counter("amqp_connections_lost", "Connections to a broker that broke or were not made."),
+    _gauge("amqp_inflight", "Messages that came and are not answered for yet."),
+    Family(
+        "headrace_amqp_away_seconds",
+        "For how long a worker of jobs has been without its broker.",
+        "gauge",
+        merge="max",
+    ),
 )
 
 FAMILIES: tuple[Family, ...] = (*_TRAFFIC, *_UPSTREAM, *_AIM, *_CACHE, *_WORK, *_STORE, *_SELF)

@@ -3,10 +3,11 @@
 import os
 import resource
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
-from headrace.observe.metrics import Metrics
+from headrace.observe.handles import Counter, Gauge
 
 _STATM = Path("/proc/self/statm")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -25,16 +26,23 @@ class ProcessReading(msgspec.Struct, frozen=True):
     memory_bytes: int
 
 
+class Sampled(Protocol):
+    """Where the readings of a process go."""
+
+    process_cpu: Counter
+    process_memory: Gauge
+
+
 class ProcessSampler:
     """Reads memory and CPU time of this process; made in the worker, after the fork.
 
     CPU time is added as it passes, so that a restarted worker's row never goes back.
 
     Args:
-        metrics: the worker's metrics.
+        metrics: where the readings go.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Sampled) -> None:
         self._metrics = metrics
         self._cpu_s = 0.0
 

@@ -12,6 +12,7 @@ from headrace.observe.handles import Counter, Gauge, Histogram
 from headrace.observe.layout import Layout
 from headrace.observe.metrics import Metrics
 from headrace.observe.provider_metrics import ProviderMetrics
+from headrace.observe.worker_metrics import WorkerMetrics
 
 
 class Bench:
@@ -35,7 +36,8 @@ def test_every_family_has_a_handle() -> None:
     bench = Bench()
     held = {
         handle.place.family.name
-        for handle in vars(bench.metrics).values()
+        for metrics in (bench.metrics, WorkerMetrics(ManualClock()))
+        for handle in vars(metrics).values()
         if isinstance(handle, Counter | Gauge | Histogram)
     }
     assert held == {place.family.name for place in bench.layout.places}

@@ -19,6 +19,7 @@ from headrace.jobs.amqp.outbox import News, Outbox
 from headrace.jobs.desk import Tenant
 from headrace.jobs.job import Job
 from headrace.jobs.requests import NewJob
+from headrace.observe.worker_metrics import AmqpCounts, AmqpReading
 from headrace.settings.amqp import AmqpSettings
 from headrace.store.faults import StoreFault
 from headrace.store.records.leases import RecordLeases
@@ -40,22 +41,6 @@ class Takes(Protocol):
     """Takes jobs."""
 
     async def submit(self, tenant: Tenant, new: NewJob) -> Job: ...
-
-
-class AmqpCounts(msgspec.Struct):
-    """What became of messages.
-
-    Attributes:
-        taken: those that are jobs now, each as often as it came.
-        refused: those that were no jobs.
-        told: messages that were published of jobs.
-        lost: connections that were lost or could not be made.
-    """
-
-    taken: int = 0
-    refused: int = 0
-    told: int = 0
-    lost: int = 0
 
 
 class AmqpPort:
@@ -96,15 +81,23 @@ class AmqpPort:
         self._keeping: asyncio.Task[None] | None = None
         self._tasks = Tasks(self._tell_bug)
         self._judged = Tasks(_judged_later)
+        self._away_since_s: float | None = None
         self.counts = AmqpCounts()
 
     def start(self) -> None:
         """Begin; a broker that is not there is waited for."""
+        self._away_since_s = asyncio.get_running_loop().time()
         self._keeping = self._tasks.keep(self._keep)
 
     def stop(self) -> None:
         """Take no more messages; jobs are told of until `close`."""
         self._stopping.set()
+
+    def reading(self) -> AmqpReading:
+        """How it stands now."""
+        since_s, now_s = self._away_since_s, asyncio.get_running_loop().time()
+        away_s = 0.0 if since_s is None else now_s - since_s
+        return AmqpReading(self.counts, len(self._handling), away_s)
 
     async def close(self) -> None:
         """Tell what can be told at once, and end."""
@@ -123,6 +116,8 @@ class AmqpPort:
             self._link = link
             why = await self._why_ended(self._use(link))
             self._link = None
+            if self._away_since_s is None:
+                self._away_since_s = loop.time()
             await link.close()
             if self._closing.is_set():
                 return
@@ -138,6 +133,8 @@ class AmqpPort:
     async def _use(self, link: Link) -> None:
         """Take and tell until the link is lost or it is time to end."""
         await link.open()
+        self.counts.connects += 1
+        self._away_since_s = None
         self._say("info", "jobs_amqp_connected", about=self._settings.queue)
         works = [self._take_on(link), _wait(link.lost), _wait(self._closing)]
         if self._settings.results_exchange is not None:
@@ -184,6 +181,7 @@ class AmqpPort:
         link = self._link
         if link is None:
             return  # the broker gives it to another
+        self.counts.consumed += 1
         task = self._judged.spawn(self._handle(link, arrival))
         self._handling.add(task)
         task.add_done_callback(self._handled)
@@ -210,6 +208,7 @@ class AmqpPort:
                 self._say("warning", "jobs_amqp_waits", detail=why.message)
             await self._rest(tries)
         await link.give_back(arrival)
+        self.counts.returned += 1
 
     async def _take(self, arrival: Arrival) -> None:
         taken = read_message(arrival.body, arrival.message_id, arrival.correlation_id)

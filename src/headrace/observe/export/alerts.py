@@ -237,6 +237,20 @@ _WORK: Final = (
         "Jobs of {{ $labels.job }} have failed for good",
     ),
     Alert(
+        "HeadraceMessagesRefused",
+        _grew('headrace_amqp_messages_total{outcome="dead_lettered"}', "15m"),
+        "0m",
+        "ticket",
+        "{{ $labels.instance }} has put messages aside that are no jobs",
+    ),
+    Alert(
+        "HeadraceBrokerAway",
+        "headrace_amqp_away_seconds > 60",
+        "2m",
+        "page",
+        "{{ $labels.instance }} has had no broker for {{ $value | humanizeDuration }}",
+    ),
+    Alert(
         "HeadraceLogLost",
         _grew("headrace_log_lines_dropped_total", "15m"),
         "0m",

@@ -226,6 +226,14 @@ _BEHIND: Final = Section(
             ("max by (job) (headrace_jobs_oldest_seconds{@})", "oldest"),
         ),
         _lines(
+            "Messages",
+            "Of the broker, by what became of them, each second; and those under way.",
+            "short",
+            (_rate("headrace_amqp_messages_total", "outcome"), "{{outcome}}"),
+            (f"sum(rate(headrace_amqp_published_total{{@}}{_RATE}))", "published"),
+            ("sum(headrace_amqp_inflight{@})", "under way"),
+        ),
+        _lines(
             "Connections of the store",
             "In use, and who waits for one.",
             "short",
