@@ -15,12 +15,21 @@ if TYPE_CHECKING:
     from headrace.bench.statistics.quantiles import quantile, quantile_interval, shift_function
     from headrace.bench.statistics.question import Comparison, Estimate, Question
     from headrace.bench.statistics.series import change_points, effective_size, trend
+    from headrace.bench.trials.arms import Arm
+    from headrace.bench.trials.commits import Commit
+    from headrace.bench.trials.series import Series, runs_of
+    from headrace.bench.trials.trial import Conditions, Trial
 
 __all__ = (
+    "Arm",
+    "Commit",
     "Comparison",
+    "Conditions",
     "Estimate",
     "Interval",
     "Question",
+    "Series",
+    "Trial",
     "Turn",
     "benjamini_hochberg",
     "change_points",
@@ -34,6 +43,7 @@ __all__ = (
     "quantile",
     "quantile_interval",
     "runs_needed",
+    "runs_of",
     "shift_function",
     "trend",
 )
@@ -47,6 +57,10 @@ _HOMES: Final = (
     ("statistics.quantiles", ("quantile", "quantile_interval", "shift_function")),
     ("statistics.series", ("change_points", "effective_size", "trend")),
     ("statistics.question", ("Comparison", "Estimate", "Question")),
+    ("trials.arms", ("Arm",)),
+    ("trials.commits", ("Commit",)),
+    ("trials.series", ("Series", "runs_of")),
+    ("trials.trial", ("Conditions", "Trial")),
 )
 """Where public names live."""
 

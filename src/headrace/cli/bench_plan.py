@@ -10,8 +10,9 @@ from headrace.bench.load.crew import Target
 from headrace.bench.load.plan import Plan, scaled
 from headrace.bench.phases import plans
 from headrace.bench.records import check_writable
+from headrace.bench.trials.arms import Standing
 from headrace.cli.bench_run import RunWish, conduct, conducted, credential_of
-from headrace.cli.bench_target import OwnTarget, with_own_target
+from headrace.cli.bench_target import with_own_target
 
 
 class PlanWish(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +68,7 @@ def run(wish: PlanWish, how: RunWish) -> None:
     if how.out is not None:
         check_writable(how.out)
 
-    async def measured(own: OwnTarget) -> int:
+    async def measured(own: Standing) -> int:
         watched = msgspec.structs.replace(how, pid=own.pid)
         name = f"its own gateway (sim: {plan.sim_profile})"
         return await conducted(plan, Target.of(own.url), name, watched)

@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from headrace.bench.children import ChildEnded, started
 from headrace.cli import demo_view as view
 from headrace.cli.demo_books import disagreements, keep_books, overruns
-from headrace.cli.demo_children import ChildEnded, started
 from headrace.cli.demo_http import BrokenAnswer, Client
 from headrace.cli.demo_phases import Tally, perform, workload
 from headrace.errors import HeadraceError, SettingsInvalid

@@ -6,13 +6,13 @@ import selectors
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from headrace.clock import Clock
+from headrace.tied import tied
 from headrace.video.faults import INSTALL, VideoFault
 from headrace.video.program import Ffmpeg
 from headrace.video.progress import ProgressReader
@@ -24,15 +24,6 @@ _READ_BYTES: Final = 16384
 _LINES_TOLD: Final = 6
 # What `-version` names among the options it was built with, and what it is needed for.
 _NEEDED: Final = (("--enable-libx264", "libx264"), ("--enable-libfreetype", "drawtext"))
-# Has the system end what follows together with the thread that started it, or at once where that is
-# gone already (prctl(2), PR_SET_PDEATHSIG; Linux), and becomes it.
-_TIED: Final = """
-import ctypes, os, signal, sys
-ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-if os.getppid() != int(sys.argv[1]):
-    sys.exit(1)
-os.execv(sys.argv[2], sys.argv[2:])
-"""
 _FULL: Final = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), os.strerror(errno.EFBIG))
 
 
@@ -83,7 +74,7 @@ class Cancellation:
         with self._lock:
             self.check()
             child = subprocess.Popen(
-                _tied([program, *command[1:]]),
+                tied([program, *command[1:]]),
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -102,13 +93,6 @@ class Cancellation:
             child.stdout.close()
         with self._lock:
             self._children.discard(child)
-
-
-def _tied(command: Sequence[str]) -> list[str]:
-    """A command that does not outlive the thread which starts it, where the system can do that."""
-    if sys.platform != "linux":
-        return [*command]
-    return [sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), *command]
 
 
 def _kill_group(child: subprocess.Popen[bytes]) -> None:

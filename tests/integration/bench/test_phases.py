@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from tests.support import headrace_process
 from tests.support.benching import make_phase, make_plan, run_plan
@@ -238,6 +239,27 @@ def test_an_interrupt_ends_a_run_with_what_was_measured(tmp_path: Path) -> None:
     assert record.status == "interrupted"
     assert record.phases[0].summary.requests >= 1
     assert "not whole" in said.read_text()
+
+
+def test_what_a_run_has_started_ends_with_it_even_when_it_is_killed(
+    tmp_path: Path, plan_file: Path
+) -> None:
+    plan_file.write_text(PLAN.replace("seconds: 2", "seconds: 600"))
+    process = headrace_process.start(
+        *("bench", "run", str(plan_file)), environment=dict(os.environ), folder=tmp_path
+    )
+    try:
+        # The simulator, the gateway and the process that loads it.
+        family = eventually(lambda: whole_family(process.pid))
+    finally:
+        process.kill()
+    process.wait(60)
+    assert psutil.wait_procs(family, 60)[1] == []
+
+
+def whole_family(pid: int) -> list[psutil.Process]:
+    found = psutil.Process(pid).children(recursive=True)
+    return found if len(found) >= 3 else []
 
 
 def test_a_plan_is_printed_as_it_can_be_read() -> None:

@@ -60,7 +60,7 @@ class Target(msgspec.Struct, frozen=True):
             raise PlanInvalid(f"{url}: give http://HOST:PORT; TLS is not spoken by the client.")
         if parts.path not in {"", "/", "/v1", "/v1/"} or parts.query or parts.username:
             raise PlanInvalid(f"{url}: give http://HOST:PORT, without a path of its own.")
-        is_here = _is_loopback(parts.hostname)
+        is_here = is_loopback(parts.hostname)
         if not (is_here or is_consented):
             raise PlanInvalid(
                 f"{parts.hostname} is not this machine: load is sent elsewhere only with "
@@ -183,7 +183,7 @@ class Crew:
                 self._on_progress(number, message)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Whether a name or an address can be no other machine."""
     try:
         return host == "localhost" or ip_address(host).is_loopback

@@ -1,6 +1,7 @@
 """A run as a whole: a crew, what it counted, what a target's processes took, and the record."""
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Final
 
 import msgspec
@@ -136,6 +137,8 @@ class Run:
 
     def _started(self, start_s: float) -> None:
         self._start_s = start_s
+        lengths = (phase.seconds for phase in self._plan.phases)
+        self._watch.also_at(accumulate(lengths, initial=start_s))
 
     def _readings(self) -> tuple[Reading, ...]:
         return tuple(

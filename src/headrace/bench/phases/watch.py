@@ -2,6 +2,9 @@
 
 import asyncio
 import os
+import sys
+import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -30,23 +33,36 @@ class Watch:
         self._clock = clock
         self._every_s = _EVERY_S
         self._timer: asyncio.TimerHandle | None = None
+        self._moments: list[asyncio.TimerHandle] = []
         self.readings: list[Reading] = []
 
     def start(self) -> None:
         """Read now and then, until the process is gone or `stop` is called."""
-        taken = None if self._pid is None else tree(self._pid)
-        if taken is None:
+        if not self._read():
             return
-        self.readings.append(Reading(self._clock.monotonic_s(), *taken))
         if len(self.readings) >= _READINGS_MAX:
             del self.readings[1::2]
             self._every_s *= 2
         self._timer = asyncio.get_running_loop().call_later(self._every_s, self.start)
 
+    def also_at(self, times_s: Iterable[float]) -> None:
+        """Read at these times of the monotonic clock as well: what lies between them is exact."""
+        loop, now_s = asyncio.get_running_loop(), self._clock.monotonic_s()
+        self._moments += [loop.call_later(max(0.0, at_s - now_s), self._read) for at_s in times_s]
+
     def stop(self) -> None:
-        """Read no more."""
-        if self._timer is not None:
-            self._timer.cancel()
+        """Read once more, and no more."""
+        for timer in (self._timer, *self._moments):
+            if timer is not None:
+                timer.cancel()
+        self._read()
+
+    def _read(self) -> bool:
+        """Whether the process is there."""
+        taken = None if self._pid is None else tree(self._pid)
+        if taken is not None:
+            self.readings.append(Reading(self._clock.monotonic_s(), *taken))
+        return taken is not None
 
 
 def tree(pid: int) -> tuple[float, float] | None:
@@ -72,11 +88,29 @@ def _process(pid: int) -> tuple[float, float] | None:
         fields = (_PROCESSES / str(pid) / "stat").read_text("latin-1").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # Its own time, and that of children it has waited for: else the sum falls when one ends.
-    state, ticks, pages = fields[0], sum(map(int, fields[11:15])), int(fields[21])
+    state, pages = fields[0], int(fields[21])
     if state in {"Z", "X"}:
         return None
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, ticks / os.sysconf("SC_CLK_TCK")
+    tick_s = 1 / os.sysconf("SC_CLK_TCK")
+    own_s = _clock_of(pid)
+    if own_s is None:
+        own_s = sum(map(int, fields[11:13])) * tick_s
+    # And that of children it has waited for: else the sum falls when one ends.
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, own_s + sum(map(int, fields[13:15])) * tick_s
+
+
+def _clock_of(pid: int) -> float | None:
+    """CPU seconds of a process to the nanosecond, where the system has a clock for each.
+
+    `stat` tells ticks of 10 ms, a sixth of what a gateway takes for a thousand requests.
+    """
+    if sys.platform != "linux":
+        return None
+    try:
+        # clock_getcpuclockid(3), which Python does not offer: CPUCLOCK_SCHED of a process.
+        return time.clock_gettime(~pid << 3 | 2)
+    except OSError:
+        return None
 
 
 def _children(pid: int) -> list[int]:

@@ -34,3 +34,28 @@ def paired_blocks(pairs: int, rng: np.random.Generator) -> tuple[Turn, ...]:
     first_a = rng.permutation(np.arange(pairs) + rng.integers(0, 2)) % 2 == 0
     orders: tuple[tuple[Arm, Arm], ...] = tuple(("a", "b") if a else ("b", "a") for a in first_a)
     return tuple(Turn(block, arm) for block, order in enumerate(orders) for arm in order)
+
+
+def orders(arms: int, blocks: int, seed: int) -> tuple[tuple[int, ...], ...]:
+    """The order of the arms in each block, by number; chance chooses, and the seed repeats it.
+
+    Two arms are `paired_blocks`. Of more, each stands at each place as often as at any other, or
+    once more: the orders of as many blocks as there are arms are the rotations of one that chance
+    drew (a Latin square), in an order of chance.
+
+    Raises:
+        ValueError: fewer than two arms, or no block.
+    """
+    if arms < 2 or blocks < 1:
+        raise ValueError(f"two arms and a block at least, not {arms} and {blocks}")
+    rng = np.random.default_rng(seed)
+    if arms == 2:
+        turns = paired_blocks(blocks, rng)
+        firsts = ("ab".index(turn.arm) for turn in turns[::2])
+        return tuple((first, 1 - first) for first in firsts)
+    found: list[tuple[int, ...]] = []
+    while len(found) < blocks:
+        drawn = rng.permutation(arms)
+        rows = (np.roll(drawn, turn) for turn in rng.permutation(arms))
+        found += [tuple(int(arm) for arm in row) for row in rows]
+    return tuple(found[:blocks])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from headrace.bench import Turn, paired_blocks
+from headrace.bench.statistics.blocks import orders
 
 
 def firsts(pairs: int, seed: int) -> str:
@@ -32,3 +33,28 @@ def test_chance_chooses_and_the_seed_repeats() -> None:
 def test_no_pair_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         paired_blocks(0, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(("arms", "blocks"), [(2, 1), (2, 9), (3, 3), (5, 12)])
+def test_every_arm_has_its_turn_in_every_block(arms: int, blocks: int) -> None:
+    told = orders(arms, blocks, 4)
+    assert len(told) == blocks
+    assert all(sorted(order) == [*range(arms)] for order in told)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_arm_stands_at_every_place_as_often(seed: int) -> None:
+    for arms in (2, 3, 4):
+        places = [*zip(*orders(arms, 3 * arms, seed), strict=True)]
+        assert all(sorted(place) == sorted([*range(arms)] * 3) for place in places)
+
+
+def test_orders_are_drawn_and_repeated_by_their_seed() -> None:
+    assert len({orders(4, 8, seed) for seed in range(20)}) > 10
+    assert orders(4, 8, 3) == orders(4, 8, 3)
+
+
+@pytest.mark.parametrize(("arms", "blocks"), [(1, 3), (2, 0)])
+def test_too_little_to_order_is_refused(arms: int, blocks: int) -> None:
+    with pytest.raises(ValueError, match="at least"):
+        orders(arms, blocks, 0)
