@@ -46,7 +46,7 @@ from headrace.server.shared_sessions import SharedSessions
 from headrace.server.shared_spend import SharedSpend
 from headrace.server.supervisor import Supervisor
 from headrace.server.worker import Load, Worker
-from headrace.settings import Settings
+from headrace.settings import Settings, check_telemetry
 from headrace.settings.places import data_dir
 from headrace.store.ledger.usage import UsageReader
 from headrace.store.records.queries import query_names
@@ -71,7 +71,7 @@ def serve(settings: Settings, load: Load) -> int:
         _say(shortage)
     if settings.listen.workers == 1:
         sock = bind(settings.listen, shared=False)
-        layout = Layout(families_with(query_names()))
+        layout = _layout(settings)
         post = Post(0, Cells(layout.size), layout)
         _run_worker(settings, load, post, sock)
         return 0
@@ -84,6 +84,7 @@ def check_files(settings: Settings) -> None:
     Raises:
         SettingsInvalid: one cannot be used.
     """
+    check_telemetry(settings.telemetry)
     read_weights(settings)
     read_classifiers(settings)
     server_tls(settings.listen.tls)
@@ -98,12 +99,16 @@ def check_files(settings: Settings) -> None:
         check_uses(settings, TemplateRegistry(settings.templates.path).shelf)
 
 
+def _layout(settings: Settings) -> Layout:
+    return Layout(families_with(query_names(), gen_ai=settings.telemetry.metrics))
+
+
 def _supervise(settings: Settings, load: Load) -> int:
     check_files(settings)  # told once, before there are workers to tell it each
     with bind(settings.listen, shared=False) as claim:  # fails if somebody else listens there
         port = claim.getsockname()[1]
     reserved = bind(settings.listen, shared=True, port=port)
-    layout = Layout(families_with(query_names()))
+    layout = _layout(settings)
     board = SharedCells(settings.listen.workers, layout.size)
     board.slots.assign(list(settings.providers))
     rates = SharedRates(settings.listen.workers)

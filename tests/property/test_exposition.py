@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.observe.exposition import render
-from headrace.observe.families import Family, Label
+from headrace.observe.family import Family, Label
 from headrace.observe.layout import Layout
 
 Labels = tuple[tuple[str, str | None], ...]

@@ -14,7 +14,9 @@ from msgspec import inspect
 from headrace import errors
 from headrace.cli.main import app
 from headrace.observe.access_log import AccessLine
-from headrace.observe.families import FAMILIES, Label
+from headrace.observe.families import FAMILIES
+from headrace.observe.family import Label
+from headrace.observe.gen_ai_families import GEN_AI
 from headrace.server.places import ADMIN_PLACES, MODEL_PREFIX, PLACES, Route, find_place
 from headrace.settings import Secret, Settings, parse_settings
 from headrace.upstream.faults import FaultKind, UpstreamFault
@@ -262,7 +264,7 @@ def test_every_metric_is_told_with_its_kind_and_labels() -> None:
     assert len(told) == len(rows), "a family stands in two rows"
     assert told == {
         family.name: (family.kind, tuple(label.name for label in family.labels))
-        for family in FAMILIES
+        for family in (*FAMILIES, *GEN_AI)
     }
 
 
@@ -271,7 +273,7 @@ def test_every_value_of_a_label_is_told() -> None:
     told = {(codes(name)[0], codes(values)) for name, values, *_ in rows}
     assert told == {
         (label.name, label.values)
-        for family in FAMILIES
+        for family in (*FAMILIES, *GEN_AI)
         for label in family.labels
         if has_fixed_values(label)
     }

@@ -8,6 +8,7 @@ from headrace.cache.entry import Headers
 from headrace.cache.key import scope_digest
 from headrace.dialects.base import Dialect, Grammar, Operation
 from headrace.flow.scheduler import Priority
+from headrace.observe.telemetry.traces import Trace
 
 
 class Hints(msgspec.Struct, frozen=True):
@@ -125,15 +126,17 @@ class Stopwatch:
         began_s: when the request began, monotonic seconds.
         names: the stages passed so far, in order.
         times_ms: milliseconds spent in each of them.
+        trace: where the request stands in a trace, where it is traced.
     """
 
-    __slots__ = ("_last_s", "_now", "began_s", "names", "times_ms")
+    __slots__ = ("_last_s", "_now", "began_s", "names", "times_ms", "trace")
 
     def __init__(self, now: Callable[[], float], began_s: float) -> None:
         self._now = now
         self._last_s = self.began_s = began_s
         self.names: list[str] = []
         self.times_ms: list[float] = []
+        self.trace: Trace | None = None
 
     def passed(self, stage: str) -> None:
         """The stage that was under way is over."""

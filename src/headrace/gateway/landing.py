@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from headrace.cache.entry import Answer
 from headrace.clock import Clock
+from headrace.errors import HeadraceError
 from headrace.flow.singleflight import SingleFlight
 from headrace.gateway.flight import Flight
 from headrace.gateway.ledger.ledger import Ledger
@@ -18,6 +19,7 @@ from headrace.gateway.stock.seeker import Seeker
 from headrace.gateway.tasks import attempt
 from headrace.model import Price, Usage
 from headrace.observe.metrics import Metrics
+from headrace.observe.telemetry.gen_ai import GenAiMetrics
 
 _HEDGE: Final = "hedge"
 
@@ -42,6 +44,7 @@ class Landing:
         plan: see above; replaced on reload.
         counts: counts tokens, where anything asks for it; replaced on reload.
         ledger: has a row for each call, where that is wanted.
+        gen_ai: counts calls by OpenTelemetry's conventions, where that is wanted.
         keeps_bodies: whether what was sent is looked at once a call has ended.
         now_s: gives monotonic seconds.
         on_bug: see above.
@@ -61,6 +64,7 @@ class Landing:
         self.plan = plan
         self.counts: TokenCounts | None = None
         self.ledger: Ledger | None = None
+        self.gen_ai: GenAiMetrics | None = None
         self.keeps_bodies = False
         self._flights = flights
         self._answers = answers
@@ -99,8 +103,11 @@ class Landing:
     def closed(self, flight: Flight) -> None:
         self._flights.land(flight.order.flight_key, flight)
 
-    def landed(self, flight: Flight) -> None:
+    def landed(self, flight: Flight, error: HeadraceError | None = None) -> None:
         order = flight.order
+        if self.gen_ai is not None and error is not None and flight.attempts:
+            took_s, asked = self.now_s() - flight.began_s, order.call.grammar.operation.value
+            self.gen_ai.failed(asked, order.way.endpoint.name, error.code, took_s)
         self._flights.land(order.flight_key, flight)
         self._book(flight, None)
         if order.lease:
@@ -142,6 +149,10 @@ class Landing:
         self._book(flight, answer)
         meter = order.way.meter
         meter.done(answer.status, answer.seconds)
+        if self.gen_ai is not None:
+            asked = order.call.grammar.operation.value
+            told = (answer.status, answer.seconds, answer.usage)
+            self.gen_ai.called(asked, order.way.endpoint.name, *told)
         if answer.usage:
             meter.spent(answer.usage, answer.cost_usd or 0.0)
             if self.counts is not None and not order.purpose:

@@ -115,7 +115,7 @@ class Relay(ABC):
         """Give readers something better than this error; says whether there was anything."""
 
     @abstractmethod
-    def failed(self) -> None:
+    def failed(self, error: HeadraceError) -> None:
         """There is no answer; nobody can join any more."""
 
     @abstractmethod
@@ -238,7 +238,7 @@ class Relay(ABC):
             seat.reader.done()
 
     def _fail(self, error: HeadraceError) -> None:
-        self.failed()
+        self.failed(error)
         seats, self._seats = self._seats, []
         for seat in seats:
             seat.reader.fail(error)

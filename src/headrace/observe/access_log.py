@@ -36,6 +36,7 @@ class AccessLine(msgspec.Struct, gc=False):
         error: stable code of what went wrong.
         fallback: what was done where the answer failed; left out where it did not.
         remarks: what stages said of it, by the end of the header that tells the caller.
+        trace_id: of its trace, where requests are traced.
     """
 
     time: float | str
@@ -63,6 +64,7 @@ class AccessLine(msgspec.Struct, gc=False):
     fallback: str | msgspec.UnsetType = msgspec.UNSET
     tried: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     remarks: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    trace_id: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class AccessLog:
@@ -212,6 +214,7 @@ def console_line(line: AccessLine, coloured: bool) -> str:
         line.error or line.fallback or "",
         *(line.tried or ()),
         *(f"{name}={value}" for name, value in (line.remarks or {}).items()),
+        *((f"trace={line.trace_id}",) if line.trace_id else ()),
     )
     return "  ".join(columns).rstrip() + "\n"
 

@@ -38,6 +38,10 @@ class Board(Protocol):
         """A copy of every row as it is now."""
         ...
 
+    def copy(self, worker: int) -> list[float]:
+        """A copy of the row of `worker` as it is now; from any thread."""
+        ...
+
     @property
     def slots(self) -> "ProviderSlots":
         """The provider names of all rows."""
@@ -68,6 +72,10 @@ class Cells:
     def rows(self) -> list[list[float]]:
         """A copy of the one row."""
         return [self._row.copy()]
+
+    def copy(self, worker: int = 0) -> list[float]:  # noqa: ARG002
+        """A copy of the one row."""
+        return self._row.copy()
 
 
 class SharedCells:
@@ -101,6 +109,10 @@ class SharedCells:
     def rows(self) -> list[list[float]]:
         """A copy of every row as it is now, whoever writes it."""
         return [list(row) for row in self._rows]
+
+    def copy(self, worker: int) -> list[float]:
+        """A copy of the row of `worker` as it is now."""
+        return list(self._rows[worker])
 
 
 class ProviderSlots:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from headrace.observe.cells import OTHER_PROVIDER, PROVIDERS_MAX
-from headrace.observe.families import Family, Label
+from headrace.observe.family import Family, Label
 from headrace.observe.layout import Layout, Place
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

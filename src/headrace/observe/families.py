@@ -1,57 +1,12 @@
 """Every metric Headrace has, as data: names, help, labels with their finite values, buckets."""
 
-from typing import Literal
-
 import msgspec
 
-from headrace.observe.cells import PROVIDERS_MAX
+from headrace.observe.family import OTHER, PROVIDER, Family, Label
+from headrace.observe.gen_ai_families import GEN_AI
 from headrace.observe.stage_budgets import STREAM_START
 from headrace.settings.slos import REQUEST_S, SLOS_MAX
 from headrace.version import __version__
-
-Kind = Literal["counter", "gauge", "histogram"]
-Merge = Literal["sum", "min", "max"]
-OTHER = "other"
-
-
-class Label(msgspec.Struct, frozen=True):
-    """A label and every value it can take.
-
-    Attributes:
-        name: as it stands in the exposition.
-        values: all values; one that is not among them counts as `other` where that is among them.
-        slotted: the values are slot numbers whose names are in the board's table.
-    """
-
-    name: str
-    values: tuple[str, ...]
-    slotted: bool = False
-
-
-class Family(msgspec.Struct, frozen=True):
-    """A metric with all its series.
-
-    Attributes:
-        name: full name, unit and `_total` last.
-        help: one sentence.
-        kind: as the exposition names it.
-        labels: none for a family of one series.
-        buckets: ascending upper bounds of a histogram, without the infinite one.
-        merge: how the rows of several workers become one value.
-        is_sparse: a gauge of many series, most of which there never are: zeros are left out.
-        is_whole: a counter whose zeros are told: an alert that looks for its first growth sees
-            none in a series that is born with it.
-    """
-
-    name: str
-    help: str
-    kind: Kind
-    labels: tuple[Label, ...] = ()
-    buckets: tuple[float, ...] = ()
-    merge: Merge = "sum"
-    is_sparse: bool = False
-    is_whole: bool = False
-
 
 ROUTE = Label(
     "route",
@@ -90,7 +45,6 @@ STAGE = Label(
     ),
 )
 OVERRUN = Label("stage", (*STAGE.values, STREAM_START))
-PROVIDER = Label("provider", tuple(map(str, range(PROVIDERS_MAX + 1))), slotted=True)
 STATUS_CLASS = Label("status_class", ("2xx", "3xx", "4xx", "5xx", OTHER))
 UPSTREAM_ERROR = Label(
     "kind",
@@ -148,6 +102,9 @@ STANDBY = Label("standby", tuple(map(str, range(1, STANDBYS_MAX + 1))))
 STANDBY_READ = Label("outcome", ("at_once", "waited", "in_vain", "nobody", "failed"))
 SLO = Label("slo", tuple(map(str, range(1, SLOS_MAX + 1))))
 SLO_WINDOW = Label("window", ("5m", "1h", "6h"))
+SPAN = Label("outcome", ("exported", "dropped", "failed"))
+SIGNAL = Label("signal", ("traces", "metrics"))
+SENT = Label("outcome", ("taken", "failed"))
 RATE_LIMIT = Label("limit", ("requests", "tokens", "concurrent", "too_small", "address"))
 
 STAGE_S = (
@@ -340,6 +297,8 @@ _SELF = (
     _alarm("shed_calls", "Calls refused by workers that had too much to do.", SHED),
     _alarm("ledger_rows", "Rows of the ledger, by what became of them.", LEDGER),
     _gauge("ledger_pending_bytes", "Bytes of the ledger's journal that the store has not taken."),
+    _counter("spans", "Spans that were over, by what became of them.", SPAN),
+    _counter("telemetry_exports", "Exports to a collector, by what became of them.", SIGNAL, SENT),
     _counter("log_lines_dropped", "Log lines lost because the log could not keep up."),
     _counter("log_write_errors", "Writes to a log that failed; each is tried again."),
     Family("process_resident_memory_bytes", "Resident memory of all workers.", "gauge"),
@@ -386,14 +345,15 @@ _WORK = (
 FAMILIES: tuple[Family, ...] = (*_TRAFFIC, *_UPSTREAM, *_AIM, *_CACHE, *_WORK, *_STORE, *_SELF)
 
 
-def families_with(queries: tuple[str, ...]) -> tuple[Family, ...]:
+def families_with(queries: tuple[str, ...], *, gen_ai: bool = False) -> tuple[Family, ...]:
     """All families, with a series for each query of the store.
 
     Args:
         queries: their names.
+        gen_ai: whether those of OpenTelemetry's conventions for generative AI are among them.
     """
     label = Label(QUERY.name, (*queries, OTHER))
     return tuple(
         msgspec.structs.replace(family, labels=(label,)) if QUERY in family.labels else family
-        for family in FAMILIES
+        for family in (*FAMILIES, *(GEN_AI if gen_ai else ()))
     )

@@ -5,7 +5,8 @@ import math
 from collections.abc import Iterator
 
 from headrace.observe.cells import Row
-from headrace.observe.families import FAMILIES, OTHER, Family, Label
+from headrace.observe.families import FAMILIES
+from headrace.observe.family import OTHER, Family, Label
 
 
 class Place:

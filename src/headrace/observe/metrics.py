@@ -9,10 +9,10 @@ from headrace.observe.families import (
     BY,
     CACHE,
     FOR,
-    OTHER,
     ROUTE,
     STATUS,
 )
+from headrace.observe.family import OTHER
 from headrace.observe.handles import Counter, Gauge, Histogram
 from headrace.observe.layout import Layout
 
@@ -274,6 +274,8 @@ class Metrics:
         self.standby_out = self._gauge("standby_out")
         self.ledger_rows = self._counter("ledger_rows")
         self.ledger_pending = self._gauge("ledger_pending_bytes")
+        self.spans = self._counter("spans")
+        self.telemetry_exports = self._counter("telemetry_exports")
         self.log_lines_dropped = self._counter("log_lines_dropped")
         self.log_write_errors = self._counter("log_write_errors")
         self.process_memory = Gauge(cells, place("process_resident_memory_bytes"))

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from headrace.model import Usage
-from headrace.observe.families import KEYS_MAX, OTHER, QUOTA
+from headrace.observe.families import KEYS_MAX, QUOTA
+from headrace.observe.family import OTHER
 from headrace.observe.metrics import Metrics
 
 

@@ -1,14 +1,21 @@
 """Every request is counted and logged once, in batches: a tight loop does it in half the time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from headrace.clock import Clock
 from headrace.gateway.call import Stopwatch
 from headrace.observe.access_log import AccessLine, AccessLog
 from headrace.observe.families import STAGE
+from headrace.observe.logs import Logs
 from headrace.observe.metrics import Metrics
+from headrace.observe.telemetry.gen_ai import GenAiMetrics
 from headrace.server.replies import timing_line
-from headrace.server.stage_watch import Noted, StageWatch
+from headrace.server.stage_watch import Noted, StageWatch, make_stage_watch
+from headrace.settings import Settings
+
+# The lowest status of a request that is worth a line at each level.
+_STATUS_MIN: Final[Mapping[str, int]] = {"debug": 0, "info": 0, "warning": 400, "error": 500}
 
 # One batch is one pause of the loop: at 256 it was the p99 of hits.
 BATCH_MAX = 32
@@ -25,12 +32,14 @@ class Books:
 
     Attributes:
         watch: looks for stages that took too long, where that is wanted; may be replaced.
+        gen_ai: counts by OpenTelemetry's conventions, where that is wanted.
     """
 
     def __init__(
         self, metrics: Metrics, log: AccessLog | None, clock: Clock, *, status_min: int = 0
     ) -> None:
         self.watch: StageWatch | None = None
+        self.gen_ai: GenAiMetrics | None = None
         self._used: set[tuple[str | None, str | None]] = set()
         self._metrics = metrics
         self._log = log
@@ -89,6 +98,9 @@ class Books:
             if who not in used:
                 used.add(who)
             line.time += offset_s  # type: ignore[operator]  # not yet spelled out
+        if self.gen_ai is not None:
+            for line, _, _ in noted:
+                _count_served(self.gen_ai, line)
         if self.watch is not None:
             self.watch.look_at(noted)
         if log is not None:
@@ -96,3 +108,23 @@ class Books:
             for line, _, _ in noted:
                 if line.status >= status_min:
                     log.record(line)
+
+
+def open_books(settings: Settings, metrics: Metrics, logs: Logs, clock: Clock) -> Books:
+    """The books of a worker.
+
+    Args:
+        settings: what is logged, and what stages are watched for.
+        metrics: where requests are counted.
+        logs: where they are logged.
+        clock: the time.
+    """
+    books = Books(metrics, logs.access, clock, status_min=_STATUS_MIN[settings.log.level])
+    books.watch = make_stage_watch(settings.stages, metrics, logs.events)
+    return books
+
+
+def _count_served(gen_ai: GenAiMetrics, line: AccessLine) -> None:
+    first_s = line.ttfb_ms * 0.001 if line.stream and line.ttfb_ms is not None else None
+    took_s, tokens = line.duration_ms * 0.001, line.output_tokens
+    gen_ai.served(line.route, line.status, line.error or "", took_s, first_s, tokens)

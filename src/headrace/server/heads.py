@@ -28,17 +28,20 @@ from headrace.identity.keys import KeyRing, Principal, presented_key
 from headrace.identity.sessions import COOKIE, Sessions
 from headrace.limits import FORM_BYTES_MAX, NUMBER_DIGITS_MAX
 from headrace.model import DialectName
+from headrace.observe.telemetry.trace_context import NAMES as TRACE_NAMES
+from headrace.observe.telemetry.trace_context import TRACEPARENT
 from headrace.server.abilities import expects_continue, takes_trailers
 from headrace.server.callers import Caller, find_caller
 from headrace.server.places import ADMIN_PLACES, NOWHERE, PLACES, Place, Route, find_place
 from headrace.server.visitors import check_visitor, cors_lines
+from headrace.settings.telemetry import TelemetrySettings
 
 RawHeaders = list[tuple[bytes, bytes]]
 Fields = Mapping[bytes, bytes]
 
 
-# Request headers that go to the provider besides those that its dialect names.
-FORWARDED = frozenset((b"traceparent", b"tracestate", b"idempotency-key"))
+# Request headers that go to the provider besides those that its dialect names, by default.
+FORWARDED = frozenset((b"idempotency-key",)) | TRACE_NAMES
 
 
 class RequestHead(msgspec.Struct, frozen=True):
@@ -59,6 +62,7 @@ class RequestHead(msgspec.Struct, frozen=True):
         file_bytes_max: the most bytes of a body that is handed on as it comes; 0 for one that is
             collected.
         is_session: whether it comes with the cookie of a session, which ends.
+        carried: the caller's trace context, as it came and unread.
         error: why the request cannot be served, where the head already shows it.
     """
 
@@ -80,6 +84,7 @@ class RequestHead(msgspec.Struct, frozen=True):
     headers: tuple[tuple[bytes, bytes], ...] = ()
     file_bytes_max: int = 0
     is_session: bool = False
+    carried: Headers = ()
     error: HeadraceError | None = None
 
     @property
@@ -92,6 +97,7 @@ class RequestHead(msgspec.Struct, frozen=True):
             and bool(self.body_bytes)
             and not self.expects_continue
             and not self.is_session
+            and not self.carried  # which the next one has another of
         )
 
 
@@ -105,6 +111,7 @@ class Desk(msgspec.Struct, frozen=True):
         has_templates: whether requests may name one.
         deputy: knows the gateway's own worker.
         sessions: knows who signed in with a browser.
+        forwarded: request headers that go to the provider besides those that its dialect names.
     """
 
     keys: KeyRing
@@ -117,6 +124,7 @@ class Desk(msgspec.Struct, frozen=True):
     has_templates: bool = False
     deputy: Deputy | None = None
     sessions: Sessions | None = None
+    forwarded: frozenset[bytes] = FORWARDED
 
 
 class RawHead(msgspec.Struct):
@@ -185,6 +193,7 @@ def read_head(raw: RawHead, desk: Desk, refusal: HeadraceError | None = None) ->
         headers=tuple(raw.headers) if place.is_app else (),
         file_bytes_max=file_bytes_max,
         is_session=COOKIE in fields.get(b"cookie", b""),
+        carried=_end_to_end(raw.headers, TRACE_NAMES) if TRACEPARENT in fields else (),
         error=error,
     )
 
@@ -197,12 +206,22 @@ def _read_call(
         operation,
         who.tenant,
         read_hints(fields),
-        _forwarded(raw.headers, dialect),
+        _forwarded(raw.headers, dialect, desk.forwarded),
         by_session=desk.by_session,
         key=who.key_name,
         template=read_template(fields, has_templates=desk.has_templates),
         models=who.models,
     )
+
+
+def forwarded_names(telemetry: TelemetrySettings, *, is_tracing: bool) -> frozenset[bytes]:
+    """Request headers that go to providers as they came, whatever the dialect.
+
+    Args:
+        telemetry: whether a caller's trace context may.
+        is_tracing: whether calls get one of their own, which continues it.
+    """
+    return FORWARDED if telemetry.pass_context and not is_tracing else FORWARDED - TRACE_NAMES
 
 
 def unread_head(dialect: Dialect) -> RequestHead:
@@ -264,13 +283,13 @@ def _fields(headers: RawHeaders) -> dict[bytes, bytes]:
     return fields
 
 
-def _forwarded(headers: RawHeaders, dialect: Dialect) -> Headers:
+def _forwarded(headers: RawHeaders, dialect: Dialect, besides: frozenset[bytes]) -> Headers:
+    return _end_to_end(headers, besides | dialect.variant_headers)
+
+
+def _end_to_end(headers: RawHeaders, wanted: frozenset[bytes]) -> Headers:
     named = named_by_connection(value for name, value in headers if name == b"connection")
-    return tuple(
-        pair
-        for pair in headers
-        if (pair[0] in FORWARDED or pair[0] in dialect.variant_headers) and pair[0] not in named
-    )
+    return tuple(pair for pair in headers if pair[0] in wanted and pair[0] not in named)
 
 
 def _split(target: bytes) -> tuple[str, bytes]:

@@ -4,9 +4,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from msgspec import UNSET
-
-from headrace.cache.entry import Answer, Shape
 from headrace.clock import Clock
 from headrace.errors import HeadraceError, Overloaded
 from headrace.gateway.ledger.ledger import Ledger
@@ -14,9 +11,9 @@ from headrace.gateway.order import Order
 from headrace.gateway.pipeline import Pipeline
 from headrace.gateway.tasks import attempt
 from headrace.limits import HEAD_MEMO_BYTES_MAX, HEAD_MEMO_ENTRIES_MAX
-from headrace.observe.access_log import AccessLine
 from headrace.observe.event_log import EventLog
 from headrace.observe.metrics import Metrics
+from headrace.observe.telemetry.traces import Tracer
 from headrace.server.books import Books
 from headrace.server.callers import Callers
 from headrace.server.exchange import Exchange, State
@@ -28,9 +25,11 @@ from headrace.server.heads import (
     read_head,
     unread_head,
 )
+from headrace.server.logged import exchange_line, hit_line
 from headrace.server.places import Route
 from headrace.server.refused import count_refused
 from headrace.server.replies import GATHERED_BYTES_MIN, hit_head, http_date, preflight_lines
+from headrace.server.traced import tell_hit, tell_request
 from headrace.settings.schema import ListenSettings
 
 Handler = Callable[[Exchange, bytes], None]
@@ -98,6 +97,7 @@ class Service:
         self._callers = callers
         self._pipeline = pipeline
         self.ledger: Ledger | None = None  # set where one is wanted
+        self.tracer: Tracer | None = None  # set where requests are traced
         self._handlers = handlers
         self._metrics = metrics
         self._books = books
@@ -219,7 +219,9 @@ class Service:
         if self.ledger is not None:
             self.ledger.repeat(call, digest, answer, request_id, took_s)
         took_ms = took_s * 1000
-        line = self._hit_line(connection, head, answer, (now_s, request_id, took_ms, body_bytes))
+        line = hit_line(connection.peer, head, answer, (now_s, request_id, took_ms, body_bytes))
+        if self.tracer is not None:
+            tell_hit(self.tracer, head, line)
         self._books.note(line, _LOOK_UP, (took_ms,))
         return (reply, body) if is_large else reply
 
@@ -227,6 +229,8 @@ class Service:
         """Take a request that is not a repeat to whoever answers it."""
         self.inflight += 1
         exchange.bytes_in = len(body)
+        if self.tracer is not None and exchange.head.call is not None:
+            exchange.watch.trace = self.tracer.begin(exchange.head.carried)
         try:
             self._check(exchange.head)
             if exchange.head.caller is not None:
@@ -266,7 +270,10 @@ class Service:
             exchange.admission.end()
         if aborted:
             self._metrics.client_aborts.increment()
-        self._books.note(self._line(exchange), exchange.watch.names, exchange.watch.times_ms)
+        line, watch = exchange_line(exchange, self.clock.monotonic_s()), exchange.watch
+        if watch.trace is not None:
+            tell_request(watch.trace, exchange, line)
+        self._books.note(line, watch.names, watch.times_ms)
 
     # What the worker asks for.
 
@@ -326,75 +333,7 @@ class Service:
     def _tell_bug(self, bug: BaseException) -> None:
         self._events.say("error", "bug", about=type(bug).__name__, detail=repr(bug))
 
-    def _hit_line(
-        self,
-        connection: Connection,
-        head: RequestHead,
-        answer: Answer,
-        measured: tuple[float, str, float, int],
-    ) -> AccessLine:
-        now_s, request_id, took_ms, body_bytes = measured
-        principal, usage = head.principal, answer.usage
-        return AccessLine(
-            now_s,
-            request_id,
-            "POST",
-            head.path,
-            head.place.route.value,
-            answer.status,
-            principal.tenant if principal else None,
-            principal.key_name if principal else None,
-            connection.peer,
-            answer.provider,
-            answer.model,
-            "l1",
-            answer.shape is not _WHOLE,
-            0,
-            took_ms,
-            took_ms,
-            body_bytes,
-            len(answer.body),
-            usage.input_tokens if usage else None,
-            usage.output_tokens if usage else None,
-            0.0,
-        )
-
-    def _line(self, exchange: Exchange) -> AccessLine:
-        head, source, answer = exchange.head, exchange.source, exchange.answer_given
-        began_s, now_s = exchange.watch.began_s, self.clock.monotonic_s()
-        first_byte_s = exchange.first_byte_s
-        principal = head.principal
-        usage = answer.usage if answer is not None else None
-        return AccessLine(
-            now_s,
-            exchange.request_id,
-            head.method.decode("latin-1"),
-            head.path,
-            head.place.route.value,
-            exchange.status,
-            principal.tenant if principal else None,
-            principal.key_name if principal else None,
-            exchange.line.peer,
-            source.provider if source else None,
-            source.model if source else None,
-            source.cache.value if source else None,
-            exchange.is_stream or (answer is not None and answer.shape is not Shape.WHOLE),
-            source.attempts if source else 0,
-            (now_s - began_s) * 1000.0,
-            (first_byte_s - began_s) * 1000.0 if first_byte_s else None,
-            exchange.bytes_in,
-            exchange.bytes_out,
-            usage.input_tokens if usage else None,
-            usage.output_tokens if usage else None,
-            exchange.cost_usd,
-            exchange.error,
-            (source.fallback if source else None) or UNSET,
-            (source.tried if source else None) or UNSET,
-            dict(remarks) if source and (remarks := source.remarks) else UNSET,
-        )
-
 
 _LOOK_UP = ("look_up",)
 # Finding a member of an enum costs more than comparing with it.
-_WHOLE = Shape.WHOLE
 _OVER = State.OVER

@@ -31,9 +31,9 @@ from headrace.observe.process import ProcessReading, ProcessSampler
 from headrace.observe.slo_watch import SloWatch
 from headrace.server.allowances import Allowances
 from headrace.server.asgi import App, AsgiBridge
-from headrace.server.books import Books
+from headrace.server.books import open_books
 from headrace.server.engine_tells import EngineTells
-from headrace.server.heads import Desk
+from headrace.server.heads import Desk, forwarded_names
 from headrace.server.http import HttpConnection
 from headrace.server.kept import open_kept
 from headrace.server.lane_told import lane_told
@@ -46,6 +46,7 @@ from headrace.server.responses import Responses
 from headrace.server.rooms import MakeRooms, Means, Rooms, no_rooms
 from headrace.server.service import Service
 from headrace.server.stage_watch import StageWatch, make_stage_watch
+from headrace.server.telemetry import open_telemetry
 from headrace.settings import Settings
 from headrace.settings.schema import WarmSettings
 from headrace.version import __version__
@@ -60,9 +61,6 @@ STOP_REPEAT_S = 2.0
 # Requests leave nothing to the collector, so its passes find little; one of 5,000 live objects
 # takes half a millisecond, one of 50,000 held every stream up for ten times that.
 GC_THRESHOLDS = (5_000, 10, 20)
-
-# The lowest status of a request that is worth a line at each level.
-_STATUS_MIN: Mapping[str, int] = {"debug": 0, "info": 0, "warning": 400, "error": 500}
 
 Load = Callable[[], Settings]
 Status = Callable[[], dict[str, Any]]
@@ -85,6 +83,8 @@ class Worker:
     Raises:
         SettingsInvalid: a file named in the settings cannot be used.
     """
+
+    _reloads = 0
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class Worker:
         self._conversations = Conversations(
             self._records, settings.conversations, self._ids.new, clock, say
         )
-        self._books = self._make_books(settings)
+        self._books = open_books(settings, metrics, self._logs, clock)
         self._allowances = Allowances(
             settings, post, self._engine, self._records, self._books, clock=clock, say=say
         )
@@ -142,8 +142,8 @@ class Worker:
             worker_tag=tag,
         )
         self._keeper.attach(self._engine, self._service, self._room_tasks.keep)
+        self._telemetry = open_telemetry(settings.telemetry, post, clock, metrics, say, tag)
         self._warming = self._make_warming(settings)
-        self._reloads = 0
         self._allowances.attach(self._renew_desk)
         self._lag = LoopLag(metrics.loop_lag, clock, on_tick=self._tick)
 
@@ -161,6 +161,8 @@ class Worker:
         await self._engine.catch_up(CATCH_UP_S_MAX)
         await self._allowances.catch_up(CATCH_UP_S_MAX)
         await self._rooms.start()
+        self._telemetry.attach(self._service, self._books, self._engine.pipeline.landing)
+        self._telemetry.start()
         server = await listen_on(
             self._sock, lambda: HttpConnection(self._service), self._certificate.context
         )
@@ -183,6 +185,7 @@ class Worker:
         """What is closed at the end, the last first; each is, whatever goes wrong in another."""
         ends.callback(self._logs.close, "stopped", pid=os.getpid())
         ends.push_async_callback(self._records.close)
+        ends.push_async_callback(self._telemetry.close)
         ends.callback(self._books.balance)
         ends.push_async_callback(self._keeper.close)
         ends.push_async_callback(self._allowances.close)
@@ -295,13 +298,10 @@ class Worker:
             has_templates=settings.templates.path is not None,
             deputy=self._post.make_deputy(),
             sessions=self._post.make_sessions(self._clock),
+            forwarded=forwarded_names(
+                settings.telemetry, is_tracing=self._settings.telemetry.traces
+            ),
         )
-
-    def _make_books(self, settings: Settings) -> Books:
-        status_min = _STATUS_MIN[settings.log.level]
-        books = Books(self._metrics, self._logs.access, self._clock, status_min=status_min)
-        books.watch = self._stage_watch(settings)
-        return books
 
     def _stage_watch(self, settings: Settings) -> StageWatch | None:
         return make_stage_watch(settings.stages, self._metrics, self._logs.events)
@@ -328,6 +328,7 @@ class Worker:
         self._slos.tick()
         self._warming.tick()
         self._keeper.tick()
+        self._telemetry.tick()
         supervisor_pid = self._post.supervisor_pid
         if supervisor_pid is not None and os.getppid() != supervisor_pid:
             self._stopping.set()  # nobody would restart or stop this worker any more

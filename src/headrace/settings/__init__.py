@@ -17,6 +17,7 @@ from headrace.settings.schema import (
 from headrace.settings.source import SettingsSource, read_settings
 from headrace.settings.store import StoreSettings
 from headrace.settings.targets import ModelSettings
+from headrace.settings.telemetry import TelemetrySettings, check_telemetry
 from headrace.settings.values import Origin, Secret
 
 __all__ = (
@@ -32,9 +33,11 @@ __all__ = (
     "Settings",
     "SettingsSource",
     "StoreSettings",
+    "TelemetrySettings",
     "TlsSettings",
     "check_journal",
     "check_listen",
+    "check_telemetry",
     "from_environment",
     "is_loopback",
     "load_settings",

@@ -55,6 +55,7 @@ from headrace.settings.spend import BudgetSettings, SpendSettings
 from headrace.settings.stages import StageSettings
 from headrace.settings.store import StoreSettings
 from headrace.settings.targets import HealthSettings, ModelSettings, OutlierSettings
+from headrace.settings.telemetry import TelemetrySettings
 from headrace.settings.templates import TemplateSettings
 from headrace.settings.tiers import ComplexitySettings, Experiments, Tiers
 from headrace.settings.values import Origin
@@ -353,4 +354,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stages: StageSettings = StageSettings()
     slos: tuple[Slo, ...] = ()
     log: LogSettings = LogSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     data_dir: Filled | None = None

@@ -61,6 +61,7 @@ class Endpoint:
         self.name = name
         self.dialect = dialect
         self.base_url = f"{address.scheme}://{address.host}:{address.port}{address.prefix}"
+        self.host, self.port = address.host, address.port
         self.is_tls = tls is not None
         self._prefix = address.prefix.encode()
         self._authority = _authority(address)

@@ -50,7 +50,7 @@ class TestRelay(Relay):
     def consoled(self, error: HeadraceError) -> bool:
         return False
 
-    def failed(self) -> None:
+    def failed(self, error: HeadraceError) -> None:
         self.said.append("failed")
 
     def closed(self) -> None:

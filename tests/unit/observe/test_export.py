@@ -16,7 +16,8 @@ from headrace.observe.export.bundle import DASHBOARD, ROUTES, RULES, files
 from headrace.observe.export.rule import Alert, Record
 from headrace.observe.export.slo_rules import BURNS, slo_groups
 from headrace.observe.exposition import render
-from headrace.observe.families import FAMILIES, Family
+from headrace.observe.families import FAMILIES
+from headrace.observe.family import Family
 from headrace.observe.layout import Layout
 from headrace.settings.slos import USUAL_SLOS, Slo
 

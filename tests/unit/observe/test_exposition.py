@@ -5,7 +5,7 @@ import math
 import pytest
 
 from headrace.observe.exposition import render
-from headrace.observe.families import Family, Label, Merge
+from headrace.observe.family import Family, Label, Merge
 from headrace.observe.layout import Layout
 
 COLOUR = Label("colour", ("red", 'a"b\\c\nd'))

@@ -4,7 +4,8 @@ from array import array
 
 import pytest
 
-from headrace.observe.families import FAMILIES, Family, Label
+from headrace.observe.families import FAMILIES
+from headrace.observe.family import Family, Label
 from headrace.observe.layout import Layout
 
 COLOUR = Label("colour", ("red", "blue"))

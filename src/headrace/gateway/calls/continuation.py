@@ -323,7 +323,7 @@ class Rest(Nobody):
     def console(self, flight: Flight, error: HeadraceError) -> bool:  # noqa: ARG002
         return False
 
-    def landed(self, flight: Flight) -> None:
+    def landed(self, flight: Flight, error: HeadraceError | None = None) -> None:
         """Nobody else joins it."""
 
     def lost(self, order: Order, target: tuple[str, str], usage: Usage, usd: float) -> None:

@@ -19,6 +19,7 @@ from headrace.gateway.calls.claims import Claim
 from headrace.gateway.calls.course import Course
 from headrace.gateway.calls.race import sent
 from headrace.gateway.calls.rival import Rival
+from headrace.gateway.calls.traced import set_out
 from headrace.gateway.flight import Flight
 from headrace.gateway.gates.gate import Turns
 from headrace.gateway.order import Order
@@ -91,7 +92,7 @@ class Dispatch(Course):
             gate.inflight += 1
             self._began_s = now_s
             self._tries = 1
-            self._call = lane.endpoint.pool.send(order.request, self._flight)
+            self._call = set_out(order, lane, order.model, order.request, self._flight)
         elif (not gate.closed_s and self._turns_to(0, now_s)) or self._finds_target(0, now_s):
             self._queue_up(now_s)
         else:

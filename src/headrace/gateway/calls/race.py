@@ -18,6 +18,7 @@ from headrace.flow.retry import Again, after_status
 from headrace.gateway.calls.attempt import DRAIN
 from headrace.gateway.calls.claims import Claim
 from headrace.gateway.calls.rival import Rival
+from headrace.gateway.calls.traced import set_out
 from headrace.gateway.flight import Flight
 from headrace.gateway.gates.gate import Gate
 from headrace.gateway.order import Order
@@ -131,7 +132,7 @@ def sent(
     # For what the cache asks by itself, nobody waits.
     hedges = None if gate is None or order.purpose else gate.hedges
     if hedges is None:
-        return order.way.endpoint.pool.send(order.request, flight)
+        return set_out(order, order.way, order.model, order.request, flight)
     return Race(runner, order, flight, hedges, times).begin()
 
 
@@ -172,7 +173,9 @@ class Race:
         self._first = self._second = Leg(self, flight)
         self._rival: Rival | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._call = UpstreamCall(b"", DRAIN)  # none yet: it may fail while it is being sent
+        self._call: Cancellable = UpstreamCall(
+            b"", DRAIN
+        )  # none yet: it may fail while it is being sent
 
     def begin(self) -> Cancellable:
         """Send the first call; gives what is to be cancelled from now on."""
@@ -181,7 +184,7 @@ class Race:
         delay_s = hedging.delay_s if self._flight.attempts else hedging.begin(self._runner.began_s)
         if delay_s is not None:
             self._timer = asyncio.get_running_loop().call_later(delay_s, self._hedge)
-        self._call = order.way.endpoint.pool.send(order.request, self._first)
+        self._call = set_out(order, order.way, order.model, order.request, self._first)
         return self if self._first.is_racing else self._call
 
     def cancel(self) -> None:

@@ -3,6 +3,7 @@
 from headrace.flow.scheduler import Priority
 from headrace.gateway.calls.attempt import Attempt, Leave, worded
 from headrace.gateway.calls.claims import Claim
+from headrace.gateway.calls.traced import set_out
 from headrace.gateway.flight import Flight
 from headrace.gateway.gates.gate import Turns
 from headrace.gateway.order import Order
@@ -46,7 +47,7 @@ class Rival(Attempt):
         """Send what is asked."""
         key = self.claim.key if self.claim is not None else 0
         self.request = worded(self._order, self.lane, self.target.model, key)
-        self._call = self.lane.endpoint.pool.send(self.request, sink)
+        self._call = set_out(self._order, self.lane, self.target.model, self.request, sink)
 
     def cancel(self) -> None:
         """Give the call up."""

@@ -223,7 +223,7 @@ class Call(Nobody):
     def unreported_usd(self, flight: Flight) -> float | None:  # noqa: ARG002
         return None
 
-    def landed(self, flight: Flight) -> None:
+    def landed(self, flight: Flight, error: HeadraceError | None = None) -> None:
         """Nobody else joins it."""
 
     def lost(self, order: Order, target: tuple[str, str], usage: Usage, usd: float) -> None:

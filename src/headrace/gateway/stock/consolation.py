@@ -52,7 +52,7 @@ class Consolation:
         """End a flight well that would end with an error; says whether there was a way."""
         now_s, stale = self._clock.monotonic_s(), flight.order.stale
         if stale is not None:
-            flight.failed()
+            flight.failed(error)
             flight.stale = Stale.ERROR
             self._answers.count_stale(Stale.ERROR.value)
             flight.give(stale, now_s - stale.stored_s, CacheResult.L1)
@@ -60,7 +60,7 @@ class Consolation:
         text = _text(flight) if _is_consolable(error) else None
         if text is None:
             return False
-        flight.failed()
+        flight.failed(error)
         flight.fallback = Fallback.TEXT
         self._texts.increment(flight.readers)
         flight.give(_worded(flight.order, text, int(self._clock.wall_s())))

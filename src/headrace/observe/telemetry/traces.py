@@ -1,0 +1,202 @@
+"""Which requests are traced, and the spans that are over until somebody sends them."""
+
+from collections import deque
+from collections.abc import Callable
+from math import log1p
+from typing import Final
+
+import msgspec
+
+from headrace.clock import Clock
+from headrace.observe.telemetry.trace_context import (
+    TraceContext,
+    read_context,
+    says_unsampled,
+    worded_parent,
+)
+from headrace.settings.telemetry import TelemetrySettings
+
+Headers = tuple[tuple[bytes, bytes], ...]
+Value = str | int | float | bool
+Attributes = tuple[tuple[str, Value], ...]
+
+_TRACE_BYTES: Final = 16
+_SPAN_BYTES: Final = 8
+_TRACE_DIGITS: Final = 2 * _TRACE_BYTES
+
+
+class Span(msgspec.Struct, frozen=True, gc=False):
+    """A piece of work that is over. It holds no prompt, no answer and no secret.
+
+    Attributes:
+        name: the operation, and the model where that is known.
+        is_server: whether it is a request of a caller; else a call to a provider.
+        trace_id: 32 hexadecimal digits.
+        span_id: 16 of its own.
+        parent_id: 16 of what it is a part of; empty for the first of its trace.
+        state: `tracestate`.
+        is_remote: whether what it is a part of is another process's.
+        began_s: seconds since the epoch.
+        ended_s: the same of its end.
+        attributes: what is known of it.
+        events: what happened at what second since the epoch.
+        error: what went wrong; empty where nothing did.
+    """
+
+    name: str
+    is_server: bool
+    trace_id: str
+    span_id: str
+    parent_id: str
+    state: bytes
+    is_remote: bool
+    began_s: float
+    ended_s: float
+    attributes: Attributes
+    events: tuple[tuple[str, float], ...] = ()
+    error: str = ""
+
+
+class Trace(msgspec.Struct, frozen=True):
+    """Where one request stands in its trace.
+
+    Attributes:
+        tracer: who takes its spans.
+        trace_id: 32 hexadecimal digits.
+        span_id: 16 of the request's own span.
+        parent_id: 16 of the caller's; empty where it brought none.
+        is_sampled: whether its spans are kept.
+        state: `tracestate`, which goes on to providers.
+    """
+
+    tracer: "Tracer"
+    trace_id: str
+    span_id: str
+    parent_id: str
+    is_sampled: bool
+    state: bytes
+
+    def header(self, span_id: str) -> bytes:
+        """The header lines for a call that is a span of this trace."""
+        parent = worded_parent(self.trace_id, span_id, is_sampled=self.is_sampled)
+        if not self.state:
+            return b"traceparent: %b\r\n" % parent
+        return b"traceparent: %b\r\ntracestate: %b\r\n" % (parent, self.state)
+
+
+class Tracer:
+    """Makes traces, and keeps spans that are over. Belongs to one event loop, but for `take`.
+
+    Args:
+        settings: how many requests are traced, and how many spans may wait.
+        clock: the time.
+        uniform: draws numbers from 0 to 1.
+        token_bytes: draws bytes, for ids.
+    """
+
+    def __init__(
+        self,
+        settings: TelemetrySettings,
+        clock: Clock,
+        uniform: Callable[[], float],
+        token_bytes: Callable[[int], bytes],
+    ) -> None:
+        self.now_s = clock.monotonic_s
+        self._wall_s = clock.wall_s
+        self._share = settings.sample
+        self._follows_callers = settings.follow_callers
+        self._spans_max = settings.queue_spans_max
+        self._uniform = uniform
+        self._token_bytes = token_bytes
+        self._spans: deque[Span] = deque()
+        self._dropped = 0
+        self._left_out = self._gap()
+
+    @property
+    def offset_s(self) -> float:
+        """What makes monotonic seconds seconds since the epoch."""
+        return self._wall_s() - self.now_s()
+
+    def begin(self, carried: Headers) -> Trace:
+        """The trace of a request, which goes on to providers whether it is sampled or not.
+
+        Args:
+            carried: `traceparent` and `tracestate` as they came.
+        """
+        caller = read_context(carried) if carried else None
+        if caller is None:
+            return self._first(is_sampled=self._is_drawn())
+        follows = self._follows_callers
+        return self._under(caller, is_sampled=caller.is_sampled if follows else self._is_drawn())
+
+    def begin_sampled(self, carried: Headers) -> Trace | None:
+        """The same of a request that no provider is asked for; `None` where it is not sampled.
+
+        What a caller carries is read only where that request is sampled, or may be.
+        """
+        if carried and self._follows_callers:
+            trace = None if says_unsampled(carried) else self.begin(carried)
+            return trace if trace is not None and trace.is_sampled else None
+        if not self._is_drawn():
+            return None
+        caller = read_context(carried) if carried else None
+        return (
+            self._first(is_sampled=True) if caller is None else self._under(caller, is_sampled=True)
+        )
+
+    def span_id(self) -> str:
+        """16 hexadecimal digits that no other span has."""
+        return self._token_bytes(_SPAN_BYTES).hex()
+
+    def ended(self, span: Span) -> None:
+        """Keep a span until it is sent; it is dropped and counted where too many wait."""
+        if len(self._spans) >= self._spans_max:
+            self._dropped += 1
+        else:
+            self._spans.append(span)
+
+    def take(self, count: int) -> list[Span]:
+        """At most `count` of the oldest spans that wait; they wait no more. From any thread."""
+        taken: list[Span] = []
+        while len(taken) < count:
+            try:
+                taken.append(self._spans.popleft())
+            except IndexError:
+                break
+        return taken
+
+    @property
+    def waiting(self) -> int:
+        """How many spans wait to be sent."""
+        return len(self._spans)
+
+    def take_dropped(self) -> int:
+        """How many spans were dropped since this was asked last."""
+        dropped, self._dropped = self._dropped, 0
+        return dropped
+
+    def _first(self, *, is_sampled: bool) -> Trace:
+        digits = self._token_bytes(_TRACE_BYTES + _SPAN_BYTES).hex()
+        trace_id, span_id = digits[:_TRACE_DIGITS], digits[_TRACE_DIGITS:]
+        return Trace(self, trace_id, span_id, "", is_sampled, b"")
+
+    def _under(self, caller: TraceContext, *, is_sampled: bool) -> Trace:
+        own, parent = self.span_id(), caller.span_id
+        return Trace(self, caller.trace_id, own, parent, is_sampled, caller.state)
+
+    def _is_drawn(self) -> bool:
+        """Whether the lot falls on this one: gaps are drawn, which is cheaper than each request."""
+        if self._left_out:
+            self._left_out -= 1
+            return False
+        self._left_out = self._gap()
+        return True
+
+    def _gap(self) -> float:
+        """How many are left out before the next: geometric (Devroye, "Non-Uniform Random Variate
+        Generation", 1986, X.2)."""
+        if self._share <= 0:
+            return float("inf")
+        if self._share >= 1:
+            return 0
+        return int(log1p(-self._uniform()) / log1p(-self._share))
