@@ -14,6 +14,7 @@ import msgspec
 from headrace.clock import SystemClock
 from headrace.jobs.context import JobContext, JobFailed
 from headrace.jobs.kinds import JobKind, Kinds
+from headrace.jobs.last_resort import LastResort
 from headrace.jobs.posting import Posting
 from headrace.jobs.process import WorkerProcess
 from headrace.settings.jobs import JobsSettings
@@ -21,6 +22,8 @@ from headrace.settings.jobs import JobsSettings
 EFFECTS = "effects"
 # In the data directory: by how many seconds the wall clock is wrong.
 CLOCK = "clock"
+# How long the end of a worker may take beyond the time that jobs have.
+END_S = 5.0
 
 
 class Numbered(msgspec.Struct, frozen=True):
@@ -149,6 +152,10 @@ def main() -> None:
     async def work() -> None:
         clock = SetClock(Path(data_dir) / CLOCK)
         posting = Posting(url, data_dir, "http://127.0.0.1:9")
-        await WorkerProcess(settings, KINDS, posting, clock=clock, say=say).run()
+        last_resort = LastResort(settings.grace_s + END_S, say)
+        process = WorkerProcess(
+            settings, KINDS, posting, clock=clock, say=say, last_resort=last_resort
+        )
+        await process.run()
 
     asyncio.run(work())

@@ -14,6 +14,7 @@ from headrace.clock import SystemClock
 from headrace.errors import SettingsInvalid
 from headrace.jobs.built_in import built_in_kinds
 from headrace.jobs.embedded import IDLE_S, EmbeddedLock, Order
+from headrace.jobs.last_resort import END_S, LastResort
 from headrace.jobs.posting import JOBS_FOLDER, Posting
 from headrace.jobs.process import WorkerProcess
 from headrace.observe.logs import open_direct_log
@@ -73,7 +74,10 @@ def _run(
     say = open_direct_log(log, clock).say
 
     async def work() -> None:
-        process = WorkerProcess(settings, built_in_kinds(), posting, clock=clock, say=say)
+        last_resort = LastResort(settings.grace_s + END_S, say)
+        process = WorkerProcess(
+            settings, built_in_kinds(), posting, clock=clock, say=say, last_resort=last_resort
+        )
         if lock is not None:
             process.end_when_idle(IDLE_S, lock.release, lock.take)
             _watch_parent(asyncio.get_running_loop(), process)

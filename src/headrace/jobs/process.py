@@ -22,6 +22,7 @@ from headrace.jobs.desk import JobDesk
 from headrace.jobs.durable import DurableSteps
 from headrace.jobs.gateway_models import GatewayModels
 from headrace.jobs.kinds import Kinds
+from headrace.jobs.last_resort import LastResort
 from headrace.jobs.posting import JOBS_FOLDER, Posting, check_schedules
 from headrace.jobs.running import Bench
 from headrace.jobs.shift import Shift
@@ -77,6 +78,7 @@ class WorkerProcess:
         posting: where it works.
         clock: the time.
         say: told what happens.
+        last_resort: ends the process where its end takes too long.
 
     Raises:
         SettingsInvalid: it cannot work like this.
@@ -90,6 +92,7 @@ class WorkerProcess:
         *,
         clock: Clock,
         say: Say,
+        last_resort: LastResort,
     ) -> None:
         check_schedules(settings, kinds)
         if settings.amqp is not None:
@@ -113,6 +116,7 @@ class WorkerProcess:
             certificate=posting.certificate,
         )
         self._stopping = asyncio.Event()
+        self._last_resort = last_resort
         self._worker: Worker | None = None
         self._idle: _Idle | None = None
         self._steps: DurableSteps | None = None
@@ -143,6 +147,8 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """Take no more jobs, and end soon."""
+        if not self._stopping.is_set():
+            self._last_resort.begin()
         if self._worker is not None and self._worker.running and not self._stopping.is_set():
             detail = (
                 f"{self._worker.running} jobs have {self._settings.grace_s:g} s to end; "

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.support.jobs import ROOT, JobHouse
+from tests.support.headrace_process import SOURCES
+from tests.support.hearing import hears
+from tests.support.jobs import JobHouse
+from tests.support.postgres import PostgresServer
 from tests.support.stores import Place
 from tests.support.waiting import eventually
 
@@ -19,16 +22,6 @@ from headrace.jobs.embedded import COMMAND
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 END_S: Final = 60.0
-
-
-def listens(worker: "subprocess.Popen[bytes]") -> bool:
-    """Whether a process would hear a signal to end, in place of dying of it."""
-    try:
-        told = Path(f"/proc/{worker.pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    caught = next(line.split()[1] for line in told.splitlines() if line.startswith("SigCgt"))
-    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def assert_ends(worker: "subprocess.Popen[bytes]", house: JobHouse) -> None:
@@ -55,7 +48,7 @@ def test_who_is_told_to_end_while_it_begins_leaves_nothing(
     house: JobHouse, number: signal.Signals
 ) -> None:
     worker = house.start_worker()
-    eventually(lambda: listens(worker))
+    eventually(lambda: hears(worker.pid))
     worker.send_signal(number)
     assert_ends(worker, house)
     assert_nothing_left(house)
@@ -69,10 +62,26 @@ def test_who_is_told_to_end_while_others_keep_the_store_to_themselves_does(
         with closing(sqlite3.connect(tmp_path / "records.sqlite3")) as other:
             other.execute("BEGIN IMMEDIATE")
             worker = house.start_worker()
-            eventually(lambda: listens(worker))
+            eventually(lambda: hears(worker.pid))
             worker.send_signal(signal.SIGTERM)
             assert_ends(worker, house)
         assert_nothing_left(house)
+
+
+@pytest.mark.heavy
+def test_who_is_told_to_end_while_the_database_is_frozen_does_and_its_job_goes_on(
+    server: PostgresServer, own_url: str, tmp_path: Path
+) -> None:
+    with JobHouse(own_url, tmp_path, grace_s=0.2) as house:
+        worker = house.start_worker()
+        (job,) = house.submit("steps", input={"seconds": 0.5})
+        eventually(lambda: house.effects(job, "step0"))
+        server.freeze()
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(END_S) in (0, 1)
+        server.thaw()
+        house.start_worker()
+        assert house.ended(job).state == "succeeded"
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -126,6 +135,6 @@ def test_an_embedded_worker_whose_gateway_died_before_it_said_what_to_do_ends_qu
         input=b"",
         capture_output=True,
         timeout=END_S,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        env={**os.environ, "PYTHONPATH": SOURCES},
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
