@@ -54,7 +54,7 @@ WATCHED: Final[tuple[Watched, ...]] = (
         Wording(
             "HeadraceConnectionsRefused",
             "page",
-            "{value} connections were refused in the last five minutes.",
+            "Connections were refused in the last five minutes ({value}).",
             "There are as many clients as listen.connections_max allows: raise it, add workers, "
             "or find the client that opens connections and keeps them.",
         ),
@@ -66,8 +66,8 @@ WATCHED: Final[tuple[Watched, ...]] = (
         Wording(
             "HeadraceSheds",
             "ticket",
-            "{value} calls of priority {0} were refused in the last five minutes, for workers had "
-            "too much to do.",
+            "Calls of priority {0} were refused in the last five minutes, for workers had too "
+            "much to do ({value}).",
             "See This worker under Flow for what there is too much of. Add workers or machines.",
         ),
         window_s=_FIVE_MINUTES_S,
@@ -78,7 +78,7 @@ WATCHED: Final[tuple[Watched, ...]] = (
         Wording(
             "HeadraceWorkersRestart",
             "ticket",
-            "{value} workers died in the last quarter of an hour, and others took their places.",
+            "Workers died in the last quarter of an hour, and others took their places ({value}).",
             "The log says worker_ended with exit_code: -9 is mostly the system short of memory "
             "(lower cache.memory_mb or listen.workers); before others stands why, as bug.",
         ),
@@ -102,7 +102,7 @@ WATCHED: Final[tuple[Watched, ...]] = (
         Wording(
             "HeadraceProviderOut",
             "ticket",
-            "Provider {0} is passed over by {value} workers.",
+            "Provider {0} is passed over (workers: {value}).",
             _OUT_TODO,
         ),
     ),
@@ -112,7 +112,7 @@ WATCHED: Final[tuple[Watched, ...]] = (
         Wording(
             "HeadraceProviderOut",
             "ticket",
-            "The circuit breakers of {value} models of provider {0} are open.",
+            "Circuit breakers of provider {0} are open (models: {value}).",
             _OUT_TODO,
         ),
     ),
@@ -148,7 +148,7 @@ WATCHED: Final[tuple[Watched, ...]] = (
         Wording(
             "HeadraceTierAway",
             "ticket",
-            "{value} workers go without the tier {0} of the cache.",
+            "Workers go without the tier {0} of the cache ({value}).",
             "Answers cost more meanwhile. l2 is cache.shared, l3 the store: see whether they "
             "can be reached.",
         ),
@@ -184,7 +184,7 @@ WATCHED: Final[tuple[Watched, ...]] = (
         Wording(
             "HeadraceStoreErrors",
             "ticket",
-            "{value} queries failed in the last five minutes: {0}.",
+            "Queries of the store failed in the last five minutes: {0} ({value}).",
             "headrace db status says how the store is; slow_query in the log, which ones are slow.",
         ),
         limit=30.0,
@@ -220,8 +220,7 @@ WATCHED: Final[tuple[Watched, ...]] = (
         Wording(
             "HeadraceBudgetRefuses",
             "page",
-            "{value} calls were refused in the last five minutes, for which a budget of the {0} "
-            "had no room.",
+            "A budget of the {0} had no room for calls of the last five minutes ({value}).",
             "Spend says how budgets stand. Raise one (budgets) and reload, name a cheaper model "
             "for it, or wait until the {0} is over.",
         ),
@@ -233,7 +232,7 @@ WATCHED: Final[tuple[Watched, ...]] = (
         Wording(
             "HeadraceLedgerLost",
             "page",
-            "{value} rows of the ledger were lost in the last quarter of an hour: {0}.",
+            "Rows of the ledger were lost in the last quarter of an hour: {0} ({value}).",
             "dropped: the journal is full or the disk is, bring the store back. damaged: the log "
             "says which file (ledger_journal_damaged, ledger_row_refused).",
         ),
@@ -272,7 +271,7 @@ WATCHED: Final[tuple[Watched, ...]] = (
         Wording(
             "HeadraceJobsFail",
             "ticket",
-            "{value} jobs have failed for good in the last quarter of an hour.",
+            "Jobs failed for good in the last quarter of an hour ({value}).",
             "Jobs, state failed, says why of each, and tries it again.",
         ),
         window_s=_QUARTER_S,
@@ -284,7 +283,7 @@ WATCHED: Final[tuple[Watched, ...]] = (
         Wording(
             "HeadraceLogLost",
             "ticket",
-            "{value} lines of the log were lost in the last quarter of an hour.",
+            "Lines of the log were lost in the last quarter of an hour ({value}).",
             "What takes the log is slower than what writes it: log to a local disk, or raise "
             "log.level.",
         ),

@@ -113,13 +113,13 @@ DISK: Final = Wording(
 REFUSED: Final = Wording(
     "HeadraceLedgerRefused",
     "ticket",
-    "{value} rows of the ledger were refused by the store, and lie beside the journal.",
+    "The store refused rows of the ledger, which lie beside the journal ({value}).",
     "The log says why (ledger_row_refused). When that is over: headrace db retry.",
 )
 UNREADABLE: Final = Wording(
     "HeadraceLedgerRefused",
     "ticket",
-    "{value} files of the ledger's journal cannot be read.",
+    "Files of the ledger's journal cannot be read ({value}).",
     "They are kept as .unreadable in the folder ledger of data_dir: see the disk, and take them "
     "away when nobody needs them.",
 )

@@ -137,7 +137,7 @@ def _provider_errors(history: History) -> Iterator[Alarm]:
 def _late(history: History) -> Iterator[Alarm]:
     buckets = history.grown("headrace_loop_lag_seconds", _FIVE_MINUTES_S)
     late = sum(count for labels, count in buckets.items() if float(labels[-1]) > _LATE_S)
-    if late > _LATE_SHARE * sum(buckets.values()):
+    if late > _LATE_SHARE * sum(buckets.values()) and history.is_long(_FIVE_MINUTES_S):
         yield _alarm(words.LOOP_LATE)
 
 
@@ -145,8 +145,7 @@ def _cpu(history: History) -> Iterator[Alarm]:
     used_s = sum(history.grown("process_cpu_seconds_total", _FIVE_MINUTES_S).values())
     workers = max(history.last.total("headrace_workers"), 1.0)
     part = used_s / history.span_s(_FIVE_MINUTES_S) / workers
-    # A moment says nothing: whoever starts is busy.
-    if part > _CPU_SHARE and history.span_s(_FIVE_MINUTES_S) >= _FIVE_MINUTES_S:
+    if part > _CPU_SHARE and history.is_long(_FIVE_MINUTES_S):
         yield _alarm(words.CPU, part, shown=share)
 
 

@@ -120,10 +120,14 @@ class History:
         """How long that time really is, in seconds."""
         return max(self.last.at_s - self.before(window_s).at_s, 1e-3)
 
+    def is_long(self, window_s: float) -> bool:
+        """Whether it goes back so far: who has just started is busy and late, and that is all."""
+        return self._seen[0].at_s <= self.last.at_s - window_s
+
     def least(self, family: str, window_s: float) -> Series:
         """What each series of a metric was at the least, where it was never zero in a time."""
         begin_s = self.last.at_s - window_s
-        if self._seen[0].at_s > begin_s:
+        if not self.is_long(window_s):
             return _NOTHING
         within = [each.of(family) for each in self._seen if each.at_s >= begin_s]
         return {

@@ -1,7 +1,10 @@
 """The views of the console in a real browser: what can be done there, and what cannot be."""
 
 import re
+from typing import Any
 
+import pytest
+from tests.support.accessible import hindrances
 from tests.support.browser import Chromium, Page, expect
 from tests.support.console import ADMIN_KEY, APP_KEY, chat, sign_in, width_over
 from tests.support.gateway import Gateway
@@ -202,21 +205,42 @@ def test_a_session_that_is_over_leads_back_to_the_door(browser: Chromium, watche
     browser.see(watched.url, scenario, forgive="401")
 
 
-def test_every_view_fits_a_telephone_in_the_dark(browser: Chromium, watched: Gateway) -> None:
-    async def scenario(page: Page) -> dict[str, int]:
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 375), ("light", 1280)])
+def test_every_view_fits_and_can_be_used_by_all(
+    browser: Chromium, watched: Gateway, scheme: str, width: int
+) -> None:
+    async def scenario(page: Page) -> dict[str, list[str]]:
+        await page.goto("/ui")
+        await page.get_by_label("Administrator's key").wait_for()
+        wrong = {"sign in": await hindrances(page)}
         await sign_in(page)
-        over = {}
         for view in VIEWS:
             await page.goto(f"/ui#/{view}")
             await expect(page.get_by_role("main").locator(".panel").first).to_be_visible()
+            await expect(page.get_by_role("link", name=view.title())).to_be_in_viewport()
             await page.wait_for_load_state("networkidle")
-            over[view] = await width_over(page)
-        return over
+            over = await width_over(page)
+            wrong[view] = [*await hindrances(page), *([f"{over} pixels over"] if over > 0 else [])]
+        return {view: found for view, found in wrong.items() if found}
 
-    over = browser.see(
-        watched.url, scenario, viewport={"width": 375, "height": 800}, color_scheme="dark"
-    )
-    assert not any(wide > 0 for wide in over.values()), over
+    in_ledger(watched, chat(watched, "What is to be seen?").headers["x-request-id"])
+    profile: dict[str, Any] = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
+    assert browser.see(watched.url, scenario, **profile) == {}
+
+
+def test_what_keeps_people_out_is_seen(browser: Chromium, watched: Gateway) -> None:
+    bad = """<h3>Deep</h3><p style="color: #aaa; background: #fff">Pale</p><input tabindex=3>
+        <table><tr><th>No scope</th></tr></table><svg role=img></svg><b id=x></b><b id=x></b>"""
+
+    async def scenario(page: Page) -> list[str]:
+        await page.set_content(f"<main>{bad}</main>")
+        return await hindrances(page)
+
+    found = [each.split(":")[0] for each in browser.see(watched.url, scenario)]
+    assert found == [
+        *("no name", "no words", "out of order", "a table without words", "ids", "not one h1"),
+        *("a heading too deep", "contrast 2.32"),
+    ]
 
 
 def in_ledger(gateway: Gateway, request_id: str) -> None:

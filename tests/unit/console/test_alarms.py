@@ -197,6 +197,7 @@ def test_a_provider_that_fails_is_named() -> None:
 
 def test_a_loop_that_is_late_and_a_processor_that_is_taken() -> None:
     house = House()
+    house.live(330)
     buckets = LAYOUT.place("headrace_loop_lag_seconds").family.buckets
     house.add("headrace_loop_lag_seconds", 1000, bucket=0)
     house.add("headrace_loop_lag_seconds", 5, bucket=buckets.index(0.5))

@@ -1,7 +1,7 @@
 // Curves over time, drawn as SVG: small, themed by the style sheet, and told in words as well.
 
 import { fill, h, svg } from "./dom.js";
-import { clock } from "./format.js";
+import { clock, ms } from "./format.js";
 
 const LEFT = 8;
 const RIGHT = 8;
@@ -123,6 +123,16 @@ export function sparkline(points) {
   return svg("svg", { class: "spark", viewBox: "0 0 100 30", preserveAspectRatio: "none", "aria-hidden": "true" },
     svg("path", { class: "area one", d: path ? `${path}L100 30L0 30Z` : "M0 0" }),
     svg("path", { class: "line one", d: path || "M0 0" }));
+}
+
+// What came after what: rows are [label, start, took, tone], in milliseconds of `whole`.
+export function waterfall(rows, whole) {
+  return h("div", { class: "waterfall" }, rows.map(([label, start, took, tone]) => {
+    const mark = h("span", { class: tone });
+    mark.style.left = `${((100 * start) / whole).toFixed(2)}%`;
+    mark.style.width = `${((100 * Math.min(took, whole - start)) / whole).toFixed(2)}%`;
+    return [h("span", {}, label), h("div", { class: "track", "aria-hidden": "true" }, mark), h("span", { class: "num" }, ms(took))];
+  }));
 }
 
 // A bar of a share from 0 to 1.

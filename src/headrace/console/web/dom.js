@@ -41,9 +41,11 @@ export function keepFocus(element, draw) {
 }
 
 // A table whose columns are {label, get(row), numeric, wide}; rows may be chosen with onchoose(row).
+// On a narrow screen those of many columns stand one below the other; their roles are said, since what
+// is no table to look at is none to every browser.
 export function table(caption, columns, rows, { empty = "Nothing yet.", onchoose } = {}) {
   const head = columns.map((column) =>
-    h("th", { scope: "col", class: column.numeric ? "num" : null }, column.label),
+    h("th", { scope: "col", role: "columnheader", class: column.numeric ? "num" : null }, column.label),
   );
   const body = rows.map((row) => {
     const cells = columns.map((column, at) => {
@@ -53,17 +55,20 @@ export function table(caption, columns, rows, { empty = "Nothing yet.", onchoose
         : content;
       return h(at === 0 ? "th" : "td", {
         scope: at === 0 ? "row" : null,
+        role: at === 0 ? "rowheader" : "cell",
+        "data-label": at === 0 ? null : column.label,
         class: column.numeric ? "num" : column.wide ? "wide" : null,
       }, inner);
     });
-    return h("tr", {}, cells);
+    return h("tr", { role: "row" }, cells);
   });
-  const none = h("tr", {}, h("td", { colspan: columns.length, class: "empty" }, empty));
+  const none = h("tr", { role: "row" }, h("td", { colspan: columns.length, class: "empty", role: "cell" }, empty));
+  const stacks = columns.length > 4 || columns.some((column) => column.wide);
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption, "data-key": "table" },
-    h("table", {},
+    h("table", { role: "table", class: stacks ? "stacks" : null },
       h("caption", { class: "quiet" }, caption),
-      h("thead", {}, h("tr", {}, head)),
-      h("tbody", {}, body.length ? body : none)));
+      h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, head)),
+      h("tbody", { role: "rowgroup" }, body.length ? body : none)));
 }
 
 export function panel(title, ...children) {

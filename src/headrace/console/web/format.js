@@ -27,6 +27,7 @@ export function usd(value) {
   if (!isNumber(value)) return NONE;
   if (value === 0) return "$0";
   if (Math.abs(value) < 0.01) return `$${value.toFixed(6).replace(/0+$/, "")}`;
+  if (Math.abs(value) < 1) return `$${value.toFixed(4).replace(/0{1,2}$/, "")}`;
   return `$${value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
 }
 

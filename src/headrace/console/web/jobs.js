@@ -63,7 +63,7 @@ function acts(job, look, tell) {
 
 function facts(job) {
   const rows = [
-    ["State", state(job)], ["Progress", progress(job)], ["Kind", job.kind], ["Queue", `${job.queue}, ${job.priority} priority`],
+    ["State", state(job)], ["Progress", job.doing ? `${share(job.progress)}: ${job.doing}` : share(job.progress)], ["Kind", job.kind], ["Queue", `${job.queue}, ${job.priority} priority`],
     ["Tenant", job.tenant], ["Tries", `${count(job.attempts)} of ${count(job.attempts_max)}${job.losses ? `, lost with its worker ${count(job.losses)} times` : ""}`],
     ["Submitted", moment(job.created_at)], ["Not before", moment(job.due_at)], ["Begun", moment(job.started_at)],
     ["Ended", moment(job.ended_at)], ["Worker", job.worker ?? NONE],

@@ -52,8 +52,14 @@ function openView() {
   const main = document.getElementById("main");
   document.title = `${view.title} · Headrace`;
   for (const link of document.querySelectorAll("nav a")) {
-    if (link.dataset.view === view.name) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    if (link.dataset.view === view.name) {
+      link.setAttribute("aria-current", "page");
+      // By hand: what is scrolled into view is where the next Tab would begin.
+      const nav = link.closest("nav");
+      nav.scrollLeft = link.offsetLeft - nav.offsetLeft - (nav.clientWidth - link.offsetWidth) / 2;
+    } else {
+      link.removeAttribute("aria-current");
+    }
   }
   fill(main, h("h1", { tabindex: "-1" }, view.title));
   close = view.open(main) || (() => {});

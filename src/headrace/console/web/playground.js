@@ -2,7 +2,7 @@
 
 import { announce, badge, field, fill, h, panel } from "./dom.js";
 import { get, send } from "./api.js";
-import { bar } from "./charts.js";
+import { waterfall } from "./charts.js";
 import { ms, NONE, usd } from "./format.js";
 
 const TOLD = {
@@ -45,7 +45,11 @@ function stages(header) {
 
 function way(headers, figures) {
   const timed = stages(headers.get("server-timing"));
-  const longest = Math.max(...timed.map(([, took]) => took), 1e-6);
+  let end = 0;
+  const passed = timed.map(([name, took]) => {
+    end += took;
+    return [name.replaceAll("_", " "), end - took, took, "one"];
+  });
   const cost = headers.get("x-headrace-cost-usd");
   const rows = [
     ["First text", ms(figures.first)],
@@ -58,7 +62,7 @@ function way(headers, figures) {
   return [
     h("dl", {}, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
     timed.length ? h("h3", {}, "Stages before the answer began") : null,
-    h("div", { class: "waterfall" }, timed.map(([name, took]) => [h("span", {}, name), bar(took / longest), h("span", { class: "num" }, ms(took))])),
+    waterfall(passed, Math.max(end, 1e-6)),
   ];
 }
 

@@ -2,6 +2,7 @@
 
 import { badge, field, fill, h, panel, table } from "./dom.js";
 import { get, query } from "./api.js";
+import { waterfall } from "./charts.js";
 import { dialogue } from "./dialogs.js";
 import { count, ms, usd, when } from "./format.js";
 import { problemLine } from "./polling.js";
@@ -16,33 +17,40 @@ function state(status) {
 
 // What the gateway took, then the provider, from the times that the ledger has: the call to the
 // provider lasts until its last byte, so what is left of the whole is the gateway's own.
-function waterfall(call) {
+function course(call) {
   const whole = Math.max(call.duration_ms, 1e-3);
   const first = Math.min(call.first_byte_ms ?? whole, whole);
   const upstream = Math.min(call.upstream_ms ?? 0, whole);
   const own = Math.min(whole - upstream, first);
-  const rows = upstream > 0
+  return waterfall(upstream > 0
     ? [["Gateway", 0, own, "one"], ["Provider, to its first byte", own, first - own, "two"],
       ["Provider, first byte to last", first, whole - first, "three"]]
-    : [["Gateway", 0, first, "one"], ["First byte to last", first, whole - first, "three"]];
-  return h("div", { class: "waterfall" }, rows.map(([label, start, took, tone]) => {
-    const mark = h("span", { class: tone });
-    mark.style.left = `${((100 * start) / whole).toFixed(2)}%`;
-    mark.style.width = `${((100 * Math.min(took, whole - start)) / whole).toFixed(2)}%`;
-    return [h("span", {}, label), h("div", { class: "track", "aria-hidden": "true" }, mark), h("span", { class: "num" }, ms(took))];
-  }));
+    : [["Gateway", 0, first, "one"], ["First byte to last", first, whole - first, "three"]], whole);
 }
 
+const FACTS = {
+  at: ["When", when], status: ["Status", state], error: ["Error"], key: ["Key"], tenant: ["Tenant"], operation: ["Operation"],
+  asked: ["Asked for"], provider: ["Provider"], model: ["Model"], cache: ["Source"], streams: ["Streamed", yes], attempts: ["Calls made", count],
+  duration_ms: ["To the last byte", ms], first_byte_ms: ["To the first byte", ms], upstream_ms: ["Provider took", ms],
+  input_tokens: ["Tokens in", count], cached_tokens: ["of them cached", count], cache_write_tokens: ["of them written to its cache", count],
+  output_tokens: ["Tokens out", count], is_estimated: ["Estimated", yes], cost_usd: ["Cost", usd], saved_usd: ["Saved", usd],
+  purpose: ["Asked on account of"], intent: ["Intent"], template: ["Template"],
+};
+
+function yes(value) {
+  return value ? "yes" : "no";
+}
+
+// All that the ledger has of a call, without what is nothing.
 function facts(call) {
-  const hidden = new Set(["at_s", "content", "id"]);
-  const rows = Object.entries(call).filter(([name, value]) => !hidden.has(name) && value !== "" && value !== null);
-  return h("dl", {}, rows.map(([name, value]) => [h("dt", {}, name.replaceAll("_", " ")), h("dd", {}, String(value))]));
+  const rows = Object.entries(FACTS).filter(([name]) => call[name] || name === "cost_usd");
+  return h("dl", {}, rows.map(([name, [label, shown = String]]) => [h("dt", {}, label), h("dd", {}, shown(call[name]))]));
 }
 
 async function show(row, tell) {
   try {
     const call = await get(`/admin/usage/calls/${encodeURIComponent(row.id)}`);
-    const dialog = dialogue(`Request ${call.id}`, [waterfall(call), facts(call),
+    const dialog = dialogue(`Request ${call.id}`, [course(call), facts(call),
       call.content ? h("pre", { tabindex: "0" }, JSON.stringify(call.content, null, 2)) : null,
       h("div", { class: "row end" }, h("button", { type: "button", onclick: () => dialog.close() }, "Close"))]);
   } catch (refused) {

@@ -16,7 +16,7 @@ export function open(main) {
     const rows = settings.filter((each) => (all.checked || each.is_set) && each.path.toLowerCase().includes(wanted));
     fill(box, table("Secrets are shown as ***", [
       { label: "Setting", get: (each) => each.path },
-      { label: "Value", get: (each) => each.value },
+      { label: "Value", wide: true, get: (each) => each.value },
       { label: "", get: (each) => (each.is_set ? badge("set", "good") : badge("as usual")) },
     ], rows, { empty: "No setting of this name." }));
   }
