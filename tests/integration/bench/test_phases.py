@@ -297,3 +297,29 @@ def test_two_files_of_runs_are_compared(tmp_path: Path, plan_file: Path) -> None
     done = bench("verdict", *map(str, files), "--metric", "good_per_s", "--metric", "p50_ms")
     assert done.returncode == 0, done.stderr
     assert "2 pairs; no verdict is possible below 7 with 2 questions" in done.stdout
+
+
+# What a busy machine cannot make worse: nothing fails, caches answer, memory stays.
+ANYWHERE = frozenset({"error_share", "hit_share", "rss_mb"})
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(
+    ("name", "time", "users"),
+    [("baseline", 0.05, 100), ("stress", 0.05, 1000), ("spike", 0.1, 2000), ("soak", 0.006, 500)],
+)
+def test_a_shipped_plan_is_run_with_all_its_users(
+    tmp_path: Path, name: str, time: float, users: int
+) -> None:
+    """For a short time; latencies, CPU time and recovery are told, and judged where it is quiet."""
+    out = tmp_path / "runs.jsonl"
+    terms = ("--time", str(time), "--users", "1", "--out", str(out))
+    done = bench("run", name, *terms, timeout_s=240.0)
+    assert done.returncode in {0, 1, 3}, done.stdout + done.stderr
+    (record,) = read(out)
+    assert record.status == "whole", done.stdout
+    assert max(each.phase.users for each in record.phases) == users
+    verdicts = [each for phase in record.phases for each in phase.verdicts]
+    asked = {each.name for each in verdicts}
+    assert asked >= {"error_share", "rss_mb"}
+    assert [each for each in verdicts if each.name in ANYWHERE and not each.is_kept] == []
