@@ -136,7 +136,7 @@ class AmqpPort:
         self.counts.connects += 1
         self._away_since_s = None
         self._say("info", "jobs_amqp_connected", about=self._settings.queue)
-        works = [self._take_on(link), _wait(link.lost), _wait(self._closing)]
+        works = [self._take_on(link), _wait(link.lost)]
         if self._settings.results_exchange is not None:
             works.append(self._tell_on(link))
         await self._until_one_ends(*works)
@@ -144,6 +144,10 @@ class AmqpPort:
             await self._end(link)
 
     async def _take_on(self, link: Link) -> None:
+        """Take messages until it is time to end; what is asked of a channel is waited for.
+
+        A question that is cancelled in the middle closes the channel, and nothing can be told.
+        """
         if not self._stopping.is_set():
             await link.take()
             await self._stopping.wait()
