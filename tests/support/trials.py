@@ -79,11 +79,17 @@ def checkout(folder: Path, program: str) -> Path:
     package.mkdir(parents=True)
     for place in (package, package.parent):
         (place / "__init__.py").write_text("")
-    (package / "main.py").write_text(program)
-    who = ("-c", "user.name=t", "-c", "user.email=t@example.com")
-    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "one"]):
-        subprocess.run(["git", "-C", str(folder), *who, *words], check=True, capture_output=True)
+    subprocess.run(["git", "-C", str(folder), "init", "-q"], check=True)
+    commit(folder, program)
     return folder
+
+
+def commit(folder: Path, program: str) -> None:
+    """One more commit of a checkout, with another program."""
+    (folder / "src" / "headrace" / "cli" / "main.py").write_text(program)
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+    for words in (["add", "."], ["commit", "-q", "-m", "one"]):
+        subprocess.run(["git", "-C", str(folder), *who, *words], check=True, capture_output=True)
 
 
 def gateways_below(pid: int) -> list[psutil.Process]:

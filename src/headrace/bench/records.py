@@ -180,13 +180,17 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     readings: tuple[Reading, ...] = ()
 
 
-def append(path: Path, record: RunRecord) -> None:
-    """Add a run to a file, whole or not at all.
+def append(path: Path, *documents: object) -> None:
+    """Add documents to a file, each as a line of JSON: all of them, or none.
+
+    Args:
+        path: of the file.
+        documents: records, or what else JSON can tell.
 
     Raises:
         OSError: it cannot be written; the file is then what it was.
     """
-    line = msgspec.json.encode(record) + b"\n"
+    line = b"".join(msgspec.json.encode(document) + b"\n" for document in documents)
     with path.open("ab", buffering=0) as out:
         before = out.tell()
         try:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from headrace.cli import verdict
+from headrace.cli import compare, verdict
 
 app = typer.Typer(
     help="Measures a gateway from outside.",
@@ -14,6 +14,7 @@ app = typer.Typer(
     "nobody can tell; 130: interrupted.",
 )
 app.command(epilog=verdict.EPILOG)(verdict.verdict)
+app.command(epilog=compare.EPILOG)(compare.compare)
 
 Consent = Annotated[
     bool,

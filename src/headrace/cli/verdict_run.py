@@ -137,7 +137,7 @@ def questions_of(terms: Terms, a: Sequence[Line], b: Sequence[Line]) -> tuple[Qu
     both = [name for name in in_a if name in in_b and (in_a[name] or in_b[name])]
     if any(_PLAN in line for line in a):
         both = [name for name in both if _last_part(name) in HEADLINES]
-    wanted = [_wish(each) for each in terms.metrics or both]
+    wanted = [wish_of(each) for each in terms.metrics or both]
     names = [name for name, _ in wanted]
     if not names or len(set(names)) < len(names):
         raise Unreadable("a metric is named twice" if names else "no figure is in both files")
@@ -147,7 +147,8 @@ def questions_of(terms: Terms, a: Sequence[Line], b: Sequence[Line]) -> tuple[Qu
     return tuple(_question(name, better, terms) for name, better in wanted)
 
 
-def _wish(text: str) -> tuple[str, Literal["lower", "higher"]]:
+def wish_of(text: str) -> tuple[str, Literal["lower", "higher"]]:
+    """A metric by what was typed of it, and which way it is better."""
     name, _, better = text.rpartition(":")
     if name and better == "higher":
         return name, "higher"

@@ -1,0 +1,78 @@
+"""`headrace bench compare`: its options."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+EPILOG: Final = """Examples:
+
+headrace bench compare main . --blocks 12
+
+headrace bench compare plain.yaml cached.yaml --plan mine.yaml --metric p95_ms --margin 5"""
+
+_WHAT: Final = "a commit of this checkout, a settings FILE.yaml, http://HOST:PORT, or . (this one)"
+
+
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help=f"The baseline: {_WHAT}.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="What is compared with it, likewise.")],
+    *,
+    plan: Annotated[str, typer.Option(help="What each trial runs: a plan's name or file.")] = (
+        "compare"
+    ),
+    short: Annotated[bool, typer.Option("--short", help="The plan's short form.")] = False,
+    blocks: Annotated[int, typer.Option(help="Trials of each arm.", min=1, max=1000)] = 10,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="What to compare: NAME, or NAME:higher. CPU, p50 and throughput."),
+    ] = None,
+    margin: Annotated[
+        float, typer.Option(help="The smallest change that matters, in per cent.", min=0.0)
+    ] = 2.0,
+    level: Annotated[
+        float, typer.Option(help="Level of the intervals, in per cent.", min=50.0, max=99.99)
+    ] = 95.0,
+    seed: Annotated[int, typer.Option(help="Of the order and the bootstrap.", min=0)] = 1,
+    workers: Annotated[int, typer.Option(help="Processes that load.", min=1, max=64)] = 1,
+    spin: Annotated[bool, typer.Option("--spin", help="Clients wait on their feet.")] = False,
+    out: Annotated[Path | None, typer.Option(help="File of JSON lines for the trials.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
+    api_key_env: Annotated[
+        str | None, typer.Option(help="Environment variable that holds the gateways' key.")
+    ] = None,
+    i_may_load_this_host: Annotated[
+        bool, typer.Option("--i-may-load-this-host", help="Load another machine: you may.")
+    ] = False,
+) -> None:
+    """Say whether B is better than A, by trials made in turn, each with a fresh gateway.
+
+    Every block tries both, in an order that chance chose. Ends with 0 where no
+    metric is worse, with 1 where one is, with 3 where that is open, and with
+    130 where it was interrupted: what there was has been shown.
+    """
+    from headrace.bench.trials.trial import Conditions
+    from headrace.cli import compare_run
+    from headrace.cli.bench_plan import PlanWish
+    from headrace.cli.bench_run import credential_of
+
+    compare_run.run(
+        compare_run.CompareWish(
+            a=a,
+            b=b,
+            plan=PlanWish(plan=plan, short=short),
+            blocks=blocks,
+            metrics=tuple(metric or ()),
+            margin=margin,
+            level=level,
+            seed=seed,
+            out=out,
+            json=json,
+            conditions=Conditions(
+                workers=workers,
+                spins=spin,
+                credential=credential_of(api_key_env),
+                is_consented=i_may_load_this_host,
+            ),
+        )
+    )
