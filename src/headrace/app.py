@@ -39,7 +39,7 @@ from headrace.prompt.templates.registry import TemplateRegistry
 from headrace.server.descriptors import raise_descriptor_limit
 from headrace.server.embedded import EmbeddedValkey, NotShared, embed
 from headrace.server.listener import bind, server_tls
-from headrace.server.post import Post
+from headrace.server.post import Post, session_secret
 from headrace.server.rooms import Means, Room
 from headrace.server.shared_rates import SharedRates
 from headrace.server.shared_sessions import SharedSessions
@@ -72,7 +72,8 @@ def serve(settings: Settings, load: Load) -> int:
     if settings.listen.workers == 1:
         sock = bind(settings.listen, shared=False)
         layout = _layout(settings)
-        post = Post(0, Cells(layout.size), layout)
+        secret = session_secret(settings)
+        post = Post(0, Cells(layout.size), layout, session_secret=secret)
         _run_worker(settings, load, post, sock)
         return 0
     return _supervise(settings, load)
@@ -124,6 +125,7 @@ def _supervise(settings: Settings, load: Load) -> int:
         rates=rates,
         spend=spend,
         sessions=sessions,
+        session_secret=session_secret(settings),
     )
     posts = [replace(shared, index=index) for index in range(settings.listen.workers)]
 

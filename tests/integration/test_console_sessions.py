@@ -1,6 +1,7 @@
 """Sessions over HTTP: what a browser is given, and what it is refused."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.support.wire import ask, encode_request
 from headrace.sim.options import SimOptions
 from headrace.sim.thread import running
 
+SECRET = "0123456789abcdef" * 4
 APP_KEY, ADMIN_KEY = "hr-application-key", "hr-operator-key"
 
 
@@ -152,3 +154,28 @@ def test_the_overview_takes_no_nonsense(gateway: Gateway):
     browser = signed_in(gateway)
     assert browser.get("/admin/overview?after=soon").status == 400
     assert browser.get("/admin/overview").json()["every_s"] == 2
+
+
+def test_gateways_of_one_secret_know_each_others_sessions(tmp_path: Path) -> None:
+    def gateway_of(name: str, **console: str) -> Gateway:
+        settings = {
+            "providers": {"p": {"dialect": "openai", "base_url": "http://127.0.0.1:9/v1"}},
+            "keys": [{"key": ADMIN_KEY, "tenant": "operations", "admin": True}],
+            "console": console,
+        }
+        return Gateway(tmp_path / name, settings, admin_key=ADMIN_KEY)
+
+    with gateway_of("one", session_secret=SECRET) as one:
+        here = signed_in(one)
+        with gateway_of("other", session_secret=SECRET) as other:
+            there = Browserless(other, ADMIN_KEY)
+            there.cookie, there.csrf = here.cookie, here.csrf
+            assert there.post("/admin/keys", {"name": "made", "tenant": "t"}).status == 200
+            shown = there.get("/admin/settings").body
+            assert SECRET.encode() not in shown
+            assert b"session_secret" in shown
+        with gateway_of("alone") as alone:
+            stranger = Browserless(alone, ADMIN_KEY)
+            stranger.cookie = here.cookie
+            answer = stranger.get("/admin/session")
+            assert (answer.status, answer.error["code"]) == (401, "session_over")

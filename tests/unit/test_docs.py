@@ -351,7 +351,8 @@ def test_settings_in_examples_can_be_used(name: str) -> None:
 def variables_of(block: str) -> dict[str, str]:
     """A value for each variable that an example reads."""
     names = re.findall(r"\$\{(\w+)", block)
-    return {n: "http://127.0.0.1:9100/v1" if n.endswith("_URL") else f"sk-{n}" for n in names}
+    secrets = {name: f"sk-{name}".ljust(40, "0") for name in names}
+    return {n: "http://127.0.0.1:9100/v1" if n.endswith("_URL") else secrets[n] for n in names}
 
 
 @pytest.mark.parametrize("name", NAMES)

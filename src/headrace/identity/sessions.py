@@ -1,8 +1,9 @@
 """Administrators signed in with a browser: a cookie in place of the key. Pure but for chance.
 
-A session is what its cookie says, signed by a secret that the processes of one gateway share, so
-every worker knows it and none keeps anything: there is nothing to fill up. It ends after eight
-hours, with the gateway, or with the key that it was begun with, whichever comes first. A browser
+A session is what its cookie says, signed by a secret that all processes share, so every one knows
+it and none keeps anything: there is nothing to fill up. It ends after eight
+hours, with the secret (that of the settings, or one that each start makes anew), or with the key
+that it was begun with, whichever comes first. A browser
 sends the cookie by itself, so what changes something has to carry a token besides, which pages of
 other sites cannot read.
 """
@@ -45,7 +46,8 @@ class Sessions:
     """Begins sessions, and knows them again.
 
     Args:
-        secret: shared by all processes of a gateway, and made anew at each start.
+        secret: shared by all processes of a gateway, and by all gateways that know each other's
+            sessions.
         wall_s: tells the time, seconds since the epoch.
     """
 

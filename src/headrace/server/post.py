@@ -15,6 +15,7 @@ from headrace.observe.metrics import Metrics
 from headrace.server.shared_rates import SharedRates
 from headrace.server.shared_sessions import SharedSessions
 from headrace.server.shared_spend import SharedSpend
+from headrace.settings import Settings
 from headrace.store.records.sessions import SessionTable
 
 _SECRET_BYTES: Final = 32
@@ -22,6 +23,12 @@ _SECRET_BYTES: Final = 32
 
 def _new_secret() -> str:
     return secrets.token_urlsafe(_SECRET_BYTES)
+
+
+def session_secret(settings: Settings) -> str:
+    """What sessions are signed by: what is set, or what nobody else knows."""
+    secret = settings.console.session_secret
+    return _new_secret() if secret is None else secret.reveal()
 
 
 class Post(msgspec.Struct, frozen=True):
@@ -36,6 +43,7 @@ class Post(msgspec.Struct, frozen=True):
         spend: what they count of money; `None` as well.
         sessions: how far tenants have written; `None` as well.
         deputy: the secret of the gateway's own processes, by which its worker of jobs is known.
+        session_secret: signs the sessions of browsers.
     """
 
     index: int
@@ -46,6 +54,7 @@ class Post(msgspec.Struct, frozen=True):
     spend: SharedSpend | None = None
     sessions: SharedSessions | None = None
     deputy: str = msgspec.field(default_factory=_new_secret)
+    session_secret: str = msgspec.field(default_factory=_new_secret)
 
     def metrics(self, clock: Clock) -> Metrics:
         """What this worker counts."""
@@ -57,7 +66,7 @@ class Post(msgspec.Struct, frozen=True):
 
     def make_sessions(self, clock: Clock) -> Sessions:
         """Knows who signed in with a browser, at whichever worker."""
-        return Sessions(self.deputy, clock.wall_s)
+        return Sessions(self.session_secret, clock.wall_s)
 
     @property
     def tallies(self) -> TallyTable | None:

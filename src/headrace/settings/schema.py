@@ -30,6 +30,7 @@ from headrace.settings.bounded import (
     Seconds,
     Target,
 )
+from headrace.settings.console import ConsoleSettings
 from headrace.settings.conversations import ConversationSettings
 from headrace.settings.counting import CountingSettings
 from headrace.settings.cron import Cron, Every, parse_cron
@@ -353,6 +354,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     budgets: tuple[BudgetSettings, ...] = ()
     stages: StageSettings = StageSettings()
     slos: tuple[Slo, ...] = ()
+    console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     data_dir: Filled | None = None

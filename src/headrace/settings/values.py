@@ -25,6 +25,7 @@ _HEADER_VALUE: Final = re.compile(r"[ -~]*")
 _PROVIDER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 _KEY_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+_SECRET_CHARS_MIN: Final = 32
 _DIGEST: Final = re.compile(rf"[0-9a-f]{{{2 * KEY_DIGEST_BYTES}}}")
 
 
@@ -226,6 +227,16 @@ def credential_problem(text: str) -> str | None:
     if _VISIBLE_ASCII.fullmatch(text):
         return None
     return "expected a key of visible ASCII characters without spaces or line breaks"
+
+
+def session_secret_problem(text: str) -> str | None:
+    """What keeps `text` from being what sessions are signed by: who guesses it is administrator."""
+    if len(text) >= _SECRET_CHARS_MIN and _VISIBLE_ASCII.fullmatch(text):
+        return None
+    return (
+        f"expected at least {_SECRET_CHARS_MIN} visible ASCII characters without spaces: "
+        "`openssl rand -hex 32` makes some"
+    )
 
 
 def digest_problem(text: str) -> str | None:
