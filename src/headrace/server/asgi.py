@@ -7,7 +7,7 @@ come, and `send` waits while the client does not read.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 from headrace.cache.entry import Headers
@@ -24,8 +24,17 @@ App = Callable[
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 _EVENTS = b"text/event-stream"
+_SEEN = b"x-headrace-seen"
 # What frames an answer is the connection's business.
 _FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection", b"date"))
+
+
+class Seen(Protocol):
+    """How much a client has seen of what is kept."""
+
+    @property
+    def seen_token(self) -> str: ...
+    def bring(self, token: str) -> None: ...
 
 
 class AsgiBridge:
@@ -36,10 +45,12 @@ class AsgiBridge:
     Args:
         app: the application; `scope["state"]` has `principal`, `tenant` and `request_id`.
         spawn: starts the task of a request.
+        seen: told what the client of a task has seen elsewhere, and tells what it has seen here.
     """
 
-    def __init__(self, app: App, spawn: Spawn) -> None:
+    def __init__(self, app: App, spawn: Spawn, seen: Seen | None = None) -> None:
         self._app = app
+        self._seen = seen
         self._spawn = spawn
         self._events: set[_Run] = set()
         self._is_draining = False
@@ -54,8 +65,11 @@ class AsgiBridge:
             run.end_events()
 
     async def _run(self, exchange: Exchange, body: bytes) -> None:
-        run = _Run(exchange, body, self._began_events)
+        run = _Run(exchange, body, self._began_events, self._seen)
         exchange.seated(run)
+        token = dict(exchange.head.headers).get(_SEEN)
+        if token and self._seen is not None:
+            self._seen.bring(token.decode("latin-1"))
         try:
             await self._app(_scope(exchange), run.receive, run.send)
         except HeadraceError as error:
@@ -78,9 +92,14 @@ class _Run:
     """One request and the application that answers it. The exchange's seat."""
 
     def __init__(
-        self, exchange: Exchange, body: bytes, on_events: Callable[["_Run"], None]
+        self,
+        exchange: Exchange,
+        body: bytes,
+        on_events: Callable[["_Run"], None],
+        seen: Seen | None,
     ) -> None:
         self._exchange = exchange
+        self._seen = seen
         self._inlet: Inlet | None = exchange.inlet
         self._unread: bytes | None = body
         self._on_events = on_events
@@ -159,6 +178,8 @@ class _Run:
         self._status = message["status"]
         pairs = ((name.lower(), value) for name, value in message.get("headers", ()))
         self._headers = tuple(pair for pair in pairs if pair[0] not in _FRAMING)
+        if self._seen is not None and (token := self._seen.seen_token):
+            self._headers += ((_SEEN, token.encode()),)
         kind = dict(self._headers).get(b"content-type", b"")
         self._is_events = kind.startswith(_EVENTS)
 

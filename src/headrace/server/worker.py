@@ -246,7 +246,7 @@ class Worker:
         )
         desks = (engine.desk, engine.flow, engine.treasury)
         app = make_console(self.status, *desks, self._rooms.routes)
-        self._apps = apps = AsgiBridge(app, engine.spawn)
+        self._apps = apps = AsgiBridge(app, engine.spawn, self._records)
         responses = Responses(engine, self._conversations, self._ids, self._clock, self._tells.bug)
         apart = {Route.ADMIN: apps, Route.API: apps}
         return {**operations.handlers, **apart, Route.RESPONSES: responses}

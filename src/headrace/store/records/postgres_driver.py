@@ -79,7 +79,7 @@ class PostgresRecords:
         self, query: Query, values: Values, session: Session | None = None
     ) -> list[Row]:
         if session is not None and self._standbys is not None:
-            rows = await self._from_standby(self._standbys, query, values, session.position)
+            rows = await self._from_standby(self._standbys, query, values, session)
             if rows is not None:
                 return rows
 
@@ -132,10 +132,11 @@ class PostgresRecords:
         )
 
     async def _from_standby(
-        self, standbys: ReplicaReads, query: Query, values: Values, position: int
+        self, standbys: ReplicaReads, query: Query, values: Values, session: Session
     ) -> list[Row] | None:
         try:
-            return await standbys.fetch(query.text, values, position)
+            position, waits = session.position, not session.is_ahead
+            return await standbys.fetch(query.text, values, position, waits=waits)
         except psycopg.Error as error:
             raise fault_of(error, self.name) from error
 

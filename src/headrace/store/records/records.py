@@ -1,6 +1,7 @@
 """Records as rooms use them: queries by name, transactions of steps, whichever database it is."""
 
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 import msgspec
@@ -8,7 +9,7 @@ import msgspec
 from headrace.store.records.queries import Queries, Query
 from headrace.store.records.query_watch import QueryWatch
 from headrace.store.records.roster import Standing
-from headrace.store.records.sessions import Session, SessionTable
+from headrace.store.records.sessions import NOTHING, Session, SessionTable, read_token
 
 Values = Mapping[str, object]
 Tuples = Sequence[tuple[object, ...]]
@@ -95,6 +96,7 @@ class Records:
         self._queries = queries
         self._watch = watch
         self._sessions = SessionTable() if sessions is None else sessions
+        self._brought = ContextVar("brought", default=NOTHING)
 
     @property
     def name(self) -> str:
@@ -122,6 +124,21 @@ class Records:
         """
         return self._sessions.session(tenant, token)
 
+    def bring(self, token: str) -> None:
+        """Have what this task reads from now on hold what a client has seen at another machine.
+
+        Args:
+            token: `seen_token` of that machine; one that cannot be read is none. It holds nobody
+                else up: where no standby is known to be there, the primary is asked at once.
+        """
+        self._brought.set(read_token(token))
+
+    @property
+    def seen_token(self) -> str:
+        """What a client may bring to other machines; empty where no standby could be late."""
+        session = self._sessions.seen(self._brought.get())
+        return session.token if session.position else ""
+
     async def fetch(
         self, query: str, values: Values = _NOTHING, session: Session | None = None
     ) -> list[Row]:
@@ -135,7 +152,7 @@ class Records:
         """
         found = self._queries[query]
         if session is None and found.may_be_standby:
-            session = self._sessions.machine
+            session = self._sessions.seen(self._brought.get())
         rows = self._driver.fetch(found, values, session)
         if self._watch is None:
             return await rows

@@ -62,6 +62,11 @@ class Session:
         """What a server must have replayed to answer it; 0 where any will do."""
         return max(self._floor, *self._cells)
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it is only by its floor as far as it is: nobody here has written so much."""
+        return self._floor > max(self._cells)
+
     def wrote(self, position: int) -> None:
         """It has written, and the log was there after the commit."""
         if position > self._cells[self._own]:
@@ -96,12 +101,20 @@ class SessionTable:
         self._own = own
         # The first place is everybody's.
         self._count = len(cells) // places - 1
-        self.machine = Session(cells[:places], own)
+        self.machine = self.seen(NOTHING)
 
     @staticmethod
     def cells_for(places: int, sessions: int = SESSIONS) -> int:
         """How many numbers a table has."""
         return places * (sessions + 1)
+
+    def seen(self, floor: int) -> Session:
+        """The session of all of them together, of a client that has seen more elsewhere.
+
+        Args:
+            floor: how much. It counts for this session object only.
+        """
+        return Session(self._cells[: self._places], self._own, floor)
 
     def session(self, tenant: str, token: str | None = None) -> Session:
         """The session of a tenant.

@@ -90,7 +90,7 @@ class ReplicaReads:
         self._wake.set()
 
     async def fetch(
-        self, text: str, values: Mapping[str, object], position: int
+        self, text: str, values: Mapping[str, object], position: int, *, waits: bool = True
     ) -> list[Row] | None:
         """The rows of a query, from a standby that has replayed up to a position.
 
@@ -98,6 +98,7 @@ class ReplicaReads:
             text: the query.
             values: what is bound.
             position: where the session is.
+            waits: whether one that is not there yet may be waited for.
 
         Returns:
             The rows; None where the primary has to be asked.
@@ -109,7 +110,7 @@ class ReplicaReads:
         if at is not None:
             self.counts.at_once += 1
         else:
-            at = await self._wait(position)
+            at = await self._wait(position, waits=waits)
             if at is None:
                 return None
             self.counts.waited += 1
@@ -138,10 +139,10 @@ class ReplicaReads:
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(each.close(limit_s) for each in self._standbys))
 
-    async def _wait(self, position: int) -> int | None:
+    async def _wait(self, position: int, *, waits: bool) -> int | None:
         """Who has come as far as that within the bound."""
         at = self._roster.nearest()
-        if at is None or not self._bounds.wait_ms_max:
+        if at is None or not waits or not self._bounds.wait_ms_max:
             self.counts.nobody += 1
             return None
         loop = asyncio.get_running_loop()
