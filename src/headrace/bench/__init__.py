@@ -7,6 +7,10 @@ load their rooms when they are first used, so that whoever makes load needs no n
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from headrace.bench.exhibit.plans import Effort
+    from headrace.bench.exhibit.results import Showcase
+    from headrace.bench.exhibit.run import showcase
+    from headrace.bench.impact import Impact
     from headrace.bench.statistics.blocks import Turn, paired_blocks
     from headrace.bench.statistics.comparison import compare, compare_all
     from headrace.bench.statistics.figures import Interval
@@ -25,10 +29,13 @@ __all__ = (
     "Commit",
     "Comparison",
     "Conditions",
+    "Effort",
     "Estimate",
+    "Impact",
     "Interval",
     "Question",
     "Series",
+    "Showcase",
     "Trial",
     "Turn",
     "benjamini_hochberg",
@@ -45,10 +52,15 @@ __all__ = (
     "runs_needed",
     "runs_of",
     "shift_function",
+    "showcase",
     "trend",
 )
 
 _HOMES: Final = (
+    ("exhibit.plans", ("Effort",)),
+    ("exhibit.results", ("Showcase",)),
+    ("exhibit.run", ("showcase",)),
+    ("impact", ("Impact",)),
     ("statistics.blocks", ("Turn", "paired_blocks")),
     ("statistics.comparison", ("compare", "compare_all")),
     ("statistics.figures", ("Interval",)),

@@ -18,6 +18,7 @@ from headrace.cli import (
     profile,
     route,
     serve,
+    showcase,
     sim,
     spending,
     templates,
@@ -81,6 +82,7 @@ def demo(
 
 app.command(epilog=serve.EPILOG)(serve.serve)
 app.command(epilog=sim.EPILOG)(sim.sim)
+app.command(epilog=showcase.EPILOG)(showcase.showcase)
 app.command(epilog=batch.EPILOG)(batch.batch)
 app.command(epilog=profile.EPILOG)(profile.profile)
 app.command()(spending.spend)

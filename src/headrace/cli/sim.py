@@ -10,6 +10,10 @@ headrace sim --profile real
 
 OPENAI_BASE_URL=http://127.0.0.1:9100/v1 headrace serve"""
 
+Speed = Annotated[
+    float, typer.Option(help="Times as fast as the profile says.", min=0.001, max=1000.0)
+]
+
 
 def sim(
     *,
@@ -21,9 +25,7 @@ def sim(
             help="instant: no delay; fast: first token after 20 ms, 5 ms each; real: as models do."
         ),
     ] = "fast",
-    speed: Annotated[
-        float, typer.Option(help="Times as fast as the profile says.", min=0.001, max=1000.0)
-    ] = 1.0,
+    speed: Speed = 1.0,
     seed: Annotated[int, typer.Option(help="Makes texts, delays and faults repeat.")] = 0,
     fail_rate: Annotated[float, typer.Option(help="Part that fails, 0 to 1.", min=0, max=1)] = 0.0,
     rate_limit: Annotated[

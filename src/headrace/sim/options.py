@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from headrace.sim.pace import Profile
+from headrace.sim.pace import Pace, Profile, draw_pace
 
 SPEED_MAX = 1000.0
 MODELS_DEFAULT = ("sim-large", "sim-small", "sim-embed", "gpt-4o-mini", "claude-sim")
@@ -63,6 +63,10 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"inflight_max must be 1 or more, not {self.inflight_max}")
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             raise ValueError("tls_cert_file and tls_key_file go together")
+
+    def pace(self, sequence: int) -> Pace:
+        """How fast call number `sequence` is answered where nothing else slows it."""
+        return draw_pace(self.profile, self.seed, sequence, self.speed)
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

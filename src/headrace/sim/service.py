@@ -21,7 +21,7 @@ from headrace.sim.batch_api import BatchApi, BatchTerms
 from headrace.sim.cache import ReplyCache, WireCache
 from headrace.sim.faults import Fault, FaultKind, Script, ScriptBody
 from headrace.sim.options import Limits, SimOptions
-from headrace.sim.pace import AT_ONCE, Pace, Profile, draw_pace, knee_factor
+from headrace.sim.pace import AT_ONCE, Pace, Profile, knee_factor
 from headrace.sim.play import Ending, Play, faulty, good, sized_head
 from headrace.sim.prefixes import ClockShift, PrefixStore, Shelf
 from headrace.sim.prompt import decode
@@ -280,8 +280,7 @@ class Service:
         return quota
 
     def _pace(self, request: Request, reply: Reply) -> Pace:
-        options = self._options
-        pace = draw_pace(options.profile, options.seed, self._sequence, options.speed)
+        pace = self._options.pace(self._sequence)
         ttft_ms = request.headers.get(b"x-sim-ttft-ms")
         token_ms = request.headers.get(b"x-sim-token-ms")
         if ttft_ms is not None:

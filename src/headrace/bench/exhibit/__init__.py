@@ -1,0 +1,1 @@
+"""The showcase: everything off against everything on, and each optimisation alone."""

@@ -1,0 +1,295 @@
+"""The showcase as it is made: three series of trials, one after the other, and what they tell."""
+
+import platform
+from collections.abc import Callable, Sequence
+from typing import Final, Literal
+
+import msgspec
+import numpy as np
+
+from headrace.bench.exhibit.arms import (
+    OFF,
+    OFF_AGAIN,
+    ON,
+    Exhibit,
+    arms_alone,
+    exhibits,
+    main_arms,
+)
+from headrace.bench.exhibit.judge import (
+    Seen,
+    Sworn,
+    average_improvement,
+    duel,
+    promise,
+    worth,
+)
+from headrace.bench.exhibit.measures import MARGIN, figures, measures, named
+from headrace.bench.exhibit.pictures import pictures
+from headrace.bench.exhibit.plans import (
+    CAPACITY,
+    FULL,
+    TOKENS,
+    Effort,
+    day_plan,
+    overload_plan,
+    whole_plan,
+)
+from headrace.bench.exhibit.promises import DAY_PROMISES, MAIN_PROMISES, OVERLOAD_PROMISES
+from headrace.bench.exhibit.results import Promise, Showcase
+from headrace.bench.impact import Terms
+from headrace.bench.load.plan import Plan
+from headrace.bench.records import Environment
+from headrace.bench.trials.arms import Arm
+from headrace.bench.trials.series import Series, Step
+from headrace.bench.trials.trial import Conditions, Trial
+from headrace.clock import Clock, SystemClock
+
+SEED: Final = 1
+_WHYS_MAX: Final = 8
+
+SeriesName = Literal["everything", "day", "overload"]
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """One series of the showcase.
+
+    Attributes:
+        name: what it is called.
+        arms: what is compared in it.
+        plan: of each trial.
+        blocks: trials of each arm.
+    """
+
+    name: SeriesName
+    arms: tuple[Arm, ...]
+    plan: Plan
+    blocks: int
+
+    @property
+    def trials(self) -> int:
+        """How many there will be."""
+        return len(self.arms) * self.blocks
+
+
+class Going(msgspec.Struct, frozen=True, kw_only=True):
+    """How the showcase goes.
+
+    Attributes:
+        done: trials that are over, of all series.
+        trials: how many there will be.
+        series: the series that is made.
+        step: how that one goes.
+    """
+
+    done: int
+    trials: int
+    series: SeriesName
+    step: Step
+
+
+def stages(effort: Effort, seed: int) -> tuple[Stage, ...]:
+    """What is made, in this order."""
+
+    def seeded(plan: Plan) -> Plan:
+        return msgspec.structs.replace(plan, seed=seed)
+
+    alone = effort.pairs_alone
+    whole, day, overload = map(
+        seeded, (whole_plan(effort), day_plan(effort), overload_plan(effort))
+    )
+    return (
+        Stage(name="everything", arms=main_arms(effort), plan=whole, blocks=effort.pairs),
+        Stage(name="day", arms=arms_alone(effort, "day"), plan=day, blocks=alone),
+        Stage(name="overload", arms=arms_alone(effort, "overload"), plan=overload, blocks=alone),
+    )
+
+
+async def showcase(
+    effort: Effort = FULL,
+    *,
+    seed: int = SEED,
+    prices_date: str = "",
+    command: str = "",
+    clock: Clock | None = None,
+    on_going: Callable[[Going], None] = lambda _going: None,
+) -> Showcase:
+    """Run everything off against everything on, and each optimisation alone.
+
+    It starts a simulated provider and a gateway for each trial, on this machine, and ends them,
+    also where it is cancelled.
+
+    Args:
+        effort: how much; `headrace.bench.exhibit.plans` has a quick one.
+        seed: of schedules, prompts, the order of trials and the bootstrap.
+        prices_date: the day that the gateway's list prices are of, for the report.
+        command: that does it again, for the report.
+        clock: the time.
+        on_going: told how it goes, some times a second.
+
+    Returns:
+        Verdicts, intervals, what it is worth, and what is drawn.
+
+    Raises:
+        OSError: no folder for files can be had.
+    """
+    clock = clock or SystemClock()
+    environment = Environment.here()
+    wanted = stages(effort, seed)
+    whole = sum(stage.trials for stage in wanted)
+    seen: dict[str, list[Seen]] = {}
+    done = 0
+    begun_s = clock.monotonic_s()
+    for number, stage in enumerate(wanted):
+        blocks = _affordable(wanted[number:], effort, clock.monotonic_s() - begun_s, done)
+        fewer = msgspec.structs.replace(stage, blocks=blocks)
+        whole -= stage.trials - fewer.trials
+        seen[stage.name] = []
+        if blocks:
+            on_step = _counting(fewer, done, whole, on_going)
+            made = await _made(fewer, effort, seed, clock, on_step)
+            seen[stage.name] = [_seen(trial) for trial in made]
+        done += fewer.trials
+    rng = np.random.default_rng(seed)
+    facts = _facts(environment, effort, seed, prices_date)
+    return _told(seen, effort, facts, command, prices_date, rng)
+
+
+def _affordable(left: Sequence[Stage], effort: Effort, elapsed_s: float, done: int) -> int:
+    """Blocks of the next stage that there is time for, going by the trials so far."""
+    stage = left[0]
+    if effort.seconds_max is None or not done:
+        return stage.blocks
+    each_s = elapsed_s / done
+    wanted_s = each_s * sum(other.trials for other in left)
+    share = max(0.0, effort.seconds_max - elapsed_s) / wanted_s
+    return min(stage.blocks, int(stage.blocks * share))
+
+
+def _counting(
+    stage: Stage, done: int, trials: int, on_going: Callable[[Going], None]
+) -> Callable[[Step], None]:
+    def told(step: Step) -> None:
+        over = done + step.number + (step.trial is not None)
+        on_going(Going(done=over, trials=trials, series=stage.name, step=step))
+
+    return told
+
+
+async def _made(
+    stage: Stage, effort: Effort, seed: int, clock: Clock, on_step: Callable[[Step], None]
+) -> tuple[Trial, ...]:
+    options = ("--prompt-cache", "--capacity", str(CAPACITY), "--speed", f"{effort.speed:g}")
+    series = Series(
+        stage.arms,
+        stage.plan,
+        blocks=stage.blocks,
+        seed=seed,
+        conditions=Conditions(simulator=(*options, "--seed", str(seed))),
+        clock=clock,
+        on_step=on_step,
+    )
+    return await series.whole()
+
+
+def _seen(trial: Trial) -> Seen:
+    is_good = trial.why is None and trial.record is not None
+    return Seen(
+        arm=trial.arm,
+        block=trial.block,
+        figures=figures(trial.record, trial.metrics) if is_good and trial.record else {},
+        record=trial.record if is_good else None,
+        why=trial.why,
+    )
+
+
+def _told(
+    seen: dict[str, list[Seen]],
+    effort: Effort,
+    facts: dict[str, str],
+    command: str,
+    prices_date: str,
+    rng: np.random.Generator,
+) -> Showcase:
+    everything = seen["everything"]
+    asked = measures(effort.tail)
+    main = duel(everything, (OFF, ON), "everything", asked, rng)
+    return Showcase(
+        title="Everything off, everything on",
+        facts=facts,
+        command=command,
+        speed=effort.speed,
+        main=main,
+        control=duel(everything, (OFF, OFF_AGAIN), "nothing", asked, rng),
+        alone=tuple(
+            duel(
+                seen[each.in_series],
+                (each.against, each.name),
+                each.about,
+                named(each.measures),
+                rng,
+            )
+            for each in exhibits(effort)
+        ),
+        average_improvement=average_improvement(main, rng),
+        promises=(
+            *_promises(DAY_PROMISES, seen["day"], rng),
+            *_promises(OVERLOAD_PROMISES, seen["overload"], rng),
+            *_promises(MAIN_PROMISES, everything, rng),
+        ),
+        impact=worth(
+            everything, (OFF, ON), Terms(prices_date=prices_date, speed=effort.speed), rng
+        ),
+        pictures=pictures(everything, (OFF, ON), rng),
+        notes=tuple(_notes(seen, exhibits(effort))),
+    )
+
+
+def _promises(
+    sworn: Sequence[Sworn], seen: Sequence[Seen], rng: np.random.Generator
+) -> list[Promise]:
+    return [promise(each, seen, named((each.measure,))[0], rng) for each in sworn]
+
+
+def _notes(seen: dict[str, list[Seen]], shown: Sequence[Exhibit]) -> list[str]:
+    failed = [
+        f"{name}, {each.arm}, block {each.block + 1}: {each.why}"
+        for name, trials in seen.items()
+        for each in trials
+        if each.why is not None
+    ]
+    notes = [f"A trial failed and makes its measures carry no verdict: {why}" for why in failed]
+    more = len(notes) - _WHYS_MAX
+    if more > 0:
+        notes = [*notes[:_WHYS_MAX], f"So did {more} more."]
+    notes += [
+        f"There was no time left for a part: {name}; without --quick there is."
+        for name, trials in seen.items()
+        if not trials
+    ]
+    compound = [each.name for each in shown if each.against not in {OFF, each.name}]
+    return [
+        *notes,
+        f"Measured against another baseline than {OFF}: {', '.join(compound)}.",
+        "The exact cache joins identical requests in flight as well; single-flight alone is a "
+        "cache whose answers expire after a millisecond.",
+        "The gateway's own time is not sped up with the model, so what it adds weighs more than it "
+        "would beside a real one.",
+    ]
+
+
+def _facts(environment: Environment, effort: Effort, seed: int, prices_date: str) -> dict[str, str]:
+    return {
+        "machine": f"{environment.processor}, {environment.cores} cores, {environment.system}; "
+        f"load {environment.load_average:.1f} before it began",
+        "versions": f"Headrace {environment.headrace}, {platform.python_implementation()} "
+        f"{environment.python}",
+        "model": f"simulated, profile real, {effort.speed:g} times as fast, {TOKENS} tokens an "
+        f"answer, slower in proportion above {CAPACITY} calls at once",
+        "trials": "a fresh provider and a fresh gateway each; "
+        f"{effort.pairs} blocks of everything, {effort.pairs_alone} of each alone, "
+        "in random order within a block",
+        "margin": f"{MARGIN:.0%} of ratios",
+        "seed": str(seed),
+        "list prices of": prices_date or "unknown",
+    }

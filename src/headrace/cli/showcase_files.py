@@ -1,0 +1,48 @@
+"""The files of a showcase: each whole or not at all."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from headrace.bench.exhibit.results import Showcase
+from headrace.bench.report.markdown import summary
+from headrace.bench.report.page import page
+
+_NAME: Final = "showcase"
+
+
+def write(folder: Path, found: Showcase) -> list[Path]:
+    """Write the page, the summary and the figures.
+
+    Returns:
+        The files.
+
+    Raises:
+        OSError: one cannot be written; it is then what it was, and so are those behind it.
+    """
+    texts = {
+        "html": page(found).encode(),
+        "md": summary(found).encode(),
+        "json": msgspec.json.format(msgspec.json.encode(found)) + b"\n",
+    }
+    paths = [folder / f"{_NAME}.{ending}" for ending in texts]
+    for path, text in zip(paths, texts.values(), strict=True):
+        _replace(path, text)
+    return paths
+
+
+def _replace(path: Path, text: bytes) -> None:
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with fresh.open("wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise OSError(
+            error.errno, f"{path}: {error.strerror}; what was found is shown above"
+        ) from None

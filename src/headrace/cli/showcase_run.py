@@ -1,0 +1,109 @@
+"""`headrace showcase`: from what was typed to a report, with how it goes meanwhile."""
+
+import asyncio
+import shlex
+import signal
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import typer
+import uvloop
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from headrace.bench.exhibit.plans import FULL, QUICK, Effort
+from headrace.bench.exhibit.results import Showcase
+from headrace.bench.exhibit.run import Going, showcase, stages
+from headrace.cli.bench_view import make_console
+from headrace.cli.showcase_files import write
+from headrace.cli.showcase_view import show
+from headrace.routing.prices import PriceTable
+
+INTERRUPTED: Final = 130
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What was typed.
+
+    Attributes:
+        quick: in short.
+        out: folder for the report.
+        blocks: pairs of trials of everything; None: as the effort says.
+        seed: of everything that chance decides.
+    """
+
+    quick: bool
+    out: Path
+    blocks: int | None
+    seed: int
+
+
+def run(wish: Wish) -> None:
+    """Make the showcase, show it, and write the report.
+
+    Raises:
+        OSError: the report cannot be written; the figures have been shown by then.
+        typer.Exit: where it was interrupted; nothing was written.
+    """
+    effort = _effort(wish)
+    # What cannot be written is better known before.
+    wish.out.mkdir(parents=True, exist_ok=True)
+    found = uvloop.run(_made(effort, wish))
+    if found is None:
+        raise typer.Exit(INTERRUPTED)
+    show(make_console(), found)
+    for path in write(wish.out, found):
+        typer.echo(f"written: {path}")
+
+
+def _effort(wish: Wish) -> Effort:
+    effort = QUICK if wish.quick else FULL
+    if wish.blocks is None:
+        return effort
+    alone = min(effort.pairs_alone, wish.blocks) if wish.quick else wish.blocks
+    return msgspec.structs.replace(effort, pairs=wish.blocks, pairs_alone=alone)
+
+
+async def _made(effort: Effort, wish: Wish) -> Showcase | None:
+    """The showcase; None where a signal came before its end."""
+    last: list[Going] = []
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    trials = sum(stage.trials for stage in stages(effort, wish.seed))
+    with Progress(*columns, console=make_console(), transient=True) as progress:
+        bar = progress.add_task("starting", total=trials)
+
+        def told(going: Going) -> None:
+            last[:] = [going]
+            about = f"{going.series}: {going.step.arm}, block {going.step.block + 1}"
+            progress.update(bar, completed=going.done, description=about)
+
+        async with asyncio.TaskGroup() as group:
+            making = group.create_task(
+                showcase(
+                    effort,
+                    seed=wish.seed,
+                    prices_date=PriceTable.load().date,
+                    command=_command(wish),
+                    on_going=told,
+                )
+            )
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                loop.add_signal_handler(number, making.cancel)
+    if making.cancelled():
+        done = last[0].done if last else 0
+        typer.echo(f"Stopped after {done} of {trials} trials: nothing was written.", err=True)
+        return None
+    return making.result()
+
+
+def _command(wish: Wish) -> str:
+    told = ["headrace", "showcase", *(["--quick"] if wish.quick else [])]
+    if wish.blocks is not None:
+        told += ["--blocks", str(wish.blocks)]
+    return shlex.join([*told, "--seed", str(wish.seed)])

@@ -1,0 +1,47 @@
+"""How a showcase looks on a terminal: verdicts, promises, money."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from headrace.bench.exhibit.results import Showcase
+from headrace.bench.report import parts
+
+_STYLES: Final[Mapping[str, str]] = {
+    "better": "bold green",
+    "kept": "bold green",
+    "worse": "bold red",
+    "missed": "bold red",
+    "equivalent": "cyan",
+}
+# Reasons are for the report; a terminal has no room for them.
+_LEFT_OUT: Final = frozenset({"what", "of"})
+
+
+def show(console: Console, found: Showcase) -> None:
+    """Print what was found."""
+    arms = (found.main.a, found.main.b)
+    console.print(parts.lead(found), highlight=False, markup=False)
+    console.print(_table(parts.verdicts(found.main, f"{arms[1]} against {arms[0]}", "")))
+    for reason in parts.reasons(found.main):
+        console.print(reason, highlight=False, markup=False)
+    console.print(parts.control(found.control), highlight=False, markup=False)
+    console.print(_table(parts.promises(found.promises)))
+    console.print(_table(parts.alone(found.alone)))
+    if found.impact is not None:
+        console.print(_table(parts.business(found.impact, arms)))
+    for note in found.notes:
+        console.print(note, highlight=False, markup=False)
+
+
+def _table(told: parts.Table) -> Table:
+    table = Table(title=Text(told.title), title_justify="left", box=None, header_style="dim")
+    shown = [place for place, head in enumerate(told.heads) if head not in _LEFT_OUT]
+    for place in shown:
+        table.add_column(Text(told.heads[place]), justify="right" if place > 1 else "left")
+    for row in told.rows:
+        table.add_row(*(Text(row[place], _STYLES.get(row[place], "")) for place in shown))
+    return table

@@ -1,0 +1,59 @@
+"""The files of a showcase are whole or what they were, and a terminal has the figures anyway."""
+
+import errno
+import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from tests.support.showcases import make_showcase
+
+from headrace.cli.showcase_files import write
+from headrace.cli.showcase_view import show
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """As on a disk that is full: nothing can be written beyond."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_page_a_summary_and_the_figures(tmp_path: Path) -> None:
+    paths = write(tmp_path, make_showcase())
+    assert [path.name for path in paths] == ["showcase.html", "showcase.md", "showcase.json"]
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+    assert json.loads(paths[2].read_bytes())["main"]["a"] == "everything off"
+
+
+def test_a_full_disk_leaves_what_was_there_and_nothing_half(tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in write(tmp_path, make_showcase())}
+    with files_of_at_most(20_000), pytest.raises(OSError, match=r"showcase\.html: File too large"):
+        write(tmp_path, make_showcase(6))
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_name_that_is_taken_is_told(tmp_path: Path) -> None:
+    (tmp_path / "showcase.md").mkdir()
+    with pytest.raises(OSError, match=r"showcase\.md: .*shown above") as found:
+        write(tmp_path, make_showcase())
+    assert found.value.errno == errno.EISDIR
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["showcase.html", "showcase.md"]
+
+
+def test_a_terminal_has_verdicts_promises_and_money() -> None:
+    told = StringIO()
+    show(Console(file=told, width=200), make_showcase(name="[bold]x[/]"))
+    text = told.getvalue()
+    assert "mean latency, by day" in text
+    assert "20 to 50 % lower latency from caching" in text
+    assert "1,000 good requests" in text
+    assert "[bold]x[/]" in text
