@@ -111,9 +111,7 @@ def _supervise(settings: Settings, load: Load) -> int:
     reserved = bind(settings.listen, shared=True, port=port)
     layout = _layout(settings)
     board = SharedCells(settings.listen.workers, layout.size)
-    board.slots.assign(list(settings.providers))
     rates = SharedRates(settings.listen.workers)
-    rates.assign(settings.keys)
     keeps_books = settings.spend.durable and (settings.spend.enabled or settings.budgets)
     spend = SharedSpend(settings.listen.workers, data_dir(settings) if keeps_books else None)
     sessions = SharedSessions(settings.listen.workers)
@@ -127,6 +125,7 @@ def _supervise(settings: Settings, load: Load) -> int:
         sessions=sessions,
         session_secret=session_secret(settings),
     )
+    shared.assign(settings)
     posts = [replace(shared, index=index) for index in range(settings.listen.workers)]
 
     clock = SystemClock()

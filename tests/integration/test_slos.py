@@ -39,7 +39,7 @@ def test_what_fails_uses_the_budget_up(tmp_path: Path) -> None:
             assert told(gateway)["answers"] == 4
             assert told(gateway)["budget_left"] == -9
             assert told(gateway)["burn_rates"]["5m"] == 10
-            name = 'headrace_slo_burn_rate{slo="1",window="5m"}'
+            name = 'headrace_slo_burn_rate{slo="up",window="5m"}'
             assert eventually(lambda: gateway.metrics().get(name)) == pytest.approx(10)
 
 
@@ -49,7 +49,7 @@ def test_only_streams_are_timed_until_they_begin(tmp_path: Path) -> None:
         with Gateway(tmp_path / "gateway", {"providers": {"sim": provider}}) as gateway:
             assert gateway.post(OPENAI.path, OPENAI.document("m", seed=1)).status == 200
             assert gateway.post(OPENAI.path, OPENAI.document("m", stream=True)).status == 200
-            name = 'headrace_stream_start_seconds_count{route="chat"}'
+            name = 'headrace_stream_start_seconds_count{route="chat",verdict="good"}'
             # Booked in the order in which they were answered: the stream is the last.
             assert eventually(lambda: gateway.metrics().get(name)) == 1
             durations = {

@@ -21,7 +21,7 @@ _UNESCAPED = {r"\"": '"', r"\\": "\\", r"\n": "\n"}
 
 COLOUR = Label("colour", ("red", "green", "blue"))
 SHAPE = Label("shape", ("round", "square"))
-SLOT = Label("provider", tuple(map(str, range(33))), slotted=True)
+SLOT = Label("provider", tuple(map(str, range(33))), slotted="provider")
 FAMILIES = (
     Family("t_calls_total", "Calls.", "counter"),
     Family("t_labelled_total", "By two.", "counter", (COLOUR, SHAPE)),

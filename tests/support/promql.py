@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 _WORDS: Final = frozenset(
     (
         *("absent", "and", "avg", "by", "histogram_quantile", "increase", "label_values", "max"),
-        *("max_over_time", "min_over_time", "offset", "on", "or", "rate", "sum", "topk", "unless"),
-        "vector",
+        *("max_over_time", "min", "min_over_time", "offset", "on", "or", "rate", "sum", "topk"),
+        *("unless", "vector"),
     )
 )
 _STRING: Final = re.compile(r'"[^"]*"')

@@ -33,20 +33,33 @@ def _grows(name: str, labels: str = "") -> Case:
 
 
 def _answers(good: str, bad: str) -> tuple[tuple[str, str], ...]:
-    name = "headrace_requests_total"
+    name = "headrace_answer_seconds_count"
     return (
-        (f'{name}{{{_CHAT},status="200",cache="miss"}}', good),
-        (f'{name}{{{_CHAT},status="502",cache="miss"}}', bad),
-        # Somebody else's mistakes, and another route: neither counts.
-        (f'{name}{{{_CHAT},status="429",cache="none"}}', "0+900x2000"),
-        (f'{name}{{{_WHO},route="admin",status="500",cache="none"}}', "0+900x2000"),
+        (f'{name}{{{_CHAT},verdict="good"}}', good),
+        (f'{name}{{{_CHAT},verdict="bad"}}', bad),
+        (f'headrace_answer_seconds_bucket{{{_CHAT},verdict="good",le="2.0"}}', good),
+        # Who went away does not count.
+        (f'{name}{{{_CHAT},verdict="left"}}', "0+900x2000"),
     )
 
 
 def _timed(family: str, edge: str, in_time: str, every: str) -> tuple[tuple[str, str], ...]:
+    """All of them good but for being late; others went away in time."""
     return (
-        (f'{family}_bucket{{{_CHAT},le="{edge}"}}', in_time),
-        (f"{family}_count{{{_CHAT}}}", every),
+        (f'{family}_bucket{{{_CHAT},verdict="good",le="{edge}"}}', in_time),
+        (f'{family}_count{{{_CHAT},verdict="good"}}', every),
+        (f'{family}_bucket{{{_CHAT},verdict="left",le="{edge}"}}', "0+900x2000"),
+        (f'{family}_count{{{_CHAT},verdict="left"}}', "0+900x2000"),
+    )
+
+
+def _hung_up(family: str, edge: str, early: str, every: str) -> tuple[tuple[str, str], ...]:
+    """Who went away; those who did early waited no longer than they have to."""
+    return (
+        (f'{family}_bucket{{{_CHAT},verdict="good",le="{edge}"}}', "0+50x2000"),
+        (f'{family}_count{{{_CHAT},verdict="good"}}', "0+50x2000"),
+        (f'{family}_bucket{{{_CHAT},verdict="left",le="{edge}"}}', early),
+        (f'{family}_count{{{_CHAT},verdict="left"}}', every),
     )
 
 
@@ -82,6 +95,7 @@ CASES: Final = {
     "HeadraceConnectionsRefused": _grows("headrace_connections_refused_total"),
     "HeadraceWorkersRestart": _grows("headrace_worker_restarts_total"),
     "HeadraceSheds": _grows("headrace_shed_calls_total", 'priority="low"'),
+    "HeadraceGivesWay": _level("headrace_slo_reaction_share", 'slo="up"', 0.3, 0),
     "HeadraceLoopLate": Case(
         (
             (_of("headrace_loop_lag_seconds_bucket", 'le="0.25"'), "0+90x60"),
@@ -175,7 +189,7 @@ _FAST: Final = {"at": "2h", "every": "2m"}
 _STEADY: Final = {"at": "8h", "every": "5m"}
 # A window is as long as its data at most: nine hours stand for three days that went alike.
 _SLOW: Final = {"at": "9h", "every": "10m"}
-_DURATION: Final = "headrace_request_duration_seconds"
+_DURATION: Final = "headrace_answer_seconds"
 _START: Final = "headrace_stream_start_seconds"
 SLO_CASES: Final = {
     ("HeadraceSloBurnsFast", "availability"): Case(
@@ -214,8 +228,8 @@ SLO_CASES: Final = {
         **_STEADY,
     ),
     ("HeadraceSloBurnsSlow", "first-token"): Case(
-        _timed(_START, "0.5", "0+94x60", "0+100x60"),
-        _timed(_START, "0.5", "0+96x60", "0+100x60"),
+        _hung_up(_START, "0.5", "0+45x60", "0+50x60"),
+        _hung_up(_START, "0.5", "0+49x60", "0+50x60"),
         **_SLOW,
     ),
 }

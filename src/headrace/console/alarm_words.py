@@ -85,6 +85,12 @@ BURNS_STEADY: Final = Wording(
     "The budget of service level {0} burns {value} times too fast, over an hour and six.",
     "See on the overview what has changed, then which provider.",
 )
+GIVES_WAY: Final = Wording(
+    "HeadraceGivesWay",
+    "ticket",
+    "{value} of the calls that can wait give way, for the budget of service level {0} burns.",
+    "See on the overview what has changed, then which provider.",
+)
 USED_UP: Final = Wording(
     "HeadraceSloUsedUp",
     "ticket",

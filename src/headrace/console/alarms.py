@@ -11,7 +11,6 @@ from headrace.console.alarm_rules import WATCHED, Watched
 from headrace.console.alarm_words import Severity, Wording, counted, gib, share
 from headrace.console.signs import History, Labels, Series
 from headrace.observe.export.slo_rules import BAD_LEAST, BURNS
-from headrace.settings.slos import MODEL_ROUTES
 
 _FIVE_MINUTES_S: Final = 300.0
 _ERROR_SHARE: Final = 0.01
@@ -108,13 +107,11 @@ def _values(rule: Watched, history: History) -> Series:
 
 
 def _errors(history: History) -> Iterator[Alarm]:
-    judged = {
-        labels: count
-        for labels, count in history.grown("headrace_requests_total", _FIVE_MINUTES_S).items()
-        if labels[0] in MODEL_ROUTES and not labels[1].startswith("4")
-    }
-    failed = sum(count for labels, count in judged.items() if labels[1].startswith("5"))
-    part = failed / max(sum(judged.values()), 1.0)
+    counts = Counter[str]()
+    for (_, verdict, _), count in history.grown("headrace_answer_seconds", _FIVE_MINUTES_S).items():
+        counts[verdict] += round(count)
+    failed = counts["bad"]
+    part = failed / max(failed + counts["good"], 1)
     if failed >= BAD_LEAST and part > _ERROR_SHARE:
         yield _alarm(words.ERRORS, part, shown=share)
 
@@ -161,6 +158,9 @@ def _slo(level: Mapping[str, Any]) -> Iterator[Alarm]:
             yield _alarm(_BURNING[burn.name], slow, level["name"], shown=lambda rate: f"{rate:.1f}")
     if level["answers"] and level["budget_left"] <= 0 and not is_burning:
         yield _alarm(words.USED_UP, 0.0, level["name"])
+    reaction = level["reaction"]
+    if reaction is not None and reaction["share"] > 0:
+        yield _alarm(words.GIVES_WAY, reaction["share"], level["name"], shown=share)
 
 
 def _budget(budget: Mapping[str, Any]) -> Iterator[Alarm]:

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from headrace.observe.cells import OTHER_PROVIDER
+from headrace.observe.cells import OTHER_NAME
 from headrace.observe.layout import Layout, Place
 
 Labels = tuple[str, ...]
@@ -22,7 +22,7 @@ _NOTHING: Final[Mapping[Labels, float]] = {}
 _ABOVE: Final = "inf"
 
 FAMILIES: Final = (
-    *("headrace_requests_total", "headrace_connections_refused_total", "headrace_shed_calls_total"),
+    *("headrace_answer_seconds", "headrace_connections_refused_total", "headrace_shed_calls_total"),
     *("headrace_loop_lag_seconds", "process_cpu_seconds_total", "process_resident_memory_bytes"),
     *("headrace_workers", "headrace_worker_restarts_total", "headrace_upstream_requests_total"),
     *("headrace_upstream_errors_total", "headrace_providers_out", "headrace_circuits_open"),
@@ -166,4 +166,4 @@ def _buckets(
 
 
 def _provider(slot: str, providers: Sequence[str]) -> str:
-    return providers[int(slot)] if int(slot) < len(providers) else OTHER_PROVIDER
+    return providers[int(slot)] if int(slot) < len(providers) else OTHER_NAME

@@ -9,7 +9,7 @@ from headrace.errors import HeadraceError, UpstreamBroken
 from headrace.gateway.call import Hints
 from headrace.gateway.headers import content_type, is_encoded
 from headrace.gateway.order import Order
-from headrace.gateway.reader import Fallback, Remarks
+from headrace.gateway.reader import TEXTS, Remarks
 from headrace.gateway.relay import Relay
 from headrace.model import Price, ReplyFacts, Usage
 from headrace.upstream.faults import UpstreamFault, speaks_tls, wants_tls
@@ -101,7 +101,7 @@ class Flight(Relay):
     @property
     def is_consoled(self) -> bool:
         """Whether what was given is not what a provider answered to this call."""
-        return self.found_in is not None or self.fallback is Fallback.TEXT
+        return self.found_in is not None or self.fallback in TEXTS
 
     @property
     def tried(self) -> tuple[str, ...]:

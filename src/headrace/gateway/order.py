@@ -165,8 +165,10 @@ class Order(msgspec.Struct, eq=False):
             stale: why its time may be over.
         """
         key, asked = self.key, self.asked or self.view.model
-        told, intent = self.remarks, self.intent
-        return Source(cache, provider, model, flight, stale, key, told, asked, intent)
+        told, intent, streams = self.remarks, self.intent, self.view.stream
+        return Source(
+            cache, provider, model, flight, stale, key, told, asked, intent, is_stream=streams
+        )
 
     def take_aim(self, aim: Aim) -> None:
         """Turn to the model that it is aimed at, in place of the one it names.
@@ -203,6 +205,16 @@ class Order(msgspec.Struct, eq=False):
         self.view = msgspec.structs.replace(self.view, model=model)
         self.document = {**self.document, "model": model}
         self.body = with_model(self.body, model)
+
+    def divert(self, targets: tuple[Target, ...]) -> None:
+        """Have others asked than those of the model that is wanted; their answer is nobody else's.
+
+        Args:
+            targets: who may be asked, in the order of preference.
+        """
+        self.targets, self.choice, self.trial = targets, None, None
+        self.lane, self.model = self.lane_of(targets[0]), targets[0].model
+        self.cacheable = False
 
     def book(self, answer: Answer | None) -> None:
         """Let those know who aimed it how its call went; `None`: it got no whole answer."""

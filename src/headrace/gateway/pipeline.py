@@ -1,7 +1,7 @@
 """The one place where the order of the stages is written.
 
     authenticate -> validate (template) -> route (aim, template) -> look up -> join -> seek
-        -> shape -> admit -> prepare -> send -> relay -> settle
+        -> react -> shape -> admit -> prepare -> send -> relay -> settle
 
 `repeat` is the fast path: a body that was seen before is answered by its digest, before any JSON
 is parsed and without a task. `handle` is the whole way. Looking up is done in memory; seeking, in
@@ -19,6 +19,7 @@ from headrace.errors import HeadraceError
 from headrace.flow.singleflight import SingleFlight
 from headrace.gateway.call import Call, Stopwatch
 from headrace.gateway.calls.continuation import Continuer
+from headrace.gateway.calls.reactions import Reactions
 from headrace.gateway.flight import Flight, Sender
 from headrace.gateway.landing import Landing
 from headrace.gateway.order import (
@@ -60,6 +61,7 @@ class Pipeline:
 
     Attributes:
         spending: admits calls within budgets and books them, where that is wanted; may be replaced.
+        reactions: have calls give way for service levels, where that is wanted; may be replaced.
         templating: puts in what templates stand for, where there are any; may be replaced.
     """
 
@@ -85,6 +87,7 @@ class Pipeline:
         self.sender = sender
         self.shaping: Shaping | None = None
         self.spending: Spending | None = None
+        self.reactions: Reactions | None = None
         self.repeat = answers.repeat
         self._flights: SingleFlight[Flight] = SingleFlight()
         self.landing = Landing(
@@ -97,12 +100,13 @@ class Pipeline:
             self._look_up,
             self._join,
             self._seek,
+            self._react,
             self._shape,
             self._admit,
             self._prepare,
             self._send,
         )
-        self._sending = self._stages[-4:]
+        self._sending = self._stages[-5:]
         self._continuer = Continuer(lambda: self.sender, metrics)
         self.now_s = clock.monotonic_s
         self.on_bug = on_bug
@@ -118,13 +122,7 @@ class Pipeline:
         self._answers.memory.forget_repeats()
 
     def handle(self, call: Call, body: bytes, reader: Reader, watch: Stopwatch) -> None:
-        """The whole way of one request whose body is not known.
-
-        Args:
-            call: what the head of the request says.
-            body: its JSON.
-            reader: who waits for the answer.
-            watch: times the stages.
+        """The whole way of one request whose body is not known, timed by `watch`.
 
         Raises:
             HeadraceError: the request is wrong, or cannot be served.
@@ -155,14 +153,7 @@ class Pipeline:
             self._refresh_due()
 
     def ask_again(self, call: Call, body: bytes, purpose: str, reader: Reader) -> None:
-        """Ask a provider for what is stored, in the background.
-
-        Args:
-            call: what the head of the request said.
-            body: its JSON.
-            purpose: what the call is booked as.
-            reader: told how it ends.
-        """
+        """Ask a provider for what is stored, in the background, and book it as `purpose`."""
         order = Order(call, body, reader, Stopwatch(self.now_s, self.now_s()), purpose=purpose)
         for stage in (self._validate, self._route):
             outcome = attempt(stage, order, self.on_bug)
@@ -363,6 +354,10 @@ class Pipeline:
         else:
             order.stop(asked_elsewhere())
 
+    def _react(self, order: Order) -> bool:
+        """Let a call give way, where the budget of a service level burns."""
+        return self.reactions is None or self.reactions.react(order)
+
     def _shape(self, order: Order) -> bool:
         """Make what is sent smaller and cheaper; what takes long is done elsewhere."""
         return self.shaping is None or self.shaping.shape(order, self._held_up)
@@ -376,7 +371,7 @@ class Pipeline:
         elif error is not None:
             order.stop(error)
         else:
-            self._take_through(order, self._sending[1:])
+            self._take_through(order, self._sending[2:])
 
     def _admit(self, order: Order) -> bool:
         """Let a call set out only where there is money for it."""

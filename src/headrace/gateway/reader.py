@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from headrace.cache.entry import Answer, Headers
 from headrace.errors import HeadraceError
@@ -25,7 +25,12 @@ class Fallback(enum.StrEnum):
     """What was done where an answer failed."""
 
     TEXT = "text"  # the text of the settings was given in its place
+    TEMPLATE = "template"  # the same without asking anybody, for a service level's sake
     CONTINUED = "continued"  # a stream that broke off went on with the words of another call
+
+
+TEXTS: Final = frozenset((Fallback.TEXT, Fallback.TEMPLATE))
+"""Answers that were made here."""
 
 
 class Outcome(Protocol):
@@ -74,11 +79,12 @@ class Source:
         key: what the answer is kept under.
         asked: the model as the caller named it.
         intent: what the caller wanted, where that is told.
+        is_stream: whether a stream was asked for.
     """
 
     __slots__ = (
         *("_cache", "_call", "_model", "_provider", "_remarks", "_stale"),
-        *("asked", "intent", "key"),
+        *("asked", "intent", "is_stream", "key"),
     )
 
     def __init__(
@@ -92,9 +98,12 @@ class Source:
         remarks: Remarks = (),
         asked: str = "",
         intent: str = "",
+        *,
+        is_stream: bool = False,
     ) -> None:
         self.asked = asked
         self.intent = intent
+        self.is_stream = is_stream
         self._cache = cache
         self._stale = stale
         self._provider = provider

@@ -6,14 +6,21 @@ that any worker can render the sum and a restarted one goes on where its predece
 """
 
 import mmap
+from collections.abc import Iterable
 from typing import Protocol
 
 PROVIDERS_MAX = 32
-PROVIDER_NAME_BYTES_MAX = 63
-OTHER_PROVIDER = "other"
-_NAME_STRIDE_BYTES = PROVIDER_NAME_BYTES_MAX + 1
-_NAMES_BYTES = PROVIDERS_MAX * _NAME_STRIDE_BYTES
+SLO_NAMES_MAX = 16
+"""Names of service levels that are told apart from the start on; more than there are at a time."""
+COMMON_CELLS = 1024
+"""Cells that no worker's row holds: what they say to each other."""
+NAME_BYTES_MAX = 63
+OTHER_NAME = "other"
+_NAME_STRIDE_BYTES = NAME_BYTES_MAX + 1
+_PROVIDERS_BYTES = PROVIDERS_MAX * _NAME_STRIDE_BYTES
+_NAMES_BYTES = _PROVIDERS_BYTES + SLO_NAMES_MAX * _NAME_STRIDE_BYTES
 _CELL_BYTES = 8
+_COMMON_BYTES = COMMON_CELLS * _CELL_BYTES
 _CACHE_LINE_BYTES = 64
 
 
@@ -28,7 +35,7 @@ class Row(Protocol):
 
 
 class Board(Protocol):
-    """The rows of every worker and the table that says which provider has which slot."""
+    """The rows of every worker, and the tables that say which name has which slot."""
 
     def row(self, worker: int) -> Row:
         """The row that `worker` (from 0) writes."""
@@ -43,8 +50,18 @@ class Board(Protocol):
         ...
 
     @property
-    def slots(self) -> "ProviderSlots":
+    def slots(self) -> "NameSlots":
         """The provider names of all rows."""
+        ...
+
+    @property
+    def slo_slots(self) -> "NameSlots":
+        """The names of service levels of all rows."""
+        ...
+
+    @property
+    def common(self) -> Row:
+        """`COMMON_CELLS` cells of all workers together; who writes which, they agree upon."""
         ...
 
 
@@ -57,7 +74,8 @@ class Cells:
 
     def __init__(self, size: int) -> None:
         self._row = [0.0] * size
-        self.slots = ProviderSlots(memoryview(bytearray(_NAMES_BYTES)))
+        self.slots, self.slo_slots = _tables(memoryview(bytearray(_NAMES_BYTES)))
+        self.common: Row = [0.0] * COMMON_CELLS
 
     def row(self, worker: int = 0) -> Row:
         """The row; `worker` is 0.
@@ -91,10 +109,12 @@ class SharedCells:
             raise ValueError(f"workers and size start at 1, not {workers} and {size}")
         # Rows begin on cache lines of their own: neighbours never wait for each other's writes.
         stride_bytes = -(-size * _CELL_BYTES // _CACHE_LINE_BYTES) * _CACHE_LINE_BYTES
-        memory = memoryview(mmap.mmap(-1, _NAMES_BYTES + workers * stride_bytes))
-        starts = [_NAMES_BYTES + worker * stride_bytes for worker in range(workers)]
+        first = _NAMES_BYTES + _COMMON_BYTES
+        memory = memoryview(mmap.mmap(-1, first + workers * stride_bytes))
+        starts = [first + worker * stride_bytes for worker in range(workers)]
         self._rows = [memory[at : at + size * _CELL_BYTES].cast("d") for at in starts]
-        self.slots = ProviderSlots(memory[:_NAMES_BYTES])
+        self.slots, self.slo_slots = _tables(memory[:_NAMES_BYTES])
+        self.common: Row = memory[_NAMES_BYTES:first].cast("d")
 
     def row(self, worker: int) -> Row:
         """The row that `worker` writes.
@@ -115,37 +135,41 @@ class SharedCells:
         return list(self._rows[worker])
 
 
-class ProviderSlots:
-    """Which provider counts in which slot: append-only, so that no slot ever changes its meaning.
+class NameSlots:
+    """Which name counts in which slot: append-only, so that no slot ever changes its meaning.
 
     One process assigns: the supervisor, at start and before it passes a reload on. The others read
-    the same table. Providers beyond the bound, and those nobody assigned, share the slot `other`.
+    the same table. Names beyond the bound, and those nobody assigned, share the slot `other`.
 
     Args:
-        table: zeroed bytes, `PROVIDERS_MAX` entries of a length byte and a UTF-8 name.
+        table: zeroed bytes, entries of a length byte and a UTF-8 name.
+
+    Attributes:
+        names_max: how many names have a slot of their own; the number of the slot `other`.
     """
 
     def __init__(self, table: memoryview) -> None:
         self._table = table
+        self.names_max = len(table) // _NAME_STRIDE_BYTES
 
-    def assign(self, names: list[str]) -> None:
+    def assign(self, names: Iterable[str]) -> None:
         """Give every name a slot that has none yet, in the order given."""
         known = self.names()
         for name in map(_bounded, names):
-            if name in known or name == OTHER_PROVIDER or len(known) >= PROVIDERS_MAX:
+            if name in known or name == OTHER_NAME or len(known) >= self.names_max:
                 continue
             self._write(len(known), name.encode())
             known.append(name)
 
     def slot(self, name: str) -> int:
-        """The slot of `name`; `PROVIDERS_MAX`, the slot of all others, where it has none."""
+        """The slot of `name`; `names_max`, the slot of all others, where it has none."""
         names = self.names()
         bounded = _bounded(name)
-        return names.index(bounded) if bounded in names else PROVIDERS_MAX
+        return names.index(bounded) if bounded in names else self.names_max
 
     def names(self) -> list[str]:
         """The names assigned so far; a name's position is its slot."""
-        entries = (self._read(slot) for slot in range(PROVIDERS_MAX))
+        entries = (self._read(slot) for slot in range(self.names_max))
         return [name.decode() for name in entries if name]
 
     def _read(self, slot: int) -> bytes:
@@ -159,6 +183,11 @@ class ProviderSlots:
         self._table[at] = len(name)
 
 
+def _tables(table: memoryview) -> tuple[NameSlots, NameSlots]:
+    """Those of providers and of service levels, one behind the other."""
+    return NameSlots(table[:_PROVIDERS_BYTES]), NameSlots(table[_PROVIDERS_BYTES:])
+
+
 def _bounded(name: str) -> str:
     """`name` cut to the bytes an entry holds, never inside a character."""
-    return name.encode(errors="replace")[:PROVIDER_NAME_BYTES_MAX].decode(errors="ignore")
+    return name.encode(errors="replace")[:NAME_BYTES_MAX].decode(errors="ignore")

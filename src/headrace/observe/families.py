@@ -2,10 +2,12 @@
 
 import msgspec
 
+from headrace.observe.cells import SLO_NAMES_MAX
 from headrace.observe.family import OTHER, PROVIDER, Family, Label
 from headrace.observe.gen_ai_families import GEN_AI
 from headrace.observe.stage_budgets import STREAM_START
-from headrace.settings.slos import REQUEST_S, SLOS_MAX
+from headrace.observe.verdicts import COUNTED
+from headrace.settings.slos import MODEL_ROUTES, REQUEST_S
 from headrace.version import __version__
 
 ROUTE = Label(
@@ -23,6 +25,8 @@ STATUS = Label(
     ),
 )
 CACHE = Label("cache", ("l1", "l2", "l3", "semantic", "joined", "miss", "bypass", "none"))
+MODEL_ROUTE = Label("route", MODEL_ROUTES)
+COUNTED_AS = Label("verdict", COUNTED)
 BY = Label("by", ("l1", "l2", "l3", "semantic", "joined"))
 FOR = Label(
     "for",
@@ -100,11 +104,14 @@ STORE_CONNECTION = Label("state", ("used", "waiting"))
 STANDBYS_MAX = 8
 STANDBY = Label("standby", tuple(map(str, range(1, STANDBYS_MAX + 1))))
 STANDBY_READ = Label("outcome", ("at_once", "waited", "in_vain", "nobody", "failed"))
-SLO = Label("slo", tuple(map(str, range(1, SLOS_MAX + 1))))
+SLO = Label("slo", tuple(map(str, range(SLO_NAMES_MAX + 1))), slotted="slo")
 SLO_WINDOW = Label("window", ("5m", "1h", "6h"))
 SPAN = Label("outcome", ("exported", "dropped", "failed"))
 SIGNAL = Label("signal", ("traces", "metrics"))
 SENT = Label("outcome", ("taken", "failed"))
+PRIORITY = Label("priority", ("high", "normal", "low", "batch"))
+GAVE_WAY = Label("priority", ("normal", "low", "batch"))
+ACTION = Label("action", ("shed", "degrade", "template"))
 RATE_LIMIT = Label("limit", ("requests", "tokens", "concurrent", "too_small", "address"))
 
 STAGE_S = (
@@ -132,6 +139,11 @@ def _worst(name: str, help_: str, *labels: Label) -> Family:
     return Family(f"headrace_{name}", help_, "gauge", labels, merge="max", is_sparse=True)
 
 
+def _of_all(name: str, help_: str, *labels: Label) -> Family:
+    """A gauge of the whole gateway: one worker tells it, in the rows of the others it is 0."""
+    return Family(f"headrace_{name}", help_, "gauge", labels)
+
+
 def _seconds(name: str, help_: str, buckets: tuple[float, ...], *labels: Label) -> Family:
     return Family(f"headrace_{name}_seconds", help_, "histogram", labels, buckets)
 
@@ -154,9 +166,17 @@ _TRAFFIC = (
     ),
     _seconds(
         "stream_start",
-        "Time from the first byte of a request to the first byte of its stream.",
+        "Time from the first byte of a request to the first byte of its stream, or to its end.",
         REQUEST_S,
-        ROUTE,
+        MODEL_ROUTE,
+        COUNTED_AS,
+    ),
+    _seconds(
+        "answer",
+        "The same to the last byte of the answer, of models, by how it counts for service levels.",
+        REQUEST_S,
+        MODEL_ROUTE,
+        COUNTED_AS,
     ),
     _seconds("stage_duration", "Time a request spends in a stage.", STAGE_S, STAGE),
     _counter("stage_overruns", "Stages that took longer than is declared for them.", OVERRUN),
@@ -289,8 +309,12 @@ _STORE = (
 )
 _SELF = (
     _seconds("loop_lag", "Time by which a timer of the event loop was late.", LAG_S),
-    _worst("slo_burn_rate", "How fast the budget of a service level burns.", SLO, SLO_WINDOW),
-    _worst("slo_budget_used_ratio", "Share of the budget of a service level that is used.", SLO),
+    _of_all("slo_burn_rate", "How fast the budget of a service level burns.", SLO, SLO_WINDOW),
+    _of_all("slo_budget_used_ratio", "Share of the budget of a service level that is used.", SLO),
+    _of_all("slo_budget_left_ratio", "Share of it that is left; below 0 it is overdrawn.", SLO),
+    _of_all("slo_reaction_share", "Share of the calls that can wait that gives way for it.", SLO),
+    _counter("slo_reactions", "Calls that gave way for it.", SLO, ACTION, GAVE_WAY),
+    _counter("slo_calls", "Calls to be made, where service levels have reactions.", PRIORITY),
     _gauge("process_pressure", "Workers that have too much to do, by what tells it.", PRESSURE),
     _counter("prompts_shaped", "Prompts that were changed before they were sent.", STEP),
     _counter("prompt_tokens_removed", "Tokens that prompts were made shorter by, about.", STEP),

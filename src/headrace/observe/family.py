@@ -8,6 +8,7 @@ from headrace.observe.cells import PROVIDERS_MAX
 
 Kind = Literal["counter", "gauge", "histogram"]
 Merge = Literal["sum", "min", "max"]
+Slotted = Literal["provider", "slo"]
 OTHER = "other"
 
 
@@ -17,12 +18,12 @@ class Label(msgspec.Struct, frozen=True):
     Attributes:
         name: as it stands in the exposition.
         values: all values; one that is not among them counts as `other` where that is among them.
-        slotted: the values are slot numbers whose names are in the board's table.
+        slotted: the values are slot numbers whose names are in the board's table of these.
     """
 
     name: str
     values: tuple[str, ...]
-    slotted: bool = False
+    slotted: Slotted | None = None
 
 
 class Family(msgspec.Struct, frozen=True):
@@ -50,4 +51,4 @@ class Family(msgspec.Struct, frozen=True):
     is_whole: bool = False
 
 
-PROVIDER = Label("provider", tuple(map(str, range(PROVIDERS_MAX + 1))), slotted=True)
+PROVIDER = Label("provider", tuple(map(str, range(PROVIDERS_MAX + 1))), slotted="provider")

@@ -4,7 +4,7 @@ from bisect import bisect_left
 
 from headrace.clock import Clock
 from headrace.model import Usage
-from headrace.observe.cells import ProviderSlots, Row
+from headrace.observe.cells import NameSlots, Row
 from headrace.observe.families import (
     BY,
     CACHE,
@@ -15,6 +15,8 @@ from headrace.observe.families import (
 from headrace.observe.family import OTHER
 from headrace.observe.handles import Counter, Gauge, Histogram
 from headrace.observe.layout import Layout
+from headrace.observe.verdicts import COUNTED, Verdict, verdict_of_status
+from headrace.settings.slos import MODEL_ROUTES
 
 
 class Metrics:
@@ -30,7 +32,7 @@ class Metrics:
         clock: read once, for the start time.
     """
 
-    def __init__(self, layout: Layout, cells: Row, slots: ProviderSlots, clock: Clock) -> None:
+    def __init__(self, layout: Layout, cells: Row, slots: NameSlots, clock: Clock) -> None:
         self._cells = cells
         self._slots = slots
         self._layout = layout
@@ -47,7 +49,14 @@ class Metrics:
         for index, _ in self.build_info.place.each():
             self.build_info.set_at(index, 1.0)
 
-    def request_done(self, route: str, status: int, cache: str, seconds: float) -> None:
+    def request_done(
+        self,
+        route: str,
+        status: int,
+        cache: str,
+        seconds: float,
+        verdict: Verdict | None = None,
+    ) -> None:
         """Count a request that has been answered.
 
         Args:
@@ -55,16 +64,24 @@ class Metrics:
             status: HTTP status; one without a series of its own counts as `other`.
             cache: one of the label's values; any other counts as `none`.
             seconds: from the first byte of the request to the last byte of the answer.
+            verdict: how the answer counts, where its status does not say it.
         """
         try:
-            counter, base, total = self._request_cells[route, status, cache]
+            counter, base, total, counted = self._request_cells[route, status, cache]
         except KeyError:
-            counter, base, total = self._request_cells[_known(route, status, cache)]
+            known = self._request_cells[_known(route, status, cache)]
+            counter, base, total, counted = known
+        if verdict is not None:
+            counted = self._answer_cells.get((route, verdict), 0)
         # Written out, not through the handles: a call costs more than the counting.
         cells = self._cells
         cells[counter] += 1.0
-        cells[base + bisect_left(self._request_bounds, seconds)] += 1.0
+        bucket = bisect_left(self._request_bounds, seconds)
+        cells[base + bucket] += 1.0
         cells[total] += seconds
+        if counted:
+            cells[counted + bucket] += 1.0
+            cells[counted + self._answer_sum] += seconds
 
     def first_byte(self, route: str, cache: str, seconds: float) -> None:
         """Count the time to the first byte of an answer; labels as in `request_done`."""
@@ -75,10 +92,10 @@ class Metrics:
             base = self._first_byte_cells[known_route, known_cache]
         self.time_to_first_byte.observe(base, seconds)
 
-    def stream_began(self, route: str, seconds: float) -> None:
-        """Count the time to the first byte of a stream."""
-        started = self.stream_start
-        started.observe(started.at(route), seconds)
+    def stream_began(self, route: str, seconds: float, verdict: Verdict = "good") -> None:
+        """Count the time to the first byte of a stream, or to the end of one that never began."""
+        if base := self._stream_cells.get((route, verdict)):
+            self.stream_start.observe(base, seconds)
 
     def saved(self, by: str, usage: Usage, usd: float, seconds: float) -> None:
         """Count an upstream call that was not needed: what it would have cost and taken.
@@ -161,6 +178,7 @@ class Metrics:
         self.request_duration = self._seconds("request_duration")
         self.time_to_first_byte = self._seconds("time_to_first_byte")
         self.stream_start = self._seconds("stream_start")
+        self.answers = self._seconds("answer")
         self.stages = self._seconds("stage_duration")
         self.stage_overruns = self._counter("stage_overruns")
         self.inflight = self._gauge("inflight_requests")
@@ -262,6 +280,10 @@ class Metrics:
         self.process_pressure = self._gauge("process_pressure")
         self.slo_burn = self._gauge("slo_burn_rate")
         self.slo_budget_used = self._gauge("slo_budget_used_ratio")
+        self.slo_budget_left = self._gauge("slo_budget_left_ratio")
+        self.slo_reaction_share = self._gauge("slo_reaction_share")
+        self.slo_reactions = self._counter("slo_reactions")
+        self.slo_calls = self._counter("slo_calls")
         self.shed_calls = self._counter("shed_calls")
         self.prompts_shaped = self._counter("prompts_shaped")
         self.prompt_tokens_removed = self._counter("prompt_tokens_removed")
@@ -286,17 +308,28 @@ class Metrics:
 
     def _bind_hot_path(self) -> None:
         durations = self.request_duration
-        to_sum = durations.place.stride - 1
+        to_sum = self._answer_sum = durations.place.stride - 1
         self._request_bounds = durations.place.family.buckets
-        self._request_cells: dict[tuple[str, int | str, str], tuple[int, int, int]] = {
+        # The first cell is never theirs: 0 is what counts for nothing.
+        self._answer_cells, self._stream_cells = (
+            {
+                (route, verdict): each.at(route, verdict)
+                for route in MODEL_ROUTES
+                for verdict in COUNTED
+            }
+            for each in (self.answers, self.stream_start)
+        )
+        self._request_cells: dict[tuple[str, int | str, str], tuple[int, int, int, int]] = {
             (route, _status_key(status), cache): (
                 self.requests.at(route, status, cache),
-                durations.at(route, cache),
-                durations.at(route, cache) + to_sum,
+                base,
+                base + to_sum,
+                self._answer_cells.get((route, _verdict_key(status)), 0),
             )
             for route in ROUTE.values
             for status in STATUS.values
             for cache in CACHE.values
+            for base in (durations.at(route, cache),)
         }
         self._first_byte_cells = {
             (route, cache): self.time_to_first_byte.at(route, cache)
@@ -316,6 +349,11 @@ class Metrics:
 
 def _status_key(status: str) -> int | str:
     return status if status == OTHER else int(status)
+
+
+def _verdict_key(status: str) -> Verdict:
+    # What has no series of its own is a provider's, and hardly ever an error.
+    return verdict_of_status(200 if status == OTHER else int(status))
 
 
 def _known(route: str, status: int, cache: str) -> tuple[str, int | str, str]:

@@ -1,115 +1,183 @@
 """Service levels as the gateway itself keeps them: from what all workers have counted anyway."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, Protocol
+
+import msgspec
 
 from headrace.clock import Clock
-from headrace.observe.cells import Board
-from headrace.observe.families import CACHE, SLO_WINDOW, STATUS
-from headrace.observe.layout import Layout, Place
+from headrace.observe.cells import OTHER_NAME, Board
+from headrace.observe.event_log import Level, Value
+from headrace.observe.families import SLO_WINDOW
+from headrace.observe.layout import Layout
 from headrace.observe.metrics import Metrics
+from headrace.observe.slo_cells import Rows, SloCells, total
+from headrace.observe.slo_council import Council, Shares
+from headrace.observe.slo_decision import Decision, burn_rate
 from headrace.observe.slo_history import SloHistory, Totals
-from headrace.settings.slos import MODEL_ROUTES, SLOS_MAX, Slo, edge_s
+from headrace.settings.slos import Slo
 
 SAMPLE_S: Final = 5.0
 _DAY_S: Final = 86400.0
+_ACTED: Final = "headrace_slo_reactions_total"
 _WINDOWS_S: Final = dict(zip(SLO_WINDOW.values, (300.0, 3600.0, 21600.0), strict=True)).items()
 
 
+class Say(Protocol):
+    """Takes an event; the event log's own method has this shape."""
+
+    def __call__(self, level: Level, event: str, about: str = "", **fields: Value) -> None: ...
+
+
 class SloWatch:
-    """Keeps the history of each service level, and tells how its budget stands.
+    """Keeps the history of each service level, tells how its budget stands, and decides how much
+    gives way for it, where this is the worker that decides.
 
     Nothing is counted for it: it reads the counters and histograms of all workers every few
     seconds. What it knows begins with its worker.
 
     Args:
-        slos: those declared.
+        slos: those declared; their names have slots.
         layout: of a worker's row.
         board: the rows of all workers.
+        worker: the number of this one.
         metrics: those of this worker, which tells of it.
-        clock: the time.
+        clock: the time, the same for all workers.
+        say: told when a reaction begins and ends.
     """
 
     def __init__(
-        self, slos: tuple[Slo, ...], layout: Layout, board: Board, metrics: Metrics, clock: Clock
+        self,
+        slos: tuple[Slo, ...],
+        layout: Layout,
+        board: Board,
+        worker: int,
+        metrics: Metrics,
+        clock: Clock,
+        say: Say,
     ) -> None:
         self._layout = layout
         self._board = board
         self._metrics = metrics
         self._clock = clock
+        self._say = say
+        now_s = clock.monotonic_s()
+        self._council = Council(board.common, worker, len(board.rows()), now_s)
+        self._decided = False
+        self._sample_s = SAMPLE_S
         self._next_s = -inf
         self._watched: tuple[_Watched, ...] = ()
         self.adopt(slos)
 
+    @property
+    def names(self) -> Mapping[int, str]:
+        """The names of those declared, by their slots."""
+        slots, most = self._board.slo_slots, self._board.slo_slots.names_max
+        found = {slots.slot(each.slo.name): each.slo.name for each in self._watched}
+        return found | {most: OTHER_NAME} if most in found else found
+
     def adopt(self, slos: tuple[Slo, ...]) -> None:
-        """Watch these from now on; what is known of one that stays as it was is kept."""
-        known = {each.slo: each for each in self._watched}
+        """Watch these from now on; what is known of one that stays as it was is kept, whatever
+        its reaction becomes."""
+        known = {_bare(each.slo): each for each in self._watched}
         rows = self._board.rows() if slos else []
         now_s = self._clock.monotonic_s()
-        self._watched = tuple(
-            known.get(slo) or _Watched(slo, self._layout, rows, now_s) for slo in slos
-        )
+        slots = self._board.slo_slots
+        watched = []
+        for slo in slos:
+            each = known.get(_bare(slo)) or _Watched(slo, self._layout, rows, now_s)
+            each.slo, each.slot = slo, slots.slot(slo.name)
+            watched.append(each)
+        self._silence()
+        self._watched = tuple(watched)
+        self._council.forget_others({each.slot for each in watched if each.slo.reaction})
+        looks = (each.slo.reaction.look_s for each in watched if each.slo.reaction)
+        self._sample_s = min((SAMPLE_S, *looks))
         self._next_s = now_s
-        self._silence(len(slos))
+
+    def shares(self, slot: int) -> Shares:
+        """How much gives way for the service level of a slot."""
+        return self._council.shares(slot)
 
     def tick(self) -> None:
         """Look at the counters, where it is time to."""
-        now_s = self._clock.monotonic_s()
-        if not self._watched or now_s < self._next_s:
+        if not self._watched:
             return
-        self._next_s = now_s + SAMPLE_S
+        now_s = self._clock.monotonic_s()
+        decides = self._council.decides(now_s)
+        if decides != self._decided:
+            self._silence()
+            self._decided, self._next_s = decides, now_s
+        if now_s < self._next_s:
+            return
+        self._next_s = now_s + self._sample_s
         rows = self._board.rows()
-        burn, used = self._metrics.slo_burn, self._metrics.slo_budget_used
-        for number, each in enumerate(self._watched, 1):
-            now = each.totals(rows, now_s)
+        for each in self._watched:
+            now = each.cells.totals(rows, now_s)
             each.history.add(now)
-            used.set_at(used.at(number), each.burn_rate(each.window_s, now) or 0.0)
-            for window, window_s in _WINDOWS_S:
-                rate = each.burn_rate(window_s, now) or 0.0
-                burn.set_at(burn.at(number, window), rate)
+            if decides:
+                self._tell(each, now)
+                self._decide(each, now, rows)
 
     def told(self) -> dict[str, Any]:
         """How every service level stands, as plain data."""
         rows, now_s = self._board.rows(), self._clock.monotonic_s()
-        return {"data": [each.told(rows, now_s) for each in self._watched]}
+        return {"data": [self._told(each, rows, now_s) for each in self._watched]}
 
-    def _silence(self, count: int) -> None:
-        """Take back what was told of levels that there are no more."""
-        burn, used = self._metrics.slo_burn, self._metrics.slo_budget_used
-        for number in range(count + 1, SLOS_MAX + 1):
-            used.set_at(used.at(number), 0.0)
+    # The inside.
+
+    def _tell(self, each: "_Watched", now: Totals) -> None:
+        metrics, slot = self._metrics, each.slot
+        used = each.burn_rate(each.window_s, now) or 0.0
+        metrics.slo_budget_used.set_at(metrics.slo_budget_used.at(slot), used)
+        metrics.slo_budget_left.set_at(metrics.slo_budget_left.at(slot), 1.0 - used)
+        for window, window_s in _WINDOWS_S:
+            rate = each.burn_rate(window_s, now) or 0.0
+            metrics.slo_burn.set_at(metrics.slo_burn.at(slot, window), rate)
+
+    def _decide(self, each: "_Watched", now: Totals, rows: Rows) -> None:
+        reaction, slot = each.slo.reaction, each.slot
+        if reaction is None:
+            each.decision = None
+            return
+        if each.decision is None:
+            share = self._council.shares(slot).share
+            each.decision = Decision(each.slo, self._layout, share, now, rows)
+        before = self._council.shares(slot)
+        decided = each.decision.look(each.slo, each.history, now, rows)
+        if decided is not None:
+            self._council.decide(slot, decided)
+            self._tell_change(each.slo, before, decided)
+        gauge = self._metrics.slo_reaction_share
+        gauge.set_at(gauge.at(slot), self._council.shares(slot).share)
+
+    def _tell_change(self, slo: Slo, before: Shares, after: Shares) -> None:
+        assert slo.reaction is not None  # noqa: S101  # something was decided
+        action = slo.reaction.action
+        if before.share == 0 < after.share:
+            self._say("warning", "slo_reaction", about=slo.name, action=action)
+        elif after.share == 0 < before.share:
+            self._say("info", "slo_reaction_over", about=slo.name, action=action)
+
+    def _silence(self) -> None:
+        """Take back what this worker has told: another one does, or nobody is to any more."""
+        metrics = self._metrics
+        for each in self._watched:
+            each.decision = None
+            for gauge in (
+                metrics.slo_budget_used,
+                metrics.slo_budget_left,
+                metrics.slo_reaction_share,
+            ):
+                gauge.set_at(gauge.at(each.slot), 0.0)
             for window in SLO_WINDOW.values:
-                burn.set_at(burn.at(number, window), 0.0)
+                metrics.slo_burn.set_at(metrics.slo_burn.at(each.slot, window), 0.0)
 
-
-class _Watched:
-    """One service level with its history."""
-
-    def __init__(
-        self, slo: Slo, layout: Layout, rows: Sequence[Sequence[float]], now_s: float
-    ) -> None:
-        self.slo = slo
-        self.window_s = slo.window_days * _DAY_S
-        self._good, self._every = _cells(slo, layout)
-        longest_s = max(self.window_s, *(window_s for _, window_s in _WINDOWS_S))
-        self.history = SloHistory(self.totals(rows, now_s), longest_s)
-
-    def totals(self, rows: Sequence[Sequence[float]], now_s: float) -> Totals:
-        """What all workers have counted."""
-        return Totals(now_s, _sum(rows, self._good), _sum(rows, self._every))
-
-    def burn_rate(self, window_s: float, now: Totals) -> float | None:
-        """In multiples of the rate at which the budget lasts; `None` where nothing was answered."""
-        counted = self.history.over(window_s, now)
-        if counted.every <= 0:
-            return None
-        return (1.0 - counted.good / counted.every) / self.slo.budget
-
-    def told(self, rows: Sequence[Sequence[float]], now_s: float) -> dict[str, Any]:
-        slo, now = self.slo, self.totals(rows, now_s)
-        counted = self.history.over(self.window_s, now)
-        used = self.burn_rate(self.window_s, now) or 0.0
+    def _told(self, each: "_Watched", rows: Rows, now_s: float) -> dict[str, Any]:
+        slo, now = each.slo, each.cells.totals(rows, now_s)
+        counted = each.history.over(each.window_s, now)
+        used = each.burn_rate(each.window_s, now) or 0.0
         return {
             "name": slo.name,
             "kind": slo.kind,
@@ -123,42 +191,44 @@ class _Watched:
             "burn_rates": {
                 window: None if rate is None else round(rate, 4)
                 for window, window_s in _WINDOWS_S
-                for rate in (self.burn_rate(window_s, now),)
+                for rate in (each.burn_rate(window_s, now),)
             },
+            "reaction": self._told_reaction(each, rows),
+        }
+
+    def _told_reaction(self, each: "_Watched", rows: Rows) -> dict[str, Any] | None:
+        reaction = each.slo.reaction
+        if reaction is None:
+            return None
+        shares, acted = self._council.shares(each.slot), self._layout.place(_ACTED)
+        return {
+            "action": reaction.action,
+            "begins_at": round(each.slo.start_rate, 4),
+            "rests_at": reaction.rest_rate,
+            "share": round(shares.share, 4),
+            "shares": {"low": round(shares.low, 4), "normal": round(shares.normal, 4)},
+            "gave_way": round(
+                total(rows, (at for at, (slot, *_) in acted.each() if slot == str(each.slot)))
+            ),
         }
 
 
-def _cells(slo: Slo, layout: Layout) -> tuple[Sequence[int], Sequence[int]]:
-    """Which cells count good answers, and which count all."""
-    if slo.kind == "availability":
-        requests = layout.place("headrace_requests_total")
-        judged = [status for status in STATUS.values if not status.startswith("4")]
-        every = {
-            requests.at(route, status, cache): status
-            for route in MODEL_ROUTES
-            for status in judged
-            for cache in CACHE.values
-        }
-        return [at for at, status in every.items() if not status.startswith("5")], list(every)
-    if slo.kind == "latency":
-        place = layout.place("headrace_request_duration_seconds")
-        bases = [place.at(route, cache) for route in MODEL_ROUTES for cache in CACHE.values]
-    else:
-        place = layout.place("headrace_stream_start_seconds")
-        bases = [place.at(route) for route in MODEL_ROUTES]
-    return _buckets(place, bases, edge_s(slo))
+class _Watched:
+    """One service level with its history, and what is being decided about it."""
+
+    def __init__(self, slo: Slo, layout: Layout, rows: Rows, now_s: float) -> None:
+        self.slo = slo
+        self.slot = 0
+        self.cells = SloCells(slo, layout)
+        self.window_s = slo.window_days * _DAY_S
+        self.decision: Decision | None = None
+        longest_s = max(self.window_s, *(window_s for _, window_s in _WINDOWS_S))
+        self.history = SloHistory(self.cells.totals(rows, now_s), longest_s)
+
+    def burn_rate(self, window_s: float, now: Totals) -> float | None:
+        """In multiples of the rate at which the budget lasts; `None` where nothing was answered."""
+        return burn_rate(self.slo, self.history.over(window_s, now))
 
 
-def _buckets(place: Place, bases: Iterable[int], edge: float) -> tuple[list[int], list[int]]:
-    """The cells of the buckets up to `edge`, and those of all."""
-    bounds = place.family.buckets
-    good, every = bounds.index(edge) + 1, len(bounds) + 1
-    starts = list(bases)
-    return (
-        [base + at for base in starts for at in range(good)],
-        [base + at for base in starts for at in range(every)],
-    )
-
-
-def _sum(rows: Sequence[Sequence[float]], cells: Sequence[int]) -> float:
-    return sum(row[at] for row in rows for at in cells)
+def _bare(slo: Slo) -> Slo:
+    return msgspec.structs.replace(slo, reaction=None)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from msgspec import UNSET
+
 from headrace.clock import Clock
 from headrace.gateway.call import Stopwatch
 from headrace.observe.access_log import AccessLine, AccessLog
@@ -10,6 +12,7 @@ from headrace.observe.families import STAGE
 from headrace.observe.logs import Logs
 from headrace.observe.metrics import Metrics
 from headrace.observe.telemetry.gen_ai import GenAiMetrics
+from headrace.observe.verdicts import Verdict, verdict_of, verdict_of_status
 from headrace.server.replies import timing_line
 from headrace.server.stage_watch import Noted, StageWatch, make_stage_watch
 from headrace.settings import Settings
@@ -19,6 +22,7 @@ _STATUS_MIN: Final[Mapping[str, int]] = {"debug": 0, "info": 0, "warning": 400, 
 
 # One batch is one pause of the loop: at 256 it was the p99 of hits.
 BATCH_MAX = 32
+_OK = 200
 
 
 class Books:
@@ -79,25 +83,8 @@ class Books:
     def balance(self) -> None:
         """Count and log what was noted."""
         noted, self._noted = self._noted, []
-        metrics, log, stage_index = self._metrics, self._log, self._stages
-        request_done, first_byte = metrics.request_done, metrics.first_byte
-        stream_began = metrics.stream_began
-        observe = metrics.stages.observe
-        used = self._used
-        offset_s = self._clock.wall_s() - self._clock.monotonic_s()
-        for line, stages, times_ms in noted:
-            route, cache = line.route, line.cache or "none"
-            request_done(route, line.status, cache, line.duration_ms * 0.001)
-            if line.ttfb_ms is not None:
-                first_byte(route, cache, line.ttfb_ms * 0.001)
-                if line.stream:
-                    stream_began(route, line.ttfb_ms * 0.001)
-            for stage, time_ms in zip(stages, times_ms):  # noqa: B905  # the hot loop; equal by make
-                observe(stage_index[stage], time_ms * 0.001)
-            who = line.tenant, line.key_name
-            if who not in used:
-                used.add(who)
-            line.time += offset_s  # type: ignore[operator]  # not yet spelled out
+        self._count(noted)
+        log = self._log
         if self.gen_ai is not None:
             for line, _, _ in noted:
                 _count_served(self.gen_ai, line)
@@ -108,6 +95,30 @@ class Books:
             for line, _, _ in noted:
                 if line.status >= status_min:
                     log.record(line)
+
+    def _count(self, noted: Sequence[Noted]) -> None:
+        metrics, stage_index = self._metrics, self._stages
+        request_done, first_byte = metrics.request_done, metrics.first_byte
+        stream_began = metrics.stream_began
+        observe = metrics.stages.observe
+        used = self._used
+        offset_s = self._clock.wall_s() - self._clock.monotonic_s()
+        for line, stages, times_ms in noted:
+            route, cache = line.route, line.cache or "none"
+            verdict = None
+            if line.error is not None or line.fallback is not UNSET:
+                verdict = verdict_of(line.status, line.error, line.fallback or None)
+            request_done(route, line.status, cache, line.duration_ms * 0.001, verdict)
+            if line.ttfb_ms is not None:
+                first_byte(route, cache, line.ttfb_ms * 0.001)
+            if line.stream:
+                stream_began(route, *_beginning(line, verdict))
+            for stage, time_ms in zip(stages, times_ms):  # noqa: B905  # the hot loop; equal by make
+                observe(stage_index[stage], time_ms * 0.001)
+            who = line.tenant, line.key_name
+            if who not in used:
+                used.add(who)
+            line.time += offset_s  # type: ignore[operator]  # not yet spelled out
 
 
 def open_books(settings: Settings, metrics: Metrics, logs: Logs, clock: Clock) -> Books:
@@ -125,6 +136,22 @@ def open_books(settings: Settings, metrics: Metrics, logs: Logs, clock: Clock) -
 
 
 def _count_served(gen_ai: GenAiMetrics, line: AccessLine) -> None:
-    first_s = line.ttfb_ms * 0.001 if line.stream and line.ttfb_ms is not None else None
+    first_s = line.ttfb_ms * 0.001 if _has_begun(line) and line.ttfb_ms is not None else None
     took_s, tokens = line.duration_ms * 0.001, line.output_tokens
     gen_ai.served(line.route, line.status, line.error or "", took_s, first_s, tokens)
+
+
+def _beginning(line: AccessLine, verdict: Verdict | None) -> tuple[float, Verdict]:
+    """Seconds until a stream began, and how that counts; of one that never did, its whole time.
+
+    What breaks off later began all the same: that counts for the whole answer.
+    """
+    if line.ttfb_ms is None or not _has_begun(line):
+        return line.duration_ms * 0.001, verdict or verdict_of_status(line.status)
+    is_made_here = line.error is None and verdict in ("bad", "neither")
+    return line.ttfb_ms * 0.001, verdict if is_made_here and verdict is not None else "good"
+
+
+def _has_begun(line: AccessLine) -> bool:
+    """Whether a stream that was asked for was given, and no error in its place."""
+    return line.stream and line.status == _OK

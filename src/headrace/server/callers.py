@@ -14,7 +14,7 @@ from headrace.clock import Clock
 from headrace.errors import RateLimited
 from headrace.flow.addresses import AddressRates, address_group
 from headrace.flow.rate import CallerRate, RateLimits, Refusal
-from headrace.gateway.reader import Fallback, Source
+from headrace.gateway.reader import TEXTS, Source
 from headrace.identity.keys import Principal
 from headrace.model import DialectName
 from headrace.server.limit_lines import standing_lines
@@ -75,7 +75,7 @@ class Admission:
         self._caller.rate.release()
 
     def _used(self, source: Source | None, answer: Answer | None, *, is_unknown: bool) -> float:
-        if source is None or source.is_free or source.fallback is Fallback.TEXT:
+        if source is None or source.is_free or source.fallback in TEXTS:
             return 0.0
         if answer is None:
             return self._reserved if is_unknown and source.attempts else 0.0

@@ -75,7 +75,7 @@ def exchange_line(exchange: Exchange, now_s: float) -> AccessLine:
         source.provider if source else None,
         source.model if source else None,
         source.cache.value if source else None,
-        exchange.is_stream or (answer is not None and answer.shape is not _WHOLE),
+        exchange.is_stream or (source is not None and source.is_stream),
         source.attempts if source else 0,
         (now_s - began_s) * 1000.0,
         (first_byte_s - began_s) * 1000.0 if first_byte_s else None,

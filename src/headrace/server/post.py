@@ -60,6 +60,13 @@ class Post(msgspec.Struct, frozen=True):
         """What this worker counts."""
         return Metrics(self.layout, self.board.row(self.index), self.board.slots, clock)
 
+    def assign(self, settings: Settings) -> None:
+        """Give what is counted by name its slots; before anybody looks for them."""
+        self.board.slots.assign(settings.providers)
+        self.board.slo_slots.assign(slo.name for slo in settings.slos)
+        if self.rates is not None:
+            self.rates.assign(settings.keys)
+
     def make_deputy(self) -> Deputy:
         """Knows the worker of jobs by its secret."""
         return Deputy(self.deputy)

@@ -12,9 +12,9 @@ from headrace.gateway.asking import Asker
 from headrace.gateway.tasks import Spawn
 from headrace.ids import Ids
 from headrace.observe.metrics import Metrics
-from headrace.observe.slo_watch import SloWatch
 from headrace.server.key_desk import KeyDesk
 from headrace.server.post import Post
+from headrace.server.slo_desk import SloDesk
 from headrace.settings import Settings
 from headrace.store.records.records import Records
 from headrace.store.voice import Say
@@ -48,7 +48,7 @@ class Means(msgspec.Struct, frozen=True):
     conversations: Conversations
     asker: Asker
     metrics: Metrics
-    slos: SloWatch
+    slos: SloDesk
     spend: Callable[[], dict[str, Any]]
     records: Records
     keys: KeyDesk

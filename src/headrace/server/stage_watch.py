@@ -1,12 +1,15 @@
 """Stages that took longer than is declared for them: counted, and logged now and then."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from headrace.observe.access_log import AccessLine
 from headrace.observe.event_log import EventLog
 from headrace.observe.metrics import Metrics
 from headrace.observe.stage_budgets import StageBudgets
 from headrace.settings.stages import StageSettings
+
+_OK: Final = 200
 
 Noted = tuple[AccessLine, Sequence[str], Sequence[float]]
 
@@ -31,7 +34,7 @@ class StageWatch:
         # Of those that were done sooner no stage can have taken longer: a hit pays a comparison.
         slow = [each for each in noted if each[0].duration_ms > least_ms]
         for line, stages, times_ms in slow:
-            start_ms = line.ttfb_ms if line.stream else None
+            start_ms = line.ttfb_ms if line.stream and line.status == _OK else None
             for overrun in self.budgets.overruns(stages, times_ms, start_ms):
                 self._overruns.add(self._overruns.at(overrun.stage))
                 self._events.say(

@@ -178,9 +178,7 @@ class Supervisor:
             self._events.say("error", "reload_refused", pid=os.getpid(), detail=error.message)
             return
         # Slots and places are assigned before any worker looks for them.
-        self._posts[0].board.slots.assign(list(settings.providers))
-        if (rates := self._posts[0].rates) is not None:
-            rates.assign(settings.keys)
+        self._posts[0].assign(settings)
         self._settings = settings
         self._pass_on(signal.SIGHUP)
 

@@ -128,11 +128,11 @@ def open_telemetry(
         uniform = secrets.SystemRandom().random
         tracer = Tracer(settings, clock, uniform, secrets.token_bytes)
     layout, row, slots = post.layout, post.board.row(post.index), post.board.slots
-    worker = post.index
+    worker, slos = post.index, post.board.slo_slots
     before = post.board.copy(worker)
 
     def read() -> list[Reading]:
-        return read_row(layout, post.board.copy(worker), before, slots.names())
+        return read_row(layout, post.board.copy(worker), before, slots.names(), slos.names())
 
     if settings.metrics:
         gen_ai = GenAiMetrics(layout, row, slots)

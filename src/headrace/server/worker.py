@@ -28,7 +28,6 @@ from headrace.observe.exposition import render
 from headrace.observe.logs import Logs, open_logs
 from headrace.observe.loop_lag import LoopLag
 from headrace.observe.process import ProcessReading, ProcessSampler
-from headrace.observe.slo_watch import SloWatch
 from headrace.server.allowances import Allowances
 from headrace.server.asgi import App, AsgiBridge
 from headrace.server.books import open_books
@@ -45,6 +44,7 @@ from headrace.server.post import Post
 from headrace.server.responses import Responses
 from headrace.server.rooms import MakeRooms, Means, Rooms, no_rooms
 from headrace.server.service import Service
+from headrace.server.slo_desk import SloDesk
 from headrace.server.stage_watch import StageWatch, make_stage_watch
 from headrace.server.telemetry import open_telemetry
 from headrace.settings import Settings
@@ -107,10 +107,9 @@ class Worker:
         self._deaf_until_s = -inf
         self._started_s = clock.monotonic_s()
         if post.supervisor_pid is None:
-            post.board.slots.assign(list(settings.providers))
+            post.assign(settings)
         self._metrics = metrics = post.metrics(clock)
         self._sampler = ProcessSampler(metrics)
-        self._slos = SloWatch(settings.slos, post.layout, post.board, metrics, clock)
         self._logs: Logs = open_logs(settings.log, metrics, clock)
         self._tells = EngineTells(self._logs.events)
         tag = f"{post.index:x}{secrets.token_hex(4)}"
@@ -118,6 +117,7 @@ class Worker:
         self._records, self._tell_kept = open_kept(settings, post, metrics, clock, say)
         self._keeper = open_keeper(settings, self._records, clock, metrics, say, tag)
         self._engine = self._make_engine(settings)
+        self._slos = SloDesk(settings.slos, post, self._engine.pipeline, metrics, clock, say)
         self._room_tasks = Tasks(self._tells.bug)
         self._ids = Ids(clock.wall_s)
         self._conversations = Conversations(
@@ -310,8 +310,8 @@ class Worker:
         """Copy the numbers on the loop, and render them wherever the caller likes."""
         self._refresh()
         board = self._post.board
-        rows, names = board.rows(), board.slots.names()
-        return lambda: render(self._post.layout, rows, names)
+        rows, names, slos = board.rows(), board.slots.names(), self._slos.names
+        return lambda: render(self._post.layout, rows, names, slos)
 
     def _refresh(self) -> ProcessReading:
         self._books.balance()
@@ -370,7 +370,7 @@ class Worker:
             self._desk(settings)  # first: what is refused changes nothing
             certificate = server_tls(settings.listen.tls)
             if self._post.supervisor_pid is None:
-                self._post.board.slots.assign(list(settings.providers))
+                self._post.assign(settings)
             self._engine.reload(settings)
             self._books.watch = self._stage_watch(settings)
         except HeadraceError as error:

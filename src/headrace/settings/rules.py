@@ -90,14 +90,27 @@ def apply_serving_rules(reader: Reader) -> None:
 
 def _check_slos(reader: Reader) -> None:
     found: dict[int, Slo] = {}
+    models: dict[str, ModelSettings] = {}
     for path, each in reader.found.items():
         match path, each.value:
             case ("slos", int(at)), Slo() as slo:
                 found[at] = slo
+            case ("models", str(name)), ModelSettings() as model:
+                models[name] = model
             case _:
                 pass
     for at, field, problem in slo_problems(sorted(found.items())):
-        reader.complain(("slos", at, field), problem)
+        reader.complain(("slos", at, *field.split(".")), problem)
+    texts = any(model.fallback_text is not None for model in models.values())
+    for at, slo in found.items():
+        reaction, path = slo.reaction, ("slos", at, "reaction")
+        if reaction is None:
+            continue
+        if reaction.action == "template" and not texts:
+            reader.complain((*path, "action"), "no model has a fallback_text to answer by")
+        cheaper = reaction.model
+        if models and cheaper is not None and "/" not in cheaper and cheaper not in models:
+            reader.complain((*path, "model"), "no model of this name is configured")
 
 
 def check_listen(settings: Settings) -> None:

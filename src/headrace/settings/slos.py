@@ -2,17 +2,23 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from math import sqrt
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
+from headrace.settings.bounded import Filled
+
 SLOS_MAX: Final = 8
+FASTEST_BURN: Final = 14.4
+"""The burn rate that wakes somebody at once: in an hour 2 % of a month's budget are gone."""
 _NAME: Final = re.compile("[a-z][a-z0-9_-]{0,30}")
 MODEL_ROUTES: Final = ("chat", "embeddings", "messages", "responses")
 """Routes whose answers service levels are about."""
 
 SloKind = Literal["availability", "latency", "ttft"]
+ReactionAction = Literal["shed", "degrade", "template"]
 
 # .45 and 2 are objectives of the usual service levels: a threshold has to be a bucket's edge.
 REQUEST_S: Final = (
@@ -22,6 +28,31 @@ REQUEST_S: Final = (
 """Edges in seconds of the histograms of requests."""
 EDGES_MS: Final = tuple(round(edge * 1000, 6) for edge in REQUEST_S)
 """The same in milliseconds."""
+
+
+class Reaction(msgspec.Struct, frozen=True, kw_only=True):
+    """What is done about a budget that burns too fast: calls that can wait give way.
+
+    Attributes:
+        action: what becomes of them: `shed`, they are refused; `degrade`, a cheaper model is asked;
+            `template`, they are answered by the fallback text of their model.
+        model: the cheaper model of `degrade`; else that of the tier below.
+        burn_rate: from which on it begins, over both windows, and grows.
+        rest_rate: down to which it goes back.
+        fast_s: the short window, in seconds.
+        slow_s: the long one.
+        look_s: how often it is looked at.
+        share_max: of the calls that are not of high priority, never more give way.
+    """
+
+    action: ReactionAction
+    model: Filled | None = None
+    burn_rate: Annotated[float, Meta(ge=1.1, le=10_000)] | None = None
+    rest_rate: Annotated[float, Meta(ge=0, le=10_000)] = 1.0
+    fast_s: Annotated[float, Meta(ge=1, le=3600)] = 300.0
+    slow_s: Annotated[float, Meta(ge=1, le=3600)] = 3600.0
+    look_s: Annotated[float, Meta(ge=0.25, le=600)] = 10.0
+    share_max: Annotated[float, Meta(gt=0, le=1)] = 0.9
 
 
 class Slo(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +65,7 @@ class Slo(msgspec.Struct, frozen=True, kw_only=True):
         threshold_ms: the time, in milliseconds; an edge of the histograms. Not of `availability`.
         objective: the share, below 1.
         window_days: the days over which it has to hold.
+        reaction: what is done about a budget that burns too fast, if anything is.
     """
 
     name: str
@@ -41,11 +73,23 @@ class Slo(msgspec.Struct, frozen=True, kw_only=True):
     threshold_ms: Annotated[float, Meta(gt=0)] | None = None
     objective: Annotated[float, Meta(ge=0.5, le=0.99999)]
     window_days: Annotated[int, Meta(ge=1, le=90)] = 30
+    reaction: Reaction | None = None
 
     @property
     def budget(self) -> float:
         """The share of answers that may be bad."""
         return 1.0 - self.objective
+
+    @property
+    def start_rate(self) -> float:
+        """The burn rate from which on its reaction begins.
+
+        By default that of the fastest alert, or halfway, as rates are told, between one at which
+        the budget lasts and one at which all answers are bad: where that is less.
+        """
+        if self.reaction is not None and self.reaction.burn_rate is not None:
+            return self.reaction.burn_rate
+        return min(FASTEST_BURN, sqrt(1 / self.budget))
 
 
 USUAL_SLOS: Final = (
@@ -78,9 +122,25 @@ def slo_problems(slos: Iterable[tuple[int, Slo]]) -> Iterator[tuple[int, str, st
         if slo.name in seen:
             yield at, "name", f"'{slo.name}' stands twice"
         seen.add(slo.name)
+        yield from ((at, f"reaction.{field}", text) for field, text in _reaction_problems(slo))
         if slo.kind == "availability":
             if slo.threshold_ms is not None:
                 yield at, "threshold_ms", "availability knows no time: leave it out"
         elif slo.threshold_ms not in EDGES_MS:
             edges = ", ".join(f"{edge:g}" for edge in EDGES_MS)
             yield at, "threshold_ms", f"expected one of {edges}"
+
+
+def _reaction_problems(slo: Slo) -> Iterator[tuple[str, str]]:
+    reaction = slo.reaction
+    if reaction is None:
+        return
+    if slo.start_rate >= 1 / slo.budget:
+        most = f"{1 / slo.budget:.4g}"
+        yield "burn_rate", f"this budget never burns faster than {most}: expected less"
+    if reaction.rest_rate >= slo.start_rate:
+        yield "rest_rate", f"expected less than burn_rate, which is {slo.start_rate:.4g}"
+    if reaction.fast_s > reaction.slow_s:
+        yield "fast_s", "expected no more than slow_s"
+    if reaction.model is not None and reaction.action != "degrade":
+        yield "model", "only action: degrade asks another model"

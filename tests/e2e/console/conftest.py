@@ -32,7 +32,14 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         settings = {
             "providers": {"sim": {"dialect": "openai", "base_url": f"{sim.url}/v1"}},
             "models": {"fast": {"targets": ["sim/gpt-4o-mini"]}},
-            "slos": [{"name": "up", "kind": "availability", "objective": 0.9}],
+            "slos": [
+                {
+                    "name": "up",
+                    "kind": "availability",
+                    "objective": 0.9,
+                    "reaction": {"action": "shed"},
+                }
+            ],
             "keys": [
                 {"key": APP_KEY, "tenant": "shop", "name": "shop-app"},
                 {"key": ADMIN_KEY, "tenant": "operations", "name": "operator", "admin": True},

@@ -38,6 +38,7 @@ def test_numbers_move_while_requests_come(browser: Chromium, watched: Gateway) -
             page.get_by_role("row", name="up kept")
         )
         await expect(level).to_contain_text("90.0 %")
+        await expect(level).to_contain_text("shed, at rest")
 
     before = asked()
     browser.see(watched.url, scenario)

@@ -174,12 +174,11 @@ def test_written_rows_and_jobs_that_succeed_are_nothing_to_hear_of() -> None:
 
 def test_failures_are_told_from_a_share_of_answers_on() -> None:
     house = House()
-    house.add("headrace_requests_total", 1000, "chat", "200", "miss")
-    house.add("headrace_requests_total", 500, "chat", "429", "none")
-    house.add("headrace_requests_total", 500, "admin", "500", "none")
-    house.add("headrace_requests_total", 5, "chat", "502", "miss")
+    house.add("headrace_answer_seconds", 1000, "chat", "good")
+    house.add("headrace_answer_seconds", 500, "chat", "left")
+    house.add("headrace_answer_seconds", 5, "chat", "bad")
     assert house.names() == []
-    house.add("headrace_requests_total", 10, "messages", "504", "miss", worker=1)
+    house.add("headrace_answer_seconds", 10, "messages", "bad", worker=1)
     (alarm,) = house.found()
     assert (alarm.name, alarm.what.split()[0]) == ("HeadraceErrors", "1%")
 
@@ -221,6 +220,7 @@ def level(**changes: Any) -> dict[str, Any]:
         "bad": 100,
         "budget_left": 0.5,
         "burn_rates": {"5m": 0.0, "1h": 0.0, "6h": 0.0},
+        "reaction": None,
     }
     return {**usual, **changes}
 
@@ -236,6 +236,8 @@ def level(**changes: Any) -> dict[str, Any]:
         ({"burn_rates": {"5m": None, "1h": None, "6h": None}}, []),
         ({"budget_left": 0.0}, ["HeadraceSloUsedUp"]),
         ({"budget_left": 0.0, "answers": 0, "bad": 0}, []),
+        ({"reaction": {"share": 0.0}}, []),
+        ({"reaction": {"share": 0.3}}, ["HeadraceGivesWay"]),
         (
             # Of a week's budget, the same share burns sooner.
             {"window_days": 7, "burn_rates": {"5m": 4.0, "1h": 4.0, "6h": 1.0}},

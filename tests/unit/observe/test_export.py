@@ -92,7 +92,8 @@ def test_every_series_and_label_exists(expr: str) -> None:
 def page_of(cell: float) -> set[tuple[str, frozenset[str]]]:
     """Every series of the page of a gateway whose every cell holds the same."""
     layout = Layout()
-    told = render(layout, [[cell] * layout.size], ("p",)).decode()
+    names = {number: slo.name for number, slo in enumerate(USUAL_SLOS)}
+    told = render(layout, [[cell] * layout.size], ("p",), names).decode()
     found = re.findall(r"^(\w+)(?:\{(.*)\})? ", told, re.MULTILINE)
     return {(name, frozenset(re.findall(r'\w+="[^"]*"', labels))) for name, labels in found}
 

@@ -9,7 +9,7 @@ from headrace.observe.family import Family, Label, Merge
 from headrace.observe.layout import Layout
 
 COLOUR = Label("colour", ("red", 'a"b\\c\nd'))
-SLOT = Label("provider", tuple(str(slot) for slot in range(33)), slotted=True)
+SLOT = Label("provider", tuple(str(slot) for slot in range(33)), slotted="provider")
 
 
 def rendered(family: Family, *rows: list[float], providers: tuple[str, ...] = ()) -> str:

@@ -81,6 +81,7 @@ def test_request_done_agrees_with_the_handles() -> None:
     other.metrics.requests.add(other.metrics.requests.at("messages", 503, "joined"))
     durations = other.metrics.request_duration
     durations.observe(durations.at("messages", "joined"), 0.3)
+    other.metrics.answers.observe(other.metrics.answers.at("messages", "bad"), 0.3)
     assert one.lines() == other.lines()
 
 
@@ -166,3 +167,20 @@ def test_what_prompt_caches_save_only_grows() -> None:
         "headrace_prompt_cache_saved_usd_total 0.25",
         "headrace_prompt_cache_fees_usd_total 0.5",
     } <= bench.lines()
+
+
+def test_answers_of_models_are_counted_by_verdict_and_no_others() -> None:
+    bench = Bench()
+    bench.metrics.request_done("chat", 200, "miss", 0.3)
+    bench.metrics.request_done("chat", 200, "miss", 0.3, "bad")
+    bench.metrics.request_done("chat", 503, "miss", 0.3, "neither")
+    bench.metrics.request_done("chat", 429, "none", 0.3)
+    bench.metrics.request_done("admin", 500, "none", 0.3)
+    bench.metrics.stream_began("chat", 0.3, "left")
+    bench.metrics.stream_began("api", 0.3)
+    counts = {line for line in bench.lines() if "_count{" in line and "verdict" in line}
+    assert counts == {
+        'headrace_answer_seconds_count{route="chat",verdict="good"} 1',
+        'headrace_answer_seconds_count{route="chat",verdict="bad"} 1',
+        'headrace_stream_start_seconds_count{route="chat",verdict="left"} 1',
+    }

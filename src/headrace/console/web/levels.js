@@ -16,6 +16,14 @@ function state(level) {
   return level.answers ? badge("kept", "good") : badge("no answers yet");
 }
 
+function givesWay(level) {
+  const reaction = level.reaction;
+  if (!reaction) return "–";
+  if (reaction.share === 0) return `${reaction.action}, at rest`;
+  const { low, normal } = reaction.shares;
+  return badge(`${reaction.action}: ${share(low)} of low, ${share(normal)} of normal`, "warn");
+}
+
 function burn(rate) {
   return typeof rate === "number" ? `${rate.toFixed(1)}×` : "–";
 }
@@ -24,13 +32,15 @@ export function levels(told) {
   return table("Of what was counted since the worker that tells it began; a burn of 1× lasts for the whole window", [
     { label: "Level", get: (level) => level.name },
     { label: "State", get: state },
-    { label: "Good is", get: (level) => (level.kind === "availability" ? "no 5xx" : `${level.kind.replaceAll("_", " ")} ≤ ${ms(level.threshold_ms)}`) },
+    { label: "Good is", get: (level) => (level.kind === "availability" ? "nothing failed" : `${level.kind.replaceAll("_", " ")} ≤ ${ms(level.threshold_ms)}`) },
     { label: "Objective", numeric: true, get: (level) => share(level.objective) },
     { label: "Bad", numeric: true, get: (level) => `${count(level.bad)} of ${count(level.answers)}` },
     { label: "Burn 5 min", numeric: true, get: (level) => burn(level.burn_rates["5m"]) },
     { label: "1 h", numeric: true, get: (level) => burn(level.burn_rates["1h"]) },
     { label: "6 h", numeric: true, get: (level) => burn(level.burn_rates["6h"]) },
     { label: "Budget left", numeric: true, get: (level) => share(Math.max(0, level.budget_left)) },
+    { label: "Gives way", get: givesWay },
+    { label: "Gave way", numeric: true, get: (level) => (level.reaction ? count(level.reaction.gave_way) : "–") },
     { label: "", get: (level) => bar(level.budget_left, level.budget_left > 0.25 ? "one" : "three") },
   ], told.data, { empty: "No service levels are declared." });
 }

@@ -111,8 +111,9 @@ class Aim:
             if not limits_answer(asked.document, asked.call.grammar.operation):
                 changes = shot.changes
         if arm is None:
-            return Aimed(named, changes, shot.remarks, (shot,))
-        return Aimed(named, changes, shot.remarks + arm.remarks, (shot, arm))
+            return Aimed(named, changes, shot.remarks, (shot,), cheaper=shot.below)
+        remarks = shot.remarks + arm.remarks
+        return Aimed(named, changes, remarks, (shot, arm), cheaper=shot.below)
 
     def told(self) -> dict[str, Any]:
         """Intents, tiers and experiments as plain data."""

@@ -84,6 +84,7 @@ class Aimed(msgspec.Struct, frozen=True):
         intent: what the request wants, where that was asked; `unknown` where nobody knows.
         terms: how it is served for that.
         template: what it is put into for that, where its caller names none.
+        cheaper: the model of the tier below, where it is of one.
     """
 
     model: str
@@ -93,6 +94,7 @@ class Aimed(msgspec.Struct, frozen=True):
     intent: str = ""
     terms: Terms | None = None
     template: TemplateUse | None = None
+    cheaper: str = ""
 
 
 class Session(msgspec.Struct, frozen=True):

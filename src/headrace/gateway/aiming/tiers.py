@@ -71,6 +71,7 @@ class TierShot(msgspec.Struct, frozen=True):
     Attributes:
         chosen: who answers, or in the shadow would.
         learn: told how long the answer was, where that teaches anything.
+        below: the model of the next tier that is weaker than the one chosen, if there is one.
     """
 
     chosen: TierModel
@@ -79,6 +80,7 @@ class TierShot(msgspec.Struct, frozen=True):
     is_shadow: bool
     metrics: AimMetrics
     learn: Callable[[int], None] | None = None
+    below: str = ""
 
     @property
     def remarks(self) -> Remarks:
@@ -164,7 +166,10 @@ class TierDesk:
         learn = None
         if lengths is not None and asked.counts:
             learn = partial(lengths.learn, reading.features)
-        shot = TierShot(chosen, decision, reach.strong, self._is_shadow, self._metrics, learn)
+        weaker = [each for each in reach.by_tier if each.tier < chosen.tier]
+        below = weaker[-1].model if weaker and not self._is_shadow else ""
+        is_shadow, metrics = self._is_shadow, self._metrics
+        shot = TierShot(chosen, decision, reach.strong, is_shadow, metrics, learn, below)
         if asked.counts:
             self._metrics.chosen(name_of(chosen.tier), decision.why, shot.mode)
         return shot

@@ -3,7 +3,7 @@
 A stale answer comes first, as soon as the provider has failed (RFC 5861, stale-if-error). The text
 of the settings (`models.NAME.fallback_text`) comes last, and only for what is the providers'
 trouble or that of their queues: never for a fault of the caller's, never for a deadline that has
-passed, and not while the gateway goes down.
+passed, not while the gateway goes down, and not for what gives way to be refused.
 """
 
 from typing import Final
@@ -20,10 +20,11 @@ from headrace.gateway.reader import Fallback, Stale
 from headrace.gateway.stock.answers import Answers
 from headrace.model import CacheResult, Usage
 from headrace.observe.metrics import Metrics
+from headrace.observe.verdicts import SHED, TEMPLATED
 
 _BROKEN: Final = 500
 _ID_DIGITS: Final = 24
-_GOES_DOWN: Final = frozenset(("shutting_down", "upstream_shutdown"))
+_NO_TEXT: Final = frozenset(("shutting_down", "upstream_shutdown", SHED))
 _MARK: Final = (b"x-headrace-fallback", Fallback.TEXT.value.encode())
 _NOTHING: Final = Usage()
 
@@ -61,14 +62,14 @@ class Consolation:
         if text is None:
             return False
         flight.failed(error)
-        flight.fallback = Fallback.TEXT
+        flight.fallback = Fallback.TEMPLATE if error.code == TEMPLATED else Fallback.TEXT
         self._texts.increment(flight.readers)
         flight.give(_worded(flight.order, text, int(self._clock.wall_s())))
         return True
 
 
 def _is_consolable(error: HeadraceError) -> bool:
-    return isinstance(error, UpstreamBroken | Overloaded) and error.code not in _GOES_DOWN
+    return isinstance(error, UpstreamBroken | Overloaded) and error.code not in _NO_TEXT
 
 
 def _text(flight: Flight) -> str | None:

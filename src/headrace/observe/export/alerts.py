@@ -3,7 +3,7 @@
 from typing import Final
 
 from headrace.observe.export.rule import Alert, Group, Record
-from headrace.observe.export.slo_rules import ASKED, BAD_LEAST, JUDGED
+from headrace.observe.export.slo_rules import ANSWERED, ASKED, BAD_LEAST, FAILED, JUDGED
 
 HIT_RATIO: Final = "job:headrace_cache_hits:ratio_rate"
 SPENT: Final = "job:headrace_spent_usd:rate1h"
@@ -54,10 +54,9 @@ _SERVING: Final = (
     ),
     Alert(
         "HeadraceErrors",
-        f'sum by (job) (rate(headrace_requests_total{{{ASKED},status=~"5.."}}[5m]))\n/\n'
-        f"sum by (job) (rate(headrace_requests_total{{{JUDGED}}}[5m]))\n> 0.01\nand\n"
-        f'sum by (job) (increase(headrace_requests_total{{{ASKED},status=~"5.."}}[15m]))'
-        f" >= {BAD_LEAST}",
+        f"sum by (job) (rate({ANSWERED}{{{FAILED}}}[5m]))\n/\n"
+        f"sum by (job) (rate({ANSWERED}{{{JUDGED}}}[5m]))\n> 0.01\nand\n"
+        f"sum by (job) (increase({ANSWERED}{{{FAILED}}}[15m])) >= {BAD_LEAST}",
         "5m",
         "page",
         "{{ $value | humanizePercentage }} of the requests of {{ $labels.job }} fail",
@@ -83,6 +82,14 @@ _SERVING: Final = (
         "ticket",
         "{{ $labels.instance }} has too much to do and refuses calls of priority "
         "{{ $labels.priority }}",
+    ),
+    Alert(
+        "HeadraceGivesWay",
+        "headrace_slo_reaction_share > 0",
+        "1m",
+        "ticket",
+        "{{ $value | humanizePercentage }} of the calls of {{ $labels.instance }} that can wait "
+        "give way for {{ $labels.slo }}",
     ),
     Alert(
         "HeadraceLoopLate",

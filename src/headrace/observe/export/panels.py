@@ -4,7 +4,7 @@ from typing import Final
 
 from headrace.observe.export.alerts import HIT_RATIO
 from headrace.observe.export.dashboard import Panel, Query, Section, Unit
-from headrace.observe.export.slo_rules import ASKED, JUDGED, RATIO
+from headrace.observe.export.slo_rules import ANSWERED, ASKED, FAILED, JUDGED, RATIO
 from headrace.settings.slos import Slo
 
 _RATE: Final = "[$__rate_interval]"
@@ -45,8 +45,8 @@ _NOW: Final = Section(
             "Share that failed by a fault of the gateway or a provider; above 1 % somebody is "
             "woken.",
             "percentunit",
-            f'(sum(rate(headrace_requests_total{{@{_OF_MODELS},status=~"5.."}}{_RATE})) or '
-            f"vector(0)) / sum(rate(headrace_requests_total{{@,{JUDGED}}}{_RATE}))",
+            f"(sum(rate({ANSWERED}{{@,{FAILED}}}{_RATE})) or vector(0)) / "
+            f"sum(rate({ANSWERED}{{@,{JUDGED}}}{_RATE}))",
         ),
         _number(
             "From memory",
@@ -294,6 +294,29 @@ _MACHINE: Final = Section(
 )
 
 
+_REACTIONS: Final = (
+    _lines(
+        "Budget left",
+        "Share of each budget that is left, as the gateway itself has seen; below 0 it is "
+        "overdrawn.",
+        "percentunit",
+        ("min by (slo) (headrace_slo_budget_left_ratio{@})", "{{slo}}"),
+    ),
+    _lines(
+        "What gives way",
+        "Share of the calls that can wait that gives way while a budget burns.",
+        "percentunit",
+        ("max by (instance, slo) (headrace_slo_reaction_share{@})", "{{instance}} {{slo}}"),
+    ),
+    _lines(
+        "Calls that gave way",
+        "Calls a second that were refused, answered by a cheaper model or by a text.",
+        "reqps",
+        (_rate("headrace_slo_reactions_total", "slo, action"), "{{slo}} {{action}}"),
+    ),
+)
+
+
 def sections_for(slos: tuple[Slo, ...]) -> tuple[Section, ...]:
     """The whole dashboard.
 
@@ -319,4 +342,4 @@ def _levels(slos: tuple[Slo, ...]) -> tuple[Section, ...]:
         )
         for slo in slos
     )
-    return (Section("Service levels", panels),)
+    return (Section("Service levels", (*panels, *_REACTIONS)),)

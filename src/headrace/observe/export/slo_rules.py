@@ -12,9 +12,12 @@ import msgspec
 from headrace.observe.export.rule import Alert, Group, Record, Severity
 from headrace.settings.slos import MODEL_ROUTES, Slo, edge_s
 
-# What refuses a caller is neither good nor bad.
-JUDGED: Final = f'route=~"{"|".join(MODEL_ROUTES)}",status!~"4.."'
 ASKED: Final = f'route=~"{"|".join(MODEL_ROUTES)}"'
+ANSWERED: Final = "headrace_answer_seconds_count"
+BEGUN: Final = "headrace_stream_start_seconds"
+# What refuses a caller, or gave way for a service level, is neither good nor bad.
+JUDGED: Final = f'{ASKED},verdict=~"good|bad"'
+FAILED: Final = f'{ASKED},verdict="bad"'
 WINDOWS: Final = ("5m", "30m", "1h", "6h", "3d")
 RATIO: Final = "job:headrace_slo_errors:ratio_rate"
 BAD: Final = "job:headrace_slo_errors:increase"
@@ -65,32 +68,43 @@ def slo_groups(slos: tuple[Slo, ...]) -> tuple[Group, ...]:
 
 def bad_ratio(slo: Slo, window: str) -> str:
     """PromQL: the share of bad answers over `window`, by job; nothing where none was given."""
+    every = _every(slo, "rate", window)
     if slo.kind == "availability":
-        asked = f"sum by (job) (rate(headrace_requests_total{{{JUDGED}}}[{window}]))"
-        failed = f'sum by (job) (rate(headrace_requests_total{{{ASKED},status=~"5.."}}[{window}]))'
-        return f"(\n  {failed}\n  or\n  0 * {asked}\n)\n/\n{asked}"
-    name = _histogram(slo)
-    edge = f'le="{edge_s(slo)!r}"'
-    good = f"sum by (job) (rate({name}_seconds_bucket{{{ASKED},{edge}}}[{window}]))"
-    every = f"sum by (job) (rate({name}_seconds_count{{{ASKED}}}[{window}]))"
-    return f"1 -\n{good}\n/\n{every}"
+        failed = _sum("rate", f"{ANSWERED}{{{FAILED}}}", window)
+        return f"(\n  {failed}\n  or\n  0 * {every}\n)\n/\n{every}"
+    return f"1 -\n{_good(slo, 'rate', window)}\n/\n(\n{every}\n)"
 
 
 def bad_count(slo: Slo, window: str) -> str:
     """PromQL: about how many bad answers were given over `window`, by job."""
     if slo.kind == "availability":
-        failed = f'{{{ASKED},status=~"5.."}}[{window}]'
-        return f"sum by (job) (increase(headrace_requests_total{failed}))"
-    name = _histogram(slo)
-    edge = f'le="{edge_s(slo)!r}"'
-    return (
-        f"sum by (job) (increase({name}_seconds_count{{{ASKED}}}[{window}]))\n-\n"
-        f"sum by (job) (increase({name}_seconds_bucket{{{ASKED},{edge}}}[{window}]))"
-    )
+        return _sum("increase", f"{ANSWERED}{{{FAILED}}}", window)
+    return f"{_every(slo, 'increase', window)}\n-\n{_good(slo, 'increase', window)}"
+
+
+def _good(slo: Slo, function: str, window: str) -> str:
+    """Those in time; 0 where all others were not."""
+    name, edge = _histogram(slo), f'le="{edge_s(slo)!r}"'
+    good = _sum(function, f'{name}_bucket{{{ASKED},verdict="good",{edge}}}', window)
+    return f"(\n  {good}\n  or\n  0 * {_sum(function, f'{name}_count{{{ASKED}}}', window)}\n)"
+
+
+def _every(slo: Slo, function: str, window: str) -> str:
+    """All that count: who went away does where the answer was late by then."""
+    if slo.kind == "availability":
+        return _sum(function, f"{ANSWERED}{{{JUDGED}}}", window)
+    name, edge = _histogram(slo), f'le="{edge_s(slo)!r}"'
+    every = _sum(function, f'{name}_count{{{ASKED},verdict=~"good|bad|left"}}', window)
+    left = _sum(function, f'{name}_bucket{{{ASKED},verdict="left",{edge}}}', window)
+    return f"{every}\n-\n(\n  {left}\n  or\n  0 * {every}\n)"
+
+
+def _sum(function: str, series: str, window: str) -> str:
+    return f"sum by (job) ({function}({series}[{window}]))"
 
 
 def _histogram(slo: Slo) -> str:
-    return "headrace_stream_start" if slo.kind == "ttft" else "headrace_request_duration"
+    return BEGUN if slo.kind == "ttft" else "headrace_answer_seconds"
 
 
 def _records(slos: tuple[Slo, ...]) -> Iterator[Record]:

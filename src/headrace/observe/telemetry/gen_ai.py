@@ -1,7 +1,7 @@
 """What one worker counts by OpenTelemetry's conventions for generative AI."""
 
 from headrace.model import Usage
-from headrace.observe.cells import ProviderSlots, Row
+from headrace.observe.cells import NameSlots, Row
 from headrace.observe.family import OTHER
 from headrace.observe.gen_ai_families import GEN_AI, NO_ERROR, operation_name
 from headrace.observe.handles import Histogram
@@ -37,7 +37,7 @@ class GenAiMetrics:
         slots: the names of providers.
     """
 
-    def __init__(self, layout: Layout, cells: Row, slots: ProviderSlots) -> None:
+    def __init__(self, layout: Layout, cells: Row, slots: NameSlots) -> None:
         calls, tokens, served, first, between = (
             Histogram(cells, layout.place(family.name)) for family in GEN_AI
         )
