@@ -171,7 +171,7 @@ class Asker:
             self._arrived.pop(order, None)
             if (ledger := self._pipeline.landing.ledger) is not None:
                 status, code = how
-                end = Ending(ledger.new_id(), b"", began_s, 0.0, status, False, code)
+                end = Ending(ledger.new_id(), b"", began_s, 0.0, status, False, code, [])
                 ledger.asked(call, waiter.source, answer, end)
         assert waiter.source is not None  # noqa: S101  # an answer has a source
         return Asked(answer, waiter.source)

@@ -36,5 +36,6 @@ def enter(ledger: Ledger, request: Request) -> None:
             request.status,
             request.is_stream,
             request.error,
+            [*request.watch.names, *request.watch.times_ms],
         )
         ledger.asked(call, request.source, request.answer_given, end)

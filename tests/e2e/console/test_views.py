@@ -72,7 +72,8 @@ def test_a_request_is_found_and_shown_over_time(browser: Chromium, watched: Gate
         await expect(row).to_contain_text("200")
         await row.get_by_role("button").click()
         dialog = page.get_by_role("dialog")
-        await expect(dialog).to_contain_text("Provider, to its first byte")
+        for stage in ("authenticate", "look up", "send, until the answer began"):
+            await expect(dialog.get_by_text(stage)).to_be_visible()
         await expect(dialog).to_contain_text("gpt-4o-mini")
         await page.keyboard.press("Escape")
         await expect(dialog).to_have_count(0)
@@ -81,7 +82,10 @@ def test_a_request_is_found_and_shown_over_time(browser: Chromium, watched: Gate
         await expect(page.get_by_text("No request fits.")).to_be_visible()
 
     request_id = chat(watched, "How long is a request?").headers["x-request-id"]
-    in_ledger(watched, request_id)
+    call = in_ledger(watched, request_id)
+    stages = {each["stage"]: each["ms"] for each in call["stages"]}
+    assert {"authenticate", "look_up", "send"} <= set(stages)
+    assert 0 < sum(stages.values()) <= call["duration_ms"] + 0.1
     browser.see(watched.url, scenario)
 
 
@@ -243,8 +247,10 @@ def test_what_keeps_people_out_is_seen(browser: Chromium, watched: Gateway) -> N
     ]
 
 
-def in_ledger(gateway: Gateway, request_id: str) -> None:
-    """Wait until a call can be read."""
+def in_ledger(gateway: Gateway, request_id: str) -> dict[str, Any]:
+    """A call, once it can be read."""
     headers = {"authorization": f"Bearer {ADMIN_KEY}"}
     path = f"/admin/usage/calls/{request_id}"
     eventually(lambda: gateway.get(path, headers=headers).status == 200, 60)
+    call: dict[str, Any] = gateway.get(path, headers=headers).json()
+    return call

@@ -15,10 +15,12 @@ function state(status) {
   return badge(String(status), status < 400 ? "good" : status < 500 ? "warn" : "bad");
 }
 
-// What the gateway took, then the provider, from the times that the ledger has: the call to the
+// Stage by stage, where it went through any; of a repeat that memory answered, and of what Headrace
+// asked on its own account, from the other times that the ledger has: the call to the
 // provider lasts until its last byte, so what is left of the whole is the gateway's own.
 function course(call) {
   const whole = Math.max(call.duration_ms, 1e-3);
+  if (call.stages?.length) return waterfall(passed(call), whole);
   const first = Math.min(call.first_byte_ms ?? whole, whole);
   const upstream = Math.min(call.upstream_ms ?? 0, whole);
   const own = Math.min(whole - upstream, first);
@@ -26,6 +28,20 @@ function course(call) {
     ? [["Gateway", 0, own, "one"], ["Provider, to its first byte", own, first - own, "two"],
       ["Provider, first byte to last", first, whole - first, "three"]]
     : [["Gateway", 0, first, "one"], ["First byte to last", first, whole - first, "three"]], whole);
+}
+
+const TONES = { schedule: "two", send: "two", relay: "three" };
+const WORDS = { send: "send, until the answer began", relay: "relay, to its last byte" };
+
+// One stage after the other; what is left at the end is the writing of the answer.
+function passed(call) {
+  let end = 0;
+  const rows = call.stages.map(({ stage, ms: took }) => {
+    end += took;
+    return [(WORDS[stage] || stage).replaceAll("_", " "), end - took, took, TONES[stage] || "one"];
+  });
+  const rest = call.duration_ms - end;
+  return rest > 0.01 * call.duration_ms ? [...rows, ["to its last byte", end, rest, "three"]] : rows;
 }
 
 const FACTS = {

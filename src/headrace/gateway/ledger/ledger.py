@@ -59,6 +59,7 @@ class Ending(NamedTuple):
         status: of the answer.
         streams: whether it came as events.
         error: stable code of what went wrong.
+        stages: those that it passed, and then the milliseconds in each.
     """
 
     request_id: str
@@ -68,6 +69,7 @@ class Ending(NamedTuple):
     status: int
     streams: bool
     error: str | None
+    stages: list[str | float]
 
 
 class Ledger:
@@ -203,6 +205,8 @@ class Ledger:
             intent,
             call.template,
             call.hints.priority,
+            "",
+            end.stages,
         )
         if flight is not None:
             self._keep_contents(row, flight, bill)

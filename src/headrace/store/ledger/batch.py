@@ -76,9 +76,17 @@ def _storable(row: CallRow) -> CallRow:
     beyond all bounds in what providers do."""
     if max(row.input_tokens, row.output_tokens, row.cost_nano or 0, row.saved_nano) > _NUMBER_MAX:
         row = _bounded(row)
+    if isinstance(row.stages, list):
+        row.stages = _told_stages(row.stages)
     if "\0" in row.asked or "\0" in row.model:
         row.asked, row.model = row.asked.replace("\0", ""), row.model.replace("\0", "")
     return row
+
+
+def _told_stages(stages: list[str | float]) -> str:
+    half = len(stages) // 2
+    times = (round(float(took_ms), 3) for took_ms in stages[half:])
+    return msgspec.json.encode(list(zip(stages[:half], times, strict=True))).decode()
 
 
 def _bounded(row: CallRow) -> CallRow:

@@ -38,6 +38,7 @@ class CallRow(msgspec.Struct, array_like=True, gc=False, tag=0):
         template: which stood for the request.
         priority: of the request; the lower, the sooner.
         answer_key: what the answer is kept under in the cache, where contents are kept.
+        stages: the stages that it passed, and then the milliseconds in each; in the tables as JSON.
     """
 
     id: str
@@ -69,6 +70,7 @@ class CallRow(msgspec.Struct, array_like=True, gc=False, tag=0):
     template: str = ""
     priority: int = 1
     answer_key: str = ""
+    stages: list[str | float] | str = ""
 
 
 class ContentRow(msgspec.Struct, array_like=True, gc=False, tag=1):

@@ -145,7 +145,7 @@ class UsageReader:
             del values["tenant"]
         query = f"ledger.calls_{'new' if is_new else 'old'}"
         rows = await self._records.fetch(query + ("" if tenant is None else "_of_tenant"), values)
-        page = [told_call(row) for row in rows[:limit]]
+        page = [_without_stages(told_call(row)) for row in rows[:limit]]
         return {
             "object": "list",
             "data": page,
@@ -171,11 +171,19 @@ def told_call(row: Mapping[str, Any]) -> Told:
     told["at"] = spelt_time(row["at_s"])
     told["cost_usd"] = None if cost_nano is None else cost_nano / NANO
     told["saved_usd"] = told.pop("saved_nano") / NANO
+    stages = msgspec.json.decode(row["stages"] or "[]", type=list[tuple[str, float]])
+    told["stages"] = [{"stage": stage, "ms": took_ms} for stage, took_ms in stages]
     for name in ("streams", "is_estimated"):
         told[name] = bool(told[name])
     for name in ("duration", "first_byte", "upstream"):
         told[f"{name}_ms"] = told.pop(f"{name}_us") / 1000
     return told
+
+
+def _without_stages(call: Told) -> Told:
+    """As lists tell it."""
+    del call["stages"]
+    return call
 
 
 def spelt_time(at_s: float) -> str:

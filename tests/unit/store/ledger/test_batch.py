@@ -144,3 +144,11 @@ def test_what_was_said_is_apart() -> None:
     batch = read_batch(records(call(1), ContentRow("call-1", NOVEMBER_S, "app", "a\0", "b")))
     assert len(batch.calls) == 1
     assert batch.contents[0]["prompt"] == "a"
+
+
+def test_stages_become_text_in_the_order_that_they_had() -> None:
+    maker = BatchMaker()
+    row = call(stages=["authenticate", "send", 0.12345, 20.0])
+    maker.add([msgspec.msgpack.encode(row), msgspec.msgpack.encode(call(2))])
+    told = [each["stages"] for each in maker.batch().named_calls()]
+    assert told == ['[["authenticate",0.123],["send",20.0]]', ""]

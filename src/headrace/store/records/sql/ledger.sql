@@ -26,17 +26,18 @@ DELETE FROM headrace_ledger_reached WHERE at_s < :before_s;
 
 -- name: add_calls
 -- for: a batch of calls
--- copy: headrace_calls (id, at_s, tenant, key_name, operation, asked, model, provider, cache, status, streams, attempts, duration_us, first_byte_us, upstream_us, input_tokens, cached_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, is_estimated, cost_nano, saved_nano, error, purpose, intent, template, priority, answer_key)
+-- copy: headrace_calls (id, at_s, tenant, key_name, operation, asked, model, provider, cache, status, streams, attempts, duration_us, first_byte_us, upstream_us, input_tokens, cached_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, is_estimated, cost_nano, saved_nano, error, purpose, intent, template, priority, answer_key, stages)
 INSERT INTO headrace_calls (
     id, at_s, tenant, key_name, operation, asked, model, provider, cache, status, streams,
     attempts, duration_us, first_byte_us, upstream_us, input_tokens, cached_tokens,
     cache_write_tokens, cache_write_1h_tokens, output_tokens, is_estimated, cost_nano,
-    saved_nano, error, purpose, intent, template, priority, answer_key
+    saved_nano, error, purpose, intent, template, priority, answer_key, stages
 ) VALUES (
     :id, :at_s, :tenant, :key_name, :operation, :asked, :model, :provider, :cache, :status,
     :streams, :attempts, :duration_us, :first_byte_us, :upstream_us, :input_tokens,
     :cached_tokens, :cache_write_tokens, :cache_write_1h_tokens, :output_tokens, :is_estimated,
-    :cost_nano, :saved_nano, :error, :purpose, :intent, :template, :priority, :answer_key
+    :cost_nano, :saved_nano, :error, :purpose, :intent, :template, :priority, :answer_key,
+    :stages
 ) ON CONFLICT DO NOTHING;
 
 -- name: add_calls_again
@@ -45,12 +46,13 @@ INSERT INTO headrace_calls (
     id, at_s, tenant, key_name, operation, asked, model, provider, cache, status, streams,
     attempts, duration_us, first_byte_us, upstream_us, input_tokens, cached_tokens,
     cache_write_tokens, cache_write_1h_tokens, output_tokens, is_estimated, cost_nano,
-    saved_nano, error, purpose, intent, template, priority, answer_key
+    saved_nano, error, purpose, intent, template, priority, answer_key, stages
 ) VALUES (
     :id, :at_s, :tenant, :key_name, :operation, :asked, :model, :provider, :cache, :status,
     :streams, :attempts, :duration_us, :first_byte_us, :upstream_us, :input_tokens,
     :cached_tokens, :cache_write_tokens, :cache_write_1h_tokens, :output_tokens, :is_estimated,
-    :cost_nano, :saved_nano, :error, :purpose, :intent, :template, :priority, :answer_key
+    :cost_nano, :saved_nano, :error, :purpose, :intent, :template, :priority, :answer_key,
+    :stages
 ) ON CONFLICT DO NOTHING;
 
 -- name: add_contents
