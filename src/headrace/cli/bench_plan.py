@@ -7,6 +7,7 @@ import typer
 import uvloop
 
 from headrace.bench.load.crew import Target
+from headrace.bench.load.faults import PlanInvalid
 from headrace.bench.load.plan import Plan, scaled
 from headrace.bench.phases import plans
 from headrace.bench.records import check_writable
@@ -63,6 +64,8 @@ def run(wish: PlanWish, how: RunWish) -> None:
     """
     plan = plan_of(wish)
     if how.url is not None:
+        if wish.sim is not None:
+            raise PlanInvalid("--sim is the pace of a provider that the run starts: not with --url")
         target = Target.of(how.url, credential_of(how.api_key_env), is_consented=how.is_consented)
         raise typer.Exit(conduct(plan, target, how.url, how))
     if how.out is not None:

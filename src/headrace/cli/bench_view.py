@@ -29,7 +29,7 @@ def make_console() -> Console:
 
 @contextmanager
 def live(console: Console, plan: Plan) -> Iterator[Callable[[Now], None]]:
-    """A line that moves while a run does; on what is no terminal, nothing.
+    """A line that moves while a run does; on what is no terminal, a line for each phase.
 
     Args:
         console: where.
@@ -39,10 +39,24 @@ def live(console: Console, plan: Plan) -> Iterator[Callable[[Now], None]]:
         What is to be told how it goes.
     """
     if not console.is_terminal:
-        yield lambda _now: None
+        yield _phase_by_phase(console, plan)
         return
     with Live(Text("starting"), console=console, refresh_per_second=8, transient=True) as line:
         yield lambda now: line.update(Text(line_of(plan, now)))
+
+
+def _phase_by_phase(console: Console, plan: Plan) -> Callable[[Now], None]:
+    """Tells of each phase when it begins."""
+    begun: set[int] = set()
+
+    def tell(now: Now) -> None:
+        if 0 <= now.phase < len(plan.phases) and now.phase not in begun:
+            begun.add(now.phase)
+            phase = plan.phases[now.phase]
+            place = f"{now.phase + 1} of {len(plan.phases)}"
+            console.print(f"{phase.name} ({place}) takes {phase.seconds:g} s", markup=False)
+
+    return tell
 
 
 def line_of(plan: Plan, now: Now) -> str:

@@ -39,7 +39,6 @@ _ANTHROPIC = anthropic.AnthropicGrammar()
 _MODELS = "/v1/models"
 _CONTROLS = frozenset((b"x-sim-tokens", b"x-sim-ttft-ms", b"x-sim-token-ms", b"x-sim-input-ms"))
 _REASONS: Mapping[int, bytes] = {status.value: status.phrase.encode() for status in http.HTTPStatus}
-
 _UNTOLD = Reply()
 
 Answering = Callable[[int, bytes, int | None, int, Shelf | None], Reply]
