@@ -4,7 +4,15 @@ import pytest
 
 from headrace.errors import SettingsInvalid
 from headrace.settings import parse_settings
-from headrace.settings.slos import EDGES_MS, REQUEST_S, USUAL_SLOS, Slo, edge_s, slo_problems
+from headrace.settings.slos import (
+    EDGES_MS,
+    REQUEST_S,
+    USUAL_SLOS,
+    Reaction,
+    Slo,
+    edge_s,
+    slo_problems,
+)
 
 
 def parsed(*lines: str) -> tuple[Slo, ...]:
@@ -54,3 +62,46 @@ def test_every_edge_is_found_by_its_milliseconds() -> None:
         edge_s(Slo(name="a", kind="latency", objective=0.9, threshold_ms=edge)) for edge in EDGES_MS
     ]
     assert told == list(REQUEST_S)
+
+
+UP = "name: up, kind: availability, objective: 0.99"
+
+
+def test_a_reaction_is_read_with_its_usual_terms() -> None:
+    (slo,) = parsed(f"{{{UP}, reaction: {{action: shed}}}}")
+    assert slo.reaction == Reaction(action="shed")
+    assert (slo.reaction.fast_s, slo.reaction.slow_s, slo.reaction.share_max) == (300, 3600, 0.9)
+    assert slo.start_rate == pytest.approx(10)
+    (tight,) = parsed(f"{{{UP}9, reaction: {{action: shed}}}}")
+    assert tight.start_rate == 14.4
+    (own,) = parsed(f"{{{UP}, reaction: {{action: shed, burn_rate: 3}}}}")
+    assert own.start_rate == 3
+
+
+@pytest.mark.parametrize(
+    ("reaction", "problem"),
+    [
+        ("{action: flee}", "reaction.action"),
+        ("{action: shed, burn_rate: 100}", "never burns faster than 100"),
+        ("{action: shed, burn_rate: 2, rest_rate: 2}", "expected less than burn_rate"),
+        ("{action: shed, fast_s: 600, slow_s: 300}", "no more than slow_s"),
+        ("{action: shed, model: small}", "only action: degrade"),
+        ("{action: template}", "no model has a fallback_text"),
+        ("{action: shed, share_max: 0}", "reaction.share_max"),
+    ],
+)
+def test_reactions_that_cannot_be_are_refused(reaction: str, problem: str) -> None:
+    with pytest.raises(SettingsInvalid, match=problem):
+        parsed(f"{{{UP}, reaction: {reaction}}}")
+
+
+def test_a_cheaper_model_has_to_be_there() -> None:
+    text = (
+        "providers: {a: {dialect: openai, base_url: 'http://127.0.0.1:1/v1'}}\n"
+        "models: {big: {targets: [a/big]}}\n"
+        f"slos: [{{{UP}, reaction: {{action: degrade, model: NAME}}}}]\n"
+    )
+    with pytest.raises(SettingsInvalid, match="no model of this name"):
+        parse_settings(text.replace("NAME", "small"), {}, "f")
+    for name in ("big", "a/small"):
+        assert parse_settings(text.replace("NAME", name), {}, "f").slos[0].reaction is not None

@@ -20,6 +20,7 @@ from benchmarks.flow.system import (
     hedging,
     overload,
     quota,
+    reaction,
     step,
     tenants,
 )
@@ -40,6 +41,7 @@ CASES: Final[Mapping[str, Measure]] = {
     "hedging": hedging.measure,
     "fixed": fixed.measure,
     "embeddings": embeddings.measure,
+    "reaction": reaction.measure,
 }
 
 
