@@ -144,7 +144,7 @@ def test_what_is_to_be_seen_to_grow_once_is_told_before_it_does(series: str) -> 
 
 
 def test_a_page_lacks_what_nobody_tells() -> None:
-    assert len(FIRST) == 5
+    assert len(FIRST) == 6
     assert not shown(IDLE, "headrace_requests_total", ())
     assert not shown(FULL, "headrace_requests_total", [("status", "=", "599")])
 
