@@ -76,7 +76,7 @@ def run(wish: PlanWish, how: RunWish) -> None:
         name = f"its own gateway (sim: {plan.sim_profile})"
         return await conducted(plan, Target.of(own.url), name, watched)
 
-    raise typer.Exit(uvloop.run(with_own_target(plan.sim_profile, plan.sim_tokens, measured)))
+    raise typer.Exit(uvloop.run(with_own_target(plan, measured)))
 
 
 def tell(wish: PlanWish) -> None:

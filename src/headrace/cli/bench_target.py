@@ -6,18 +6,16 @@ from pathlib import Path
 
 import typer
 
+from headrace.bench.load.plan import Plan
 from headrace.bench.trials.arms import Arm, Standing, simulated, standing
 from headrace.bench.trials.settings import Simulator
 
 
-async def with_own_target(
-    profile: str, tokens: int, use: Callable[[Standing], Awaitable[int]]
-) -> int:
+async def with_own_target(plan: Plan, use: Callable[[Standing], Awaitable[int]]) -> int:
     """Start a provider and a gateway, use them, and end them.
 
     Args:
-        profile: of the simulated provider.
-        tokens: length of its answers.
+        plan: says how the provider answers, and what settings the gateway has.
         use: what to do with the gateway; should that die, it goes on, and the death is told.
 
     Raises:
@@ -27,9 +25,11 @@ async def with_own_target(
     """
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
         async with (
-            simulated(profile) as provider,
+            simulated(plan.sim_profile) as provider,
             standing(
-                Arm(name="own gateway"), Simulator(provider.url, tokens), Path(folder)
+                Arm(name="own gateway", settings=plan.gateway),
+                Simulator(provider.url, plan.sim_tokens),
+                Path(folder),
             ) as gateway,
         ):
             status = await use(gateway)

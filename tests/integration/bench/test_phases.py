@@ -175,6 +175,13 @@ def test_a_plan_is_run_against_a_gateway_of_its_own(tmp_path: Path, plan_file: P
     assert "kept" in done.stdout
 
 
+def test_a_plan_may_say_how_its_gateway_is_set(plan_file: Path) -> None:
+    plan_file.write_text(PLAN + "gateway: {cache: {nonsense: 1}}\n")
+    done = bench("run", str(plan_file))
+    assert done.returncode == 1
+    assert "nonsense" in done.stderr
+
+
 def test_a_limit_that_is_broken_makes_the_command_fail(plan_file: Path) -> None:
     plan_file.write_text(PLAN.replace("rss_mb: 4000", "rss_mb: 1"))
     done = bench("run", str(plan_file))

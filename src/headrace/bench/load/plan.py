@@ -2,7 +2,7 @@
 
 import math
 from hashlib import blake2b
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -227,6 +227,7 @@ class Plan(_Strict, frozen=True, kw_only=True):
         seed: the same makes the same schedule and the same prompts.
         sim_profile: of the simulated provider, where the run starts its own.
         sim_tokens: length of that one's answers.
+        gateway: settings of the gateway, where the run starts its own, over the defaults.
         phases: one after the other, without a pause.
         workload: what is asked.
         good: what a good request is.
@@ -240,6 +241,7 @@ class Plan(_Strict, frozen=True, kw_only=True):
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 1
     sim_profile: Literal["instant", "fast", "real"] = "real"
     sim_tokens: Tokens = 16
+    gateway: dict[str, Any] = {}
     phases: Annotated[tuple[Phase, ...], msgspec.Meta(min_length=1, max_length=PHASES_MAX)]
     workload: Workload = Workload()
     good: Good = Good()

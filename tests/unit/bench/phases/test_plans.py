@@ -76,6 +76,7 @@ def test_the_shipped_plans_ask_for_all_that_is_promised() -> None:
     assert asked["soak"] == {**usual, "p95_ms": 1000, "rss_mb_per_min": 0.5}
     assert shipped("spike").phases[2].slo.error_share == 0.05
     assert asked["spike"] == {"error_share": 0.01, "rss_mb": 2000, "recovery_s": 10}
+    assert shipped("soak").gateway["cache"]["memory_mb"] < 100
 
 
 @pytest.mark.parametrize("time", [0.01, 0.1, 0.5, 1.0])
