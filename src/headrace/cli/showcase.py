@@ -5,6 +5,8 @@ from typing import Annotated, Final
 
 import typer
 
+from headrace.errors import SettingsInvalid
+
 EPILOG: Final = """Examples:  headrace showcase --quick
 
 headrace showcase --blocks 20 --out results"""
@@ -21,7 +23,7 @@ def showcase(
     ] = Path("headrace-showcase"),
     blocks: Annotated[
         int | None,
-        typer.Option(help="Pairs of trials, in place of 10 (6 with --quick).", min=1, max=1000),
+        typer.Option(help="Pairs of trials, in place of 10 (7 with --quick).", min=1, max=1000),
     ] = None,
     seed: Annotated[int, typer.Option(help="Makes schedules and orders repeat.", min=0)] = 1,
 ) -> None:
@@ -33,6 +35,11 @@ def showcase(
 
     No verdict comes from fewer than 6 pairs: what is open says so.
     """
-    from headrace.cli.showcase_run import Wish, run
+    try:
+        from headrace.cli.showcase_run import Wish, run
+    except ModuleNotFoundError as missing:
+        raise SettingsInvalid(
+            f"{missing.name} is not installed. Install what it needs: pip install 'headrace[bench]'"
+        ) from None
 
     run(Wish(quick=quick, out=out, blocks=blocks, seed=seed))

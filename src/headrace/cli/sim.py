@@ -10,6 +10,9 @@ headrace sim --profile real
 
 OPENAI_BASE_URL=http://127.0.0.1:9100/v1 headrace serve"""
 
+Capacity = Annotated[
+    int | None, typer.Option(help="Requests at once, above that slower.", metavar="N", min=1)
+]
 Speed = Annotated[
     float, typer.Option(help="Times as fast as the profile says.", min=0.001, max=1000.0)
 ]
@@ -36,10 +39,7 @@ def sim(
         int | None,
         typer.Option(help="Tokens per minute, above that 429.", metavar="TPM", min=1),
     ] = None,
-    capacity: Annotated[
-        int | None,
-        typer.Option(help="Requests at once, above that slower.", metavar="N", min=1),
-    ] = None,
+    capacity: Capacity = None,
     inflight_max: Annotated[
         int | None,
         typer.Option(help="Requests at once, above that 429.", metavar="N", min=1),

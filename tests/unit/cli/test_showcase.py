@@ -3,6 +3,7 @@
 import errno
 import json
 import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
@@ -12,8 +13,10 @@ import pytest
 from rich.console import Console
 from tests.support.showcases import make_showcase
 
+from headrace.cli.showcase import showcase
 from headrace.cli.showcase_files import write
 from headrace.cli.showcase_view import show
+from headrace.errors import SettingsInvalid
 
 
 @contextmanager
@@ -57,3 +60,13 @@ def test_a_terminal_has_verdicts_promises_and_money() -> None:
     assert "20 to 50 % lower latency from caching" in text
     assert "1,000 good requests" in text
     assert "[bold]x[/]" in text
+
+
+def test_what_is_missing_is_told_with_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    for name in [name for name in sys.modules if name.startswith("headrace.bench.exhibit")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "headrace.cli.showcase_run", raising=False)
+    with pytest.raises(SettingsInvalid, match=r"numpy is not installed.*headrace\[bench\]"):
+        showcase(out=Path("nowhere"))
+    assert not Path("nowhere").exists()

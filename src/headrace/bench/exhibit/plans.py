@@ -42,19 +42,23 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
         speed: factor.
         pairs: trials of each arm of the main comparison.
         pairs_alone: of each optimisation alone.
+        popular: questions that come again and again: few where trials are too short for many.
+        is_controlled: whether everything off is measured against itself as well.
         tail: the largest quantile that a trial has enough requests for.
         warm_s: connections are opened, caches begin to fill.
         day_s: an ordinary day.
         busy_s: about as much as the provider can do.
         overload_s: far more than that.
         recovery_s: an ordinary day again.
-        seconds_max: of the clock, after which parts alone get fewer pairs, or none; None: it takes
-            what it takes.
+        seconds_max: of the clock; parts alone for which there is no time are left out. None: it
+            takes what it takes.
     """
 
     speed: float
     pairs: int
     pairs_alone: int
+    popular: int
+    is_controlled: bool
     tail: Literal["p90", "p95"]
     warm_s: float
     day_s: float
@@ -73,6 +77,8 @@ FULL: Final = Effort(
     speed=6.0,
     pairs=10,
     pairs_alone=10,
+    popular=40,
+    is_controlled=True,
     tail="p95",
     warm_s=4.0,
     day_s=72.0,
@@ -82,15 +88,17 @@ FULL: Final = Effort(
 )
 QUICK: Final = Effort(
     speed=5.0,
-    pairs=6,
+    pairs=7,
     pairs_alone=2,
+    popular=12,
+    is_controlled=False,
     tail="p90",
-    warm_s=1.0,
-    day_s=8.0,
+    warm_s=0.5,
+    day_s=7.0,
     busy_s=0.0,
-    overload_s=4.0,
-    recovery_s=3.0,
-    seconds_max=100.0,
+    overload_s=3.0,
+    recovery_s=2.0,
+    seconds_max=105.0,
 )
 
 
@@ -142,7 +150,6 @@ MIXED: Final = Workload(
     mix=Mix(chat=4, stream=6, embeddings=0),
     model=MODEL,
     repeat_share=0.55,
-    popular=30,
     zipf=0.9,
     reworded_share=0.3,
     agent_share=0.4,
@@ -167,7 +174,7 @@ def _plan(effort: Effort, name: str, phases: tuple[Phase | None, ...], workload:
         sim_profile="real",
         sim_tokens=TOKENS,
         phases=tuple(paced(phase) for phase in phases if phase is not None),
-        workload=workload,
+        workload=msgspec.structs.replace(workload, popular=effort.popular),
         good=Good(e2e_ms=_GOOD_S * 1000 / effort.speed),
         lag_share=_LAG_SHARE,
     )

@@ -175,7 +175,8 @@ class Showcase(msgspec.Struct, frozen=True, kw_only=True):
         command: that does it again.
         speed: how much faster than a real model the simulated one was.
         main: everything off against everything on.
-        control: everything off against itself: whatever is found here is chance.
+        control: everything off against itself: whatever is found here is chance; None where that
+            was not measured.
         alone: each optimisation against its baseline.
         average_improvement: the mean over the measures of `main` that have a ratio, by how many
             times it is better; None where too few trials went well.
@@ -190,7 +191,7 @@ class Showcase(msgspec.Struct, frozen=True, kw_only=True):
     command: str
     speed: float
     main: Duel
-    control: Duel
+    control: Duel | None
     alone: tuple[Duel, ...]
     average_improvement: tuple[float, Interval] | None
     promises: tuple[Promise, ...]

@@ -47,6 +47,7 @@ from headrace.clock import Clock, SystemClock
 
 SEED: Final = 1
 _WHYS_MAX: Final = 8
+_ARMS_LEAST: Final = 2
 
 SeriesName = Literal["everything", "day", "overload"]
 
@@ -138,32 +139,36 @@ async def showcase(
     wanted = stages(effort, seed)
     whole = sum(stage.trials for stage in wanted)
     seen: dict[str, list[Seen]] = {}
-    done = 0
     begun_s = clock.monotonic_s()
-    for number, stage in enumerate(wanted):
-        blocks = _affordable(wanted[number:], effort, clock.monotonic_s() - begun_s, done)
-        fewer = msgspec.structs.replace(stage, blocks=blocks)
+    made: list[Stage] = []
+    for stage in wanted:
+        fewer = affordable(stage, effort, clock.monotonic_s() - begun_s, made)
         whole -= stage.trials - fewer.trials
         seen[stage.name] = []
-        if blocks:
-            on_step = _counting(fewer, done, whole, on_going)
-            made = await _made(fewer, effort, seed, clock, on_step)
-            seen[stage.name] = [_seen(trial) for trial in made]
-        done += fewer.trials
+        if fewer.trials:
+            done = sum(each.trials for each in made)
+            trials = await _made(
+                fewer, effort, seed, clock, _counting(fewer, done, whole, on_going)
+            )
+            seen[stage.name] = [_seen(trial) for trial in trials]
+        made.append(fewer)
     rng = np.random.default_rng(seed)
     facts = _facts(environment, effort, seed, prices_date)
     return _told(seen, effort, facts, command, prices_date, rng)
 
 
-def _affordable(left: Sequence[Stage], effort: Effort, elapsed_s: float, done: int) -> int:
-    """Blocks of the next stage that there is time for, going by the trials so far."""
-    stage = left[0]
-    if effort.seconds_max is None or not done:
-        return stage.blocks
-    each_s = elapsed_s / done
-    wanted_s = each_s * sum(other.trials for other in left)
-    share = max(0.0, effort.seconds_max - elapsed_s) / wanted_s
-    return min(stage.blocks, int(stage.blocks * share))
+def affordable(stage: Stage, effort: Effort, elapsed_s: float, before: Sequence[Stage]) -> Stage:
+    """A stage with as many of its arms as there is time for; the first two are the least.
+
+    Trials so far tell what one takes beside its plan.
+    """
+    trials = sum(each.trials for each in before)
+    if effort.seconds_max is None or not trials or not stage.blocks:
+        return stage
+    planned_s = sum(each.trials * each.plan.seconds for each in before)
+    each_s = (elapsed_s - planned_s) / trials + stage.plan.seconds
+    arms = int((effort.seconds_max - elapsed_s) / (each_s * stage.blocks))
+    return msgspec.structs.replace(stage, arms=stage.arms[:arms] if arms >= _ARMS_LEAST else ())
 
 
 def _counting(
@@ -220,7 +225,9 @@ def _told(
         command=command,
         speed=effort.speed,
         main=main,
-        control=duel(everything, (OFF, OFF_AGAIN), "nothing", asked, rng),
+        control=duel(everything, (OFF, OFF_AGAIN), "nothing", asked, rng)
+        if effort.is_controlled
+        else None,
         alone=tuple(
             duel(
                 seen[each.in_series],
@@ -230,6 +237,7 @@ def _told(
                 rng,
             )
             for each in exhibits(effort)
+            if any(trial.arm == each.name for trial in seen[each.in_series])
         ),
         average_improvement=average_improvement(main, rng),
         promises=(
@@ -262,15 +270,15 @@ def _notes(seen: dict[str, list[Seen]], shown: Sequence[Exhibit]) -> list[str]:
     more = len(notes) - _WHYS_MAX
     if more > 0:
         notes = [*notes[:_WHYS_MAX], f"So did {more} more."]
-    notes += [
-        f"There was no time left for a part: {name}; without --quick there is."
-        for name, trials in seen.items()
-        if not trials
-    ]
-    compound = [each.name for each in shown if each.against not in {OFF, each.name}]
+    made = {each.arm for trials in seen.values() for each in trials}
+    missing = [each.name for each in shown if each.name not in made]
+    if missing:
+        notes.append(f"Not measured alone, for want of time: {', '.join(missing)}.")
+    compound = [each.name for each in shown if each.against != OFF and each.name in made]
+    if compound:
+        notes.append(f"Measured against another baseline than {OFF}: {', '.join(compound)}.")
     return [
         *notes,
-        f"Measured against another baseline than {OFF}: {', '.join(compound)}.",
         "The exact cache joins identical requests in flight as well; single-flight alone is a "
         "cache whose answers expire after a millisecond.",
         "The gateway's own time is not sped up with the model, so what it adds weighs more than it "

@@ -21,16 +21,16 @@ _MOST: Final = 1000.0
 _MEANT: Final = frozenset({"mean_ms", "usd_per_1000", "goodput_per_s", "variance_s2"})
 
 
-def forest(main: Duel, control: Duel, alone: Sequence[Duel]) -> Figure:
+def forest(main: Duel, control: Duel | None, alone: Sequence[Duel]) -> Figure:
     """Measures with a ratio, one line each.
 
     Args:
         main: with all of its measures.
-        control: likewise.
+        control: likewise, where there is one.
         alone: each with what it is there for.
     """
     shown = [
-        *((duel, _ratios(duel)) for duel in (main, control)),
+        *((duel, _ratios(duel)) for duel in (main, control) if duel is not None),
         *((duel, [row for row in _ratios(duel) if row.measure.name in _MEANT]) for duel in alone),
     ]
     shown = [(duel, rows) for duel, rows in shown if rows]

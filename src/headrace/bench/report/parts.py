@@ -19,6 +19,8 @@ from headrace.bench.report.told import (
     smallest,
 )
 
+# `python -m benchmarks.verdicts.validate --comparisons 250`.
+_EQUAL_CALLED_DIFFERENT: Final = "4.4 % (2.5 to 7.7)"
 _CARDS: Final = ("mean_ms", "goodput_per_s", "variance_s2", "usd_per_1000")
 _ALONE: Final = ("mean_ms", "usd_per_1000", "goodput_per_s", "variance_s2", "cpu_us")
 
@@ -139,8 +141,14 @@ def alone(duels: Sequence[Duel]) -> Table:
     )
 
 
-def control(duel: Duel) -> str:
+def control(duel: Duel | None) -> str:
     """What chance alone was called, in a sentence."""
+    if duel is None:
+        return (
+            "The same settings twice were not measured, for want of time. In simulated comparisons "
+            f"these verdicts called {_EQUAL_CALLED_DIFFERENT} of equal arms different without a "
+            "margin, and none with one of 2 % (docs/verdicts.md)."
+        )
     asked = [row for row in duel.rows if row.answer.verdict != "insufficient"]
     called = [row.measure.label for row in asked if row.answer.verdict in {"better", "worse"}]
     if not asked:
