@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final, cast
 
@@ -139,10 +139,23 @@ async def started(name: str, *arguments: str, source: Path | None = None) -> Asy
         arguments: of the command.
         source: folder with the package to run; by default the one that runs now.
     """
+    command = [*_python(source), "-m", "headrace.cli.main", *arguments]
+    async with running(name, command) as child:
+        yield child
+
+
+@contextlib.asynccontextmanager
+async def running(name: str, command: Sequence[str]) -> AsyncIterator[Child]:
+    """Run a command as long as the context is open, or as long as this process lives.
+
+    Args:
+        name: what messages call it.
+        command: a program, by its path, and its arguments.
+    """
     child = Child(name)
     await asyncio.get_running_loop().subprocess_exec(
         lambda: child,
-        *tied([*_python(source), "-m", "headrace.cli.main", *arguments]),
+        *tied(command),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

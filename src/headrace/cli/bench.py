@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from headrace.cli import compare, verdict
+from headrace.cli import compare, gate, verdict
 
 app = typer.Typer(
     help="Measures a gateway from outside.",
@@ -15,6 +15,7 @@ app = typer.Typer(
 )
 app.command(epilog=verdict.EPILOG)(verdict.verdict)
 app.command(epilog=compare.EPILOG)(compare.compare)
+app.command(epilog=gate.EPILOG)(gate.gate)
 
 Consent = Annotated[
     bool,

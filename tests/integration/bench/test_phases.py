@@ -207,7 +207,7 @@ def test_a_full_disk_fails_after_the_figures_were_shown(plan_file: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("run", "nope"), "baseline, compare, soak, spike, stress"),
+        (("run", "nope"), "baseline, compare, gate, soak, spike, stress"),
         (("run", "baseline", "--url", "http://example.com"), "--i-may-load-this-host"),
         (("run", "baseline", "--url", "http://127.0.0.1:9", "--sim", "fast"), "not with --url"),
         (("load", "http://127.0.0.1:9", "--trace", "x"), "belong together"),

@@ -11,6 +11,7 @@ from tests.support.trials import STUB, checkout, gateways_below, run_series, sho
 from headrace.bench import Question
 from headrace.bench.load.faults import PlanInvalid
 from headrace.bench.statistics.comparison import compare_all
+from headrace.bench.trials import nginx
 from headrace.bench.trials.arms import Arm
 from headrace.bench.trials.commits import Commit
 from headrace.bench.trials.faults import ArmInvalid
@@ -42,6 +43,15 @@ def test_arms_differ_by_their_settings() -> None:
     assert (told["kept"].metrics["cost_usd_per_1000_good"] or 0) > 0
     assert [step.trial for step in seen if step.trial is not None] == [*trials]
     assert gateways_below(HERE) == []
+
+
+@pytest.mark.skipif(not nginx.is_installed(), reason="nginx is not installed")
+def test_nginx_can_stand_in_the_place_of_a_gateway() -> None:
+    (trial,) = run_series([Arm(name="nginx", is_nginx=True)], short_plan(0.3))
+    assert trial.why is None
+    assert (trial.metrics["cpu_us_per_request"] or 0) > 0
+    assert trial.metrics["failed_share"] == 0
+    assert trial.metrics["hit_share"] is None
 
 
 def test_trials_of_a_block_are_asked_the_same_and_of_the_next_something_else() -> None:
@@ -135,7 +145,7 @@ def test_other_machines_are_not_loaded() -> None:
 @pytest.mark.parametrize(
     ("arms", "words"),
     [
-        ([Arm(name="one")], "2 to 32 arms"),
+        ([], "1 to 32 arms"),
         ([Arm(name="one"), Arm(name="one")], "a name of its own"),
     ],
 )
@@ -145,7 +155,7 @@ def test_arms_that_cannot_be_compared(arms: list[Arm], words: str) -> None:
 
 
 def test_what_an_arm_cannot_be() -> None:
-    with pytest.raises(ArmInvalid, match="is there already"):
+    with pytest.raises(ArmInvalid, match="takes no settings"):
         Arm(name="x", url="http://127.0.0.1:1", settings={"cache": {}})
     with pytest.raises(ArmInvalid, match="for a URL only"):
         Arm(name="x", pid=1)

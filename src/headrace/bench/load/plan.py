@@ -194,6 +194,7 @@ class Phase(_Strict, frozen=True, kw_only=True):
         arrivals: when they come.
         timeout_s: when a request is given up, from its intended time.
         slo: what it has to keep.
+        repeat_share: of its requests, in place of the workload's.
     """
 
     name: Name
@@ -204,6 +205,7 @@ class Phase(_Strict, frozen=True, kw_only=True):
     arrivals: Arrivals = Poisson()
     timeout_s: Positive = 30.0
     slo: Slo = Slo()
+    repeat_share: Share | None = None
 
     @property
     def rate_per_s(self) -> float:

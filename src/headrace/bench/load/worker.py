@@ -75,7 +75,10 @@ def _share(job: Job, number: int, requests: Requests) -> Share:
     is_closed = isinstance(phase.arrivals, Closed)
     times = None if is_closed else send_times(phase, plan.seed * 31 + number)
     count = _CLOSED_DRAWN if times is None else len(times)
-    asked = draw(plan.workload, count, plan.seed, number)
+    workload = plan.workload
+    if phase.repeat_share is not None:
+        workload = msgspec.structs.replace(workload, repeat_share=phase.repeat_share)
+    asked = draw(workload, count, plan.seed, number)
     kinds, keys, forms = asked.kinds[mine], asked.keys[mine], asked.forms[mine]
 
     def make(at: int) -> tuple[int, bytes]:

@@ -44,10 +44,10 @@ def orders(arms: int, blocks: int, seed: int) -> tuple[tuple[int, ...], ...]:
     drew (a Latin square), in an order of chance.
 
     Raises:
-        ValueError: fewer than two arms, or no block.
+        ValueError: no arm, or no block.
     """
-    if arms < 2 or blocks < 1:
-        raise ValueError(f"two arms and a block at least, not {arms} and {blocks}")
+    if arms < 1 or blocks < 1:
+        raise ValueError(f"an arm and a block at least, not {arms} and {blocks}")
     rng = np.random.default_rng(seed)
     if arms == 2:
         turns = paired_blocks(blocks, rng)

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from headrace.bench.children import Child, ChildEnded, started
+from headrace.bench.trials import nginx
 from headrace.bench.trials.commits import Commit, exported
 from headrace.bench.trials.faults import ArmInvalid
 from headrace.bench.trials.settings import Simulator, settings_for
@@ -28,6 +29,7 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
         commit: runs this version, and not the one that is running now.
         url: of a gateway that is there already; none is started then.
         pid: of that one's process, if it is on this machine and to be watched.
+        is_nginx: stands nginx in the gateway's place, which passes everything on: a yardstick.
 
     Raises:
         ArmInvalid: it has no name, or is there already and yet to be started in some way.
@@ -38,12 +40,13 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
     commit: Commit | None = None
     url: str | None = None
     pid: int | None = None
+    is_nginx: bool = False
 
     def __post_init__(self) -> None:
         if not self.name:
             raise ArmInvalid("an arm has a name.")
-        if self.url is not None and (self.settings or self.commit):
-            raise ArmInvalid(f"{self.name}: {self.url} is there already: it has its settings.")
+        if (self.url is not None or self.is_nginx) and (self.settings or self.commit):
+            raise ArmInvalid(f"{self.name}: {self.url or 'nginx'} takes no settings and no commit.")
         if self.url is None and self.pid is not None:
             raise ArmInvalid(f"{self.name}: a process is named for a URL only.")
 
@@ -101,6 +104,10 @@ async def standing(arm: Arm, simulator: Simulator | None, folder: Path) -> Async
         yield Standing(arm.url, arm.pid)
         return
     assert simulator is not None  # noqa: S101  # a fresh gateway has no other provider
+    if arm.is_nginx:
+        async with nginx.proxy(simulator.url, folder) as (url, child):
+            yield Standing(url, child.pid, child)
+        return
     source = None
     if arm.commit is not None:
         source = await asyncio.to_thread(exported, arm.commit, folder)

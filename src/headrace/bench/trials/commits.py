@@ -75,6 +75,18 @@ def exported(commit: Commit, folder: Path) -> Path:
     return place / _SOURCE
 
 
+def described(folder: Path) -> str | None:
+    """What git calls the version in a folder, and whether something in it is not committed.
+
+    Returns:
+        `None` where there is no checkout, or no git.
+    """
+    try:
+        return _git(folder, "describe", "--always", "--dirty").decode().strip()
+    except ArmInvalid:
+        return None
+
+
 def _git(folder: Path, *arguments: str, missing: str = "") -> bytes:
     try:
         done = subprocess.run(

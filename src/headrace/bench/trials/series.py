@@ -43,7 +43,7 @@ class Series:
     """Makes all trials.
 
     Args:
-        arms: what is compared; two at least.
+        arms: what is tried; two at least, if they are to be compared.
         plan: what each trial runs. Trials of one block have the same schedule and prompts, by the
             plan's seed and the number of the block, so that arms differ by nothing but themselves.
         blocks: in each of them every arm is tried once.
@@ -67,8 +67,8 @@ class Series:
         clock: Clock,
         on_step: Callable[[Step], None],
     ) -> None:
-        if not 2 <= len(arms) <= ARMS_MAX or not 1 <= blocks <= BLOCKS_MAX:
-            bounds = f"2 to {ARMS_MAX} arms in 1 to {BLOCKS_MAX:,} blocks"
+        if not 1 <= len(arms) <= ARMS_MAX or not 1 <= blocks <= BLOCKS_MAX:
+            bounds = f"1 to {ARMS_MAX} arms in 1 to {BLOCKS_MAX:,} blocks"
             raise ArmInvalid(f"a series is of {bounds}, not of {len(arms)} in {blocks:,}.")
         if len({arm.name for arm in arms}) < len(arms):
             raise ArmInvalid("every arm has a name of its own.")

@@ -26,8 +26,8 @@ def shipped(name: str) -> Plan:
     return plans.parse(*plans.find(name))
 
 
-def test_the_five_plans_ship() -> None:
-    assert plans.names() == ("baseline", "compare", "soak", "spike", "stress")
+def test_the_six_plans_ship() -> None:
+    assert plans.names() == ("baseline", "compare", "gate", "soak", "spike", "stress")
 
 
 @pytest.mark.parametrize(
@@ -179,5 +179,5 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path, content: bytes, messa
 
 
 def test_who_asks_for_a_plan_that_is_not_there_is_told_of_those_that_are() -> None:
-    with pytest.raises(PlanInvalid, match="baseline, compare, soak, spike, stress"):
+    with pytest.raises(PlanInvalid, match="baseline, compare, gate, soak, spike, stress"):
         plans.find("nope")

@@ -35,7 +35,7 @@ def test_no_pair_is_refused() -> None:
         paired_blocks(0, np.random.default_rng(0))
 
 
-@pytest.mark.parametrize(("arms", "blocks"), [(2, 1), (2, 9), (3, 3), (5, 12)])
+@pytest.mark.parametrize(("arms", "blocks"), [(1, 4), (2, 1), (2, 9), (3, 3), (5, 12)])
 def test_every_arm_has_its_turn_in_every_block(arms: int, blocks: int) -> None:
     told = orders(arms, blocks, 4)
     assert len(told) == blocks
@@ -54,7 +54,7 @@ def test_orders_are_drawn_and_repeated_by_their_seed() -> None:
     assert orders(4, 8, 3) == orders(4, 8, 3)
 
 
-@pytest.mark.parametrize(("arms", "blocks"), [(1, 3), (2, 0)])
+@pytest.mark.parametrize(("arms", "blocks"), [(0, 3), (2, 0)])
 def test_too_little_to_order_is_refused(arms: int, blocks: int) -> None:
     with pytest.raises(ValueError, match="at least"):
         orders(arms, blocks, 0)
