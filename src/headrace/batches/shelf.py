@@ -42,13 +42,13 @@ class Shelf:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
             made = self.folder / f"{_PLACE}.{secrets.token_hex(8)}"
-            made.write_text(secrets.token_hex(16), "ascii")
             try:
+                made.write_text(secrets.token_hex(16), "ascii")
                 os.link(made, path)  # whole, and only once
             except FileExistsError:
                 pass
             finally:
-                made.unlink()
+                made.unlink(missing_ok=True)
         return path.read_text("ascii")
 
     def path(self, file_id: str) -> Path:

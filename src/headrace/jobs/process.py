@@ -265,17 +265,18 @@ class WorkerProcess:
             has_steps=self._kinds.has_steps,
             forget_steps=self._forget_steps,
         )
-        self._tasks.keep(partial(self._keep_forgetting, oblivion))
+        self._tasks.keep(partial(self._keep_forgetting, oblivion, shift))
         while True:
             await asyncio.sleep(_SCHEDULES_S)
             await self._surely(schedules.step())
             await self._surely(self._end_if_idle(shift))
 
-    async def _keep_forgetting(self, oblivion: Oblivion) -> None:
+    async def _keep_forgetting(self, oblivion: Oblivion, shift: Shift) -> None:
         some = 1
 
         async def forget() -> None:
             nonlocal some
+            await shift.ripen_stranded(self._settings.retry_s_max)
             some = await oblivion.step()
 
         while True:

@@ -14,6 +14,9 @@ from headrace.store.records.records import Records, Step
 # How often a job may be lost with its worker before it is taken for what kills workers.
 LOSSES_MAX: Final = 9
 _MICRO: Final = 1_000_000
+# The longest pause after a loss, as `orphans` has it, and how far clocks of machines may differ.
+_LOSS_S_MAX: Final = float((LOSSES_MAX + 1) ** 2)
+_SKEW_S: Final = 60.0
 # A limited queue that has rested may start this share of a minute's jobs at once.
 _BURST_SHARE: Final = 1 / 6
 _NO_LIMIT: Final = 2**40
@@ -87,6 +90,15 @@ class Shift:
         values = {"now_s": self._clock.wall_s()}
         if await self._records.fetch("jobs.ripe", values):
             await self._records.write(Step("jobs.ripen", values))
+
+    async def ripen_stranded(self, retry_s_max: float) -> None:
+        """Let tries begin that were put off by a clock which was ahead, and is no more.
+
+        Args:
+            retry_s_max: the longest pause before a try.
+        """
+        latest_s = self._clock.wall_s() + max(retry_s_max, _LOSS_S_MAX) + _SKEW_S
+        await self._records.write(Step("jobs.ripen_stranded", {"latest_s": latest_s}))
 
     async def has_waiting(self, queue: str) -> bool:
         """Whether a queue has anything to do."""

@@ -193,6 +193,20 @@ def test_what_no_database_takes_in_a_text_keeps_no_other_job_waiting(place: Plac
         assert_done(house, jobs)
 
 
+def test_a_try_that_was_put_off_while_the_clock_was_ahead_begins_when_it_is_right(
+    place: Place,
+) -> None:
+    with JobHouse(place.url, place.folder, retry_s=5.0, retry_s_max=5.0) as house:
+        (place.folder / CLOCK).write_text(str(DAY_S))
+        house.start_worker()
+        (job,) = house.submit("fail", input={"number": 1})
+        (late,) = house.submit("nothing", delay_s=2 * DAY_S)
+        eventually(lambda: house.effects(job, "tried") and house.find(job).state == "delayed", 60.0)
+        (place.folder / CLOCK).write_text("0")
+        assert house.ended(job).state == "succeeded"
+        assert house.find(late).state == "delayed"  # that is what its caller wanted
+
+
 @pytest.mark.parametrize("jump_s", [-10 * DAY_S, DAY_S / 2])
 def test_jobs_under_way_outlive_a_clock_that_jumps(place: Place, jump_s: float) -> None:
     limits = {"default": {"concurrency": 4, "per_minute": 60_000}}

@@ -48,3 +48,25 @@ def test_one_of_many_who_come_at_once_gets_it(place: Place) -> None:
             assert sorted(token for token in tokens if token is not None) == [1]
 
     asyncio.run(main())
+
+
+def test_one_that_was_taken_while_the_clock_was_ahead_is_over_once_nobody_renews_it(
+    place: Place,
+) -> None:
+    async def main() -> None:
+        clock = ManualClock(wall_s=NOW_S)
+        async with place.records(clock=clock) as records:
+            one, dead, other = (RecordLeases(records, clock, each) for each in ("one", "dead", "o"))
+            # As a clock that is a day ahead has it.
+            assert await dead.take("work", 86_400.0) == 1
+            assert await one.take("more work", 86_400.0) == 1
+            for _ in range(2):
+                assert await other.take("work", 10.0) is None
+                assert await other.take("more work", 10.0) is None
+                clock.advance(6.0)
+                assert await one.take("more work", 86_400.0) == 1  # it lives
+            assert await other.take("work", 10.0) == 2
+            assert await other.take("more work", 10.0) is None
+            assert await dead.take("work", 10.0) is None
+
+    asyncio.run(main())

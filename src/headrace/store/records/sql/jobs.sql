@@ -205,6 +205,12 @@ FROM (SELECT 1 FROM headrace_jobs WHERE state IN ('waiting', 'delayed', 'running
 UPDATE headrace_jobs SET state = 'waiting', version = version + 1
 WHERE state = 'delayed' AND due_s <= :now_s;
 
+-- name: ripen_stranded
+-- for: tries that are due later than any is put off: the clock was ahead, and was put back
+-- index: headrace_jobs_delayed
+UPDATE headrace_jobs SET state = 'waiting', version = version + 1
+WHERE state = 'delayed' AND due_s > :latest_s AND fence > 0;
+
 -- name: due
 -- for: whether anything waits in a queue
 -- index: headrace_jobs_waiting

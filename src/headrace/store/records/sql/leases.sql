@@ -23,6 +23,19 @@ WHERE held.holder = excluded.holder
     OR held.expires_s <= extract(epoch FROM clock_timestamp())
 RETURNING token;
 
+-- name: held [sqlite]
+-- for: how long a lease of another one lasts yet
+SELECT expires_s, expires_s - :now_s AS left_s FROM headrace_record_leases WHERE name = :name;
+
+-- name: held [postgresql]
+-- for: how long a lease of another one lasts yet
+SELECT expires_s, expires_s - extract(epoch FROM clock_timestamp())::FLOAT8 AS left_s
+FROM headrace_record_leases WHERE name = :name;
+
+-- name: end
+-- for: a lease that lasts longer than any was taken for, if nobody has renewed it
+UPDATE headrace_record_leases SET expires_s = 0 WHERE name = :name AND expires_s = :expires_s;
+
 -- name: give_back
 -- for: letting another do the work at once
 UPDATE headrace_record_leases SET expires_s = 0 WHERE name = :name AND holder = :holder;
