@@ -305,6 +305,7 @@ class Metrics:
         self.process_start = Gauge(cells, place("process_start_time_seconds"))
         self.build_info = self._gauge("build_info")
         self.workers = self._gauge("workers")
+        self.worker_restarts = self._counter("worker_restarts")
 
     def _bind_hot_path(self) -> None:
         durations = self.request_duration
