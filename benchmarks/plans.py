@@ -29,6 +29,8 @@ RUNS: Final = (
 )
 LEAST: Final = frozenset({"hit_share", "good_share", "throughput_per_s"})
 SHARES: Final = frozenset({"hit_share", "good_share", "error_share"})
+# What a client that was late does not change.
+WITHOUT_TIMES: Final = frozenset({"error_share", "hit_share", "rss_mb", "rss_mb_per_min"})
 WORDS: Final = {True: "held", False: "**missed**", None: "not known"}
 
 
@@ -61,11 +63,12 @@ def rows(sim: str, record: RunRecord) -> list[str]:
         if not phase.verdicts:
             continue
         where = f"`{record.name}`, {phase.phase.name}, provider `{sim}`"
-        told.append(f"| {where} | {_asked(phase)} | | {record.void or ''} |")
-        told += [
-            f"| {_name(each)} | {_measured(each)} | {_limit(each)} | {_word(each)} |"
-            for each in phase.verdicts
-        ]
+        void = phase.summary.void
+        told.append(f"| {where} | {_asked(phase)} | | {void or ''} |")
+        for each in phase.verdicts:
+            is_void = void is not None and each.name not in WITHOUT_TIMES
+            word = "void" if is_void else _word(each)
+            told.append(f"| {_name(each)} | {_measured(each)} | {_limit(each)} | {word} |")
     return told
 
 

@@ -24,6 +24,18 @@ def test_a_verdict_is_a_row() -> None:
     assert row.endswith("`hit_share` | 90.00% | >= 85.00% | held: so |")
 
 
+def test_what_a_late_client_measured_is_void_but_for_what_has_no_times() -> None:
+    verdicts = tuple(
+        Verdict(name=name, limit=1.0, measured=0.5, is_kept=True) for name in ("p95_ms", "rss_mb")
+    )
+    phase, summary = make_phase(), make_summary(void="the client was late")
+    told = PhaseRecord(phase=phase, summary=summary, verdicts=verdicts)
+    head, latency, memory = rows("real", make_record(plan=make_plan(phase), phases=(told,)))
+    assert "the client was late" in head
+    assert latency.endswith("| void |")
+    assert memory.endswith("| held |")
+
+
 def test_a_phase_without_promises_has_no_rows() -> None:
     assert rows("real", record()) == []
 
