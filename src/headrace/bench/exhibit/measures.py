@@ -22,7 +22,7 @@ _BEYOND_LEAST: Final = 5
 # Well again: within so many times what nine of ten took before.
 _WELL_FACTOR: Final = 1.5
 _VARIED_LEAST: Final = 2
-_LONG: Final = frozenset({"p95_ms", "p99_ms", "overload_p95_ms"})
+_LONG: Final = frozenset({"p90_ms", "p95_ms", "p99_ms", "overload_p95_ms"})
 _SHORT: Final = frozenset({"p90_ms", "overload_p90_ms"})
 
 Told = Mapping[str, float | None]
@@ -66,7 +66,8 @@ def recovery_s(phases: Mapping[str, PhaseRecord]) -> float | None:
     calm, after = phases.get(DAY) or phases.get(BUSY), phases.get(RECOVERY)
     if calm is None or after is None or after.requests is None:
         return None
-    usual_ms = _quantile_ms(calm, 0.9)
+    # It need not be exact to be a mark.
+    usual_ms = quantiles([each / 1000 for each in latencies_ms(calm)]).p90_ms
     if usual_ms is None:
         return None
     requests = after.requests
@@ -259,7 +260,8 @@ def measures(tail: str) -> tuple[Measure, ...]:
     """All that are asked about.
 
     Args:
-        tail: `p90`, or `p95` where trials are long enough for more than that.
+        tail: `p90` where trials are short, and a day has too few requests for any tail; `p95`
+            where they are long enough for more than that.
     """
     left_out = {"p90": _LONG, "p95": _SHORT}[tail]
     return tuple(kind.measure for kind in KINDS if kind.measure.name not in left_out)

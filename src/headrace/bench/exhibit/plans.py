@@ -44,7 +44,7 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
         pairs_alone: of each optimisation alone.
         popular: questions that come again and again: few where trials are too short for many.
         is_controlled: whether everything off is measured against itself as well.
-        tail: the largest quantile that a trial has enough requests for.
+        tail: the largest quantile that an overload has enough requests for.
         warm_s: connections are opened, caches begin to fill.
         day_s: an ordinary day.
         busy_s: about as much as the provider can do.
