@@ -7,6 +7,7 @@ long an example takes says nothing of it: other tests run at the same time.
 import gc
 import os
 import tempfile
+from collections.abc import Generator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -32,7 +33,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(state.cleanup)
 
 
-def pytest_collection_finish() -> None:
-    """What was imported lives as long as the tests: no pass of the collector need look at it."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported lives as long as the tests: no pass of the collector need look at it."""
+    gc.disable()
+    result = yield
     gc.collect()
     gc.freeze()
+    gc.enable()
+    return result

@@ -149,17 +149,18 @@ def fork(
 def run(
     *arguments: str,
     environment: Mapping[str, str],
+    folder: Path | None = None,
     stdin: bytes = b"",
     timeout_s: float = 60.0,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `headrace` with arguments until it ends; as `start`, in the current folder."""
+    """Run `headrace` with arguments until it ends; as `start`, in the current folder by default."""
     with TemporaryFile() as given, TemporaryFile() as stdout, TemporaryFile() as stderr:
         given.write(stdin)
         given.seek(0)
         process = start(
             *arguments,
             environment=environment,
-            folder=Path.cwd(),
+            folder=folder or Path.cwd(),
             stdin=given,
             stdout=stdout,
             stderr=stderr,

@@ -139,6 +139,7 @@ def test_what_is_no_job_is_put_aside_with_the_reason(office: Office) -> None:
     assert len(office.house.page()) == 2
 
 
+@pytest.mark.heavy
 def test_a_broker_that_dies_loses_nothing(office: Office) -> None:
     office.listen()
     office.work(prefetch=5)

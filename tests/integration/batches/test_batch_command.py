@@ -29,9 +29,10 @@ def command(folder: Path, *words: str) -> "subprocess.Popen[str]":
 
 
 def run(folder: Path, *words: str, stdin: str = "") -> tuple[int, str, str]:
-    process = command(folder, *words)
-    out, err = process.communicate(stdin, timeout=60)
-    return process.returncode, out, err
+    done = headrace_process.run(
+        "batch", *words, environment=os.environ, folder=folder, stdin=stdin.encode()
+    )
+    return done.returncode, done.stdout, done.stderr
 
 
 def test_a_file_of_prompts_becomes_a_file_of_answers(begin_gateway: Begin, tmp_path: Path) -> None:

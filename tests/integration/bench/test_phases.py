@@ -139,10 +139,10 @@ name: small
 sim_profile: instant
 lag_share: 1000
 phases:
-  - {name: warm-up, kind: warm-up, seconds: 1, users: 5, per_user_per_min: 120}
+  - {name: warm-up, kind: warm-up, seconds: 0.5, users: 5, per_user_per_min: 120}
   - name: baseline
     kind: baseline
-    seconds: 2
+    seconds: 1
     users: 10
     per_user_per_min: 120
     slo: {error_share: 0.01, rss_mb: 4000}

@@ -187,9 +187,9 @@ def test_a_job_that_takes_too_long_fails(house: JobHouse) -> None:
 
 
 def test_a_job_is_not_begun_before_its_time(house: JobHouse) -> None:
-    house.start_worker()
     (job,) = house.submit("nothing", delay_s=1.0)
     assert house.find(job).state == "delayed"
+    house.start_worker()
     ended = house.ended(job)
     assert (ended.started_s or 0.0) >= ended.due_s
 

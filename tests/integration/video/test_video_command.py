@@ -1,21 +1,21 @@
 """`headrace video`, as it is typed."""
 
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from tests.support import video
+from tests.support import headrace_process, video
 from tests.support.waiting import eventually
 
 SMALL = ("--size", "160x90", "--fps", "10", "--simple")
 
 
 def run(folder: Path, *arguments: str, text: str = "") -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "headrace", "video", *arguments]
-    return subprocess.run(
-        command, cwd=folder, input=text, capture_output=True, text=True, timeout=60
+    return headrace_process.run(
+        "video", *arguments, environment=os.environ, folder=folder, stdin=text.encode()
     )
 
 

@@ -137,6 +137,7 @@ def test_deep_json_is_sent_as_it_came(piece: str) -> None:
     assert json.loads(shorter) == json.loads(padded)
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(240)
 def test_ten_megabytes() -> None:
     prose = "It goes on in order to go on, and then it says what it has said.   \n" * 150_000
