@@ -27,7 +27,7 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
-from benchmarks import processes
+from benchmarks import fresh_blocks, processes
 from benchmarks.ratios import quantile
 from benchmarks.store import ledger_requests
 from headrace.cache.entry import Answer, Shape
@@ -227,7 +227,7 @@ def bars(told: dict[str, Any]) -> list[Bar]:
             rate = told["store"][name]["rows_per_s"]
             found.append(Bar(f"rows a second, {name}", rate, least, rate >= least))
     for figures in told.get("requests", ()):
-        made = figures.with_ledger
+        made = figures.against[ledger_requests.WITH]
         if figures.metric == ledger_requests.MISS_LOADED and made.estimate is not None:
             ratio = made.estimate.effect
             name = f"{figures.metric}, with a ledger to without"
@@ -240,7 +240,7 @@ def show(console: Console, told: dict[str, Any], kept: Sequence[Bar]) -> None:
     for part, figures in told.items():
         console.print(f"[bold]{part}[/]")
         if part == "requests":
-            ledger_requests.show(console, figures)
+            fresh_blocks.show(console, figures)
         else:
             console.print_json(msgspec.json.encode(figures).decode())
     for bar in kept:

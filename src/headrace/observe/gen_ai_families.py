@@ -87,7 +87,7 @@ _OTEL_LABELS: Final[Mapping[str, str]] = {
 }
 _UNITS: Final[Mapping[str, str]] = {"seconds": "s", "bytes": "By", "usd": "{USD}", "ratio": "1"}
 
-_OPERATIONS: Final[Mapping[str, str]] = {
+OPERATIONS: Final[Mapping[str, str]] = {
     "chat": CHAT,
     "messages": CHAT,
     "responses": CHAT,
@@ -98,7 +98,7 @@ _OPERATIONS: Final[Mapping[str, str]] = {
 
 def operation_name(route: str) -> str:
     """What a route, or an operation of a dialect, is called; empty for what asks no model."""
-    return _OPERATIONS.get(route, "")
+    return OPERATIONS.get(route, "")
 
 
 def otel_name(family: Family) -> tuple[str, str]:

@@ -1,11 +1,15 @@
 """What one worker counts by OpenTelemetry's conventions for generative AI."""
 
+from typing import Final
+
 from headrace.model import Usage
 from headrace.observe.cells import NameSlots, Row
 from headrace.observe.family import OTHER
-from headrace.observe.gen_ai_families import GEN_AI, NO_ERROR, operation_name
+from headrace.observe.gen_ai_families import GEN_AI, NO_ERROR, OPERATIONS, operation_name
 from headrace.observe.handles import Histogram
 from headrace.observe.layout import Layout
+
+_ERRORS: Final = 400
 
 
 def error_type(status: int, code: str) -> str:
@@ -29,7 +33,7 @@ def error_type(status: int, code: str) -> str:
 
 
 class GenAiMetrics:
-    """Counts by the conventions what one worker does.
+    """Counts by the conventions what one worker does. Belongs to one event loop.
 
     Args:
         layout: of the row; has the families.
@@ -44,6 +48,11 @@ class GenAiMetrics:
         self._calls, self._tokens, self._served = calls, tokens, served
         self._first, self._between = first, between
         self._slots = slots
+        self._known: dict[tuple[str, str], tuple[int, int, int]] = {}
+        self._routes = {
+            route: (served.at(name, NO_ERROR), first.at(name), between.at(name))
+            for route, name in OPERATIONS.items()
+        }
 
     def called(
         self, operation: str, provider: str, status: int, seconds: float, usage: Usage | None
@@ -57,18 +66,17 @@ class GenAiMetrics:
             seconds: from the first try to the end.
             usage: what it reports.
         """
-        name, slot = operation_name(operation), self._slots.slot(provider)
-        calls, tokens = self._calls, self._tokens
-        calls.observe(calls.at(name, slot, error_type(status, "")), seconds)
+        duration, sent, got = self._series(operation, provider)
+        if status >= _ERRORS:
+            duration = self._failed_at(operation, provider, error_type(status, ""))
+        self._calls.observe(duration, seconds)
         if usage is not None:
-            tokens.observe(tokens.at(name, slot, "input"), usage.input_tokens)
-            tokens.observe(tokens.at(name, slot, "output"), usage.output_tokens)
+            self._tokens.observe(sent, usage.input_tokens)
+            self._tokens.observe(got, usage.output_tokens)
 
     def failed(self, operation: str, provider: str, code: str, seconds: float) -> None:
         """Count a call that nobody answered."""
-        calls, name = self._calls, operation_name(operation)
-        index = calls.at(name, self._slots.slot(provider), error_type(0, code))
-        calls.observe(index, seconds)
+        self._calls.observe(self._failed_at(operation, provider, error_type(0, code)), seconds)
 
     def served(
         self,
@@ -89,13 +97,28 @@ class GenAiMetrics:
             first_s: to the first byte of the answer, where it was a stream.
             tokens: of the answer, where they are known.
         """
-        name = operation_name(route)
-        if not name:
+        series = self._routes.get(route)
+        if series is None:
             return
-        served = self._served
-        served.observe(served.at(name, error_type(status, code)), seconds)
+        served, first, between = series
+        if status >= _ERRORS or code:
+            served = self._served.at(operation_name(route), error_type(status, code))
+        self._served.observe(served, seconds)
         if first_s is not None:
-            self._first.observe(self._first.at(name), first_s)
+            self._first.observe(first, first_s)
             if tokens is not None and tokens > 1:
-                between = self._between
-                between.observe(between.at(name), (seconds - first_s) / (tokens - 1))
+                self._between.observe(between, (seconds - first_s) / (tokens - 1))
+
+    def _series(self, operation: str, provider: str) -> tuple[int, int, int]:
+        """The series of good calls: their duration, and tokens in and out."""
+        known = self._known.get((operation, provider))
+        if known is None:
+            name, slot, tokens = operation_name(operation), self._slots.slot(provider), self._tokens
+            both = tokens.at(name, slot, "input"), tokens.at(name, slot, "output")
+            known = (self._calls.at(name, slot, NO_ERROR), *both)
+            if slot < self._slots.names_max:  # one that has no slot of its own yet may get it
+                self._known[operation, provider] = known
+        return known
+
+    def _failed_at(self, operation: str, provider: str, error: str) -> int:
+        return self._calls.at(operation_name(operation), self._slots.slot(provider), error)

@@ -22,6 +22,7 @@ Attributes = tuple[tuple[str, Value], ...]
 
 _TRACE_BYTES: Final = 16
 _SPAN_BYTES: Final = 8
+_DRAWN_BYTES: Final = 4096
 _TRACE_DIGITS: Final = 2 * _TRACE_BYTES
 
 
@@ -108,6 +109,8 @@ class Tracer:
         self._spans_max = settings.queue_spans_max
         self._uniform = uniform
         self._token_bytes = token_bytes
+        self._bytes = b""
+        self._drawn_at = 0
         self._spans: deque[Span] = deque()
         self._dropped = 0
         self._left_out = self._gap()
@@ -146,7 +149,7 @@ class Tracer:
 
     def span_id(self) -> str:
         """16 hexadecimal digits that no other span has."""
-        return self._token_bytes(_SPAN_BYTES).hex()
+        return self._drawn(_SPAN_BYTES)
 
     def ended(self, span: Span) -> None:
         """Keep a span until it is sent; it is dropped and counted where too many wait."""
@@ -176,9 +179,17 @@ class Tracer:
         return dropped
 
     def _first(self, *, is_sampled: bool) -> Trace:
-        digits = self._token_bytes(_TRACE_BYTES + _SPAN_BYTES).hex()
+        digits = self._drawn(_TRACE_BYTES + _SPAN_BYTES)
         trace_id, span_id = digits[:_TRACE_DIGITS], digits[_TRACE_DIGITS:]
         return Trace(self, trace_id, span_id, "", is_sampled, b"")
+
+    def _drawn(self, size: int) -> str:
+        """Digits of so many bytes that were drawn: many at once, for asking the system is dear."""
+        at = self._drawn_at
+        if at + size > len(self._bytes):
+            self._bytes, at = self._token_bytes(_DRAWN_BYTES), 0
+        self._drawn_at = at + size
+        return self._bytes[at : at + size].hex()
 
     def _under(self, caller: TraceContext, *, is_sampled: bool) -> Trace:
         own, parent = self.span_id(), caller.span_id
