@@ -5,6 +5,8 @@ from typing import Annotated, Final
 
 import typer
 
+from headrace.cli import bench_extra
+
 EPILOG: Final = """Examples:
 
 headrace bench compare main . --blocks 12
@@ -51,6 +53,7 @@ def compare(
     metric is worse, with 1 where one is, with 3 where that is open, and with
     130 where it was interrupted: what there was has been shown.
     """
+    bench_extra.require()
     from headrace.bench.trials.trial import Conditions
     from headrace.cli import compare_run
     from headrace.cli.bench_plan import PlanWish

@@ -5,6 +5,8 @@ from typing import Annotated, Final
 
 import typer
 
+from headrace.cli import bench_extra
+
 EPILOG: Final = """Examples:
 
 headrace bench gate --budgets benchmarks/budgets.yaml
@@ -38,6 +40,7 @@ def gate(
     with 1 where one is broken for certain, with 3 where that is open, and with
     130 where it was interrupted.
     """
+    bench_extra.require()
     from headrace.cli import gate_run
 
     gate_run.run(

@@ -5,6 +5,8 @@ from typing import Annotated, Final
 
 import typer
 
+from headrace.cli import bench_extra
+
 EPILOG: Final = """Example:
 
 headrace bench verdict before.jsonl after.jsonl --metric p99_ms --metric goodput:higher
@@ -41,6 +43,7 @@ def verdict(
     A line holds the figures of one run (a fresh process), by name, and may hold
     its pair as "block"; a figure that is null was not to be had, for the run failed.
     """
+    bench_extra.require()
     from headrace.cli.verdict_run import Terms, run
 
     run(a, b, Terms(tuple(metric or ()), margin, level / 100.0, unpaired, difference), seed, json)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.headrace_process import SOURCES
+from tests.support.trials import STUB, checkout
 
 ROOT = Path(__file__).resolve().parents[3]
 OURS = ROOT / "benchmarks" / "budgets.yaml"
@@ -43,12 +44,15 @@ Service.answer_repeat = _slower
 """
 
 
-def gate(*arguments: str, source: str = SOURCES) -> subprocess.CompletedProcess[str]:
+def gate(
+    *arguments: str, source: str = SOURCES, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": source}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     return subprocess.run(
         [sys.executable, "-P", "-m", "headrace.cli.main", "bench", "gate", *arguments],
         env=environment,
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=280,
@@ -76,13 +80,20 @@ def test_a_bar_that_is_broken_for_certain_fails_and_a_full_disk_is_told_after_it
 
 @pytest.mark.heavy
 def test_another_version_and_the_history_are_told(budgets_file: Path, tmp_path: Path) -> None:
+    repository = checkout(tmp_path / "repository", STUB)
     file = tmp_path / "gates.jsonl"
-    done = gate("--budgets", str(budgets_file), "--history", str(file), "--json")
+    more = ("--against", "HEAD", "--history", str(file), "--json")
+    done = gate("--budgets", str(budgets_file), *more, folder=repository)
     assert done.returncode == 1, done.stdout + done.stderr
     told = json.loads(done.stdout)
     assert [one["outcome"] for one in told["budgets"]] == ["pass", "regress", "pass"]
+    # The other version keeps hardly anything in memory; two questions need seven blocks.
+    verdicts = {one["question"]["metric"]: one for one in told["against"]}
+    assert verdicts["rss_mb_start"]["verdict"] == "worse"
+    assert verdicts["cpu_us_per_request"]["estimate"]["runs"] == [7, 7]
     (entry,) = [json.loads(line) for line in file.read_text().splitlines()]
     assert set(entry["ratios"]) == {"cpu / loop", "memory / bare", "import / bare"}
+    assert entry["commit"]
 
 
 @pytest.mark.heavy

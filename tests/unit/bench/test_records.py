@@ -1,5 +1,7 @@
 """Records: written whole or not at all, and read back as they were."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,33 @@ def test_runs_are_added_and_read_back(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_by_the_name_of_the_file() -> None:
     with pytest.raises(OSError, match="/dev/full: No space left on device; no run was written"):
         append(Path("/dev/full"), record())
+
+
+_FULL_IN_THE_MIDDLE = """
+import resource, sys
+from pathlib import Path
+from headrace.bench.records import append
+file = Path(sys.argv[1])
+append(file, {"kept": 1})
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    append(file, {"one": 1}, {"two": "x" * 2000})
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+def test_a_disk_that_is_full_in_the_middle_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "runs.jsonl"
+    done = subprocess.run(
+        [sys.executable, "-c", _FULL_IN_THE_MIDDLE, str(file)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "File too large; no run was written" in done.stdout
+    assert file.read_text() == '{"kept":1}\n'
 
 
 def test_what_cannot_be_opened_is_found_out_before_the_run(tmp_path: Path) -> None:
