@@ -37,7 +37,7 @@ function lastOf(points) {
 
 // A chart with `update(series, from, to)`; series are {label, tone, points: [[seconds, value]]}.
 export function lineChart(title, format, { height = 190, top = null, area = false } = {}) {
-  const drawing = svg("svg", { role: "img", height, class: "chart" });
+  const drawing = svg("svg", { role: "img", height, class: "chart", "aria-label": `${title}: nothing yet` });
   const legend = h("div", { class: "legend" });
   const readout = h("div", { class: "readout", "aria-hidden": "true" });
   const element = h("section", { class: "panel", "aria-label": title },
