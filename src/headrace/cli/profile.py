@@ -7,15 +7,23 @@ from typing import Annotated, Final
 
 import typer
 
-from headrace.cli.admin_call import AdminKey, Url
+from headrace.cli.admin_call import AdminKey
 
 _KEY_OPTION: Final = "--admin-key"
+_URL: Final = "http://127.0.0.1:8080"
 EPILOG: Final = (
     "Examples:  headrace profile\n\n"
     "headrace profile --load baseline --short\n\n"
     "headrace profile --seconds 30 --against before.speedscope.json\n\n"
     "headrace profile --pid 4711 --out worker.html"
 )
+Url = Annotated[
+    str | None,
+    typer.Option(
+        help="Where the gateway listens. Without, http://127.0.0.1:8080; with --load, one is "
+        "started, and a simulated provider behind it."
+    ),
+]
 Load = Annotated[
     str | None,
     typer.Option(
@@ -30,7 +38,7 @@ KeyVariable = Annotated[
 
 def profile(
     *,
-    url: Url = "http://127.0.0.1:8080",
+    url: Url = None,
     admin_key: AdminKey = None,
     pid: Annotated[
         int | None,
@@ -70,7 +78,8 @@ def profile(
     from headrace.cli.profile_run import ProfileWanted, run
 
     wanted = ProfileWanted(
-        url=url,
+        url=url or _URL,
+        is_own=load is not None and url is None and pid is None,
         admin_key=admin_key,
         pid=pid,
         seconds=seconds,

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from headrace.cli.admin_call import NotTold, ask_console
-from headrace.cli.profile_load import LoadWanted, sheet, under_load
+from headrace.cli.profile_load import Loaded, LoadWanted, sheet, under_load
 from headrace.observe.profiling.allocations import Allocations
 from headrace.observe.profiling.report import Report, render
 from headrace.observe.profiling.sampler import sample
@@ -34,11 +34,13 @@ class ProfileWanted(msgspec.Struct, frozen=True):
     """What is asked for; fields as the command's options.
 
     Attributes:
+        is_own: whether a gateway is started for the load.
         seconds: how long; `None`: ten, or as long as the load takes.
         command: the command line, to do it again.
     """
 
     url: str
+    is_own: bool
     admin_key: str | None
     pid: int | None
     seconds: float | None
@@ -67,11 +69,15 @@ def run(wanted: ProfileWanted) -> None:
         raise typer.BadParameter(message, param_hint="--against")
     load = None
     if wanted.load is not None:
-        load = LoadWanted.of(wanted.load, wanted.url, wanted.api_key_env, is_short=wanted.is_short)
+        url = None if wanted.is_own else wanted.url
+        load = LoadWanted.of(wanted.load, url, wanted.api_key_env, is_short=wanted.is_short)
     before = _read(wanted.against)
-    gateway = _gateway(wanted)
-    pid = wanted.pid if wanted.pid is not None else int(gateway["pid"])
-    report = _report(wanted, load, pid, is_gateway=bool(gateway))
+    if load is not None and wanted.is_own:
+        report = _loaded(wanted, load, 0, is_gateway=True)
+    else:
+        gateway = _gateway(wanted)
+        pid = wanted.pid if wanted.pid is not None else int(gateway["pid"])
+        report = _report(wanted, load, pid, is_gateway=bool(gateway))
     report = msgspec.structs.replace(report, before=before)
     # The samples first: they are there whatever becomes of the page.
     beside.write_bytes(msgspec.json.encode(speedscope(report.profile)))
@@ -85,14 +91,19 @@ def _report(
     """What is found, under load or under what comes anyway."""
     if load is None:
         return _found(wanted, pid, wanted.seconds or _SECONDS, is_gateway=is_gateway)
+    return _loaded(wanted, load, pid, is_gateway=is_gateway)
+
+
+def _loaded(wanted: ProfileWanted, load: LoadWanted, pid: int, *, is_gateway: bool) -> Report:
     # What allocates is looked at behind the samples, and has to do then as well.
     kept_s = _ALLOCATION_S + 1 if is_gateway and wanted.allocations else 0
     seconds = wanted.seconds or max(1.0, load.plan.seconds - kept_s)
 
-    def look(is_over: Callable[[], bool]) -> Report:
-        return _found(wanted, pid, seconds, is_gateway=is_gateway, is_over=is_over)
+    def look(at: Loaded) -> Report:
+        here = msgspec.structs.replace(wanted, url=at.url)
+        return _found(here, at.pid, seconds, is_gateway=is_gateway, is_over=at.is_over)
 
-    report, record = under_load(load, pid, look)
+    report, record = under_load(load, wanted.url, pid, look)
     return msgspec.structs.replace(report, load=sheet(record))
 
 

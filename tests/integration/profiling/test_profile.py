@@ -158,6 +158,19 @@ def test_a_gateway_is_profiled_under_the_load_of_a_plan(
     assert sim.stats().requests_total > 0
 
 
+@pytest.mark.heavy
+def test_one_command_profiles_a_gateway_of_its_own(busy: int, tmp_path: Path) -> None:
+    report = tmp_path / "a.html"
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(PLAN)
+    terms = ("--load", str(plan), "--rate", "50", "--no-allocations", "--out", str(report))
+    done = CliRunner().invoke(app, ["profile", *terms])
+    assert done.exit_code == 0, done.output
+    page = report.read_text()
+    for told in ("The load", "few questions", "Stages of requests", "headrace/app.py"):
+        assert told in page
+
+
 def test_a_load_that_is_none_is_told_before_anything_is_done(tmp_path: Path) -> None:
     out = tmp_path / "a.html"
     done = profile("--load", "nothing", "--out", str(out))
