@@ -38,8 +38,9 @@ def _answers(good: str, bad: str) -> tuple[tuple[str, str], ...]:
         (f'{name}{{{_CHAT},verdict="good"}}', good),
         (f'{name}{{{_CHAT},verdict="bad"}}', bad),
         (f'headrace_answer_seconds_bucket{{{_CHAT},verdict="good",le="2.0"}}', good),
-        # Who went away does not count.
+        # Who went away in time does not count.
         (f'{name}{{{_CHAT},verdict="left"}}', "0+900x2000"),
+        (f'headrace_answer_seconds_bucket{{{_CHAT},verdict="left",le="2.0"}}', "0+900x2000"),
     )
 
 

@@ -26,8 +26,8 @@ LOOK_S: Final = 0.25
 WITH, WITHOUT = "shed", "no reaction"
 REACTION: Final = {"action": "shed", "fast_s": 5, "slow_s": 15, "look_s": 2}
 GOALS: Final[Goals] = {
-    ("high in time, second half, %", WITH): Goal(least=80.0),
-    ("nothing gives way after, s", WITH): Goal(most=AFTER_S - 1),
+    ("high in time, second half, %", WITH): Goal(least=50.0),
+    ("high in time after, %", WITH): Goal(least=90.0),
 }
 
 Levels = list[tuple[float, float]]
