@@ -23,7 +23,7 @@ EFFECTS = "effects"
 # In the data directory: by how many seconds the wall clock is wrong.
 CLOCK = "clock"
 # How long the end of a worker may take beyond the time that jobs have.
-END_S = 5.0
+END_S = 20.0
 
 
 class Numbered(msgspec.Struct, frozen=True):
