@@ -2,7 +2,8 @@
 Pure."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import add
 from typing import Final
 
 import msgspec
@@ -58,14 +59,15 @@ class Signs(msgspec.Struct, frozen=True):
 
 
 class SignReader:
-    """Reads signs of the rows of all workers.
+    """Reads signs of the rows of all workers: quickly, for it is done on the loop, and nearly all
+    that there might be is zero.
 
     Args:
         layout: of a row.
     """
 
     def __init__(self, layout: Layout) -> None:
-        self._places = [layout.place(name) for name in FAMILIES]
+        self._places = [_Watched(layout.place(name)) for name in FAMILIES]
 
     def read(self, at_s: float, rows: Sequence[Sequence[float]], providers: Sequence[str]) -> Signs:
         """How things stand.
@@ -75,10 +77,47 @@ class SignReader:
             rows: of each worker.
             providers: their names by slot.
         """
-        values = {
-            place.family.name: dict(_series(place, rows, providers)) for place in self._places
+        return Signs(at_s, {each.name: each.read(rows, providers) for each in self._places})
+
+
+class _Watched:
+    """One metric in a row."""
+
+    def __init__(self, place: Place) -> None:
+        family = place.family
+        self.name = family.name
+        self._base, self._end = place.base, place.end
+        self._stride = place.stride
+        self._bounds = tuple(map(str, (*family.buckets, _ABOVE))) if family.buckets else ()
+        self._merge: Callable[[float, float], float] = max if family.merge == "max" else add
+        self._labels = [labels for _, labels in place.each()]
+        self._slotted = [at for at, label in enumerate(family.labels) if label.slotted]
+
+    def read(self, rows: Sequence[Sequence[float]], providers: Sequence[str]) -> Series:
+        """What is not zero."""
+        cells: dict[int, float] = {}
+        for row in rows:
+            part = row[self._base : self._end]
+            if any(part):
+                for at, value in enumerate(part):
+                    if value:
+                        cells[at] = self._merge(cells[at], value) if at in cells else value
+        return {
+            labels: value
+            for at, value in cells.items()
+            if (labels := self._named(at, providers)) is not None
         }
-        return Signs(at_s, values)
+
+    def _named(self, at: int, providers: Sequence[str]) -> Labels | None:
+        """The labels of a cell; None for the sum of a histogram, which is in no bucket."""
+        series, offset = divmod(at, self._stride)
+        labels = self._labels[series]
+        for position in self._slotted:
+            name = _provider(labels[position], providers)
+            labels = (*labels[:position], name, *labels[position + 1 :])
+        if not self._bounds:
+            return labels
+        return (*labels, self._bounds[offset]) if offset < len(self._bounds) else None
 
 
 class History:
@@ -135,34 +174,6 @@ class History:
             for labels in self.last.of(family)
             if all(each.get(labels) for each in within)
         }
-
-
-def _series(
-    place: Place, rows: Sequence[Sequence[float]], providers: Sequence[str]
-) -> Iterator[tuple[Labels, float]]:
-    family = place.family
-    slotted = [label.slotted for label in family.labels]
-    for at, labels in place.each():
-        named = tuple(
-            _provider(value, providers) if is_slot else value
-            for value, is_slot in zip(labels, slotted, strict=True)
-        )
-        if family.buckets:
-            yield from _buckets(place, at, rows, named)
-            continue
-        cells = [row[at] for row in rows]
-        value = max(cells) if family.merge == "max" else sum(cells)
-        if value:
-            yield named, value
-
-
-def _buckets(
-    place: Place, at: int, rows: Sequence[Sequence[float]], labels: Labels
-) -> Iterator[tuple[Labels, float]]:
-    for offset, bound in enumerate((*place.family.buckets, _ABOVE)):
-        count = sum(row[at + offset] for row in rows)
-        if count:
-            yield (*labels, str(bound)), count
 
 
 def _provider(slot: str, providers: Sequence[str]) -> str:
