@@ -10,10 +10,18 @@ from headrace.dialects.openai import OpenAIDialect
 from headrace.errors import InvalidRequest
 from headrace.gateway.call import Hints
 from headrace.identity.keys import KeyRing
-from headrace.server.heads import Desk, RawHead, RequestHead, read_head, read_hints
+from headrace.server.heads import (
+    FORWARDED,
+    Desk,
+    RawHead,
+    RequestHead,
+    forwarded_names,
+    read_head,
+    read_hints,
+)
 from headrace.server.places import PLACES, Route, find_place
 from headrace.server.visitors import cors_lines
-from headrace.settings import KeySettings, Secret
+from headrace.settings import KeySettings, Secret, TelemetrySettings
 
 Fields = dict[bytes, bytes]
 
@@ -145,6 +153,22 @@ def test_heads_worth_remembering():
     assert not read((b"transfer-encoding", b"chunked")).is_reusable
     assert not read(sized, (b"expect", b"100-continue")).is_reusable
     assert not read(sized, version="1.0").is_reusable
+    # No other request is a part of the same span.
+    assert not read(sized, (b"traceparent", b"t")).is_reusable
+
+
+def test_a_trace_context_is_kept_unread_and_goes_on_where_that_is_wanted():
+    given = ((b"traceparent", b"t"), (b"tracestate", b"v=1"))
+    head = read(*given)
+    assert head.carried == given
+    assert head.call is not None
+    assert head.call.forwarded == given
+    assert read((b"tracestate", b"v=1")).carried == ()
+    assert read(*given, (b"connection", b"traceparent")).carried == given[1:]
+    passing, keeping = TelemetrySettings(), TelemetrySettings(pass_context=False)
+    assert forwarded_names(passing, is_tracing=False) == FORWARDED
+    for settings, is_tracing in ((passing, True), (keeping, False), (keeping, True)):
+        assert forwarded_names(settings, is_tracing=is_tracing) == {b"idempotency-key"}
 
 
 def test_what_separates_the_answers_of_two_callers():
