@@ -59,23 +59,13 @@ def compare(
     from headrace.cli.bench_plan import PlanWish
     from headrace.cli.bench_run import credential_of
 
+    how = Conditions(
+        workers=workers,
+        spins=spin,
+        credential=credential_of(api_key_env),
+        is_consented=i_may_load_this_host,
+    )
+    what, metrics = PlanWish(plan=plan, short=short), tuple(metric or ())
     compare_run.run(
-        compare_run.CompareWish(
-            a=a,
-            b=b,
-            plan=PlanWish(plan=plan, short=short),
-            blocks=blocks,
-            metrics=tuple(metric or ()),
-            margin=margin,
-            level=level,
-            seed=seed,
-            out=out,
-            json=json,
-            conditions=Conditions(
-                workers=workers,
-                spins=spin,
-                credential=credential_of(api_key_env),
-                is_consented=i_may_load_this_host,
-            ),
-        )
+        compare_run.CompareWish(a, b, what, blocks, metrics, margin, level, seed, out, json, how)
     )

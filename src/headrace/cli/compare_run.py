@@ -32,7 +32,7 @@ _USUAL: Final = ("p50_ms", "throughput_per_s")
 _WATCHED: Final = "cpu_us_per_request"
 
 
-class CompareWish(msgspec.Struct, frozen=True, kw_only=True):
+class CompareWish(msgspec.Struct, frozen=True):
     """What was typed.
 
     Attributes:
