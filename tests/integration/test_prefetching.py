@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.support.gateway import Gateway
-from tests.support.house import OPENAI, SPEECHES, Speech
+from tests.support.house import ANTHROPIC, OPENAI, SPEECHES, Speech
 from tests.support.valkey import Valkey
 from tests.support.waiting import eventually
 from tests.support.wire import Response, connect, encode_request
@@ -59,8 +59,15 @@ def told(gateway: Gateway) -> dict[str, Any]:
     return told
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-@pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
+@pytest.mark.parametrize(
+    ("speech", "stream"),
+    [
+        pytest.param(OPENAI, False, id="openai-whole"),
+        pytest.param(ANTHROPIC, True, id="anthropic-stream"),
+        pytest.param(OPENAI, True, id="openai-stream", marks=pytest.mark.heavy),
+        pytest.param(ANTHROPIC, False, id="anthropic-whole", marks=pytest.mark.heavy),
+    ],
+)
 def test_what_is_asked_all_the_time_is_there_before_its_time_is_over(
     sim: ThreadedSim, tmp_path: Path, speech: Speech, stream: bool
 ) -> None:

@@ -111,7 +111,7 @@ def test_two_gateways_spend_what_there_is_together(gateways: list[Gateway], aske
         eventually(lambda gateway=gateway: abs(spent_usd(gateway) - cost_of(answers)) < 1e-6)
 
 
-@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("workers", [1, pytest.param(4, marks=pytest.mark.heavy)])
 def test_a_budget_is_not_opened_again_by_a_restart(
     sim: ThreadedSim, place: Place, asker: Asker, workers: int
 ) -> None:

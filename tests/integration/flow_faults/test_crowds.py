@@ -1,15 +1,13 @@
 """Many callers, and what goes wrong in their midst: nothing of it is left once they are gone."""
 
 import contextlib
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.support import headrace_process
 from tests.support.asking import Asking, ask, flow_told, waiting
 from tests.support.gateway import Gateway
-from tests.support.headrace_process import SOURCES
 from tests.support.house import OPENAI, free_port
 from tests.support.waiting import eventually
 from tests.support.wire import connect, encode_request
@@ -27,15 +25,10 @@ def gateway_to(folder: Path, url: str, **settings: Any) -> Gateway:
 
 
 @contextlib.contextmanager
-def provider_at(port: int) -> Iterator["subprocess.Popen[bytes]"]:
+def provider_at(folder: Path, port: int) -> Iterator[headrace_process.HeadraceProcess]:
     """A provider in a process of its own, to be killed."""
-    command = [sys.executable, "-m", "headrace.cli.main", "sim", "--port", str(port)]
-    process = subprocess.Popen(
-        command,
-        env={"PYTHONPATH": SOURCES},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+    process = headrace_process.fork(
+        headrace_process.COMMAND, "sim", "--port", str(port), environment={}, folder=folder
     )
     try:
         yield process
@@ -58,7 +51,7 @@ def test_a_provider_that_is_killed_under_load_and_comes_back(tmp_path: Path) -> 
         "breaker": {"row_max": 5, "open_s": 0.5, "open_s_max": 0.5},
     }
     with gateway_to(tmp_path, f"http://127.0.0.1:{port}", **settings) as gateway:
-        with provider_at(port) as provider:
+        with provider_at(tmp_path, port) as provider:
             eventually(lambda: is_well(gateway))
             asking = [Asking(gateway, "p/m", number) for number in range(1, 41)]
             eventually(lambda: waiting(gateway, "p", "m") > 10)
@@ -67,7 +60,7 @@ def test_a_provider_that_is_killed_under_load_and_comes_back(tmp_path: Path) -> 
         assert told & {502, 503}
         assert told <= {200, 502, 503}
         assert flow_told(gateway, "p", "m")["inflight"] == 0
-        with provider_at(port):
+        with provider_at(tmp_path, port):
             eventually(lambda: is_well(gateway))
             again = [Asking(gateway, "p/m", number) for number in range(50, 70)]
             assert {each.end().status for each in again} == {200}

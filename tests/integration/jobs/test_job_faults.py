@@ -139,7 +139,7 @@ def test_jobs_go_on_once_the_database_takes_writes_again(own_url: str, tmp_path:
         assert_done(house, jobs)
 
 
-@pytest.mark.parametrize("way", ["kill", "stop"])
+@pytest.mark.parametrize("way", ["kill", pytest.param("stop", marks=pytest.mark.heavy)])
 def test_jobs_go_on_when_their_server_has_come_again(
     server: PostgresServer, own_url: str, tmp_path: Path, way: str
 ) -> None:
@@ -166,6 +166,7 @@ def servers() -> Iterator[Cluster]:
         yield found
 
 
+@pytest.mark.heavy
 def test_jobs_go_on_at_the_standby_that_takes_over(servers: Cluster, tmp_path: Path) -> None:
     # Only so does a commit that was told survive its server.
     servers.primary.ask("ALTER SYSTEM SET synchronous_standby_names = 'standby1'")

@@ -163,7 +163,7 @@ def test_a_text_without_end_is_not_looked_at() -> None:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("rules", [CompressRules(), LOSSY])
+@pytest.mark.parametrize("rules", [CompressRules(), pytest.param(LOSSY, marks=pytest.mark.heavy)])
 def test_a_hundred_thousand_messages(rules: CompressRules) -> None:
     messages: list[dict[str, Any]] = []
     for turn in range(25_000):
