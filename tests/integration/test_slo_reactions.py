@@ -128,7 +128,11 @@ def test_calls_are_refused_until_the_burn_is_over(shedding: Case) -> None:
     said = eventually(
         lambda: (
             events
-            if (events := [x["event"] for x in case.gateway.events() if "slo" in x["event"]])[-1]
+            if (
+                events := [
+                    x["event"] for x in case.gateway.events() if x["event"].startswith("slo_")
+                ]
+            )[-1]
             == "slo_reaction_over"
             else None
         )

@@ -140,8 +140,9 @@ def _worst(name: str, help_: str, *labels: Label) -> Family:
 
 
 def _of_all(name: str, help_: str, *labels: Label) -> Family:
-    """A gauge of the whole gateway: one worker tells it, in the rows of the others it is 0."""
-    return Family(f"headrace_{name}", help_, "gauge", labels)
+    """A gauge of the whole gateway: one worker tells it, in the rows of the others it is 0. For a
+    moment two may, where one takes over from another that was held up."""
+    return Family(f"headrace_{name}", help_, "gauge", labels, merge="max")
 
 
 def _seconds(name: str, help_: str, buckets: tuple[float, ...], *labels: Label) -> Family:

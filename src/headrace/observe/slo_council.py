@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from headrace.observe.cells import SLO_NAMES_MAX, Row
 
-BEAT_S_MAX: Final = 2.0
+BEAT_S_MAX: Final = 5.0
 """Who has not been heard of for so long decides nothing."""
 _WORKERS_MAX: Final = 256
 _SEAT_CELLS: Final = 2
