@@ -254,7 +254,10 @@ def test_what_a_run_has_started_ends_with_it_even_when_it_is_killed(
 ) -> None:
     plan_file.write_text(PLAN.replace("seconds: 2", "seconds: 600"))
     process = headrace_process.start(
-        *("bench", "run", str(plan_file)), environment=dict(os.environ), folder=tmp_path
+        *("bench", "run", str(plan_file)),
+        # What is killed leaves its folder behind.
+        environment={**os.environ, "TMPDIR": str(tmp_path)},
+        folder=tmp_path,
     )
     try:
         # The simulator, the gateway and the process that loads it.
