@@ -258,16 +258,17 @@ def test_a_key_with_the_first_budget_of_all_is_served_from_its_first_call_on(
             else:
                 made = made_beside(place, f"k{number}")
 
-            def answers(key: str = made, number: int = number) -> list[int]:
+            def answers(key: str = made, number: int = number) -> list[str]:
                 """What callers are told who come at once, but for those who come too early."""
                 with ThreadPoolExecutor(8) as pool:
-                    calls = pool.map(
-                        lambda at: keys.call(key, "dear", f"{number} {at}").status, range(8)
-                    )
-                    return [status for status in calls if status != 401]
+                    calls = pool.map(lambda at: keys.call(key, "dear", f"{number} {at}"), range(8))
+                    told = ["" if each.status == 200 else each.error["code"] for each in calls]
+                # A worker whose store is slow knows of no key yet.
+                early = ("invalid_api_key", "keys_unavailable")
+                return [code for code in told if code not in early]
 
             told = eventually(answers)
-            assert set(told) == {200}, gateway.events()
+            assert set(told) == {""}
 
 
 def made_beside(place: Place, name: str) -> str:

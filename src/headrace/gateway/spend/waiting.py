@@ -8,7 +8,7 @@ from headrace.clock import Clock
 from headrace.errors import HeadraceError
 from headrace.gateway.order import Order
 
-WAIT_S_MAX: Final = 1.0
+WAIT_S_MAX: Final = 4.0
 """After this a call that the store has said nothing about is refused."""
 WAITING_MAX: Final = 256
 _LOOK_S: Final = 0.02
