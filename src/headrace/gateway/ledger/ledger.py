@@ -175,7 +175,6 @@ class Ledger:
             elif isinstance(found := source.flight, Flight):
                 flight = found
                 bill, upstream_us = _paid(flight, answer, now_s)
-        usage, usd = bill.usage, bill.cost_usd
         row = CallRow(
             end.request_id,
             self._wall_s(),
@@ -192,13 +191,13 @@ class Ledger:
             int((now_s - began_s) * _MICRO),
             int((first_s - began_s) * _MICRO) if first_s else 0,
             upstream_us,
-            usage.input_tokens,
-            usage.cached_tokens,
-            usage.cache_write_tokens,
-            usage.cache_write_1h_tokens,
-            usage.output_tokens,
+            bill.usage.input_tokens,
+            bill.usage.cached_tokens,
+            bill.usage.cache_write_tokens,
+            bill.usage.cache_write_1h_tokens,
+            bill.usage.output_tokens,
             bill.is_estimated,
-            _nano(usd),
+            _nano(bill.cost_usd),
             saved_nano,
             end.error or "",
             "",
