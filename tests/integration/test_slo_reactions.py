@@ -252,3 +252,17 @@ def test_streams_that_fail_count_by_where_they_do(tmp_path: Path, sim: ThreadedS
 
         # The one that was cut had begun.
         eventually(lambda: told() == {"begun": (3, 1), "up": (3, 2), "whole": (3, 2)})
+
+
+def test_a_gateway_that_starts_anew_begins_at_nothing(tmp_path: Path, sim: ThreadedSim) -> None:
+    declared = {**settings(sim, 1, action="shed"), "data_dir": str(tmp_path / "data")}
+    with Gateway(tmp_path / "first", declared) as gateway:
+        case = Case(gateway, sim)
+        case.break_down()
+        case.until_share(least=0.5)
+    with Gateway(tmp_path / "second", declared) as gateway:
+        case = Case(gateway, sim)
+        assert case.share() == 0
+        # What burns still, it finds out by itself.
+        assert case.ask("low").status == 500
+        case.until_share(least=0.5)
