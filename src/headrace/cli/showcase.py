@@ -23,7 +23,7 @@ def showcase(
     ] = Path("headrace-showcase"),
     blocks: Annotated[
         int | None,
-        typer.Option(help="Pairs of trials, in place of 10 (7 with --quick).", min=1, max=1000),
+        typer.Option(help="Pairs of trials, however long they take.", min=1, max=1000),
     ] = None,
     seed: Annotated[int, typer.Option(help="Makes schedules and orders repeat.", min=0)] = 1,
 ) -> None:

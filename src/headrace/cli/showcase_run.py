@@ -28,7 +28,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         quick: in short.
         out: folder for the report.
-        blocks: pairs of trials of everything; None: as the effort says.
+        blocks: pairs of trials, of each part alone as well; None: as the effort says.
         seed: of everything that chance decides.
     """
 
@@ -60,8 +60,10 @@ def _effort(wish: Wish) -> Effort:
     effort = QUICK if wish.quick else FULL
     if wish.blocks is None:
         return effort
-    alone = min(effort.pairs_alone, wish.blocks) if wish.quick else wish.blocks
-    return msgspec.structs.replace(effort, pairs=wish.blocks, pairs_alone=alone)
+    # Who says how many wants them all, however long that takes.
+    return msgspec.structs.replace(
+        effort, pairs=wish.blocks, pairs_alone=wish.blocks, seconds_max=None
+    )
 
 
 async def _made(effort: Effort, wish: Wish) -> Showcase | None:
