@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headrace.cache.policy import SelectingPolicy
@@ -16,7 +16,15 @@ RESTLESS = ContestRules(
 ROOM = 1000
 
 
+# Keys that left the real cache, and no shadow, come in again.
+_AGAIN = (
+    b"\xe7\xdf~V\xea\xa1\x94wG\x90\xe0;E\x7f\xad_-p\x0c\xe4"
+    b"\x18\x07\xd0\xe3`}\x91\xbf\r\x90A\x16\x99p2\x1b\xf7X\xae'"
+)
+
+
 @given(data=st.binary(min_size=200, max_size=1200), keys_max=st.integers(1, 20))
+@example(data=_AGAIN, keys_max=4)
 def test_keys_are_neither_lost_nor_doubled(data: bytes, keys_max: int) -> None:
     policy = SelectingPolicy[int](
         bytes_max=ROOM, entries_max=10, keys_max=keys_max, share_max=1.0, rules=RESTLESS

@@ -125,8 +125,8 @@ class WorkerProcess:
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT, or until there was nothing to do for long."""
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self.stop)
         loop.add_signal_handler(signal.SIGINT, self._interrupted)
+        loop.add_signal_handler(signal.SIGTERM, self.stop)
         records = open_records(
             self._posting.store_url, self._data_dir, clock=self._clock, say=self._say
         )

@@ -94,14 +94,15 @@ class Panel(Generic[Key]):
         if self._spread(key) >> _SAMPLE_SHIFT >= self._threshold:
             return None
         self.watched[key] = facts
-        return self.use(key, facts)
+        hits = self._hits(key, facts)
+        self._narrow()  # shadows may have held it all along, and the real cache anew
+        return hits
 
     def use(self, key: Key, facts: Facts) -> tuple[bool, ...]:
         """A watched key is used: which shadows held it."""
-        hits = tuple([shadow.use(key, facts.size, facts.worth) for shadow in self._shadows])
+        hits = self._hits(key, facts)
         if not all(hits):
-            while self._threshold and self.keys > self._keys_max:
-                self._set_threshold(self._threshold // 2)
+            self._narrow()
         return hits
 
     def remove(self, key: Key) -> None:
@@ -124,6 +125,14 @@ class Panel(Generic[Key]):
         self._entries_max = entries_max
         for shadow in self._shadows:
             shadow.resize(**self._room())
+
+    def _hits(self, key: Key, facts: Facts) -> tuple[bool, ...]:
+        return tuple([shadow.use(key, facts.size, facts.worth) for shadow in self._shadows])
+
+    def _narrow(self) -> None:
+        """Sample fewer keys, where there are too many."""
+        while self._threshold and self.keys > self._keys_max:
+            self._set_threshold(self._threshold // 2)
 
     def _set_threshold(self, threshold: int) -> None:
         self._threshold = threshold
