@@ -21,7 +21,8 @@ MEANING: Final = "answers by meaning"
 COMPRESSION: Final = "compression"
 MARKS: Final = "prompt-cache marks"
 TIERS: Final = "tiers"
-FIXED: Final = "10 calls at once"
+FIXED_CALLS: Final = CAPACITY // 2
+FIXED: Final = f"{FIXED_CALLS} calls at once"
 ADAPTIVE: Final = "adaptive limit"
 
 STRONG: Final = "openai/gpt-5.6-terra"
@@ -48,8 +49,17 @@ EVERYTHING_OFF: Final[Mapping[str, Any]] = {
 }
 """Requests are passed on, and nothing else is done."""
 
+# As many may wait as beside the limit that is found out: the arms differ by their limit alone.
 FIXED_LIMIT: Final[Mapping[str, Any]] = {
-    "providers": {"openai": {"limit": {"algorithm": "fixed", "inflight_max": CAPACITY // 2}}}
+    "providers": {
+        "openai": {
+            "limit": {
+                "algorithm": "fixed",
+                "inflight_max": FIXED_CALLS,
+                "waiting_max": CAPACITY,
+            }
+        }
+    }
 }
 
 
@@ -179,7 +189,8 @@ def _under_load(effort: Effort) -> tuple[Exhibit, ...]:
         ),
         Exhibit(
             name=FIXED,
-            about="half of what the provider can do, set by hand; further requests wait",
+            about=f"half of what the provider does well, set by hand; {CAPACITY} wait, and others "
+            "are refused",
             settings=FIXED_LIMIT,
             against=OFF,
             measures=_LOAD,

@@ -35,7 +35,7 @@ from headrace.bench.exhibit.plans import (
     overload_plan,
     whole_plan,
 )
-from headrace.bench.exhibit.promises import DAY_PROMISES, MAIN_PROMISES, OVERLOAD_PROMISES
+from headrace.bench.exhibit.promises import DAY_PROMISES, MAIN_PROMISES, overload_promises
 from headrace.bench.exhibit.results import Promise, Showcase
 from headrace.bench.impact import Terms
 from headrace.bench.load.plan import Plan
@@ -242,7 +242,7 @@ def _told(
         average_improvement=average_improvement(main, rng),
         promises=(
             *_promises(DAY_PROMISES, seen["day"], rng),
-            *_promises(OVERLOAD_PROMISES, seen["overload"], rng),
+            *_promises(overload_promises(effort), seen["overload"], rng),
             *_promises(MAIN_PROMISES, everything, rng),
         ),
         impact=worth(

@@ -3,8 +3,17 @@
 import msgspec
 import pytest
 
-from headrace.bench.exhibit.arms import ADAPTIVE, EXACT, FIXED, OFF, OFF_AGAIN, ON
-from headrace.bench.exhibit.plans import FULL, QUICK
+from headrace.bench.exhibit.arms import (
+    ADAPTIVE,
+    EXACT,
+    FIXED,
+    OFF,
+    OFF_AGAIN,
+    ON,
+    arms_alone,
+)
+from headrace.bench.exhibit.plans import FULL, QUICK, Effort
+from headrace.bench.exhibit.promises import overload_promises
 from headrace.bench.exhibit.run import Stage, affordable, stages
 
 
@@ -51,3 +60,18 @@ def test_one_arm_alone_is_compared_with_nothing() -> None:
     assert affordable(day, effort, elapsed_s, [everything]).trials == 0
     spent = msgspec.structs.replace(QUICK, seconds_max=elapsed_s - 9.0)
     assert affordable(day, spent, elapsed_s, [everything]).trials == 0
+
+
+@pytest.mark.parametrize("effort", [FULL, QUICK])
+def test_limits_are_called_what_they_are_and_let_as_many_wait(effort: Effort) -> None:
+    limits = {
+        each.name: each.settings["providers"]["openai"]["limit"]
+        for each in arms_alone(effort, "overload")
+    }
+    assert f"{limits[FIXED]['inflight_max']} calls at once" == FIXED
+    assert limits[FIXED]["waiting_max"] == limits[ADAPTIVE]["waiting_max"]
+
+
+def test_a_promise_of_a_limit_that_was_told_says_so() -> None:
+    assert all("told in advance" in each.text for each in overload_promises(QUICK))
+    assert not any("told in advance" in each.text for each in overload_promises(FULL))
