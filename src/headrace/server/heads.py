@@ -214,14 +214,14 @@ def _read_call(
     )
 
 
-def forwarded_names(telemetry: TelemetrySettings, *, is_tracing: bool) -> frozenset[bytes]:
+def forwarded_names(telemetry: TelemetrySettings) -> frozenset[bytes]:
     """Request headers that go to providers as they came, whatever the dialect.
 
     Args:
-        telemetry: whether a caller's trace context may.
-        is_tracing: whether calls get one of their own, which continues it.
+        telemetry: whether a caller's trace context may, or calls get their own, which continue it.
     """
-    return FORWARDED if telemetry.pass_context and not is_tracing else FORWARDED - TRACE_NAMES
+    passes = telemetry.pass_context and not telemetry.traces
+    return FORWARDED if passes else FORWARDED - TRACE_NAMES
 
 
 def unread_head(dialect: Dialect) -> RequestHead:

@@ -17,6 +17,7 @@ from headrace.observe.event_log import DirectEventLog
 from headrace.server.embedded import EmbeddedValkey
 from headrace.server.post import Post
 from headrace.server.restarts import Restarts
+from headrace.server.telemetry import keep_telemetry
 from headrace.server.worker import Load
 from headrace.settings import Settings
 
@@ -173,7 +174,7 @@ class Supervisor:
 
     def _reload(self) -> None:
         try:
-            settings = self._load()
+            settings = keep_telemetry(self._settings, self._load())
         except HeadraceError as error:
             self._events.say("error", "reload_refused", pid=os.getpid(), detail=error.message)
             return

@@ -4,6 +4,8 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from headrace.clock import Clock
 from headrace.gateway.landing import Landing
 from headrace.observe.metrics import Metrics
@@ -14,6 +16,7 @@ from headrace.observe.telemetry.traces import Tracer
 from headrace.server.books import Books
 from headrace.server.post import Post
 from headrace.server.service import Service
+from headrace.settings import Settings
 from headrace.settings.telemetry import TelemetrySettings, check_telemetry
 from headrace.store.voice import Say
 
@@ -99,6 +102,18 @@ class NoTelemetry:
     def tick(self) -> None: ...
 
     async def close(self) -> None: ...
+
+
+def keep_telemetry(start: Settings, renewed: Settings) -> Settings:
+    """Settings that are read again, with the telemetry that the board and the tracer were made for.
+
+    Workers that are started later stand on the same board.
+
+    Args:
+        start: what is gone by so far.
+        renewed: what was read.
+    """
+    return replace(renewed, telemetry=start.telemetry.kept(renewed.telemetry))
 
 
 def open_telemetry(

@@ -46,7 +46,7 @@ from headrace.server.rooms import MakeRooms, Means, Rooms, no_rooms
 from headrace.server.service import Service
 from headrace.server.slo_desk import SloDesk
 from headrace.server.stage_watch import StageWatch, make_stage_watch
-from headrace.server.telemetry import open_telemetry
+from headrace.server.telemetry import keep_telemetry, open_telemetry
 from headrace.settings import Settings
 from headrace.settings.schema import WarmSettings
 from headrace.version import __version__
@@ -298,9 +298,7 @@ class Worker:
             has_templates=settings.templates.path is not None,
             deputy=self._post.make_deputy(),
             sessions=self._post.make_sessions(self._clock),
-            forwarded=forwarded_names(
-                settings.telemetry, is_tracing=self._settings.telemetry.traces
-            ),
+            forwarded=forwarded_names(settings.telemetry),
         )
 
     def _stage_watch(self, settings: Settings) -> StageWatch | None:
@@ -366,7 +364,7 @@ class Worker:
     def _reload(self) -> None:
         self._logs.reopen()
         try:
-            settings = self._load()
+            settings = keep_telemetry(self._settings, self._load())
             self._desk(settings)  # first: what is refused changes nothing
             certificate = server_tls(settings.listen.tls)
             if self._post.supervisor_pid is None:

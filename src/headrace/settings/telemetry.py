@@ -11,7 +11,7 @@ from headrace.settings.bounded import BaseUrl, Filled, HeaderName, HeaderValue
 
 
 class TelemetrySettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What is sent to a collector, over OTLP/HTTP. It is taken at start.
+    """What is sent to a collector, over OTLP/HTTP. All but `pass_context` is taken at start.
 
     Attributes:
         traces: whether spans are made and sent.
@@ -47,6 +47,14 @@ class TelemetrySettings(msgspec.Struct, frozen=True, kw_only=True):
     def is_on(self) -> bool:
         """Whether anything is sent."""
         return self.traces or self.metrics
+
+    def kept(self, renewed: "TelemetrySettings") -> "TelemetrySettings":
+        """What holds after a reload: callers' context may go on or stay; the rest is of the start.
+
+        Args:
+            renewed: what the settings say now.
+        """
+        return msgspec.structs.replace(self, pass_context=renewed.pass_context)
 
 
 def check_telemetry(telemetry: TelemetrySettings) -> None:

@@ -5,7 +5,8 @@ import signal
 from pathlib import Path
 
 from tests.support.collector import Collector, SeriesTold
-from tests.support.house import OPENAI, House
+from tests.support.gateway import Gateway
+from tests.support.house import OPENAI, House, lanes
 from tests.support.waiting import eventually
 
 from headrace.sim.options import SimOptions
@@ -67,3 +68,26 @@ def test_a_worker_that_is_new_begins_at_nothing_and_is_another_instance(tmp_path
             (fresh,) = set(collector.series) - before
             told = [each for each in collector.series[fresh] if each.name.startswith("gen_ai.")]
             assert told == []
+
+
+def test_workers_to_come_start_after_a_reload_that_wants_metrics(tmp_path: Path) -> None:
+    with Collector() as collector, running(SimOptions()) as sim:
+        declared = {"providers": lanes(sim.url), "listen": {"workers": 2}}
+        with Gateway(tmp_path, declared) as gateway:
+            wanted = {"metrics": True, "metrics_interval_s": 1, "endpoint": collector.url}
+            gateway.write_settings({**declared, "telemetry": wanted})
+            gateway.signal(signal.SIGHUP)
+            eventually(lambda: len(gateway.reloads()) == 2)
+            assert {each["event"] for each in gateway.reloads()} == {"reloaded"}
+            pid = gateway.status()["pid"]
+            os.kill(pid, signal.SIGKILL)
+
+            def ready() -> bool:
+                events = gateway.events()
+                assert sum(each["event"] == "worker_ended" for each in events) <= 1
+                return sum(each["event"] == "listening" for each in events) == 3
+
+            eventually(ready)
+            assert gateway.post(OPENAI.path, OPENAI.document("sim/one")).status == 200
+        # It is taken at start.
+        assert collector.headers == []

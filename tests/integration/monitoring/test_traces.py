@@ -8,6 +8,7 @@ import pytest
 from tests.support.collector import CLIENT, SERVER, Collector, SpanTold
 from tests.support.gateway import Gateway
 from tests.support.house import ANTHROPIC, OPENAI, House
+from tests.support.provider import scripted, sized
 from tests.support.waiting import eventually
 
 from headrace.sim.faults import FaultKind
@@ -200,6 +201,26 @@ def test_without_traces_a_callers_context_goes_on_unchanged_or_not_at_all(
             seen = provider.stats().last_requests[-1].headers
         kept = {name: seen[name] for name in told if name in seen}
         assert kept == (told if passes else {})
+
+
+@pytest.mark.parametrize("traces", [True, False])
+def test_a_reload_changes_nothing_of_who_names_the_trace(
+    tmp_path: Path, collector: Collector, traces: bool
+) -> None:
+    with scripted() as provider:
+        named = {"dialect": "openai", "base_url": f"{provider.url}/v1"}
+        telemetry = {"sample": 1, "endpoint": collector.url}
+        declared = {"providers": {"one": named}}
+        provider.answers = [sized(b"{}")]
+        with Gateway(tmp_path, {**declared, "telemetry": {**telemetry, "traces": traces}}) as it:
+            it.write_settings({**declared, "telemetry": {**telemetry, "traces": not traces}})
+            assert it.reload()["event"] == "reloaded"
+            told = it.post(OPENAI.path, OPENAI.document("one/m"), headers=SAMPLED)
+            assert told.status == 200
+    lines = provider.heads[-1].lower().split(b"\r\n")
+    contexts = [line for line in lines if line.startswith(b"traceparent:")]
+    assert len(contexts) == 1
+    assert (CALLER.encode() in contexts[0]) is not traces
 
 
 def test_no_secret_and_no_word_of_a_prompt_is_in_what_is_sent(

@@ -165,10 +165,10 @@ def test_a_trace_context_is_kept_unread_and_goes_on_where_that_is_wanted():
     assert head.call.forwarded == given
     assert read((b"tracestate", b"v=1")).carried == ()
     assert read(*given, (b"connection", b"traceparent")).carried == given[1:]
-    passing, keeping = TelemetrySettings(), TelemetrySettings(pass_context=False)
-    assert forwarded_names(passing, is_tracing=False) == FORWARDED
-    for settings, is_tracing in ((passing, True), (keeping, False), (keeping, True)):
-        assert forwarded_names(settings, is_tracing=is_tracing) == {b"idempotency-key"}
+    assert forwarded_names(TelemetrySettings()) == FORWARDED
+    for passes, traces in ((True, True), (False, False), (False, True)):
+        settings = TelemetrySettings(pass_context=passes, traces=traces)
+        assert forwarded_names(settings) == {b"idempotency-key"}
 
 
 def test_what_separates_the_answers_of_two_callers():
