@@ -1,7 +1,7 @@
 """`headrace bench`: load, plans of phases, and what came of them."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import typer
 
@@ -16,6 +16,8 @@ app = typer.Typer(
 app.command(epilog=verdict.EPILOG)(verdict.verdict)
 app.command(epilog=compare.EPILOG)(compare.compare)
 app.command(epilog=gate.EPILOG)(gate.gate)
+
+_PLANS: Final = "baseline, stress, spike, soak, compare, gate, or a file"
 
 Consent = Annotated[
     bool,
@@ -123,9 +125,7 @@ def load(
 
 @app.command(epilog="Example:  headrace bench run baseline --short")
 def run(
-    plan: Annotated[
-        str, typer.Argument(help="baseline, stress, spike, soak, or a file", metavar="PLAN")
-    ],
+    plan: Annotated[str, typer.Argument(help=_PLANS, metavar="PLAN")],
     *,
     short: Annotated[bool, typer.Option("--short", help="The plan's short form.")] = False,
     time: Annotated[
@@ -171,7 +171,7 @@ def run(
 
 @app.command(epilog="Example:  headrace bench plan spike > mine.yaml")
 def plan(
-    name: Annotated[str, typer.Argument(help="baseline, stress, spike, soak, or a file")],
+    name: Annotated[str, typer.Argument(help=_PLANS)],
     *,
     short: Annotated[bool, typer.Option("--short", help="The plan's short form.")] = False,
 ) -> None:

@@ -15,7 +15,7 @@ from headrace.bench.statistics.chance import chance
 from headrace.bench.statistics.comparison import compare_all
 from headrace.bench.statistics.question import Comparison, Question
 from headrace.bench.trials.arms import Arm
-from headrace.bench.trials.metrics import NAMES
+from headrace.bench.trials.metrics import names_of, why_unknown
 from headrace.bench.trials.series import runs_of
 from headrace.bench.trials.trial import Conditions, Trial
 from headrace.cli.bench_arms import arm_of
@@ -105,10 +105,10 @@ def questions_of(wish: CompareWish, arms: Sequence[Arm], plan: Plan) -> tuple[Qu
     usual = (_WATCHED, *_USUAL) if is_watched else _USUAL
     wanted = [wish_of(each) for each in wish.metrics or usual]
     names = [name for name, _ in wanted]
-    known = {*NAMES, *(f"{phase.name}.{name}" for phase in plan.phases for name in NAMES)}
+    known = names_of(plan)
     for name in names:
         if name not in known:
-            raise PlanInvalid(f"--metric {name}: there are {', '.join(NAMES)}, and PHASE.METRIC.")
+            raise PlanInvalid(f"--metric {name}: {why_unknown(plan)}.")
         if names.count(name) > 1:
             raise PlanInvalid(f"--metric {name}: named twice.")
     return tuple(

@@ -37,8 +37,8 @@ def gate(
 
     Every bar is a ratio to nginx, to a loop, or to a bare interpreter, measured
     in the same minutes on the same machine. Ends with 0 where every bar is kept,
-    with 1 where one is broken for certain, with 3 where that is open, and with
-    130 where it was interrupted.
+    with 1 where one is broken for certain or this version failed in every block,
+    with 3 where that is open, and with 130 where it was interrupted.
     """
     bench_extra.require()
     from headrace.cli import gate_run

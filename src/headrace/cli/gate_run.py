@@ -1,6 +1,6 @@
 """`headrace bench gate`: budgets held against yardsticks, and what came of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +26,7 @@ from headrace.bench.trials.trial import Conditions, Trial
 from headrace.cli.bench_run import FAILED, INTERRUPTED, PASSED, UNUSABLE
 from headrace.cli.bench_series import Wanted, made, show_failed
 from headrace.cli.bench_view import make_console
-from headrace.cli.gate_view import show, show_changes
+from headrace.cli.gate_view import show, show_changes, show_lost
 from headrace.cli.verdict_view import show as show_verdicts
 from headrace.clock import SystemClock
 
@@ -61,11 +61,13 @@ class Told(msgspec.Struct, frozen=True):
         budgets: what became of each.
         against: answers about the other version, where one was asked for.
         changes: where figures of the history broke.
+        lost: what failed in every block, and why: nothing was held against anything then.
     """
 
     budgets: tuple[Judged, ...]
     against: tuple[Comparison, ...]
     changes: tuple[history.Change, ...]
+    lost: tuple[str, ...] = ()
 
 
 def run(wish: GateWish) -> None:
@@ -90,7 +92,7 @@ def run(wish: GateWish) -> None:
         (wanted.blocks, *(question.runs_least(len(questions)) for question in questions))
     )
     trials, sticks, is_whole = _measured(arms, plan, blocks)
-    told = _told(wanted, questions, trials, sticks)
+    told = told_of(wanted, questions, [arm.name for arm in arms], trials, sticks)
     entry = history.entry_of(told.budgets, SystemClock().wall_s(), described(Path.cwd()))
     if wish.history is not None:
         found = history.changes([*entries, entry], Environment.here())
@@ -130,13 +132,56 @@ def questions_of(wanted: budgets.Budgets) -> tuple[Question, ...]:
 
 
 def status_of(told: Told) -> int:
-    """1: a bar is broken, or something is worse; 3: something is not known; 0: all is well."""
+    """1: a bar is broken, something is worse or lost; 3: something is open; 0: all is well."""
     outcomes = {one.outcome for one in told.budgets}
     verdicts = {one.verdict for one in told.against}
-    if "regress" in outcomes or "worse" in verdicts:
+    if told.lost or "regress" in outcomes or "worse" in verdicts:
         return FAILED
     is_open = "inconclusive" in outcomes or verdicts & {"inconclusive", "insufficient"}
     return UNUSABLE if is_open else PASSED
+
+
+def told_of(
+    wanted: budgets.Budgets,
+    questions: tuple[Question, ...],
+    arms: Sequence[str],
+    trials: Sequence[Trial],
+    sticks: Mapping[int, Yardsticks],
+) -> Told:
+    """What the trials come to.
+
+    Args:
+        wanted: the budgets.
+        questions: about this version and the other one; none where there is no other.
+        arms: names of all that were to be tried, also of those whose turn did not come.
+        trials: those that were made.
+        sticks: what the machine took beside them, by block.
+    """
+    metrics = {(trial.arm, trial.block): trial.metrics for trial in trials}
+    blocks = [
+        Block(
+            gateway=metrics[_NOW, block],
+            nginx=metrics.get((_NGINX, block)),
+            sticks=sticks.get(block),
+        )
+        for block in whole_blocks(trials, arms)
+    ]
+    against: tuple[Comparison, ...] = ()
+    if questions:
+        found = {one.metric: runs_of(trials, (_THEN, _NOW), one.metric) for one in questions}
+        runs = {metric: (each[_THEN], each[_NOW]) for metric, each in found.items()}
+        against = compare_all(runs, questions, chance(_SEED))
+    kept = tuple(judged(each, blocks, has_nginx=_NGINX in arms) for each in wanted.budgets)
+    return Told(kept, against, (), tuple(_lost(trials, sticks)))
+
+
+def _lost(trials: Sequence[Trial], sticks: Mapping[int, Yardsticks]) -> Iterator[str]:
+    own = [trial for trial in trials if trial.arm == _NOW]
+    # A client that was late is the machine's fault, and leaves it open.
+    if own and all(trial.why is not None and not trial.is_void for trial in own):
+        yield f"this version failed in every block; in the last one: {own[-1].why}"
+    if own and not sticks:
+        yield "the yardsticks, the import of this version among them, failed in every block"
 
 
 def _measured(
@@ -158,31 +203,6 @@ def _measured(
     return trials, sticks, is_whole
 
 
-def _told(
-    wanted: budgets.Budgets,
-    questions: tuple[Question, ...],
-    trials: Sequence[Trial],
-    sticks: dict[int, Yardsticks],
-) -> Told:
-    arms = list(dict.fromkeys(trial.arm for trial in trials))
-    metrics = {(trial.arm, trial.block): trial.metrics for trial in trials}
-    blocks = [
-        Block(
-            gateway=metrics[_NOW, block],
-            nginx=metrics.get((_NGINX, block)),
-            sticks=sticks.get(block),
-        )
-        for block in whole_blocks(trials, arms)
-    ]
-    against: tuple[Comparison, ...] = ()
-    if questions:
-        found = {one.metric: runs_of(trials, (_THEN, _NOW), one.metric) for one in questions}
-        runs = {metric: (each[_THEN], each[_NOW]) for metric, each in found.items()}
-        against = compare_all(runs, questions, chance(_SEED))
-    kept = tuple(judged(each, blocks, has_nginx=_NGINX in arms) for each in wanted.budgets)
-    return Told(kept, against, ())
-
-
 def _show(told: Told, trials: Sequence[Trial], *, is_json: bool) -> None:
     if is_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(told)).decode())
@@ -194,3 +214,4 @@ def _show(told: Told, trials: Sequence[Trial], *, is_json: bool) -> None:
         show_verdicts(told.against)
     show_changes(console, told.changes)
     show_failed(console, trials)
+    show_lost(console, told.lost)

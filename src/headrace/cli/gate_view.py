@@ -51,6 +51,12 @@ def show_changes(console: Console, changes: Sequence[Change]) -> None:
         )
 
 
+def show_lost(console: Console, lost: Sequence[str]) -> None:
+    """Print what failed in every block."""
+    for each in lost:
+        console.print(f"FAILED: {each}", style="bold red", markup=False)
+
+
 def _cells(one: Judged) -> tuple[str, ...]:
     sign = "<=" if one.budget.at_most else ">="
     bar = "-" if one.bar is None else f"{sign} {one.bar:g}"

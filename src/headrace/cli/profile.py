@@ -27,7 +27,8 @@ Url = Annotated[
 Load = Annotated[
     str | None,
     typer.Option(
-        help="Load it meanwhile, by a plan: baseline, stress, spike, soak, or a file.",
+        help="Load it meanwhile, by a plan: baseline, stress, spike, soak, compare, gate, or a "
+        "file.",
         metavar="PLAN",
     ),
 ]

@@ -107,6 +107,19 @@ def test_a_hot_path_that_is_twice_as_slow_breaks_our_own_budgets(tmp_path: Path)
     assert "regress" in rows[0], done.stdout
 
 
+@pytest.mark.heavy
+def test_a_gateway_that_never_starts_is_no_open_question(
+    tmp_path: Path, budgets_file: Path
+) -> None:
+    shutil.copytree(ROOT / "src", tmp_path / "src")
+    with (tmp_path / "src" / "headrace" / "server" / "service.py").open("a") as file:
+        file.write('raise RuntimeError("broken on purpose")\n')
+    done = gate("--budgets", str(budgets_file), source=str(tmp_path / "src"))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "FAILED: this version failed in every block" in done.stdout
+    assert "broken on purpose" in done.stdout
+
+
 def test_budgets_that_cannot_be_held_are_told_before_anything_runs(tmp_path: Path) -> None:
     file = tmp_path / "budgets.yaml"
     file.write_text("name: x\nbudgets: [{name: a, metric: nope, at_most: {loop: 1}}]\n")

@@ -45,9 +45,18 @@ def test_arms_differ_by_their_settings() -> None:
     assert gateways_below(HERE) == []
 
 
+def test_the_plans_settings_count_for_every_arm_that_does_not_say_otherwise() -> None:
+    plan = short_plan(0.3, gateway={"cache": {"enabled": False}})
+    arms = [Arm(name="plan's"), Arm(name="own", settings={"cache": {"enabled": True}})]
+    told = by_arm(run_series(arms, plan))
+    assert not told["plan's"].metrics["hit_share"]
+    assert (told["own"].metrics["hit_share"] or 0) > 0.5
+
+
 @pytest.mark.skipif(not nginx.is_installed(), reason="nginx is not installed")
 def test_nginx_can_stand_in_the_place_of_a_gateway() -> None:
-    (trial,) = run_series([Arm(name="nginx", is_nginx=True)], short_plan(0.3))
+    plan = short_plan(0.3, gateway={"cache": {"memory_mb": 5}})
+    (trial,) = run_series([Arm(name="nginx", is_nginx=True)], plan)
     assert trial.why is None
     assert (trial.metrics["cpu_us_per_request"] or 0) > 0
     assert trial.metrics["failed_share"] == 0

@@ -82,10 +82,21 @@ def test_the_usual_metrics_are_those_that_can_be_had() -> None:
     ]
 
 
-@pytest.mark.parametrize("metrics", [("nope",), ("p50_ms", "p50_ms:higher"), ("other.p50_ms",)])
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        ("nope",),
+        ("p50_ms", "p50_ms:higher"),
+        ("other.p50_ms",),
+        ("warm-up.p50_ms",),
+        ("spike.start_cpu_ms",),
+        ("import_cpu_ms",),
+    ],
+)
+@pytest.mark.parametrize("plan", ["compare", "spike"])
 def test_metrics_that_make_no_sense_are_told_before_anything_runs(
-    metrics: tuple[str, ...],
+    metrics: tuple[str, ...], plan: str
 ) -> None:
-    wish = msgspec.structs.replace(WISH, metrics=metrics)
+    wish = msgspec.structs.replace(WISH, metrics=metrics, plan=PlanWish(plan=plan, short=True))
     with pytest.raises(PlanInvalid, match="--metric"):
-        questions_of(wish, OWN, plan_of(WISH.plan))
+        questions_of(wish, OWN, plan_of(wish.plan))

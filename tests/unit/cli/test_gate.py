@@ -5,12 +5,15 @@ import io
 import pytest
 from rich.console import Console
 
-from headrace.bench.gate.budgets import Budget
+from headrace.bench.gate.budgets import Budget, Budgets
 from headrace.bench.gate.history import Change
 from headrace.bench.gate.judge import Judged, Outcome
+from headrace.bench.gate.yardsticks import Yardsticks
 from headrace.bench.statistics.figures import Interval
-from headrace.cli.gate_run import Told, status_of
-from headrace.cli.gate_view import show, show_changes
+from headrace.bench.statistics.question import Question
+from headrace.bench.trials.trial import Trial
+from headrace.cli.gate_run import Told, status_of, told_of
+from headrace.cli.gate_view import show, show_changes, show_lost
 
 
 def judged(outcome: Outcome) -> Judged:
@@ -53,3 +56,63 @@ def test_where_the_history_broke_is_told_with_the_commit() -> None:
     assert out.getvalue().strip() == (
         "hit / nginx changed with abc on 1970-01-02: 1 to 1.3 (+30.0%)"
     )
+
+
+WANTED = Budgets(
+    name="mine",
+    budgets=(
+        Budget(name="hit", metric="p50_ms", at_most={"nginx": 2.0, "loop": 9.0}),
+        Budget(name="import", metric="import_cpu_ms", at_most={"bare": 20.0}),
+    ),
+)
+STICKS = {block: Yardsticks(100.0, 10.0, 10.0, 90.0 + block) for block in range(4)}
+
+
+def tried(arm: str, block: int, why: str | None = None, *, is_void: bool = False) -> Trial:
+    figure = 1.0 + block / 100 if why is None else None
+    return Trial(arm=arm, block=block, metrics={"p50_ms": figure}, why=why, is_void=is_void)
+
+
+def told(
+    trials: list[Trial],
+    sticks: dict[int, Yardsticks] = STICKS,
+    questions: tuple[Question, ...] = (),
+    arms: tuple[str, ...] = ("now", "nginx"),
+) -> Told:
+    return told_of(WANTED, questions, arms, trials, sticks)
+
+
+def test_a_version_that_never_answers_fails() -> None:
+    trials = [tried("nginx", block) for block in range(4)]
+    found = told([*trials, *(tried("now", block, "it died") for block in range(4))])
+    assert {one.outcome for one in found.budgets} == {"inconclusive", "pass"}
+    assert status_of(found) == 1
+    out = io.StringIO()
+    show_lost(Console(file=out, width=120), found.lost)
+    assert out.getvalue().startswith("FAILED: this version failed in every block")
+    assert "it died" in out.getvalue()
+
+
+def test_one_that_failed_in_some_blocks_or_by_a_late_client_is_open() -> None:
+    nginx = [tried("nginx", block) for block in range(4)]
+    some = [tried("now", block, "it died" if block else None) for block in range(4)]
+    late = [tried("now", block, "void: late", is_void=True) for block in range(4)]
+    assert [status_of(told([*nginx, *own])) for own in (some, late)] == [3, 3]
+
+
+def test_yardsticks_that_fail_in_every_block_fail_the_gate() -> None:
+    trials = [tried(arm, block) for block in range(4) for arm in ("nginx", "now")]
+    found = told(trials, sticks={})
+    assert status_of(found) == 1
+    assert "import" in found.lost[0]
+    assert status_of(told(trials, sticks={0: STICKS[0]})) == 3
+
+
+@pytest.mark.parametrize("made", [[], ["nginx"], ["now"], ["then", "nginx"]])
+def test_one_that_was_interrupted_in_the_first_block_tells_what_there_is(made: list[str]) -> None:
+    trials = [tried(arm, 0) for arm in made]
+    questions = (Question(metric="p50_ms"),)
+    found = told(trials, questions=questions, arms=("now", "then", "nginx"))
+    assert {one.outcome for one in found.budgets} == {"inconclusive"}
+    assert [one.verdict for one in found.against] == ["insufficient"]
+    assert found.lost == ()

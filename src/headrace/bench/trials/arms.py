@@ -15,7 +15,7 @@ from headrace.bench.children import Child, ChildEnded, started
 from headrace.bench.trials import nginx
 from headrace.bench.trials.commits import Commit, exported
 from headrace.bench.trials.faults import ArmInvalid
-from headrace.bench.trials.settings import Simulator, settings_for
+from headrace.bench.trials.settings import Simulator, merged, settings_for
 
 ARMS_MAX: Final = 32
 
@@ -49,6 +49,12 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
             raise ArmInvalid(f"{self.name}: {self.url or 'nginx'} takes no settings and no commit.")
         if self.url is None and self.pid is not None:
             raise ArmInvalid(f"{self.name}: a process is named for a URL only.")
+
+    def over(self, settings: Mapping[str, Any]) -> "Arm":
+        """This arm with its own settings over others, where it has any: gateways of its own do."""
+        if self.url is not None or self.is_nginx:
+            return self
+        return msgspec.structs.replace(self, settings=merged(settings, self.settings))
 
 
 class Standing(msgspec.Struct, frozen=True):

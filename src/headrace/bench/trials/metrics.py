@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from headrace.bench.load.plan import Plan
 from headrace.bench.load.summary import Summary
 from headrace.bench.phases.figures import HIGHER_IS_BETTER
 from headrace.bench.records import PhaseRecord, Reading, RunRecord
@@ -30,6 +31,9 @@ NAMES: Final = (
 )
 """What every trial tells; docs/benchmarking.md says what each means."""
 
+_WHOLE: Final = frozenset({"rss_mb_start", "start_cpu_ms", "cost_usd_per_1000_good"})
+"""Of a trial as a whole, and of no phase by itself."""
+
 Metrics = dict[str, float | None]
 _Weighed = tuple[float, float]
 
@@ -46,6 +50,32 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     phase: PhaseRecord
     cpu_s: float | None
     rss_mb: float | None
+
+
+def names_of(plan: Plan) -> tuple[str, ...]:
+    """What a trial of a plan tells: of all its phases together, and of each, if several measure."""
+    return (
+        *NAMES,
+        *(f"{phase}.{name}" for phase in _measuring(plan) for name in NAMES if name not in _WHOLE),
+    )
+
+
+def why_unknown(plan: Plan) -> str:
+    """What to say of a metric that a trial of a plan never tells."""
+    phases = _measuring(plan)
+    if not phases:
+        return f"no such metric; there are {', '.join(NAMES)} (one phase measures: no PHASE.METRIC)"
+    listed = ", ".join(name for name in NAMES if name not in _WHOLE)
+    return (
+        f"no such metric; there are {', '.join(NAMES)}, and PHASE.METRIC of {', '.join(phases)} "
+        f"with {listed}"
+    )
+
+
+def _measuring(plan: Plan) -> tuple[str, ...]:
+    """The phases that are told of by themselves."""
+    phases = tuple(phase.name for phase in plan.phases if phase.kind != "warm-up")
+    return phases if len(phases) > 1 else ()
 
 
 def is_higher_better(metric: str) -> bool:

@@ -54,6 +54,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
             not to be had.
         record: of its run; `None` where there was none.
         why: it failed; else `None`.
+        is_void: it failed because its client was late, which tells nothing of its arm.
     """
 
     arm: str
@@ -61,13 +62,14 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics
     record: RunRecord | None = None
     why: str | None = None
+    is_void: bool = False
 
 
 class Attempt:
     """Makes one trial.
 
     Args:
-        arm: what is tried.
+        arm: what is tried; its settings are merged over those of the plan's gateway.
         block: which block it belongs to.
         plan: what is run.
         conditions: how.
@@ -84,7 +86,7 @@ class Attempt:
         clock: Clock,
         on_now: Callable[[Now], None],
     ) -> None:
-        self._arm, self._block, self._plan = arm, block, plan
+        self._arm, self._block, self._plan = arm.over(plan.gateway), block, plan
         self._conditions, self._clock, self._on_now = conditions, clock, on_now
         self._run: Run | None = None
         self._is_stopped = False
@@ -149,6 +151,9 @@ class Attempt:
         why = _fault(record, provider, gateway)
         if why is not None:
             return self._failed(why, record)
+        if record.void:
+            failed = self._failed(f"void: {record.void}", record)
+            return msgspec.structs.replace(failed, is_void=True)
         spent = None if before is None or after is None else after - before
         return Trial(
             arm=self._arm.name,
@@ -167,8 +172,6 @@ def _fault(record: RunRecord, provider: Standing | None, gateway: Standing) -> s
     for each in (provider, gateway):
         if each is not None and each.ended is not None:
             return each.ended.message
-    if record.void:
-        return f"void: {record.void}"
     if record.status != "whole":
         return f"the run is not whole: {record.status}"
     for phase in record.phases:

@@ -39,6 +39,13 @@ def test_the_budgets_of_this_project_can_be_held() -> None:
         (GOOD.replace("    at_most: {nginx: 1.5, loop: 4}\n", ""), "give at_most or at_least"),
         (GOOD + "    at_least: {nginx: 1}\n", "give at_most or at_least"),
         (GOOD.replace("loop", "bare"), "has no ratio to bare"),
+        (GOOD.replace("hit.cpu_us_per_request", "hit.rss_mb_start"), "no such metric"),
+        (GOOD.replace("hit.cpu_us_per_request", "import_cpu_ms"), "has no ratio to nginx"),
+        (
+            GOOD.replace("hit.cpu_us_per_request", "import_cpu_ms").replace("nginx: 1.5, ", ""),
+            "has no ratio to loop",
+        ),
+        (GOOD.replace("budgets:", "plan: compare\nbudgets:"), "no PHASE.METRIC"),
         (GOOD.replace("loop", "traefik"), "Invalid enum value 'traefik'"),
         (GOOD.replace("1.5", "-1"), "Expected `float` > 0"),
         (GOOD.replace("budgets:", "blocks: 3\nbudgets:"), ":2: blocks: Expected `int` >= 4"),

@@ -12,6 +12,7 @@ from headrace.bench.trials.metrics import (
     NAMES,
     is_higher_better,
     metrics_of,
+    names_of,
     quantile,
 )
 
@@ -137,6 +138,13 @@ def test_phases_are_told_together_and_each_by_itself() -> None:
     assert told["fast.p50_ms"] == 2.0
     assert told["slow.p50_ms"] == 12.0
     assert told["throughput_per_s"] == 2.0
+
+
+@pytest.mark.parametrize("names", [("warm",), ("warm", "fast"), ("warm", "fast", "slow")])
+def test_the_names_of_a_plan_are_those_that_its_trials_tell(names: tuple[str, ...]) -> None:
+    phases = [phase(name, kind="warm-up" if name == "warm" else "load") for name in names]
+    plan = make_plan(*(each.phase for each in phases))
+    assert set(names_of(plan)) == set(metrics_of(record(*phases)))
 
 
 def test_a_draw_stands_for_all_it_was_drawn_from() -> None:
