@@ -25,7 +25,6 @@ MEASURES = measures("p90")
 TYPICAL = {
     "mean_ms": 90.0,
     "p50_ms": 80.0,
-    "p90_ms": 180.0,
     "ttft_ms": 36.0,
     "usd_per_1000": 4.0,
     "usd_per_1000_good": 6.0,
@@ -71,7 +70,6 @@ def seen_of(
 ALL_ON = {
     "mean_ms": 0.5,
     "p50_ms": 0.3,
-    "p90_ms": 0.9,
     "ttft_ms": 0.4,
     "usd_per_1000": 0.2,
     "goodput_per_s": 4.0,

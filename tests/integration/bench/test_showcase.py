@@ -83,12 +83,13 @@ def test_a_run_has_a_figure_for_each_measure_and_something_to_draw() -> None:
     options = SimOptions(port=0, profile=Profile.REAL, speed=10.0, capacity=CAPACITY)
     with running(options) as sim:
         record = run_plan(day_plan(TINY), sim.url)
-    told = figures(record, {"cost_usd_per_1000_good": 2.0, "cpu_us_per_request": 300.0})
+    told = figures(record, {"cost_usd_per_1000_good": 2.0, "cpu_us_per_answer": 300.0})
     assert told["mean_ms"] is not None
     assert told["p50_ms"] is not None
     assert told["p99_ms"] is None
     assert told["goodput_per_s"] is None
     assert (told["usd_per_1000"] or 0) <= 2.0
+    assert told["cpu_us"] == 300.0
     assert told.keys() >= {each.name for each in measures("p90")}
     seen = [
         Seen(arm=arm, block=block, figures=told, record=record, why=None)

@@ -9,6 +9,7 @@ import msgspec
 from headrace.bench.exhibit.plans import BUSY, DAY, OVERLOAD, RECOVERY
 from headrace.bench.exhibit.results import Measure
 from headrace.bench.load.summary import quantiles
+from headrace.bench.phases.trends import settled_s
 from headrace.bench.records import PhaseRecord, RunRecord
 from headrace.bench.statistics.question import Question
 
@@ -21,9 +22,10 @@ _RECOVERY_MARGIN_S: Final = 0.25
 _BEYOND_LEAST: Final = 5
 # Well again: within so many times what nine of ten took before.
 _WELL_FACTOR: Final = 1.5
+_LATE_SHARE: Final = 0.1
 _VARIED_LEAST: Final = 2
-_LONG: Final = frozenset({"p90_ms", "p95_ms", "p99_ms", "overload_p95_ms"})
-_SHORT: Final = frozenset({"p90_ms", "overload_p90_ms"})
+_LONG: Final = frozenset({"p95_ms", "p99_ms", "overload_p95_ms"})
+_SHORT: Final = frozenset({"overload_p90_ms"})
 
 Told = Mapping[str, float | None]
 """What else a trial tells by name: cost, memory, CPU time."""
@@ -64,24 +66,20 @@ def latencies_ms(phase: PhaseRecord) -> list[float]:
 def recovery_s(phases: Mapping[str, PhaseRecord]) -> float | None:
     """How long after the overload requests still took too long; the whole phase, if to its end."""
     calm, after = phases.get(DAY) or phases.get(BUSY), phases.get(RECOVERY)
-    if calm is None or after is None or after.requests is None:
+    if calm is None or after is None or after.requests is None or not after.requests.at_s:
         return None
     # It need not be exact to be a mark.
     usual_ms = quantiles([each / 1000 for each in latencies_ms(calm)]).p90_ms
     if usual_ms is None:
         return None
     requests = after.requests
-    late = [
-        at_s
+    seen = [
+        (at_s, outcome != "ok" or e2e_ms > _WELL_FACTOR * usual_ms)
         for at_s, e2e_ms, outcome in zip(
             requests.at_s, requests.e2e_ms, requests.outcome, strict=True
         )
-        if outcome != "ok" or e2e_ms > _WELL_FACTOR * usual_ms
     ]
-    # Of nine of ten before, some of ten are beyond.
-    allowed = len(requests.at_s) // 10
-    kept = sorted(late)[: len(late) - allowed]
-    return kept[-1] if kept else 0.0
+    return settled_s(seen, after.phase.seconds, _LATE_SHARE)
 
 
 def _of(name: str, read: Callable[[PhaseRecord], float | None]) -> Callable[..., float | None]:
@@ -181,7 +179,6 @@ KINDS: Final = (
         _of(DAY, _mean_ms),
     ),
     _kind("p50_ms", "p50, by day", "ms", "the median of them", _of(DAY, _at(0.5))),
-    _kind("p90_ms", "p90, by day", "ms", "9 of 10 took no longer", _of(DAY, _at(0.9))),
     _kind("p95_ms", "p95, by day", "ms", "19 of 20 took no longer", _of(DAY, _at(0.95))),
     _kind("p99_ms", "p99, by day", "ms", "99 of 100 took no longer", _of(DAY, _at(0.99))),
     _kind("ttft_ms", "first token, p50", "ms", "of streams, by day", _of(DAY, _first_ms)),
@@ -223,6 +220,13 @@ KINDS: Final = (
         _of(OVERLOAD, _variance),
     ),
     _kind(
+        "overload_p90_ms",
+        "p90, overload",
+        "ms",
+        "of those that succeeded",
+        _of(OVERLOAD, _at(0.9)),
+    ),
+    _kind(
         "overload_p95_ms",
         "p95, overload",
         "ms",
@@ -241,16 +245,17 @@ KINDS: Final = (
         "recovery_s",
         "recovery",
         "s",
-        "after the overload, until requests took no longer than before",
+        "after the overload, until from then on 9 of 10 requests took at most 1.5 times what 9 of "
+        "10 took before; the whole phase, if that never came",
         _recovered,
         difference=_RECOVERY_MARGIN_S,
     ),
     _kind(
         "cpu_us",
-        "CPU of a request",
+        "CPU of an answer",
         "µs",
-        "of the gateway's processes: what all of this takes",
-        _told("cpu_us_per_request"),
+        "of the gateway's processes, for each request that succeeded: what all of this takes",
+        _told("cpu_us_per_answer"),
     ),
     _kind("rss_mb", "memory", "MB", "of the gateway's processes, at most", _told("rss_mb_max")),
 )

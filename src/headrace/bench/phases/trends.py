@@ -84,3 +84,27 @@ def recovery_s(points: Sequence[Point], p95_ms: float, failed_share: float) -> f
         if row == WELL_IN_A_ROW:
             return began_s
     return None
+
+
+def settled_s(seen: Sequence[tuple[float, bool]], whole_s: float, late_share: float) -> float:
+    """When it settled: the first request from which on to the end few enough were late.
+
+    For phases too short for windows, of which `recovery_s` wants three in a row.
+
+    Args:
+        seen: for each request when it was intended, in seconds, and whether it was late.
+        whole_s: how long they were watched, in seconds.
+        late_share: of those from there on may be late, 0 to 1.
+
+    Returns:
+        Seconds, 0 where it was settled from the first request on; `whole_s` where it never was.
+    """
+    ordered = sorted(seen)
+    late, settled = 0, len(ordered)
+    for place in reversed(range(len(ordered))):
+        late += ordered[place][1]
+        if late <= late_share * (len(ordered) - place):
+            settled = place
+    if settled == len(ordered):
+        return whole_s
+    return ordered[settled][0] if settled else 0.0

@@ -24,6 +24,7 @@ NAMES: Final = (
     "failed_share",
     "hit_share",
     "cpu_us_per_request",
+    "cpu_us_per_answer",
     "rss_mb_max",
     "rss_mb_start",
     "start_cpu_ms",
@@ -154,7 +155,7 @@ def _figures(parts: Sequence[Part]) -> Metrics:
     told = sum(sum(summary.caches.values()) for summary in summaries)
     hits = sum((s.hit_share or 0.0) * sum(s.caches.values()) for s in summaries)
     cpus, sizes = [part.cpu_s for part in parts], [part.rss_mb for part in parts]
-    cpu_s = None if None in cpus else math.fsum(cpu for cpu in cpus if cpu is not None)
+    cpu_us = None if None in cpus else math.fsum(cpu * 1e6 for cpu in cpus if cpu is not None)
     e2e = [row for part in parts for row in _e2e(part.phase)]
     ttft = [row for part in parts for row in _ttft(part.phase)]
     return {
@@ -168,7 +169,8 @@ def _figures(parts: Sequence[Part]) -> Metrics:
         "ttft_p95_ms": quantile(ttft, 0.95),
         "failed_share": _ratio(requests - answered, requests),
         "hit_share": _ratio(hits, told),
-        "cpu_us_per_request": _ratio(None if cpu_s is None else cpu_s * 1e6, requests),
+        "cpu_us_per_request": _ratio(cpu_us, requests),
+        "cpu_us_per_answer": _ratio(cpu_us, answered),
         "rss_mb_max": max((size for size in sizes if size is not None), default=None),
     }
 

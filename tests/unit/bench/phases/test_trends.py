@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.bench.load.summary import Point
-from headrace.bench.phases.trends import is_steady, recovery_s, slope
+from headrace.bench.phases.trends import is_steady, recovery_s, settled_s, slope
 
 
 def point(
@@ -63,3 +63,35 @@ def test_windows_without_requests_neither_help_nor_hinder() -> None:
     points = sorted([point(0.0), point(2.0), point(4.0), *empty], key=lambda p: p.at_s)
     assert recovery_s(points, 20.0, 0.01) == 0.0
     assert recovery_s(empty, 20.0, 0.01) is None
+
+
+LATE = st.lists(st.booleans(), min_size=1, max_size=120)
+
+
+def settled(late: list[bool]) -> float:
+    """Of a request a second."""
+    return settled_s([(float(n), each) for n, each in enumerate(late)], float(len(late)), 0.1)
+
+
+@given(LATE, st.data())
+def test_one_more_that_is_late_never_settles_sooner(late: list[bool], data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(late) - 1))
+    later = [*late[:place], True, *late[place + 1 :]]
+    assert settled(later) >= settled(late)
+
+
+@given(st.integers(1, 120), st.integers(0, 120))
+def test_what_is_late_first_is_over_when_it_is_over(late: int, well: int) -> None:
+    """A tenth of what follows may be late as well, and no more of it is taken for settled."""
+    found = settled([True] * late + [False] * well)
+    assert late - well / 9 - 1 <= found <= late
+
+
+def test_late_to_the_end_is_the_whole_time() -> None:
+    assert settled([True] * 30) == 30.0
+    assert settled([False] * 20 + [True] * 10) == 30.0
+
+
+def test_as_few_as_always_are_late_and_it_was_settled_from_the_first() -> None:
+    assert settled([False] * 27 + [True] * 3) == 0.0
+    assert settled([True] * 3 + [False] * 27) == 0.0

@@ -169,6 +169,16 @@ def test_cpu_time_is_of_the_phases_that_count() -> None:
     assert told["rss_mb_max"] == 40
 
 
+def test_cpu_time_of_an_answer_is_not_made_less_by_refusals() -> None:
+    readings = (Reading(0.0, 10, 1.0), Reading(2.0, 10, 1.2))
+    refusing = phase("one", outcomes=("ok", "status_5xx", "status_5xx", "status_5xx"))
+    told = metrics_of(record(refusing, readings=readings))
+    assert told["cpu_us_per_request"] == pytest.approx(0.2 / 4 * 1e6)
+    assert told["cpu_us_per_answer"] == pytest.approx(0.2 * 1e6)
+    refused = phase("one", outcomes=("status_5xx",) * 4)
+    assert metrics_of(record(refused, readings=readings))["cpu_us_per_answer"] is None
+
+
 def test_quantiles_are_by_rank_and_weight() -> None:
     assert quantile([(2.0, 1), (1.0, 1)], 0.5) == 1.0
     assert quantile([(2.0, 5), (1.0, 1)], 0.5) == 2.0
