@@ -170,18 +170,25 @@ class Files:
                 await asyncio.to_thread(self.shelf.remove, file_id)
         await asyncio.to_thread(self.shelf.sweep, self._clock.wall_s() - lost_s)
 
-    async def sweep_strays(self) -> int:
+    async def sweep_strays(self, lost_s: float) -> int:
         """Delete files of which nothing is known, and tell how many.
 
         Their process was killed before it had noted them, or noted that their batch had failed. A
         file that is about to be noted is held by its process, and results that grow belong to a
-        batch that is not over.
+        batch that is not over. Where the store is another one than before, files of the former
+        one are left alone: they are older than all that this one ever knew of the directory.
+
+        Args:
+            lost_s: after how long without a byte a file is looked at.
 
         Raises:
             HeadraceError: the data directory or the store cannot be used.
         """
         place, strays = await self.place(), 0
-        there = await asyncio.to_thread(self.shelf.ids)
+        first = await self.table.known_since(place)
+        if first is None:
+            return 0
+        there = await asyncio.to_thread(self.shelf.ids, first, self._clock.wall_s() - lost_s)
         for at in range(0, len(there), _LOOKED_UP_AT_ONCE):
             some = there[at : at + _LOOKED_UP_AT_ONCE]
             known = await self.table.known(place, some[0], some[-1])

@@ -19,7 +19,7 @@ REST_S: Final = 2.0
 CLEAN_S: Final = 60.0
 STRAYS_S: Final = 3600.0
 """How often it is looked for files that nothing is known of; the first time at the start."""
-# A file of which no byte came for a day will not come any more.
+# A file of which no byte came for a day will not come any more, and will not be noted either.
 LOST_S: Final = 86_400.0
 
 
@@ -107,7 +107,7 @@ class Keeper:
             await self._sweep_strays()
 
     async def _sweep_strays(self) -> None:
-        strays = await self._files.sweep_strays()
+        strays = await self._files.sweep_strays(LOST_S)
         if strays:
             detail = f"{strays} files that nothing is known of: whoever took them in was killed"
             self._gear.say("info", "files_swept", detail=detail)

@@ -69,9 +69,18 @@ class Shelf:
         """Delete a file, if it is there."""
         self.path(file_id).unlink(missing_ok=True)
 
-    def ids(self) -> list[str]:
-        """Of all files that are there whole, or grow as results of a batch; in order."""
-        return sorted(path.name for path in self.folder.iterdir() if _ID.fullmatch(path.name))
+    def ids(self, first: str, before_s: float) -> list[str]:
+        """Of files that are there whole, or grow as results of a batch; in order.
+
+        Args:
+            first: the first id that is wanted.
+            before_s: only those that were not written to since then.
+        """
+        return sorted(
+            path.name
+            for path in self.folder.iterdir()
+            if _ID.fullmatch(path.name) and path.name >= first and _is_older(path, before_s)
+        )
 
     def claim(self, file_id: str) -> int | None:
         """Keep a file from everybody who would write to it, or take it in.
@@ -79,9 +88,12 @@ class Shelf:
         Returns:
             A descriptor, which holds it until it is closed; `None` where another process holds the
             file, or it is gone.
+
+        Raises:
+            OSError: it cannot be held.
         """
-        try:
-            fd = os.open(self.path(file_id), os.O_RDONLY | os.O_CLOEXEC)
+        try:  # to write: network file systems hold no other file against all
+            fd = os.open(self.path(file_id), os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
         try:
@@ -89,17 +101,23 @@ class Shelf:
         except BlockingIOError:
             os.close(fd)
             return None
+        except OSError:
+            os.close(fd)
+            raise
         return fd
 
     def sweep(self, before_s: float) -> None:
         """Delete files that never came whole and were not written to since `before_s`."""
         for path in self.folder.glob(f"*{_INCOMING}"):
-            try:
-                is_old = path.stat().st_mtime < before_s
-            except FileNotFoundError:
-                continue
-            if is_old:
+            if _is_older(path, before_s):
                 path.unlink(missing_ok=True)
+
+
+def _is_older(path: Path, moment_s: float) -> bool:
+    try:
+        return path.stat().st_mtime < moment_s
+    except FileNotFoundError:
+        return False
 
 
 def no_file(file_id: str) -> NotFound:

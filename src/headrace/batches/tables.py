@@ -62,7 +62,8 @@ class FileTable:
             bytes_max: all of the tenant's files together.
         """
         values = {**msgspec.structs.asdict(file), "bytes_max": bytes_max}
-        await self._records.write(Step("files.add", values))
+        met = {"place": file.place, "id": file.id}
+        await self._records.write(Step("files.meet", met), Step("files.add", values))
         return await self.find(file.id, file.tenant) is not None
 
     async def held_bytes(self, tenant: str) -> int:
@@ -90,6 +91,11 @@ class FileTable:
         """Ids of the files of a data directory from one to another, both of them included."""
         values = {"place": place, "first": first, "last": last}
         return {row["id"] for row in await self._records.fetch("files.known", values)}
+
+    async def known_since(self, place: str) -> str | None:
+        """The id of the first file of a data directory; `None` where there never was one."""
+        rows = await self._records.fetch("files.met", {"place": place})
+        return str(rows[0]["first_file"]) if rows else None
 
     async def remove(self, file_id: str, tenant: str) -> None:
         """Keep a file no more."""

@@ -15,6 +15,7 @@ from tests.integration.batches.conftest import Begin
 from tests.support.batches import begin, client, jsonl, line, results, send, until
 from tests.support.waiting import eventually
 
+from headrace.batches.keeper import LOST_S
 from headrace.batches.shelf import Shelf
 from headrace.sim.thread import ThreadedSim
 
@@ -24,6 +25,12 @@ LINES = 60
 def files(folder: Path) -> set[str]:
     """Those that are there whole, or grow."""
     return {path.name for path in (folder / "data" / "files").glob("file_*") if not path.suffix}
+
+
+def age(path: Path) -> None:
+    """Nobody has written to it for more than a day."""
+    long_ago_s = path.stat().st_mtime - 2 * LOST_S
+    os.utime(path, (long_ago_s, long_ago_s))
 
 
 def swept(gateway: object) -> bool:
@@ -47,6 +54,8 @@ def test_a_file_whose_gateway_was_killed_before_it_was_noted_is_deleted_at_the_n
         first.kill()
         with pytest.raises(openai.APIConnectionError):
             sending.result()
+    (stray,) = files(tmp_path) - {kept}
+    age(tmp_path / "data" / "files" / stray)
     second = begin_gateway()
     eventually(lambda: swept(second))
     assert files(tmp_path) == {kept}
@@ -62,11 +71,13 @@ def test_files_that_somebody_is_about_to_note_or_writes_to_are_left_alone(
     with client(first.url) as sdk:
         batch_id = begin(sdk, jsonl(line(n) for n in range(LINES)))
         eventually(lambda: sim.stats().requests_total > LINES // 4)
-        coming = tmp_path / "data" / "files" / f"file_{'0' * 26}"
-        lost = tmp_path / "data" / "files" / f"file_{'1' * 26}"
+        coming = tmp_path / "data" / "files" / f"file_{'y' * 26}"
+        lost = tmp_path / "data" / "files" / f"file_{'z' * 26}"
         lost.write_bytes(b"{}")
+        age(lost)
         held = os.open(coming, os.O_CREAT | os.O_WRONLY)
         fcntl.flock(held, fcntl.LOCK_EX)  # as who takes it in does, until it is noted
+        age(coming)
         other = begin_gateway(pace=pace)
         eventually(lambda: swept(other))
         assert coming.exists()

@@ -13,7 +13,7 @@ import pytest
 from headrace.batches.files import Files, Taking
 from headrace.batches.gear import Gear
 from headrace.batches.hold import Hold
-from headrace.batches.keeper import REST_S, Keeper
+from headrace.batches.keeper import LOST_S, REST_S, STRAYS_S, Keeper
 from headrace.batches.nouns import Batch
 from headrace.batches.results import Totals, Writing
 from headrace.batches.run import FAILURES_MAX
@@ -59,7 +59,7 @@ class Broken:
 class House:
     """A keeper, and what it keeps, on a file."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, disk: Path | None = None) -> None:
         self.clock, self.said, self.bugs = ManualClock(), list[str](), list[BaseException]()
         self.asker, self.spoke = Broken(), asyncio.Event()
         self.revoked: set[str] = set()
@@ -69,7 +69,7 @@ class House:
             clock=self.clock,
             bounds=RecordBounds(read_limit_s=30.0, write_limit_s=30.0),
         )
-        self.table, self.shelf = BatchTable(self.records), Shelf(folder)
+        self.table, self.shelf = BatchTable(self.records), Shelf(disk or folder)
         self.ids = Ids(self.clock.wall_s)
         self.files = Files(
             FileTable(self.records), self.table, self.shelf, self.ids, self.clock, FileSettings
@@ -137,15 +137,34 @@ class House:
         await self.keeper._look()
         await asyncio.gather(*self.keeper._tasks, return_exceptions=True)
 
+    def leave(self, age_s: float) -> str:
+        """Leave a file that nothing is known of, and that was written to so long ago."""
+        file_id = self.ids.new("file")
+        path = self.shelf.path(file_id)
+        path.write_bytes(LINE)
+        self.age(path, age_s)
+        return file_id
+
+    def age(self, path: Path, age_s: float) -> None:
+        """Nobody has written to it for so long."""
+        written_s = self.clock.wall_s() - age_s
+        os.utime(path, (written_s, written_s))
+
+    def there(self) -> set[str]:
+        """The files on the disk."""
+        return {path.name for path in self.shelf.folder.glob("file_*")}
+
     async def read(self, batch_id: str) -> Batch:
         batch = await self.table.read(batch_id)
         assert batch is not None
         return batch
 
 
-def keeping(use: Callable[[House], Awaitable[None]], folder: Path) -> None:
+def keeping(
+    use: Callable[[House], Awaitable[None]], folder: Path, disk: Path | None = None
+) -> None:
     async def main() -> None:
-        house = House(folder)
+        house = House(folder, disk)
         try:
             await use(house)
         finally:
@@ -268,5 +287,55 @@ def test_a_file_that_cannot_be_noted_is_not_left_behind(tmp_path: Path) -> None:
             await house.take(form())
         left = {each.name for each in house.shelf.folder.iterdir()}
         assert {each for each in left if re.match("file_", each)} == {kept}
+
+    keeping(use, tmp_path)
+
+
+def test_a_file_that_nothing_is_known_of_goes_once_it_is_old_enough(tmp_path: Path) -> None:
+    async def use(house: House) -> None:
+        kept = await house.take()
+        house.age(house.shelf.path(kept), 2 * LOST_S)
+        house.leave(LOST_S + 1.0)
+        young = house.leave(LOST_S - 1.0)
+        await house.look()
+        assert house.there() == {kept, young}
+        assert house.said == ["files_swept"]
+
+    keeping(use, tmp_path)
+
+
+def test_another_store_leaves_what_it_never_knew_alone(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    kept = set[str]()
+
+    async def use_right(house: House) -> None:
+        kept.update([await house.take(), await house.take()])
+        for each in kept:
+            house.age(house.shelf.path(each), 2 * LOST_S)
+
+    async def use_wrong(house: House) -> None:
+        house.clock.advance(LOST_S)  # ids sort by time
+        await house.look()
+        assert house.there() == kept
+        kept.add(await house.take())  # from now on it knows the directory
+        house.leave(LOST_S + 1.0)
+        house.clock.advance(STRAYS_S)
+        await house.look()
+        assert house.there() == kept
+
+    for store, use in (("right", use_right), ("wrong", use_wrong)):
+        folder = tmp_path / store
+        folder.mkdir()
+        keeping(use, folder, disk)
+
+
+def test_a_store_that_forgot_a_file_leaves_it_alone_while_it_is_young(tmp_path: Path) -> None:
+    async def use(house: House) -> None:
+        await house.take()
+        forgotten = await house.take()
+        house.age(house.shelf.path(forgotten), LOST_S / 2)
+        await house.files.table.remove(forgotten, "app")  # as a copy from before it came
+        await house.look()
+        assert forgotten in house.there()
 
     keeping(use, tmp_path)

@@ -53,6 +53,15 @@ ORDER BY expires_s LIMIT 100;
 -- for: which of the files on a disk are kept for somebody, some of them at a time
 SELECT id FROM headrace_files WHERE id >= :first AND id <= :last AND place = :place;
 
+-- name: meet
+-- for: a data directory whose first file comes
+INSERT INTO headrace_places (place, first_file) VALUES (:place, :id)
+ON CONFLICT (place) DO NOTHING;
+
+-- name: met
+-- for: since which file a data directory is known
+SELECT first_file FROM headrace_places WHERE place = :place;
+
 -- name: remove
 -- for: a file that is wanted no more
 DELETE FROM headrace_files WHERE id = :id AND tenant = :tenant;
