@@ -248,6 +248,29 @@ def test_jobs_are_counted_again_after_a_clock_that_was_ahead(place: Place) -> No
     play(place, story)
 
 
+def test_jobs_that_ended_before_the_clock_was_put_back_are_counted_once(place: Place) -> None:
+    async def story(town: Town) -> None:
+        layout = Layout()
+        cells = Cells(layout.size)
+        metrics = Metrics(layout, cells.row(), cells.slots, town.clock)
+        gauges = JobGauges(town.records, JobMetrics(metrics), town.clock)
+        counted = list[float]()
+        town.clock.jump(DAY_S)
+        for jump_s in (-DAY_S / 2, -DAY_S / 2, 0.0, DAY_S, DAY_S):
+            job = await town.desk.submit(TENANT, NewJob("nothing"))
+            await town.desk.cancel(TENANT, job.id)
+            town.clock.advance(MINUTE_S)
+            await gauges.step()
+            counted.append(cells.row()[metrics.jobs_ended.at("cancelled")])
+            town.clock.jump(jump_s)
+            await gauges.step()
+            town.clock.advance(1.0)
+        assert counted == [1, 2, 3, 4, 5]
+        assert cells.row()[metrics.jobs_ended.at("cancelled")] == 5
+
+    play(place, story)
+
+
 @pytest.mark.heavy
 def test_worker_processes_whose_clock_jumps_do_each_time_once(place: Place) -> None:
     every_minute = {"often": {"cron": "* * * * *", "kind": "nothing"}}
