@@ -19,8 +19,8 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
-from typing import Final
+from tempfile import TemporaryDirectory, mkdtemp
+from typing import Any, Final
 
 import uvloop
 
@@ -104,7 +104,8 @@ def theirs(judge: Path, url: str, trace: Path, folder: Path) -> Medians:
     Raises:
         ChildFailed: it cannot be run, or some requests failed.
     """
-    artifacts = folder / "artifacts"
+    # A folder of its own: what an earlier round left is never taken for what this one wrote.
+    artifacts = Path(mkdtemp(prefix="artifacts-", dir=folder))
     command = [
         *(str(judge / "bin" / "aiperf"), "profile", "--model", MODEL, "--url", url),
         *("--endpoint-type", "chat", "--streaming", "--tokenizer", str(folder / "tokenizer")),
@@ -116,8 +117,25 @@ def theirs(judge: Path, url: str, trace: Path, folder: Path) -> Medians:
     found = sorted(artifacts.rglob(_EXPORT), key=os.path.getmtime)
     if not found:
         raise processes.ChildFailed(f"the judge wrote no {_EXPORT}")
-    told = json.loads(found[-1].read_text())
-    return {name: float(told[metric]["p50"]) for name, metric in METRICS.items()}
+    requests = len(trace.read_text().splitlines())
+    return medians_of(json.loads(found[-1].read_text()), requests)
+
+
+def medians_of(export: Mapping[str, Any], requests: int) -> Medians:
+    """Medians of what AIPerf wrote.
+
+    Args:
+        export: its JSON; it counts and measures requests that succeeded only.
+        requests: how many there were to be.
+
+    Raises:
+        ChildFailed: some failed, or were never sent.
+    """
+    count = round(export.get("request_count", {}).get("avg", 0))
+    if count != requests:
+        why = export.get("error_summary") or "it tells no error"
+        raise processes.ChildFailed(f"{count} of the judge's {requests} succeeded: {why}")
+    return {name: float(export[metric]["p50"]) for name, metric in METRICS.items()}
 
 
 def against_own_sim(measure: Callable[[str], Medians], seed: int) -> Medians:

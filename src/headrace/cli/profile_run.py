@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from headrace.cli.admin_call import NotTold, ask_console
 from headrace.cli.profile_load import Loaded, LoadWanted, sheet, under_load
+from headrace.clock import SystemClock
 from headrace.observe.profiling.allocations import Allocations
 from headrace.observe.profiling.report import Report, render
 from headrace.observe.profiling.sampler import sample
@@ -159,20 +160,23 @@ def _sampled(
     is_over: Callable[[], bool] | None,
 ) -> Profile:
     """Samples, for so long; a load shows how it goes by itself."""
-    native = wanted.native
+    native, clock = wanted.native, SystemClock()
     if is_over is not None:
-        return sample(pid, seconds, wanted.rate_hz, title, native=native, is_over=is_over)
+        return sample(
+            pid, seconds, wanted.rate_hz, title, clock=clock, native=native, is_over=is_over
+        )
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(f"process {pid}", total=seconds)
-        began_s = time.monotonic()
+        began_s = clock.monotonic_s()
         return sample(
             pid,
             seconds,
             wanted.rate_hz,
             title,
+            clock=clock,
             native=native,
-            on_tick=lambda: progress.update(task, completed=time.monotonic() - began_s),
+            on_tick=lambda: progress.update(task, completed=clock.monotonic_s() - began_s),
         )
 
 

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from headrace.bench.load.faults import PlanInvalid
 from headrace.cli.main import app
+from headrace.clock import SystemClock
 from headrace.observe.profiling.sampler import NotProfiled, sample
 from headrace.observe.profiling.speedscope import read_speedscope
 from headrace.sim.thread import ThreadedSim
@@ -42,7 +43,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     try:
         eventually(begun.exists)
         try:
-            sample(process.pid, 1, 20, "whether it may be done here")
+            sample(process.pid, 1, 20, "whether it may be done here", clock=SystemClock())
         except NotProfiled as why:
             if "may not look into" in str(why):
                 pytest.skip(str(why))
@@ -107,6 +108,13 @@ def ask_until(gateway: Gateway, over: threading.Event) -> None:
             "/v1/chat/completions",
             {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": content}]},
         )
+
+
+@pytest.mark.heavy
+def test_one_that_ends_before_its_time_tells_how_long_it_was(busy: int) -> None:
+    asked = iter(range(1000))
+    found = sample(busy, 500, 20, "ended", clock=SystemClock(), is_over=lambda: next(asked) >= 30)
+    assert found.seconds < 500
 
 
 def test_a_process_that_is_none_is_told(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from benchmarks.agreement import told, write_trace
+from benchmarks.agreement import METRICS, medians_of, told, write_trace
+from benchmarks.processes import ChildFailed
 
 from headrace.bench.load.plan import Trace
 from headrace.bench.load.traces import read_trace
@@ -42,3 +43,13 @@ def test_the_trace_is_one_that_both_replay(tmp_path: Path) -> None:
     again = tmp_path / "again.jsonl"
     write_trace(again, 50, 10.0, seed=3)
     assert again.read_bytes() == path.read_bytes()
+
+
+def test_the_judges_medians_count_only_where_every_request_succeeded() -> None:
+    export: dict[str, object] = {metric: {"p50": OWN[name]} for name, metric in METRICS.items()}
+    whole = {**export, "request_count": {"unit": "requests", "avg": 50.0}}
+    assert medians_of(whole, 50) == OWN
+    with pytest.raises(ChildFailed, match=r"50 of the judge's 60 succeeded: .*refused"):
+        medians_of({**whole, "error_summary": [{"count": 10, "message": "refused"}]}, 60)
+    with pytest.raises(ChildFailed, match="0 of the judge's 50"):
+        medians_of(export, 50)

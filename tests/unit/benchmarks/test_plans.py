@@ -1,10 +1,14 @@
 """The table of the shipped plans says what the records say."""
 
+import argparse
+from pathlib import Path
+
 import pytest
-from benchmarks.plans import rows, status
+from benchmarks.plans import rows, run, status
+from benchmarks.processes import ChildFailed
 from tests.support.benching import make_phase, make_plan, make_record, make_summary
 
-from headrace.bench.records import PhaseRecord, RunRecord, Verdict
+from headrace.bench.records import PhaseRecord, RunRecord, Verdict, append
 
 
 def record(*kept: bool | None, void: str | None = None) -> RunRecord:
@@ -52,3 +56,11 @@ def test_a_phase_without_promises_has_no_rows() -> None:
 )
 def test_the_status_is_that_of_the_worst(records: list[RunRecord], expected: int) -> None:
     assert status(records) == expected
+
+
+def test_a_plan_that_fails_is_not_told_by_the_record_before_it(tmp_path: Path) -> None:
+    out = tmp_path / "runs.jsonl"
+    append(out, record(True))
+    given = argparse.Namespace(time=1.0, users=1.0, workers=1)
+    with pytest.raises(ChildFailed, match="no-such-plan left no whole record"):
+        run("no-such-plan", "instant", given, out)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from headrace.clock import Clock
 from headrace.errors import HeadraceError
 from headrace.observe.profiling.stacks import Profile, read_collapsed
 
@@ -28,6 +29,7 @@ def sample(
     rate_hz: int,
     title: str,
     *,
+    clock: Clock,
     native: bool = False,
     on_tick: Callable[[], None] = lambda: None,
     is_over: Callable[[], bool] = lambda: False,
@@ -39,6 +41,7 @@ def sample(
         seconds: how long.
         rate_hz: how many in a second.
         title: what is profiled.
+        clock: tells how long it was, should it end before its time.
         native: whether functions of extensions are seen too, where they have symbols.
         on_tick: called now and then meanwhile.
         is_over: asked now and then; when it says so, the sampling ends before its time.
@@ -54,15 +57,18 @@ def sample(
             *("--format", "raw", "--output", str(path)),
             *(("--native",) if native else ()),
         ]
+        began_s = clock.monotonic_s()
         said = _run(command, seconds + _GRACE_S, on_tick, is_over)
+        # It may have been ended before its time, and writes its file after it.
+        sampled_s = round(min(seconds, clock.monotonic_s() - began_s), 3)
         if not path.exists():
             raise NotProfiled(_why(said, pid))
         stacks = read_collapsed(path.read_text("utf-8", "replace"))
     if not stacks:
         raise NotProfiled(
-            f"process {pid} was never at work in {seconds:g} s: profile it while it has to do"
+            f"process {pid} was never at work in {sampled_s:g} s: profile it while it has to do"
         )
-    return Profile(stacks, seconds, rate_hz, title)
+    return Profile(stacks, sampled_s, rate_hz, title)
 
 
 def _run(
