@@ -42,13 +42,17 @@ def run(wish: Wish) -> None:
     """Make the showcase, show it, and write the report.
 
     Raises:
-        OSError: the report cannot be written; the figures have been shown by then.
+        OSError: the report cannot be written, and the figures have been shown by then; or trials
+            have no folder for their files.
         typer.Exit: where it was interrupted; nothing was written.
     """
     effort = _effort(wish)
     # What cannot be written is better known before.
     wish.out.mkdir(parents=True, exist_ok=True)
-    found = uvloop.run(_made(effort, wish))
+    try:
+        found = uvloop.run(_made(effort, wish))
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
     if found is None:
         raise typer.Exit(INTERRUPTED)
     show(make_console(), found)
@@ -67,7 +71,11 @@ def _effort(wish: Wish) -> Effort:
 
 
 async def _made(effort: Effort, wish: Wish) -> Showcase | None:
-    """The showcase; None where a signal came before its end."""
+    """The showcase; None where a signal came before its end.
+
+    Raises:
+        ExceptionGroup: of the one error that kept it from being made.
+    """
     last: list[Going] = []
     columns = (
         TextColumn("{task.description}"),

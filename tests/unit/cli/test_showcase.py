@@ -3,6 +3,7 @@
 import errno
 import json
 import resource
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +51,28 @@ def test_a_name_that_is_taken_is_told(tmp_path: Path) -> None:
         write(tmp_path, make_showcase())
     assert found.value.errno == errno.EISDIR
     assert sorted(each.name for each in tmp_path.iterdir()) == ["showcase.html", "showcase.md"]
+
+
+_WHERE_NOTHING_CAN_BE_WRITTEN = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+from headrace.cli.main import main
+main()
+"""
+
+
+def test_a_machine_without_room_for_trials_is_told_in_words(tmp_path: Path) -> None:
+    command = ("showcase", "--quick", "--blocks", "1", "--out", str(tmp_path))
+    done = subprocess.run(
+        [sys.executable, "-c", _WHERE_NOTHING_CAN_BE_WRITTEN, *command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "No usable temporary directory" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_terminal_has_verdicts_promises_and_money() -> None:
