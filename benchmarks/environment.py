@@ -2,13 +2,12 @@
 
 import os
 import platform
-import re
 import shutil
 import subprocess
-from pathlib import Path
 
 from benchmarks.gateway import ROOT
 from benchmarks.records import Environment
+from headrace.bench.records import processor
 
 LOAD_AVERAGE_MAX = 0.5
 STOLEN_SHARE_MAX = 0.02
@@ -18,7 +17,7 @@ def read() -> Environment:
     """Ask the machine."""
     return Environment(
         kernel=platform.release(),
-        processor=_processor(),
+        processor=processor(),
         cores=len(os.sched_getaffinity(0)),
         python=platform.python_version(),
         nginx=_version(["nginx", "-v"]),
@@ -41,11 +40,6 @@ def doubts(load_average: float, stolen_share: float) -> list[str]:
     if stolen_share > STOLEN_SHARE_MAX:
         notes.append(f"the host took {stolen_share:.1%} of the machine's time during the run")
     return notes
-
-
-def _processor() -> str:
-    found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    return found.group(1) if found else platform.machine()
 
 
 def _version(command: list[str]) -> str:

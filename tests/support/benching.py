@@ -9,7 +9,7 @@ from headrace.bench.load.crew import Target
 from headrace.bench.load.plan import Phase, Plan
 from headrace.bench.load.summary import Quantiles, Summary
 from headrace.bench.phases.run import Now, Run, Terms
-from headrace.bench.records import Environment, PhaseRecord, RunRecord
+from headrace.bench.records import Environment, PhaseRecord, Requests, RunRecord
 from headrace.clock import SystemClock
 
 
@@ -76,6 +76,25 @@ def make_summary(**fields: object) -> Summary:
         "void": None,
     }
     return Summary(**{**given, **fields})  # type: ignore[arg-type]
+
+
+def make_phase_record(name: str, e2e_ms: list[float], seconds: float = 2.0) -> PhaseRecord:
+    """Requests at even distances, of chats that all succeeded."""
+    count = len(e2e_ms)
+    return PhaseRecord(
+        phase=make_phase(name=name, seconds=seconds),
+        summary=make_summary(),
+        requests=Requests(
+            seen=count,
+            at_s=[seconds * n / count for n in range(count)],
+            lag_ms=[0.0] * count,
+            e2e_ms=e2e_ms,
+            ttft_ms=[None] * count,
+            tpot_ms=[None] * count,
+            outcome=["ok"] * count,
+            kind=["chat"] * count,
+        ),
+    )
 
 
 def make_record(**fields: Any) -> RunRecord:

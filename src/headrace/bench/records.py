@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import stat
 from pathlib import Path
 from typing import Final, Literal
@@ -27,7 +28,7 @@ class Environment(msgspec.Struct, frozen=True):
         headrace: version of the client.
         python: version.
         system: name and version.
-        processor: kind.
+        processor: its model where the system tells, else its kind.
         cores: that this process may use.
         load_average: of the minute before the run.
     """
@@ -46,10 +47,24 @@ class Environment(msgspec.Struct, frozen=True):
             headrace=__version__,
             python=platform.python_version(),
             system=f"{platform.system()} {platform.release()}",
-            processor=platform.machine(),
+            processor=processor(),
             cores=len(os.sched_getaffinity(0)),
             load_average=os.getloadavg()[0],
         )
+
+
+def processor(told: Path = Path("/proc/cpuinfo")) -> str:
+    """The model of this machine's processor; its kind, such as `aarch64`, where nobody tells it.
+
+    Args:
+        told: where Linux tells it.
+    """
+    try:
+        text = told.read_text("utf-8", "replace")
+    except OSError:
+        return platform.machine()
+    found = re.search(r"^model name[ \t]*:[ \t]*(\S.*?)[ \t]*$", text, re.MULTILINE)
+    return found.group(1) if found else platform.machine()
 
 
 class Requests(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """Records: written whole or not at all, and read back as they were."""
 
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from tests.support.benching import make_record as record
 
 from headrace.bench.load.samples import COLUMNS, NONE, Samples, Table, joined
-from headrace.bench.records import Requests, append, check_writable, read
+from headrace.bench.records import Requests, append, check_writable, processor, read
 
 
 def table(count: int, bound: int = 100) -> Table:
@@ -90,3 +91,17 @@ def test_tables_are_joined_and_thinned_row_by_row() -> None:
     pairs = zip(thin.column("at_s"), thin.column("e2e_s"), strict=True)
     assert all(e2e_s == pytest.approx(0.002 * at_s) for at_s, e2e_s in pairs)
     assert whole.thinned(120, seed=3) is whole
+
+
+def test_a_processor_is_known_by_its_model(tmp_path: Path) -> None:
+    told = tmp_path / "cpuinfo"
+    told.write_text("processor\t: 0\nmodel\t\t: 17\nmodel name\t: One 7R13 \nflags\t: fpu\n" * 2)
+    assert processor(told) == "One 7R13"
+
+
+@pytest.mark.parametrize("text", ["", "processor\t: 0\nBogoMIPS\t: 243.75\n", "model name\t:\n"])
+def test_where_no_model_is_told_a_processor_is_known_by_its_kind(tmp_path: Path, text: str) -> None:
+    told = tmp_path / "cpuinfo"
+    told.write_text(text)
+    assert processor(told) == platform.machine()
+    assert processor(tmp_path / "missing") == platform.machine()

@@ -114,12 +114,9 @@ def average_improvement(found: Duel, rng: np.random.Generator) -> tuple[float, I
         None where fewer than two blocks have all of their figures.
     """
     logs = []
-    for row in found.rows:
-        question = row.measure.question
-        if question.scale != "ratio" or row.answer.estimate is None or row.answer.lost != (0, 0):
-            continue
+    for row in found.averaged:
         ratios = np.log(np.array(row.b, dtype=float)) - np.log(np.array(row.a, dtype=float))
-        logs.append(ratios if question.better == "higher" else -ratios)
+        logs.append(ratios if row.measure.question.better == "higher" else -ratios)
     if not logs or len(logs[0]) < _PAIRS_LEAST:
         return None
     blocks = np.mean(np.array(logs), axis=0)

@@ -23,6 +23,7 @@ _BEYOND_LEAST: Final = 5
 _BINS: Final = 60
 _IN_BIN_LEAST: Final = 3
 _P95_LEAST: Final = 100
+_BLOCKS_LEAST: Final = 2
 
 
 def pictures(seen: Sequence[Seen], arms: Sequence[str], rng: np.random.Generator) -> Pictures:
@@ -42,7 +43,7 @@ def pictures(seen: Sequence[Seen], arms: Sequence[str], rng: np.random.Generator
         loads=tuple(point for arm in arms for point in _loads(arm, records[arm])),
         spans=_spans(first),
         timeline=tuple(_timeline(arm, records[arm]) for arm in arms),
-        shifts=_shifts(records[arms[0]], records[arms[1]], rng),
+        shifts=_shifts(seen, arms[:2], rng),
     )
 
 
@@ -117,12 +118,17 @@ def _timeline(arm: str, records: Sequence[RunRecord]) -> Curve:
 
 
 def _shifts(
-    a: Sequence[RunRecord], b: Sequence[RunRecord], rng: np.random.Generator
+    seen: Sequence[Seen], arms: Sequence[str], rng: np.random.Generator
 ) -> tuple[Shift, ...]:
-    """The shift function of the day, where every trial has enough requests for it."""
-    days = [[latencies_ms(phase) for phase in _phases(each, DAY)] for each in (a, b)]
+    """The shift function of the day, where every trial has enough requests for it.
+
+    Trials are pairs by their block: those of blocks in which both arms went well.
+    """
+    by_block = [_days(seen, arm) for arm in arms]
+    blocks = sorted(by_block[0].keys() & by_block[1].keys())
+    days = [[of_arm[block] for block in blocks] for of_arm in by_block]
     fewest = min((len(day) for arm in days for day in arm), default=0)
-    if not fewest or len(days[0]) != len(days[1]) or len(days[0]) < 2:
+    if not fewest or len(blocks) < _BLOCKS_LEAST:
         return ()
     shares = [n / 10 for n in range(1, 10)] + ([0.95] if fewest >= _P95_LEAST else [])
     question = Question(metric="latency", margin=MARGIN)
@@ -132,3 +138,13 @@ def _shifts(
         for each in found
         if each.comparison.estimate is not None
     )
+
+
+def _days(seen: Sequence[Seen], arm: str) -> dict[int, list[float]]:
+    """Latencies of the day by block, of an arm's trials that went well."""
+    return {
+        each.block: latencies_ms(phase)
+        for each in seen
+        if each.arm == arm and each.record is not None
+        for phase in _phases([each.record], DAY)
+    }

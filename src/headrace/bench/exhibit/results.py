@@ -65,6 +65,17 @@ class Duel(msgspec.Struct, frozen=True, kw_only=True):
         """The row of a measure; None where it was not measured."""
         return next((row for row in self.rows if row.measure.name == name), None)
 
+    @property
+    def averaged(self) -> tuple[Row, ...]:
+        """Rows that an average of ratios may take: of a ratio, with a figure of every trial."""
+        return tuple(
+            row
+            for row in self.rows
+            if row.measure.question.scale == "ratio"
+            and row.answer.estimate is not None
+            and row.answer.lost == (0, 0)
+        )
+
 
 Ending = Literal["kept", "missed", "open"]
 

@@ -56,13 +56,14 @@ def lead(found: Showcase) -> str:
 
 
 def improvement(found: Showcase) -> str:
-    """The average of all measures, in a sentence."""
+    """The average of the measures that have a ratio, in a sentence."""
     if found.average_improvement is None:
         return "Too few trials went well for an average."
     value, where = found.average_improvement
     return (
-        f"Over all measures it is {number(value)} times better on average "
-        f"({number(where.low)} to {number(where.high)})."
+        f"Over {len(found.main.averaged)} of {len(found.main.rows)} measures, those with a ratio "
+        f"in every pair, it is {number(value)} times better on average ({number(where.low)} to "
+        f"{number(where.high)})."
     )
 
 

@@ -1,35 +1,15 @@
 """What is measured of a trial, of phases whose requests are known one by one."""
 
 import pytest
-from tests.support.benching import make_phase, make_summary
+from tests.support.benching import make_phase_record
 
 from headrace.bench.exhibit.measures import KINDS, measures, recovery_s
 from headrace.bench.exhibit.plans import DAY, FULL, QUICK, RECOVERY, Effort
-from headrace.bench.records import PhaseRecord, Requests
-
-
-def phase(name: str, e2e_ms: list[float], seconds: float = 2.0) -> PhaseRecord:
-    """Requests at even distances, of chats that all succeeded."""
-    count = len(e2e_ms)
-    return PhaseRecord(
-        phase=make_phase(name=name, seconds=seconds),
-        summary=make_summary(),
-        requests=Requests(
-            seen=count,
-            at_s=[seconds * n / count for n in range(count)],
-            lag_ms=[0.0] * count,
-            e2e_ms=e2e_ms,
-            ttft_ms=[None] * count,
-            tpot_ms=[None] * count,
-            outcome=["ok"] * count,
-            kind=["chat"] * count,
-        ),
-    )
 
 
 def recovered_s(after_ms: list[float]) -> float | None:
-    calm = phase(DAY, [100.0] * 100)
-    return recovery_s({DAY: calm, RECOVERY: phase(RECOVERY, after_ms)})
+    calm = make_phase_record(DAY, [100.0] * 100)
+    return recovery_s({DAY: calm, RECOVERY: make_phase_record(RECOVERY, after_ms)})
 
 
 def test_the_longer_requests_were_late_the_longer_recovery_took() -> None:

@@ -61,6 +61,15 @@ def test_every_number_of_trials_makes_a_page(pairs: int) -> None:
     assert words in summary(found)
 
 
+def test_an_average_says_of_how_many_measures_it_is() -> None:
+    found = make_showcase()
+    asked = [row.measure.question.scale for row in found.main.rows]
+    told = f"Over {asked.count('ratio')} of {len(asked)} measures"
+    assert 0 < asked.count("ratio") < len(asked)
+    assert told in page(found)
+    assert told in summary(found)
+
+
 def test_where_everything_failed_there_is_a_page_that_says_so() -> None:
     found = nothing_known()
     assert read(found).seen
