@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -21,6 +22,7 @@ from headrace.settings.telemetry import TelemetrySettings, check_telemetry
 from headrace.store.voice import Say
 
 _SIGNALS: Sequence[Signal] = ("traces", "metrics")
+_RESTARTS: Final = "headrace_worker_restarts_total"
 
 
 class Telemetry:
@@ -145,6 +147,8 @@ def open_telemetry(
     layout, row, slots = post.layout, post.board.row(post.index), post.board.slots
     worker, slos = post.index, post.board.slo_slots
     before = post.board.copy(worker)
+    # The supervisor counts these before the successor begins, who is the one to tell of them.
+    before[layout.place(_RESTARTS).base] = 0.0
 
     def read() -> list[Reading]:
         return read_row(layout, post.board.copy(worker), before, slots.names(), slos.names())

@@ -20,6 +20,11 @@ def counted(series: list[SeriesTold]) -> int:
     return sum(sum(each.counts) for each in series)
 
 
+def restarts(series: list[SeriesTold]) -> list[float]:
+    """What is told of workers that died."""
+    return [each.value for each in series if each.name == "headrace_worker_restarts_total"]
+
+
 def test_every_worker_tells_what_it_did_under_an_instance_of_its_own(tmp_path: Path) -> None:
     with Collector() as collector, running(SimOptions()) as sim:
         telemetry = {"metrics": True, "metrics_interval_s": 1, "endpoint": collector.url}
@@ -68,6 +73,8 @@ def test_a_worker_that_is_new_begins_at_nothing_and_is_another_instance(tmp_path
             (fresh,) = set(collector.series) - before
             told = [each for each in collector.series[fresh] if each.name.startswith("gen_ai.")]
             assert told == []
+            assert restarts(collector.series[fresh]) == [1]
+            assert {tuple(restarts(collector.series[each])) for each in before} == {(0,)}
 
 
 def test_workers_to_come_start_after_a_reload_that_wants_metrics(tmp_path: Path) -> None:

@@ -102,6 +102,8 @@ class Exporter:
     def close(self) -> bool:
         """Send what is left, within the time for that; blocks as long. Whether all was tried."""
         self._closing.set()
+        if self._thread.ident is None:  # it was never started
+            return True
         if not self.tally.problem:  # else there is nobody to take it: what is tried again ends now
             self._thread.join(self._settings.flush_s)
         self._link.abort()
@@ -140,7 +142,7 @@ class Exporter:
 
     def _send(self, signal: Signal, send: Callable[[], Sent]) -> bool:
         """Send something; again after a while, where the collector asks for that."""
-        for _ in range(_TRIES):
+        for tries_left in reversed(range(_TRIES)):
             sent = send()
             if sent.is_taken:
                 self.tally.taken[signal] += 1
@@ -148,7 +150,7 @@ class Exporter:
                 return True
             self.tally.problem = sent.problem
             self.tally.refused[signal] += 1
-            if sent.retry_after_s is None:
+            if sent.retry_after_s is None or not tries_left:
                 break
             if self._closing.wait(min(sent.retry_after_s, _PAUSE_S_MAX)):
                 break

@@ -48,7 +48,7 @@ def read_row(
     providers: Sequence[str],
     slos: Sequence[str] = (),
 ) -> list[Reading]:
-    """What a row says; series in which nothing was counted are left out.
+    """What a row says; series in which nothing was counted are left out, but for alarms.
 
     Args:
         layout: of the row.
@@ -71,7 +71,7 @@ def _points(
 ) -> Iterator[Point]:
     family = place.family
     is_gauge = family.kind == "gauge"
-    keeps_zero = is_gauge and not family.is_sparse
+    keeps_zero = family.is_whole or (is_gauge and not family.is_sparse)
     if not (keeps_zero or any(row[place.base : place.end])):
         return
     for index, values in place.each():

@@ -89,6 +89,20 @@ def test_gauges_are_told_as_they_are_and_only_of_what_there_is() -> None:
     assert "headrace_quota_used_ratio" not in read
 
 
+def test_alarms_are_told_before_they_first_grow_and_only_of_what_there_is() -> None:
+    worker = Worker()
+    read = worker.read()
+    alarms = [each for each in LAYOUT.places if each.family.is_whole]
+    assert alarms
+    for place in alarms:
+        points = read[place.family.name].points
+        assert {point.value for point in points} == {0}
+        providers = {
+            value for point in points for name, value in point.labels if name == "provider"
+        }
+        assert providers <= {"openai", "local"}
+
+
 def test_kinds_of_errors_are_few() -> None:
     assert error_type(200, "") == "none"
     assert error_type(429, "rate_limited") == "429"

@@ -1,0 +1,54 @@
+"""The thread that sends to a collector."""
+
+import itertools
+import threading
+
+from headrace.observe.telemetry.exporting import Exporter, Sent
+from headrace.observe.telemetry.readings import Reading
+from headrace.observe.telemetry.traces import Span
+from headrace.settings.telemetry import TelemetrySettings
+
+SETTINGS = TelemetrySettings(metrics=True)
+LONG_S = 3600.0
+
+
+class FullCollector:
+    """Refuses everything; it says when to come again, the last time far from now."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.is_asked_anew = threading.Event()
+
+    def send_spans(self, spans: list[Span]) -> Sent:
+        raise NotImplementedError(spans)
+
+    def send_metrics(self, readings: list[Reading]) -> Sent:
+        assert readings == []
+        self.asked += 1
+        if self.asked > 3:
+            self.is_asked_anew.set()
+        return Sent(False, "it is full", LONG_S if self.asked == 3 else 0.0)
+
+    def abort(self) -> None: ...
+
+
+def exporter_to(link: FullCollector) -> Exporter:
+    """One to whom it is always time for metrics."""
+    seconds = itertools.count(step=SETTINGS.metrics_interval_s)
+    return Exporter(SETTINGS, link, None, list, lambda: float(next(seconds)))
+
+
+def test_nobody_waits_for_what_is_not_tried_again() -> None:
+    link = FullCollector()
+    exporter = exporter_to(link)
+    exporter.start()
+    try:
+        assert link.is_asked_anew.wait(10.0)  # far less than what it wanted
+    finally:
+        assert exporter.close()
+
+
+def test_what_was_never_started_is_closed_at_once() -> None:
+    link = FullCollector()
+    assert exporter_to(link).close()
+    assert link.asked == 0
