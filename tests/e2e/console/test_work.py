@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import pytest
 from tests.support.browser import Chromium, Page, expect
 from tests.support.console import ADMIN_KEY, APP_KEY, sign_in
 from tests.support.gateway import Gateway
@@ -96,6 +97,119 @@ def test_what_is_the_matter_is_told_with_what_helps(browser: Chromium, watched: 
         await expect(own).to_contain_text(re.compile("Nothing is the matter|What helps"))
 
     browser.see(watched.url, scenario)
+
+
+def told_by(page: Page, part: str) -> Any:
+    """The next answer to a path with this part."""
+    return page.wait_for_event("response", lambda response: part in response.url)
+
+
+def test_a_dialogue_asks_no_more_when_its_view_is_left(browser: Chromium, watched: Gateway) -> None:
+    asked: list[str] = []
+
+    async def scenario(page: Page) -> None:
+        await sign_in(page, "overview")
+        await page.get_by_role("link", name="Jobs").click()
+        await page.get_by_role("button", name=job, exact=True).click()
+        await told_by(page, f"/admin/jobs/{job}")
+        await page.go_back()
+        await page.get_by_role("heading", name="Overview").wait_for()
+        await told_by(page, "/admin/overview")
+        page.on("request", lambda request: asked.append(request.url))
+        for _ in range(2):  # two seconds each; a dialogue asks every second
+            await told_by(page, "/admin/overview")
+
+    job = submitted(watched, "video", {"script": "A.", "title": "Left"})
+    browser.see(watched.url, scenario)
+    assert [url for url in asked if job in url] == []
+
+
+def test_a_dialogue_ends_with_the_session(browser: Chromium, watched: Gateway) -> None:
+    asked: list[str] = []
+
+    async def scenario(page: Page) -> None:
+        await sign_in(page, "jobs")
+        await page.get_by_role("button", name=job, exact=True).click()
+        await told_by(page, f"/admin/jobs/{job}")
+        await page.context.clear_cookies()
+        await page.get_by_label("Administrator's key").wait_for()
+        await sign_in(page, "jobs")
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+        await told_by(page, "/admin/jobs?")
+        page.on("request", lambda request: asked.append(request.url))
+        for _ in range(2):
+            await told_by(page, "/admin/jobs?")
+
+    job = submitted(watched, "video", {"script": "A.", "title": "Over"})
+    browser.see(watched.url, scenario, forgive="401")
+    assert [url for url in asked if job in url] == []
+
+
+@pytest.mark.heavy
+def test_alerts_that_cannot_be_asked_for_any_more_are_not_shown(
+    browser: Chromium, watched: Gateway
+) -> None:
+    alarm = {"name": "HeadraceX", "severity": "page", "what": "Out.", "todo": "Look."}
+
+    async def scenario(page: Page) -> None:
+        await page.route("**/admin/alerts", lambda route: route.fulfill(json={"data": [alarm]}))
+        await sign_in(page, "overview")
+        strip = page.get_by_role("main").get_by_role("status")
+        await expect(strip).to_contain_text("1 alert: X")
+        await page.unroute("**/admin/alerts")
+        await page.route("**/admin/alerts", lambda route: route.fulfill(status=503, body="{}"))
+        await expect(strip).to_contain_text("not known")
+        await expect(strip).not_to_contain_text("1 alert")
+
+    browser.see(watched.url, scenario, forgive="503")
+
+
+def test_levels_are_judged_by_the_limits_of_the_alerts(browser: Chromium, watched: Gateway) -> None:
+    usual: dict[str, Any] = {
+        "kind": "availability",
+        "objective": 0.99,
+        "answers": 1000,
+        "bad": 100,
+        "budget_left": 0.5,
+        "reaction": None,
+        "burn_rates": {"5m": 4.0, "1h": 4.0, "6h": 4.0},
+    }
+    levels = [
+        {**usual, "name": "month", "window_days": 30},
+        {**usual, "name": "week", "window_days": 7},
+        {**usual, "name": "hardly", "window_days": 7, "bad": 4},
+    ]
+
+    async def scenario(page: Page) -> None:
+        await page.route("**/admin/slos", lambda route: route.fulfill(json={"data": levels}))
+        await sign_in(page, "overview")
+        for name, state in (("month", "kept"), ("week", "burning fast"), ("hardly", "kept")):
+            await expect(page.get_by_role("row", name=name)).to_contain_text(state)
+
+    browser.see(watched.url, scenario)
+
+
+def test_a_table_that_was_scrolled_may_be_gone(browser: Chromium, watched: Gateway) -> None:
+    async def scenario(page: Page) -> str:
+        await page.goto("/ui")
+        told: str = await page.evaluate(
+            """async () => {
+                const {fill, h, keepFocus} = await import("/ui/dom.js");
+                const wide = h("p", {}, "wide");
+                const table = h("div", {class: "scroll"}, wide);
+                const box = h("div", {}, table);
+                document.body.append(box);
+                table.style.cssText = "width: 50px; overflow: auto";
+                wide.style.width = "500px";
+                table.scrollLeft = 20;
+                if (!table.scrollLeft) return "not scrolled";
+                keepFocus(box, () => fill(box, h("p", {}, "Nothing yet.")));
+                return box.textContent;
+            }"""
+        )
+        return told
+
+    assert browser.see(watched.url, scenario) == "Nothing yet."
 
 
 def test_what_administrators_alone_may_is_refused_to_others(watched: Gateway) -> None:

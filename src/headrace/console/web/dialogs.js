@@ -20,6 +20,11 @@ export function dialogue(title, children, onclose = () => {}) {
   return dialog;
 }
 
+// Closes those that are open: one that is taken off the page with its view never tells that it closed.
+export function closeAll() {
+  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+}
+
 // Asks before `act` is done; what goes wrong with it is told.
 export function confirm(title, text, label, act, tell) {
   const yes = h("button", {

@@ -36,7 +36,8 @@ export function keepFocus(element, draw) {
   const held = element.contains(document.activeElement) ? document.activeElement.closest("[data-key]") : null;
   const left = element.querySelector(".scroll")?.scrollLeft;
   draw();
-  if (left) element.querySelector(".scroll").scrollLeft = left;
+  const again = element.querySelector(".scroll");
+  if (left && again) again.scrollLeft = left;
   if (held) element.querySelector(`[data-key="${CSS.escape(held.dataset.key)}"]`)?.focus({ preventScroll: true });
 }
 

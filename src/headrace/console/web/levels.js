@@ -4,15 +4,24 @@ import { badge, table } from "./dom.js";
 import { count, ms, share } from "./format.js";
 import { bar } from "./charts.js";
 
-// The burn rates that are worth waking somebody, and worth a look, over two windows each.
+// As of the alerts: how many times too fast a budget of a month burns before somebody is told, over two
+// windows each, and of how many bad answers.
 const FAST = 14.4;
-const SLOW = 6;
+const STEADY = 6;
+const BAD_LEAST = 5;
+const MONTH_DAYS = 30;
+
+// Of a shorter budget the same share is gone sooner; one that lasts its window burns at 1.
+function isBurning(level, factor, ...rates) {
+  const limit = Math.max(1, (factor * level.window_days) / MONTH_DAYS);
+  return level.bad >= BAD_LEAST && rates.every((rate) => rate > limit);
+}
 
 function state(level) {
   const { "5m": now, "1h": hour, "6h": long } = level.burn_rates;
-  if (now >= FAST && hour >= FAST) return badge("burning fast", "bad");
+  if (isBurning(level, FAST, now, hour)) return badge("burning fast", "bad");
   if (level.budget_left <= 0) return badge("used up", "bad");
-  if (hour >= SLOW && long >= SLOW) return badge("burning", "warn");
+  if (isBurning(level, STEADY, hour, long)) return badge("burning", "warn");
   return level.answers ? badge("kept", "good") : badge("no answers yet");
 }
 

@@ -1,6 +1,7 @@
 // The frame of the page: who is signed in, and which view is open.
 
 import { announce, fill, h } from "./dom.js";
+import { closeAll } from "./dialogs.js";
 import { resume, signIn, signOut, who, whenOver } from "./api.js";
 import { VIEWS } from "./views.js";
 
@@ -11,9 +12,15 @@ function brand() {
   return h("span", { class: "brand" }, h("img", { src: "/ui/icon.svg", alt: "", width: 26, height: 26 }), "Headrace");
 }
 
-function showSignIn(why = "") {
+// Whatever asks again and again for a view, or for a dialogue over it, ends with it.
+function endView() {
+  closeAll();
   close();
   close = () => {};
+}
+
+function showSignIn(why = "") {
+  endView();
   document.title = "Sign in · Headrace";
   const key = h("input", { type: "password", id: "key", autocomplete: "current-password", required: true, spellcheck: "false" });
   const problem = h("p", { class: "problem", role: "alert" }, why);
@@ -48,7 +55,7 @@ function showSignIn(why = "") {
 function openView() {
   const name = location.hash.replace(/^#\/?/, "").split("/")[0] || VIEWS[0].name;
   const view = VIEWS.find((each) => each.name === name) || VIEWS[0];
-  close();
+  endView();
   const main = document.getElementById("main");
   document.title = `${view.title} · Headrace`;
   for (const link of document.querySelectorAll("nav a")) {

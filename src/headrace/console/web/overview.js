@@ -162,7 +162,12 @@ export function open(main) {
     const { data } = await get("/admin/alerts", signal);
     if (JSON.stringify(data) !== told) fill(strip, alarms(data));
     told = JSON.stringify(data);
-  }, () => {});
+  }, (problem) => {
+    // What was the matter may be over by now: nobody is told what nobody knows.
+    if (!problem || told === problem) return;
+    told = problem;
+    fill(strip, badge("not known", "warn"), ` What is the matter cannot be told: ${problem}`);
+  });
   const endNumbers = every(2, async (signal) => {
     const told = await get(query("/admin/overview", { after: points.at(-1)?.at }), signal);
     points = [...points, ...told.series].filter((point) => point.at > told.now - KEPT_S);
