@@ -211,14 +211,24 @@ def test_the_text_is_given_without_asking_anybody(tmp_path: Path, sim: ThreadedS
         case = Case(gateway, sim)
         case.break_down()
         case.until_share(least=0.5)
-        asked = sim.stats().requests[OPENAI.path]["large"]
 
-        def templated() -> Response | None:
-            answer = case.ask("low", "worded")
-            return answer if "x-headrace-slo" in answer.headers else None
+        def asked_so_far() -> int:
+            return sim.stats().requests[OPENAI.path]["large"]
 
-        given = eventually(templated)
-        assert given is not None
+        def given_way(priority: str) -> Response:
+            def asked() -> Response | None:
+                before = asked_so_far()
+                answer = case.ask(priority, "worded")
+                if "x-headrace-slo" not in answer.headers:
+                    return None
+                assert asked_so_far() == before
+                return answer
+
+            answer = eventually(asked)
+            assert answer is not None
+            return answer
+
+        given = given_way("low")
         assert given.status == 200
         assert given.headers["x-headrace-fallback"] == "text"
         assert given.json()["choices"][0]["message"]["content"] == TEXT
@@ -226,7 +236,10 @@ def test_the_text_is_given_without_asking_anybody(tmp_path: Path, sim: ThreadedS
             lambda: [each for each in gateway.requests() if each.get("fallback") == "template"]
         )
         assert log[0]["remarks"] == {"slo": "template;level=up"}
-        assert sim.stats().requests[OPENAI.path]["large"] >= asked
+        # Who asks again later, as batches do, would take the text for an answer.
+        refused = given_way("batch")
+        assert (refused.status, refused.json()["error"]["code"]) == (503, "slo_shed")
+        assert refused.headers["x-headrace-slo"] == "shed;level=up"
         # A model without a text goes on as it is.
         assert {case.ask("low").status for _ in range(5)} == {500}
 

@@ -11,9 +11,10 @@ from headrace.batches.lines import ENDPOINTS, Line
 from headrace.batches.results import Result, Writing
 from headrace.batches.unanswered import HandoverFailed
 from headrace.batches.window import Window
-from headrace.errors import BudgetExceeded, HeadraceError
+from headrace.errors import BudgetExceeded, HeadraceError, UpstreamBroken
 from headrace.gateway.asking import Asked, Asker
 from headrace.gateway.handing import Destination, Taker
+from headrace.gateway.reader import TEXTS
 from headrace.identity.keys import Principal
 from headrace.model import Usage
 
@@ -159,11 +160,14 @@ class Answers:
         except HandoverFailed:
             raise
         except HeadraceError as error:
-            body = self._asker.error_body(self._operation, error)
+            body = self._error_body(error)
             is_final = isinstance(error, BudgetExceeded)
             wait_s = error.retry_after_s or 0.0
             return Reply(error.status, body, is_final=is_final, retry_after_s=wait_s, is_ours=True)
         answer = asked.answer
+        if asked.source.fallback in TEXTS:  # the text of a caller's call that it has joined
+            unanswered = UpstreamBroken("No target of the model has answered.")
+            return Reply(unanswered.status, self._error_body(unanswered), is_ours=True)
         if answer.status < 400:
             return Reply(answer.status, answer.body, answer.usage or _UNTOLD)
         told = dict(answer.headers).get(b"retry-after", b"")
@@ -173,6 +177,9 @@ class Answers:
             is_final=_NO_CREDIT in answer.body,
             retry_after_s=float(told) if told.isdigit() and len(told) < 9 else 0.0,
         )
+
+    def _error_body(self, error: HeadraceError) -> bytes:
+        return self._asker.error_body(self._operation, error)
 
     def _wait_s(self, reply: Reply, waits: int) -> float:
         """Full jitter (Brooker 2015, "Exponential Backoff And Jitter")."""

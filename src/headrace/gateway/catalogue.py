@@ -14,7 +14,7 @@ from headrace.limits import CATALOGUE_RETRY_S, CATALOGUE_TTL_S
 from headrace.model import DialectName
 from headrace.routing.directory import Directory
 from headrace.upstream.faults import UpstreamFault
-from headrace.upstream.fetch import fetch
+from headrace.upstream.fetch import Fetched, fetch
 
 Item = dict[str, Any]
 Patterns = tuple[str, ...]
@@ -129,7 +129,7 @@ class _Shelf:
 
     async def _ask(self) -> None:
         try:
-            listed = _listed(self._endpoint.name, *await fetch(self._endpoint, "/models"))
+            listed = _listed(self._endpoint.name, await fetch(self._endpoint, "/models"))
         except HeadraceError as fault:
             self.fault = fault
             self._due_s = self._now() + CATALOGUE_RETRY_S
@@ -141,16 +141,16 @@ class _Shelf:
         return self._directory.shortest_name(self._endpoint.name, model, self.dialect)
 
 
-def _listed(provider: str, status: int, body: bytes) -> list[Item]:
+def _listed(provider: str, answer: Fetched) -> list[Item]:
     """The models of a provider's answer.
 
     Raises:
         UpstreamBroken: it is no list of models.
     """
-    if status != 200:
-        raise UpstreamBroken(f"Provider '{provider}' answered {status}.")
+    if answer.status != 200:
+        raise UpstreamBroken(f"Provider '{provider}' answered {answer.status}.")
     try:
-        page = msgspec.json.decode(body, type=_Page)
+        page = msgspec.json.decode(answer.body, type=_Page)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise UpstreamBroken(f"Provider '{provider}' answered with no list of models.") from None
     items = [item for item in page.data if isinstance(item, dict)]

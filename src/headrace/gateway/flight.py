@@ -17,6 +17,8 @@ from headrace.upstream.h1 import RawHeaders
 
 _ERRORS = 400
 _REFUSED = 400
+# The code of a provider's error in whose place something better is given: no caller sees it.
+_MADE_GOOD = "provider_error"
 
 # Longer than the last event of any dialect.
 FINAL_EVENT_BYTES = 512
@@ -155,7 +157,8 @@ class Flight(Relay):
         order = self.order
         if self.status >= _ERRORS and self.tower.has_better(self):
             order.way.meter.done(self.status, self.tower.now_s() - self.began_s)
-            raise UpstreamBroken(f"Provider '{order.way.endpoint.name}' answered {self.status}.")
+            told = f"Provider '{order.way.endpoint.name}' answered {self.status}."
+            raise UpstreamBroken(told, code=_MADE_GOOD)
         if self.is_stream:
             self._read_stream()
         elif self.status == 200:
@@ -192,7 +195,7 @@ class Flight(Relay):
 
     def failed(self, error: HeadraceError) -> None:
         self.call = None
-        if self.order.aimed is not None:
+        if self.attempts:
             self.order.book(None)
         self.tower.landed(self, error)
 

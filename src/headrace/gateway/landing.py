@@ -107,7 +107,8 @@ class Landing:
         order = flight.order
         if self.gen_ai is not None and error is not None and flight.attempts:
             took_s, asked = self.now_s() - flight.began_s, order.call.grammar.operation.value
-            self.gen_ai.failed(asked, order.way.endpoint.name, error.code, took_s)
+            told = (flight.status, error.code, took_s)
+            self.gen_ai.failed(asked, order.way.endpoint.name, *told)
         self._flights.land(order.flight_key, flight)
         self._book(flight, None)
         if order.lease:

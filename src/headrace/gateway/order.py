@@ -207,12 +207,13 @@ class Order(msgspec.Struct, eq=False):
         self.body = with_model(self.body, model)
 
     def divert(self, targets: tuple[Target, ...]) -> None:
-        """Have others asked than those of the model that is wanted; their answer is nobody else's.
+        """Have others asked than those of the model that is wanted; their answer is nobody else's,
+        and whoever aimed it does not hear of it.
 
         Args:
             targets: who may be asked, in the order of preference.
         """
-        self.targets, self.choice, self.trial = targets, None, None
+        self.targets, self.choice, self.trial, self.aimed = targets, None, None, None
         self.lane, self.model = self.lane_of(targets[0]), targets[0].model
         self.cacheable = False
 

@@ -23,6 +23,7 @@ _SERVER_ERRORS: Final = 500
 _SUCCESS_MAX: Final = 299
 _ABSENT_S: Final = 2.0
 _NO_TEXT: Final = "no_text"
+_FALLBACK_TEXT: Final = (b"x-headrace-fallback", b"text")
 _PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
 
@@ -122,11 +123,13 @@ class JobModels:
         lines = tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
         body = msgspec.json.encode(document)
         try:
-            status, answer = await fetch(self._endpoint, path, self._headers + lines, body)
+            status, told, answer = await fetch(self._endpoint, path, self._headers + lines, body)
         except HeadraceError as error:
             raise JobRefused(error.message, retry_after_s=_ABSENT_S) from error
         if status > _SUCCESS_MAX:
             _refuse(status, answer)
+        if _FALLBACK_TEXT in told:
+            raise JobRefused("The gateway gave its fallback text: no target has answered.")
         try:
             return msgspec.json.decode(answer, type=dict[str, Any])
         except msgspec.MsgspecError as error:

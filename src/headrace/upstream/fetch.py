@@ -1,12 +1,21 @@
 """A whole answer at once, for the gateway's own questions to a provider."""
 
 import asyncio
+from typing import NamedTuple
 
 from headrace.errors import HeadraceError
 from headrace.upstream.endpoint import Endpoint, Headers
 from headrace.upstream.faults import UpstreamFault
 from headrace.upstream.h1 import Flow, RawHeaders
 from headrace.upstream.pool import UpstreamCall
+
+
+class Fetched(NamedTuple):
+    """An answer; names of headers are in lower case."""
+
+    status: int
+    headers: RawHeaders
+    body: bytes
 
 
 class _Whole:
@@ -23,6 +32,7 @@ class _Whole:
         self._is_once = is_once
         self._has_set_out = False
         self.status = 0
+        self.headers: RawHeaders = []
         self.parts: list[bytes] = []
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -34,8 +44,8 @@ class _Whole:
             self.on_fault(UpstreamFault("reset", self._provider))
         self._has_set_out = True
 
-    def on_head(self, status: int, headers: RawHeaders) -> None:  # noqa: ARG002
-        self.status = status
+    def on_head(self, status: int, headers: RawHeaders) -> None:
+        self.status, self.headers = status, headers
 
     def on_body(self, chunk: bytes, framed: bytes | None = None) -> None:  # noqa: ARG002
         self.parts.append(chunk)
@@ -58,7 +68,7 @@ async def fetch(
     *,
     method: bytes = b"",
     is_once: bool = False,
-) -> tuple[int, bytes]:
+) -> Fetched:
     """GET `path` below the provider's base URL, or POST `body` to it, with one of its keys.
 
     Args:
@@ -71,16 +81,13 @@ async def fetch(
         is_once: whether the request must not go out again over another connection, where one that
             was kept alive breaks before an answer begins.
 
-    Returns:
-        Status and body.
-
     Raises:
         HeadraceError: the provider could not be reached or its answer broke off.
     """
     method = method or (b"GET" if body is None else b"POST")
     request = endpoint.request(method, path, headers, body, key)
     whole = await _all_of(endpoint, request, is_once=is_once)
-    return whole.status, b"".join(whole.parts)
+    return Fetched(whole.status, whole.headers, b"".join(whole.parts))
 
 
 async def probe(endpoint: Endpoint, path: str) -> int:

@@ -91,6 +91,18 @@ def test_a_gateway_that_is_stopped_finishes_what_is_under_way_and_leaves_the_res
     assert calls(sim) == LINES  # nothing was asked twice
 
 
+def test_a_fallback_text_is_no_answer_to_a_line(begin_gateway: Begin, sim: ThreadedSim) -> None:
+    text = "Please ask again in a minute."
+    models = {"m": {"targets": ["sim/m"], "fallback_text": text}}
+    sim.script(Fault(kind=FaultKind.STATUS, times=3))
+    gateway = begin_gateway(models=models)
+    with client(gateway.url) as sdk:
+        batch = until(sdk, begin(sdk, jsonl(line(n) for n in range(4))))
+        assert_all_answered(sdk, batch, 4)
+        assert text not in sdk.files.content(batch.output_file_id).text
+    assert gateway.metrics()["headrace_fallback_texts_total"] == 0
+
+
 def test_a_batch_is_cancelled_in_the_middle(begin_gateway: Begin, sim: ThreadedSim) -> None:
     gateway = begin_gateway(pace=PACE, **AT_A_TIME)
     with client(gateway.url) as sdk:

@@ -159,7 +159,9 @@ class ProviderBatches:
         is_once: bool = False,
     ) -> bytes:
         endpoint = self._lane().endpoint
-        status, answer = await fetch(endpoint, path, headers, body, method=method, is_once=is_once)
+        status, _, answer = await fetch(
+            endpoint, path, headers, body, method=method, is_once=is_once
+        )
         if status >= _ERRORS:
             raise Refused(endpoint.name, status, answer)
         return answer

@@ -138,10 +138,10 @@ class Errands:
         turns = None if lane.gates.keys is None else lane.gates.of(model).turns
         allowance = None if turns is None else turns.allowance
         if allowance is None:
-            status, said = await fetch(endpoint, path, body=body)
+            status, _, said = await fetch(endpoint, path, body=body)
         else:
             with allowance.errand(body, has_output=operation is not Operation.EMBEDDINGS) as key:
-                status, said = await fetch(endpoint, path, body=body, key=key)
+                status, _, said = await fetch(endpoint, path, body=body, key=key)
         lane.meter.done(status, self._now_s() - began_s)
         if status != 200:
             raise UpstreamBroken(f"Provider '{endpoint.name}' answered {status}.")

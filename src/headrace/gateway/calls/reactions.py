@@ -98,12 +98,14 @@ class Reactions:
         return True
 
     def _count(self, each: Acting, order: Order, priority: Priority) -> None:
-        name = priority.name.lower()
-        self._acted.add(self._acted.at(each.slot, each.action, name))
-        order.remark("slo", f"{each.action};level={each.name}")
-        if each.action == "degrade":
+        name, action = priority.name.lower(), each.action
+        if action == "template" and priority is Priority.BATCH:
+            action = "shed"  # who asks again later must not take a text for the answer
+        self._acted.add(self._acted.at(each.slot, action, name))
+        order.remark("slo", f"{action};level={each.name}")
+        if action == "degrade":
             return
-        if each.action == "template" and not order.purpose:
+        if action == "template":
             raise Overloaded("Answered by a text.", code=TEMPLATED)  # which takes its place
         raise Overloaded(
             f"The budget of service level '{each.name}' burns too fast, so calls of priority "

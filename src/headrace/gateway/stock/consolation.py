@@ -3,7 +3,8 @@
 A stale answer comes first, as soon as the provider has failed (RFC 5861, stale-if-error). The text
 of the settings (`models.NAME.fallback_text`) comes last, and only for what is the providers'
 trouble or that of their queues: never for a fault of the caller's, never for a deadline that has
-passed, not while the gateway goes down, and not for what gives way to be refused.
+passed, not while the gateway goes down, not for what gives way to be refused, and not for calls of
+priority `batch`, which are asked again later.
 """
 
 from typing import Final
@@ -14,6 +15,7 @@ from headrace.clock import Clock
 from headrace.dialects.base import Operation
 from headrace.errors import HeadraceError, Overloaded, UpstreamBroken
 from headrace.flow.retry import Again, after_status
+from headrace.flow.scheduler import Priority
 from headrace.gateway.flight import Flight
 from headrace.gateway.order import Order
 from headrace.gateway.reader import Fallback, Stale
@@ -77,7 +79,8 @@ def _text(flight: Flight) -> str | None:
     order = flight.order
     if order.plan is None or order.call.grammar.operation is Operation.EMBEDDINGS:
         return None
-    if order.purpose and not flight.followers:
+    is_awaited = not order.purpose and order.call.hints.priority is not Priority.BATCH
+    if not is_awaited and not flight.followers:
         return None
     return order.plan.fallback_texts.get(order.view.model)
 

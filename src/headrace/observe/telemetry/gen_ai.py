@@ -74,9 +74,18 @@ class GenAiMetrics:
             self._tokens.observe(sent, usage.input_tokens)
             self._tokens.observe(got, usage.output_tokens)
 
-    def failed(self, operation: str, provider: str, code: str, seconds: float) -> None:
-        """Count a call that nobody answered."""
-        self._calls.observe(self._failed_at(operation, provider, error_type(0, code)), seconds)
+    def failed(self, operation: str, provider: str, status: int, code: str, seconds: float) -> None:
+        """Count a call that has no answer.
+
+        Args:
+            operation: what was asked.
+            provider: its name.
+            status: of what the provider said; 0 for nothing.
+            code: of the error.
+            seconds: from the first try to the end.
+        """
+        error = error_type(status, code)
+        self._calls.observe(self._failed_at(operation, provider, error), seconds)
 
     def served(
         self,

@@ -9,8 +9,10 @@ import pytest
 from tests.support.engine import CALL_USD, TTL_S, StillEngine, run
 from tests.support.replies import delta
 from tests.unit.gateway.test_relay import EVENTS, JSON, Flow, Reader
+from tests.unit.observe.telemetry.test_readings import Worker
 
 from headrace.errors import DeadlineExceeded, HeadraceError, InvalidRequest, Overloaded
+from headrace.flow.scheduler import Priority
 from headrace.gateway.order import Order
 from headrace.settings import parse_settings
 from headrace.upstream.faults import UpstreamFault
@@ -129,6 +131,19 @@ def test_what_the_cache_asks_by_itself_gets_the_error() -> None:
     assert run_with_text(test).count("fallback_texts") == 0
 
 
+@pytest.mark.parametrize("status", [429, 500])
+def test_who_asks_again_later_gets_the_providers_error(status: int) -> None:
+    async def test(still: StillEngine) -> None:
+        order = still.order("?", priority=Priority.BATCH)
+        reader = order.reader
+        still.engine.pipeline.handle_all([order])
+        await still.answer(status)
+        assert isinstance(reader, Reader)
+        assert reader.got[-1].startswith(b'{"object"')
+
+    assert run_with_text(test).count("fallback_texts") == 0
+
+
 def test_who_joined_what_the_cache_asks_gets_the_text() -> None:
     async def test(still: StillEngine) -> None:
         order, nobody = still.order("?"), Reader()
@@ -203,6 +218,22 @@ def test_a_text_is_no_answer_of_the_providers() -> None:
         await asyncio.sleep(0)
         assert reader.said == ["placed", "answer"]
         assert (arm(still), provider(still)) == ((1, 1, 0.0), (0, 1, 0.0))
+
+    run_with_text(test)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(429, "429"), (500, "5xx"), (503, "5xx"), (408, "4xx")]
+)
+def test_an_error_that_is_made_good_counts_as_what_it_was(status: int, kind: str) -> None:
+    async def test(still: StillEngine) -> None:
+        worker = Worker()
+        still.engine.pipeline.landing.gen_ai = worker.gen_ai
+        reader = asked(still)
+        await still.answer(status)
+        assert TEXT.encode() in reader.got[-1]
+        (call,) = worker.read()["gen_ai.client.operation.duration"].points
+        assert dict(call.labels)["error.type"] == kind
 
     run_with_text(test)
 

@@ -34,7 +34,7 @@ class Worker:
 def test_a_call_is_counted_by_the_conventions() -> None:
     worker = Worker()
     worker.gen_ai.called("messages", "local", 200, 0.7, Usage(100, 20))
-    worker.gen_ai.failed("embeddings", "openai", "upstream_timeout_idle", 3.0)
+    worker.gen_ai.failed("embeddings", "openai", 0, "upstream_timeout_idle", 3.0)
     read = worker.read()
     duration = read["gen_ai.client.operation.duration"]
     chat, embeddings = duration.points
