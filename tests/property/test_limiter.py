@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from random import Random
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headrace.clock import ManualClock
@@ -23,10 +23,15 @@ PERMIT_S_MAX, RETRY_AFTER_S_MAX = 100.0, 20.0
 
 Make = Callable[[], Limit]
 
+
+def gradient() -> Limit:
+    return GradientLimit(initial=10, limit_min=LEAST, limit_max=MOST)
+
+
 MAKERS: tuple[Make, ...] = (
     lambda: AimdLimit(initial=10, limit_min=LEAST, limit_max=MOST),
     lambda: CubicLimit(initial=10, limit_min=LEAST, limit_max=MOST),
-    lambda: GradientLimit(initial=10, limit_min=LEAST, limit_max=MOST),
+    gradient,
     lambda: Gradient2Limit(initial=10, limit_min=LEAST, limit_max=MOST),
     lambda: VegasLimit(uniform=Random(1).random, initial=10, limit_min=LEAST, limit_max=MOST),
     lambda: WindowedLimit(
@@ -45,6 +50,7 @@ SAMPLES = st.tuples(
 
 
 @given(st.sampled_from(MAKERS), st.lists(SAMPLES, max_size=200))
+@example(gradient, [(180143985096.0, 1, False, 0.0), (2.2250738585e-313, 5, False, 0.0)])
 def test_a_limit_stays_within_its_bounds_whatever_it_is_told(
     make: Make, samples: list[tuple[float, int, bool, float]]
 ) -> None:

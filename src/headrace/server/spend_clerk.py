@@ -61,6 +61,7 @@ class SpendClerk:
         self._began_s = clock.monotonic_s()
         self._forget_due_s = clock.monotonic_s() + _FORGET_FIRST_S
         self._woken = asyncio.Event()
+        self._speaking = asyncio.Lock()
         self._was_on = False
         self._awaited_until_s = 0.0
         self.adopt(settings)
@@ -104,7 +105,7 @@ class SpendClerk:
             async with asyncio.timeout(timeout_s):
                 while not self._leasing().is_fresh or self._sharing().is_short:
                     if self._has_turn():
-                        await self._sharing().run()
+                        await self._share_once()
                     await asyncio.sleep(_POLL_S)
         except TimeoutError:
             return
@@ -113,7 +114,7 @@ class SpendClerk:
         """Tell everything and give back what is leased, if that is quick."""
         if self.is_on and self._has_turn():
             try:
-                async with asyncio.timeout(_LEAVE_S_MAX):
+                async with asyncio.timeout(_LEAVE_S_MAX), self._speaking:
                     await self._sharing().leave()
                 if self._life is not None:
                     self._life.remove()
@@ -123,6 +124,11 @@ class SpendClerk:
                 )
         if self._turn is not None:
             self._turn.give_back()
+
+    async def _share_once(self) -> None:
+        """Whoever catches up and whoever was woken may want to at the same time."""
+        async with self._speaking:
+            await self._sharing().run()
 
     def _leasing(self) -> Leasing:
         now_s = self._clock.monotonic_s()
@@ -159,7 +165,7 @@ class SpendClerk:
                     await self._woken.wait()
             self._woken.clear()
             if self.is_on and self._has_turn():
-                await self._sharing().run()
+                await self._share_once()
                 if self._clock.monotonic_s() >= self._forget_due_s and self._leasing().is_fresh:
                     await self._forget()
 

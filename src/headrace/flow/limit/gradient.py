@@ -10,6 +10,7 @@ MEANS_IN_LEAST: Final = 2
 SLOW_START_GROWTH: Final = 1.5
 SLOW_START_GRADIENT_MIN: Final = 0.9
 SLOW_START_USE_MIN: Final = 0.8
+_MULTIPLE_MIN: Final = 1e-9  # a tiny time by a huge one comes to nothing, which nothing divides
 
 
 class GradientLimit:
@@ -102,7 +103,7 @@ class GradientLimit:
         estimate = self._estimate
         if multiple is None or inflight * 2 < estimate:
             return
-        gradient = max(GRADIENT_MIN, min(1.0, self._tolerance / multiple))
+        gradient = max(GRADIENT_MIN, min(1.0, self._tolerance / max(multiple, _MULTIPLE_MIN)))
         if self._is_slow_start and gradient >= SLOW_START_GRADIENT_MIN:
             # What ends now may have begun before the limit grew: that says nothing about it.
             was_used, self._is_used = self._is_used, inflight >= estimate * SLOW_START_USE_MIN
