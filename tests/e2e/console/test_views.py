@@ -53,8 +53,8 @@ def test_the_playground_streams_an_answer_and_tells_its_way(
 def test_the_playground_says_why_there_is_no_answer(browser: Chromium, watched: Gateway) -> None:
     async def scenario(page: Page) -> None:
         await sign_in(page, "playground")
-        await page.get_by_label("Model").evaluate("(e) => e.append(new Option('none-such'))")
         await expect(page.get_by_label("Model")).to_have_value("fast")
+        await page.get_by_label("Model").evaluate("(e) => e.append(new Option('none-such'))")
         await page.get_by_label("Model").select_option("none-such")
         await page.get_by_label("Prompt", exact=True).fill("Hm?")
         await page.get_by_role("button", name="Send").click()
