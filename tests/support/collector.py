@@ -30,6 +30,7 @@ class SpanTold(msgspec.Struct, frozen=True):
     attributes: dict[str, Any]
     events: tuple[str, ...]
     is_error: bool
+    began_s: float
     took_s: float
     instance: str
     service: str
@@ -194,6 +195,7 @@ def _spans(request: Any) -> Iterator[SpanTold]:
                     _pairs(span.attributes),
                     tuple(event.name for event in span.events),
                     span.status.code == 2,
+                    span.start_time_unix_nano / 1e9,
                     (span.end_time_unix_nano - span.start_time_unix_nano) / 1e9,
                     known["service.instance.id"],
                     known["service.name"],

@@ -47,7 +47,8 @@ class Rival(Attempt):
         """Send what is asked."""
         key = self.claim.key if self.claim is not None else 0
         self.request = worded(self._order, self.lane, self.target.model, key)
-        self._call = set_out(self._order, self.lane, self.target.model, self.request, sink)
+        order, lane, model = self._order, self.lane, self.target.model
+        self._call = set_out(order, lane, model, self.request, sink, is_hedge=True)
 
     def cancel(self) -> None:
         """Give the call up."""

@@ -19,7 +19,15 @@ _CANCELLED: Final = "cancelled"
 _MODEL_CHARS_MAX: Final = 100
 
 
-def set_out(order: Order, lane: Lane, model: str, request: bytes, sink: Sink) -> Cancellable:
+def set_out(
+    order: Order,
+    lane: Lane,
+    model: str,
+    request: bytes,
+    sink: Sink,
+    *,
+    is_hedge: bool = False,
+) -> Cancellable:
     """Send a request to a provider.
 
     Args:
@@ -28,6 +36,7 @@ def set_out(order: Order, lane: Lane, model: str, request: bytes, sink: Sink) ->
         model: as it is called there.
         request: what is sent, but for its place in a trace.
         sink: where the answer goes.
+        is_hedge: whether it is the second of two that race for one answer.
     """
     trace = order.watch.trace
     if trace is None:
@@ -36,7 +45,10 @@ def set_out(order: Order, lane: Lane, model: str, request: bytes, sink: Sink) ->
     request = _carrying(request, trace.header(span_id))
     if not trace.is_sampled:
         return lane.endpoint.pool.send(request, sink)
-    return TracedCall(trace, span_id, _known(order, lane, model), sink).begin(lane, request)
+    known = _known(order, lane, model)
+    if is_hedge:
+        known += (("headrace.hedge", True),)
+    return TracedCall(trace, span_id, known, sink).begin(lane, request)
 
 
 def _carrying(request: bytes, lines: bytes) -> bytes:
@@ -53,8 +65,14 @@ def _known(order: Order, lane: Lane, model: str) -> Attributes:
         ("gen_ai.request.model", model[:_MODEL_CHARS_MAX]),
         ("server.address", endpoint.host),
         ("server.port", endpoint.port),
-        ("headrace.target", len(order.tried) + 1),
+        ("headrace.target", _place(order, endpoint.name, model)),
     )
+
+
+def _place(order: Order, provider: str, model: str) -> int:
+    """Which of the targets a call goes to, from 1, in the order in which they are preferred."""
+    names = [(target.provider, target.model) for target in order.targets]
+    return names.index((provider, model)) + 1
 
 
 class TracedCall:
