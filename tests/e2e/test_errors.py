@@ -147,7 +147,7 @@ def test_the_sdks_own_retries_succeed(
 
 
 def test_retry_after_goes_on(gpt: openai.OpenAI, sim: ThreadedSim, question: str) -> None:
-    limits = {"retry-after": "17", "x-limited-by": "requests"}
+    limits = {"retry-after": "1", "x-limited-by": "requests"}  # who asks next waits for so long
     sim.script(Fault(kind=FaultKind.STATUS, status=429, headers=limits))
     with pytest.raises(openai.RateLimitError) as caught:
         gpt.chat.completions.create(**chat(question))

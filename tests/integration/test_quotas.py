@@ -368,7 +368,7 @@ def test_keys_go_on_from_where_they_stood_after_a_reload(tmp_path: Path) -> None
 
 
 def test_who_waits_is_served_although_the_lane_was_replaced(tmp_path: Path) -> None:
-    quota = {"requests_per_minute": 15, "burst_s": 4, "headroom": 0}
+    quota = {"requests_per_minute": 30, "burst_s": 2, "headroom": 0}
     with scripted() as provider, gateway_to(tmp_path, provider.url, quota=quota) as gateway:
         provider.answers = [good()]
         assert ask(gateway, 0).status == 200

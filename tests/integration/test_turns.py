@@ -1,15 +1,16 @@
 """Where a provider has no more room, calls wait for their turn and are told when they have none."""
 
+import contextlib
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from tests.support.gateway import Gateway
 from tests.support.house import OPENAI
 from tests.support.waiting import eventually
-from tests.support.wire import Response
+from tests.support.wire import Response, connect, encode_request
 
 from headrace.sim.faults import Fault, FaultKind
 from headrace.sim.options import SimOptions
@@ -57,6 +58,16 @@ class Asking:
         return self.response
 
 
+@contextlib.contextmanager
+def under_way(gateway: Gateway, sim: ThreadedSim) -> Iterator[None]:
+    """A call that nobody answers, and whose caller leaves in the end."""
+    sim.script(Fault(kind=FaultKind.STALL_BEFORE, times=1))
+    with connect(gateway.url) as caller:
+        caller.send(encode_request(OPENAI.path, question(0)))
+        eventually(lambda: told(gateway)["inflight"] == 1)
+        yield
+
+
 def test_nothing_is_limited_before_a_refusal(tmp_path: Path, sim: ThreadedSim) -> None:
     with gateway_to(tmp_path, sim) as gateway:
         assert gateway.post(OPENAI.path, question(0)).status == 200
@@ -73,13 +84,11 @@ def test_nothing_is_limited_before_a_refusal(tmp_path: Path, sim: ThreadedSim) -
 
 def test_calls_from_before_the_first_refusal_count_against_the_limit(tmp_path: Path) -> None:
     room = 20
-    slow = {"x-sim-ttft-ms": "5000"}
-    with (
-        running(SimOptions(inflight_max=room)) as sim,
-        gateway_to(tmp_path, sim, headers=slow) as gateway,
-    ):
+    with running(SimOptions(inflight_max=room)) as sim, gateway_to(tmp_path, sim) as gateway:
+        # Those of before are long under way; those that come after them are answered at once.
+        sim.script(Fault(kind=FaultKind.SLOW, delay_ms=4000, times=room))
         first = [Asking(gateway, number) for number in range(room)]
-        eventually(lambda: told(gateway)["inflight"] == room)
+        eventually(lambda: told(gateway)["inflight"] == sim.stats().inflight == room)
         assert gateway.post(OPENAI.path, question(room)).status == 429
         assert told(gateway)["limit"]["limit"] < room == told(gateway)["inflight"]
         others = [Asking(gateway, room + number) for number in range(1, 11)]
@@ -89,15 +98,15 @@ def test_calls_from_before_the_first_refusal_count_against_the_limit(tmp_path: P
 
 
 def test_no_turn_is_spent_on_a_call_that_cannot_end_in_time(tmp_path: Path) -> None:
-    slow = {"x-sim-ttft-ms": "2000"}
+    slow = {"x-sim-ttft-ms": "1000"}
     with (
         running(SimOptions()) as sim,
         gateway_to(tmp_path, sim, headers=slow, limit={"inflight_max": 1}) as gateway,
     ):
-        assert gateway.post(OPENAI.path, question(0)).status == 200  # two seconds, as is known now
+        assert gateway.post(OPENAI.path, question(0)).status == 200  # a second, as is known now
         first = Asking(gateway, 1)
         eventually(lambda: told(gateway)["inflight"] == 1)
-        late = gateway.post(OPENAI.path, question(2), headers={"x-headrace-deadline-ms": "2600"})
+        late = gateway.post(OPENAI.path, question(2), headers={"x-headrace-deadline-ms": "1300"})
         assert late.status in (503, 504)
         assert first.end().status == 200
         assert sim.stats().requests[OPENAI.path]["m"] == 2
@@ -120,16 +129,13 @@ def test_who_waits_is_served_by_priority(tmp_path: Path) -> None:
         running(SimOptions()) as sim,
         gateway_to(tmp_path, sim, limit={"inflight_max": 1}) as gateway,
     ):
-        sim.script(Fault(kind=FaultKind.STALL_BEFORE, times=1))
-        first = Asking(gateway, 0, **{"x-headrace-deadline-ms": "3000"})
-        eventually(lambda: told(gateway)["inflight"] == 1)
         order = ("batch", "low", "normal", "high")
         others = []
-        for number, priority in enumerate(order, 1):
-            others.append(Asking(gateway, number, **{"x-headrace-priority": priority}))
-            eventually(lambda: told(gateway)["queue"]["waiting"] == len(others))
-        assert gateway.metrics()['headrace_waiting_calls{provider="sim"}'] == len(order)
-        assert first.end().status == 504
+        with under_way(gateway, sim):
+            for number, priority in enumerate(order, 1):
+                others.append(Asking(gateway, number, **{"x-headrace-priority": priority}))
+                eventually(lambda: told(gateway)["queue"]["waiting"] == len(others))
+            assert gateway.metrics()['headrace_waiting_calls{provider="sim"}'] == len(order)
         assert [each.end().status for each in others] == [200] * len(order)
         assert "schedule" in others[0].response.headers["server-timing"]
         granted = {each["priority"]: each["granted"] for each in told(gateway)["queue"]["classes"]}
@@ -164,13 +170,10 @@ def test_who_leaves_the_queue_leaves_nothing_behind(tmp_path: Path) -> None:
         running(SimOptions()) as sim,
         gateway_to(tmp_path, sim, limit={"inflight_max": 1}) as gateway,
     ):
-        sim.script(Fault(kind=FaultKind.STALL_BEFORE, times=1))
-        first = Asking(gateway, 0, **{"x-headrace-deadline-ms": "2000"})
-        eventually(lambda: told(gateway)["inflight"] == 1)
-        leaving = Asking(gateway, 1, **{"x-headrace-deadline-ms": "300"})
-        assert leaving.end().status in (503, 504)
-        eventually(lambda: told(gateway)["queue"]["waiting"] == 0)
-        assert first.end().status == 504
+        with under_way(gateway, sim):
+            leaving = Asking(gateway, 1, **{"x-headrace-deadline-ms": "300"})
+            assert leaving.end().status in (503, 504)
+            eventually(lambda: told(gateway)["queue"]["waiting"] == 0)
         assert gateway.post(OPENAI.path, question(2)).status == 200
         assert told(gateway)["inflight"] == 0
         gateway.wait_until_quiet()

@@ -15,7 +15,7 @@ from tests.support import headrace_process, jobs_worker
 from tests.support.headrace_process import HeadraceProcess
 from tests.support.jobs_worker import EFFECTS, KINDS
 from tests.support.stores import UNHURRIED
-from tests.support.waiting import POLL_S, eventually
+from tests.support.waiting import eventually, pause_s
 
 from headrace.clock import SystemClock
 from headrace.ids import Ids
@@ -182,9 +182,11 @@ class JobHouse:
         """What is seen at one desk, as soon as it is seen."""
 
         async def main(desk: JobDesk, records: Records) -> Result:
+            loop = asyncio.get_running_loop()
+            start_s = loop.time()
             async with asyncio.timeout(timeout_s):
                 while (seen := await look(desk, records)) is None:  # noqa: ASYNC110
-                    await asyncio.sleep(POLL_S)
+                    await asyncio.sleep(pause_s(loop.time() - start_s))
             return seen
 
         return self.ask(main)

@@ -7,6 +7,16 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 POLL_S = 0.005
+POLL_S_MAX = 0.1
+_SHARE = 1 / 20
+
+
+def pause_s(waited_s: float) -> float:
+    """How long to wait before asking once more, who has waited for so long already.
+
+    Who asks all the time takes the processor from what is waited for.
+    """
+    return min(max(POLL_S, waited_s * _SHARE), POLL_S_MAX)
 
 
 def eventually(predicate: Callable[[], Result], timeout_s: float = 30.0) -> Result:
@@ -15,11 +25,12 @@ def eventually(predicate: Callable[[], Result], timeout_s: float = 30.0) -> Resu
     Raises:
         AssertionError: it is not within `timeout_s`; the message shows the last answer.
     """
-    end_s = time.monotonic() + timeout_s
+    start_s = time.monotonic()
     while True:
         result = predicate()
         if result:
             return result
-        if time.monotonic() >= end_s:
+        waited_s = time.monotonic() - start_s
+        if waited_s >= timeout_s:
             raise AssertionError(f"not within {timeout_s} s; the last answer was {result!r}")
-        time.sleep(POLL_S)
+        time.sleep(pause_s(waited_s))

@@ -16,7 +16,7 @@ from headrace.sim.faults import Fault, FaultKind
 from headrace.sim.thread import ThreadedSim
 
 _LONG = {"x-sim-tokens": "32000"}
-_SLOW = {"x-sim-ttft-ms": "1000"}
+_SLOW = {"x-sim-ttft-ms": "400"}
 
 
 def gateway_to(folder: Path, url: str, **settings: Any) -> Gateway:
@@ -88,7 +88,7 @@ def test_a_reader_that_takes_nothing_holds_its_turn_until_it_leaves(
 def test_a_reader_that_takes_nothing_for_ever_loses_its_turn(
     tmp_path: Path, sim: ThreadedSim
 ) -> None:
-    limits = {"limit": {"inflight_max": 1}, "headers": _LONG, "total_timeout_s": 5}
+    limits = {"limit": {"inflight_max": 1}, "headers": _LONG, "total_timeout_s": 3}
     with gateway_to(tmp_path, sim.url, **limits) as gateway:
         with connect(gateway.url, receive_bytes=4096) as slow:
             stream = OPENAI.document("p/m", stream=True)

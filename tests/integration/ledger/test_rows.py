@@ -37,12 +37,14 @@ def settings(sim: ThreadedSim, **more: Any) -> dict[str, Any]:
         "providers": {
             "sim": {"dialect": "openai", "base_url": url, "retry": retry},
             "slow": {"dialect": "openai", "base_url": url, "headers": TRICKLE, "retry": retry},
-            "claude": {"dialect": "anthropic", "base_url": sim.url, "headers": TRICKLE},
+            "claude": {"dialect": "anthropic", "base_url": sim.url},
+            "slow-claude": {"dialect": "anthropic", "base_url": sim.url, "headers": TRICKLE},
         },
         "models": {
             "fast": {"targets": ["sim/small"], "price": PRICE},
             "slow": {"targets": ["slow/slow"], "price": PRICE},
             "claude-fast": {"targets": ["claude/small"], "price": PRICE},
+            "claude-slow": {"targets": ["slow-claude/small"], "price": PRICE},
             "vectors": {"targets": ["sim/embed"], "price": {"input": 1.0, "output": 0.0}},
         },
         "keys": list(KEYS),
@@ -140,7 +142,7 @@ def test_what_was_refused_or_failed_has_a_row(tmp_path: Path, sim: ThreadedSim) 
 def test_a_stream_whose_client_goes_away_costs_what_came(
     tmp_path: Path, sim: ThreadedSim, speech: Speech
 ) -> None:
-    model = "claude-fast" if speech is ANTHROPIC else "slow"
+    model = "claude-slow" if speech is ANTHROPIC else "slow"
     with Books(tmp_path, sim) as books:
         document = speech.document(model, stream=True)
         headers = {"authorization": f"Bearer {APP}"}

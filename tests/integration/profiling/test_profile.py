@@ -1,5 +1,6 @@
 """`headrace profile` on processes that really run, by a sampler that really looks into them."""
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -35,23 +36,35 @@ phases: [{name: few questions, kind: load, seconds: 12, users: 20, per_user_per_
 """
 
 
-@pytest.fixture(scope="module")
-def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A process that has to do, and that this user may look into."""
-    begun = tmp_path_factory.mktemp("busy") / "begun"
-    process = subprocess.Popen([sys.executable, "-c", BUSY, str(begun)])
+@contextlib.contextmanager
+def busy_process(folder: Path) -> Iterator[int]:
+    """A process that has to do; it takes a whole processor as long as it is there."""
+    process = subprocess.Popen([sys.executable, "-c", BUSY, str(folder / "begun")])
     try:
-        eventually(begun.exists)
-        try:
-            sample(process.pid, 1, 20, "whether it may be done here", clock=SystemClock())
-        except NotProfiled as why:
-            if "may not look into" in str(why):
-                pytest.skip(str(why))
-            raise
+        eventually((folder / "begun").exists)
         yield process.pid
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture(scope="module")
+def may_look(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """This user may look into processes."""
+    with busy_process(tmp_path_factory.mktemp("look")) as pid:
+        try:
+            sample(pid, 1, 20, "whether it may be done here", clock=SystemClock())
+        except NotProfiled as why:
+            if "may not look into" in str(why):
+                pytest.skip(str(why))
+            raise
+
+
+@pytest.fixture
+def busy(may_look: None, tmp_path: Path) -> Iterator[int]:
+    """A process that has to do, and that this user may look into."""
+    with busy_process(tmp_path) as pid:
+        yield pid
 
 
 def profile(*options: str) -> Result:
@@ -76,8 +89,9 @@ def test_any_process_can_be_profiled_and_compared(busy: int, tmp_path: Path) -> 
     assert "What changed" in second.read_text()
 
 
+@pytest.mark.usefixtures("may_look")
 def test_a_gateway_is_profiled_with_its_stages_and_allocations(
-    busy: int, sim: ThreadedSim, tmp_path: Path
+    sim: ThreadedSim, tmp_path: Path
 ) -> None:
     with Gateway(tmp_path / "gateway", {"providers": {"sim": provider(sim)}}) as gateway:
         over = threading.Event()
@@ -149,9 +163,8 @@ def test_what_is_compared_with_is_not_overwritten(tmp_path: Path) -> None:
 
 
 @pytest.mark.heavy
-def test_a_gateway_is_profiled_under_the_load_of_a_plan(
-    busy: int, sim: ThreadedSim, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("may_look")
+def test_a_gateway_is_profiled_under_the_load_of_a_plan(sim: ThreadedSim, tmp_path: Path) -> None:
     """The page tells of both: what was asked, and where the time went meanwhile."""
     report = tmp_path / "a.html"
     plan = tmp_path / "plan.yaml"
@@ -167,7 +180,8 @@ def test_a_gateway_is_profiled_under_the_load_of_a_plan(
 
 
 @pytest.mark.heavy
-def test_one_command_profiles_a_gateway_of_its_own(busy: int, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("may_look")
+def test_one_command_profiles_a_gateway_of_its_own(tmp_path: Path) -> None:
     report = tmp_path / "a.html"
     plan = tmp_path / "plan.yaml"
     plan.write_text(PLAN)
