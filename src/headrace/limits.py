@@ -83,6 +83,10 @@ REPEAT_OVERHEAD_BYTES: Final = 320
 # A stream is kept whole this far for late joiners; beyond it nobody can join any more.
 RELAY_BYTES_MAX: Final = 16 * 1024 * 1024
 
+# Providers tell of tokens in the first or the last events of a stream. Where one broke off, no more
+# than this is read at either end, since the loop waits meanwhile; what is between is counted.
+STREAM_EDGE_BYTES: Final = 64 * 1024
+
 # Models of one provider that breakers and limits are kept apart for; names may be made up.
 GATES_MAX: Final = 256
 

@@ -7,6 +7,7 @@ when the last one leaves, the upstream call ends.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Protocol
 
 from headrace.cache.entry import Answer, Headers
@@ -265,18 +266,30 @@ class Relay(ABC):
         """How many wait."""
         return len(self._seats)
 
+    @property
+    def bytes_held(self) -> int:
+        """How long `body` is."""
+        return self._bytes
+
+    def head(self, size: int) -> bytes:
+        """At least the first `size` bytes of `body`, where there are as many."""
+        return b"".join(_enough(self._chunks, size))
+
     def tail(self, size: int) -> bytes:
         """At least the last `size` bytes that came, where there are as many."""
         chunks = self._chunks
         if chunks and len(chunks[-1]) >= size:
             return chunks[-1]
-        parts: list[bytes] = []
-        for chunk in reversed(chunks):
-            parts.append(chunk)
-            size -= len(chunk)
-            if size <= 0:
-                break
-        return b"".join(reversed(parts))
+        return b"".join(reversed(_enough(reversed(chunks), size)))
+
+    def count(self, mark: bytes) -> int:
+        """How often `mark`, which does not begin as it ends, stands in `body`."""
+        found, reach = 0, len(mark) - 1
+        end = b""  # of what was looked through: a mark may begin there
+        for chunk in self._chunks:
+            found += chunk.count(mark) + (end + chunk[:reach]).count(mark)
+            end = chunk[-reach:] if len(chunk) >= reach else (end + chunk)[-reach:]
+        return found
 
     def join(self, reader: Reader) -> None:
         """Wait for the answer too; of a stream, what has come so far comes first.
@@ -334,3 +347,14 @@ class Relay(ABC):
             self._first += 1
         if self._bytes > RELAY_BYTES_MAX and self._flow:
             self._flow.pause()  # a slow reader holds the rest back, until it has caught up
+
+
+def _enough(chunks: Iterable[bytes], size: int) -> list[bytes]:
+    """Chunks from the first on, as many as make `size` bytes."""
+    taken: list[bytes] = []
+    for chunk in chunks:
+        taken.append(chunk)
+        size -= len(chunk)
+        if size <= 0:
+            break
+    return taken

@@ -1,5 +1,7 @@
 """One answer, many readers: who gets what, who is held up by whom, and when the call ends."""
 
+import pytest
+
 from headrace.cache.entry import Answer, Headers, Shape
 from headrace.errors import HeadraceError
 from headrace.gateway.reader import Place, Source
@@ -310,3 +312,22 @@ def test_the_tail_of_many_small_chunks():
         relay.on_body(b"%d" % number)
     assert relay.tail(3) == b"789"
     assert relay.tail(100) == b"0123456789"
+
+
+def test_the_head_of_many_small_chunks():
+    relay, _, _, _ = begun()
+    for number in range(10):
+        relay.on_body(b"%d" % number)
+    assert relay.head(3) == b"012"
+    assert relay.head(100) == b"0123456789"
+    assert relay.bytes_held == 10
+
+
+@pytest.mark.parametrize("size", [*range(1, 9), 100])
+def test_marks_are_counted_wherever_pieces_end(size: int):
+    relay, _, _, _ = begun()
+    body = b"data: one\n\ndata:two dat a: data data::data:"
+    for at in range(0, len(body), size):
+        relay.on_body(body[at : at + size])
+    assert relay.body == body
+    assert relay.count(b"data:") == body.count(b"data:") == 4

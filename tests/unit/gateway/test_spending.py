@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.support.engine import StillEngine, run
-from tests.unit.gateway.test_relay import Flow, Reader
+from tests.unit.gateway.test_relay import EVENTS, Flow, Reader
 
 from headrace.errors import BudgetExceeded, SettingsInvalid
 from headrace.gateway.flight import Flight
@@ -15,6 +15,7 @@ from headrace.gateway.ledger.bill import bill_of
 from headrace.gateway.reader import Place
 from headrace.gateway.spend.size import size_of
 from headrace.identity.tallies import ROWS_MAX
+from headrace.limits import STREAM_EDGE_BYTES
 from headrace.model import Usage
 from headrace.settings import parse_settings
 from headrace.settings.spend import BudgetSettings, SpendSettings
@@ -128,6 +129,45 @@ def test_a_call_that_nobody_waits_for_costs_what_is_usual_once_it_was_sent(is_se
         assert [usd >= 1000 * 10e-6 for usd in booked] == ([True] if is_sent else [])
         # The ledger says the same.
         assert bill_of(sink).cost_usd == pytest.approx(sum(booked))
+
+    run(test)
+
+
+def told_by_provider(usage: dict[str, int]) -> bytes:
+    return b"data: " + json.dumps({"choices": [], "usage": usage}).encode() + b"\n\n"
+
+
+@pytest.mark.parametrize("told_at", ["the beginning", "the end", None])
+def test_a_long_stream_that_is_left_costs_its_events_and_what_was_told_at_either_end(
+    told_at: str | None,
+) -> None:
+    delta = {"choices": [{"index": 0, "delta": {"content": "x" * 700}}]}
+    events = [b"data: " + json.dumps(delta).encode() + b"\n\n"] * 999
+    told = told_by_provider({"prompt_tokens": 7, "completion_tokens": 2})
+    if told_at is not None:
+        events.insert(0 if told_at == "the beginning" else len(events), told)
+    body = b"".join(events)
+    assert len(body) > 4 * STREAM_EDGE_BYTES
+
+    async def test(still: StillEngine) -> None:
+        adopt(still)
+        order, leaver = still.order("Hello?"), Leaver()
+        order.reader = leaver
+        still.engine.pipeline.handle_all([order])
+        ((_, sink),) = still.sent
+        sink.on_attempt(Flow())
+        sink.on_head(200, EVENTS)
+        for at in range(0, len(body), 777):
+            sink.on_body(body[at : at + 777])
+        assert leaver.seat is not None
+        assert isinstance(sink, Flight)
+        leaver.seat.leave()
+        (booked,) = rows(still, "models").values()
+        assert booked["output_tokens"] == len(events)
+        if told_at is not None:
+            assert booked["input_tokens"] == 7
+        usage = bill_of(sink).usage
+        assert (usage.input_tokens, usage.output_tokens) == (booked["input_tokens"], len(events))
 
     run(test)
 

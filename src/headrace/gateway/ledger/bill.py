@@ -3,13 +3,12 @@
 from typing import Final, NamedTuple
 
 from headrace.gateway.flight import Flight
+from headrace.gateway.used import used_by_stream
 from headrace.model import Usage
 
 _ERRORS: Final = 400
 # OpenAI's rule of thumb.
 _BYTES_PER_TOKEN: Final = 4
-# An event of a stream is a token, about.
-_EVENT: Final = b"data:"
 
 
 class Bill(NamedTuple):
@@ -52,20 +51,9 @@ def bill_of(flight: Flight) -> Bill:
 
 def _seen(flight: Flight) -> Usage:
     """What was used, as far as can be seen."""
-    order, body = flight.order, flight.body
-    sent = Usage(order.sent_bytes // _BYTES_PER_TOKEN)
-    if not order.call.grammar.streams:
-        return sent  # vectors
+    input_tokens = flight.order.sent_bytes // _BYTES_PER_TOKEN
+    if not flight.order.call.grammar.streams:
+        return Usage(input_tokens)  # vectors
     if not flight.is_stream:
-        return Usage(sent.input_tokens, len(body) // _BYTES_PER_TOKEN)
-    events = body.count(_EVENT)
-    told = order.call.dialect.read_stream(order.call.grammar.operation, body).usage
-    if told is None:
-        return Usage(sent.input_tokens, events)
-    return Usage(
-        told.input_tokens,
-        max(told.output_tokens, events),
-        told.cached_tokens,
-        told.cache_write_tokens,
-        told.cache_write_1h_tokens,
-    )
+        return Usage(input_tokens, flight.bytes_held // _BYTES_PER_TOKEN)
+    return used_by_stream(flight, input_tokens)

@@ -6,6 +6,7 @@ from headrace.cache.entry import Answer
 from headrace.gateway.flight import Flight
 from headrace.gateway.spend.outlook import Outlook, Outlooks
 from headrace.gateway.spend.size import Size
+from headrace.gateway.used import used_by_stream
 from headrace.identity.purse import Reservation
 from headrace.model import Price, Usage
 from headrace.observe.handles import Counter
@@ -86,21 +87,9 @@ class Charge:
 
     def _seen(self, flight: Flight) -> Usage:
         """What was used, as far as can be seen."""
-        order, forecast = flight.order, self._outlook(flight).forecast(self._size)
-        operation, body = order.call.grammar.operation, flight.body
+        forecast = self._outlook(flight).forecast(self._size)
         if not flight.is_stream:  # it may well have been worked on
-            told = flight.delivered is not None and body
-            output = len(body) / _BYTES_PER_TOKEN if told else forecast.usual_tokens
+            came = flight.bytes_held if flight.delivered is not None else 0
+            output = came / _BYTES_PER_TOKEN if came else forecast.usual_tokens
             return Usage(round(forecast.input_tokens), round(output))
-        # An event is a token, about.
-        events = body.count(b"data:")
-        usage = order.call.dialect.read_stream(operation, body).usage
-        if usage is None:
-            return Usage(round(forecast.input_tokens), events)
-        return Usage(
-            usage.input_tokens,
-            max(usage.output_tokens, events),
-            usage.cached_tokens,
-            usage.cache_write_tokens,
-            usage.cache_write_1h_tokens,
-        )
+        return used_by_stream(flight, round(forecast.input_tokens))
