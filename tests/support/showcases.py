@@ -36,6 +36,10 @@ TYPICAL = {
     "recovery_s": 0.5,
     "cpu_us": 400.0,
     "rss_mb": 70.0,
+    "spent_usd": 4.0,
+    "answered": 1000.0,
+    "good": 670.0,
+    "kept_per_s": 90.0,
 }
 
 
@@ -72,6 +76,8 @@ ALL_ON = {
     "p50_ms": 0.3,
     "ttft_ms": 0.4,
     "usd_per_1000": 0.2,
+    "spent_usd": 0.2,
+    "kept_per_s": 2.0,
     "goodput_per_s": 4.0,
     "variance_s2": 0.05,
     "overload_p90_ms": 0.3,

@@ -14,9 +14,11 @@ import numpy as np
 
 from headrace.bench.statistics.distributions import FloatArray
 from headrace.bench.statistics.figures import LEVEL, Interval
+from headrace.bench.statistics.question import RUNS_LEAST
 from headrace.bench.statistics.resampling import RESAMPLES, percentile_bounds, tail_of
 
-PAIRS_LEAST: Final = 2
+# Of fewer pairs, draws reach no further than these, and that is not far enough.
+PAIRS_LEAST: Final = RUNS_LEAST
 _THOUSAND: Final = 1000.0
 _SECONDS_PER_DAY: Final = 86_400.0
 
@@ -28,7 +30,7 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
         usd: what its calls to the provider cost, in US dollars.
         answered: requests that succeeded.
         good: those of them that kept the service level.
-        kept_per_s: requests a second that kept the service level while there were too many.
+        kept_per_s: requests a second that kept the service level, at the best of all loads.
     """
 
     usd: float
@@ -72,7 +74,7 @@ class Worth(msgspec.Struct, frozen=True):
 
     Attributes:
         value: by all trials.
-        interval: by draws of them; wide where they are few.
+        interval: by draws of them.
     """
 
     value: float
@@ -126,7 +128,7 @@ def impact(
         rng: chance for the draws; the same seed gives the same intervals.
 
     Returns:
-        None where there are fewer than two pairs, or nothing was good in one of the arms.
+        None where there are fewer than six pairs, or nothing was good in one of the arms.
 
     Raises:
         ValueError: the arms are of different lengths.

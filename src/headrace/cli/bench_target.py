@@ -25,7 +25,7 @@ async def with_own_target(plan: Plan, use: Callable[[Standing], Awaitable[int]])
     """
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
         async with (
-            simulated(plan.sim_profile) as provider,
+            simulated(plan.sim_profile, plan.seed) as provider,
             standing(
                 Arm(name="own gateway", settings=plan.gateway),
                 Simulator(provider.url, plan.sim_tokens),

@@ -15,7 +15,7 @@ from headrace.bench.statistics.chance import chance
 from headrace.bench.statistics.comparison import compare_all
 from headrace.bench.statistics.question import Comparison, Question
 from headrace.bench.trials.arms import Arm
-from headrace.bench.trials.metrics import names_of, why_unknown
+from headrace.bench.trials.metrics import names_of, scale_of, why_unknown
 from headrace.bench.trials.series import runs_of
 from headrace.bench.trials.trial import Conditions, Trial
 from headrace.cli.bench_arms import arm_of
@@ -112,7 +112,13 @@ def questions_of(wish: CompareWish, arms: Sequence[Arm], plan: Plan) -> tuple[Qu
         if names.count(name) > 1:
             raise PlanInvalid(f"--metric {name}: named twice.")
     return tuple(
-        Question(metric=name, better=better, margin=wish.margin / 100, level=wish.level / 100)
+        Question(
+            metric=name,
+            better=better,
+            margin=wish.margin / 100,
+            scale=scale_of(name),
+            level=wish.level / 100,
+        )
         for name, better in wanted
     )
 

@@ -20,7 +20,7 @@ from headrace.bench.statistics.question import Comparison, Question
 from headrace.bench.trials import nginx
 from headrace.bench.trials.arms import Arm
 from headrace.bench.trials.commits import Commit, described
-from headrace.bench.trials.metrics import is_higher_better
+from headrace.bench.trials.metrics import is_higher_better, scale_of
 from headrace.bench.trials.series import runs_of, whole_blocks
 from headrace.bench.trials.trial import Conditions, Trial
 from headrace.cli.bench_run import FAILED, INTERRUPTED, PASSED, UNUSABLE
@@ -126,6 +126,7 @@ def questions_of(wanted: budgets.Budgets) -> tuple[Question, ...]:
             metric=name,
             better="higher" if is_higher_better(name) else "lower",
             margin=wanted.margin,
+            scale=scale_of(name),
         )
         for name in names
     )

@@ -82,6 +82,13 @@ def test_the_usual_metrics_are_those_that_can_be_had() -> None:
     ]
 
 
+def test_shares_which_may_be_none_are_compared_by_their_difference() -> None:
+    wish = msgspec.structs.replace(WISH, metrics=("failed_share", "p50_ms"))
+    failed, median = questions_of(wish, OWN, plan_of(wish.plan))
+    assert (failed.scale, median.scale) == ("difference", "ratio")
+    assert failed.margin == wish.margin / 100
+
+
 @pytest.mark.parametrize(
     "metrics",
     [

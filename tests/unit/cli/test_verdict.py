@@ -124,7 +124,7 @@ def recorded(path: Path, p95_ms: list[float], *phases: str, **fields: Any) -> st
     plan = make_plan(*(make_phase(name=name) for name in phases))
     for value in p95_ms:
         told = Quantiles(count=1000, p50_ms=10.0 + value / 1e3, p95_ms=value, p99_ms=2 * value)
-        summary = make_summary(e2e=told, good_per_s=90.0 + value / 1e3)
+        summary = make_summary(strict=told, good_per_s=90.0 + value / 1e3)
         done = tuple(PhaseRecord(phase=each, summary=summary) for each in plan.phases)
         append(path, make_record(plan=plan, phases=done, **fields))
     return str(path)

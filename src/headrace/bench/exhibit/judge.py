@@ -7,18 +7,22 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from headrace.bench.exhibit.measures import Told
+from headrace.bench.exhibit.measures import COUNTED, Told
 from headrace.bench.exhibit.results import Duel, Ending, Figures, Measure, Promise, Row
 from headrace.bench.impact import Impact, Spent, Terms, impact
 from headrace.bench.records import RunRecord
 from headrace.bench.statistics.comparison import compare
 from headrace.bench.statistics.figures import LEVEL, Interval
 from headrace.bench.statistics.multiple import benjamini_hochberg
-from headrace.bench.statistics.question import Comparison
-from headrace.bench.statistics.resampling import bootstrap_means, percentile_bounds, tail_of
+from headrace.bench.statistics.question import RUNS_LEAST, Comparison
+from headrace.bench.statistics.resampling import (
+    bootstrap_means,
+    percentile_bounds,
+    student_bounds,
+    tail_of,
+)
 
 _PAIRS_LEAST: Final = 2
-_THOUSAND: Final = 1000.0
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,9 +124,14 @@ def average_improvement(found: Duel, rng: np.random.Generator) -> tuple[float, I
     if not logs or len(logs[0]) < _PAIRS_LEAST:
         return None
     blocks = np.mean(np.array(logs), axis=0)
-    tail = tail_of(LEVEL, len(blocks), len(blocks) - 1.0)
-    low, high = percentile_bounds(bootstrap_means(blocks, rng), tail)
-    return math.exp(float(blocks.mean())), Interval(float(low), float(high), LEVEL).exp()
+    value, runs = float(blocks.mean()), len(blocks)
+    if runs < RUNS_LEAST:
+        error = float(np.std(blocks, ddof=1)) / math.sqrt(runs)
+        low, high = student_bounds(value, error, runs - 1.0, LEVEL)
+    else:
+        tail = tail_of(LEVEL, runs, runs - 1.0)
+        low, high = map(float, percentile_bounds(bootstrap_means(blocks, rng), tail))
+    return math.exp(value), Interval(low, high, LEVEL).exp()
 
 
 def promise(
@@ -168,15 +177,12 @@ def worth(
 
 def _spent(seen: Sequence[Seen], arm: str) -> list[Spent]:
     """Trials in dollars; none where one of them does not tell."""
-    names = ("usd_per_1000", "usd_per_1000_good", "goodput_per_s")
     found = []
-    for told in zip(*(figures_of(seen, arm, name) for name in names), strict=True):
-        per_answer, per_good, kept = told
-        if per_answer is None or per_good is None or kept is None or not per_answer:
+    for told in zip(*(figures_of(seen, arm, name) for name in COUNTED), strict=True):
+        usd, answered, good, kept = told
+        if usd is None or answered is None or good is None or kept is None:
             return []
-        # Every trial is asked as much, so a thousand answers of each weigh the same.
-        good = _THOUSAND * per_answer / per_good
-        found.append(Spent(usd=per_answer, answered=_THOUSAND, good=good, kept_per_s=kept))
+        found.append(Spent(usd=usd, answered=answered, good=good, kept_per_s=kept))
     return found
 
 

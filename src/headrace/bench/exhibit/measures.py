@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from headrace.bench.exhibit.plans import BUSY, DAY, OVERLOAD, RECOVERY
+from headrace.bench.exhibit.plans import BUSY, DAY, OVERLOAD, RECOVERY, WARM
 from headrace.bench.exhibit.results import Measure
 from headrace.bench.load.summary import quantiles
 from headrace.bench.phases.trends import settled_s
@@ -24,8 +24,13 @@ _BEYOND_LEAST: Final = 5
 _WELL_FACTOR: Final = 1.5
 _LATE_SHARE: Final = 0.1
 _VARIED_LEAST: Final = 2
+_THOUSAND: Final = 1000.0
 _LONG: Final = frozenset({"p95_ms", "p99_ms", "overload_p95_ms"})
 _SHORT: Final = frozenset({"overload_p90_ms"})
+
+COUNTED: Final = ("spent_usd", "answered", "good", "kept_per_s")
+"""What else `figures` tells of a trial, for money: dollars, answers, good ones, and good ones a
+second at the best of its loads."""
 
 Told = Mapping[str, float | None]
 """What else a trial tells by name: cost, memory, CPU time."""
@@ -44,14 +49,15 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def figures(record: RunRecord, told: Told) -> dict[str, float | None]:
-    """Every measure of a trial whose phases there were.
+    """Every measure of a trial whose phases there were, and what was counted for money.
 
     Args:
         record: of its run.
         told: what else it tells.
     """
     phases = {each.phase.name: each for each in record.phases}
-    return {kind.measure.name: kind.read(phases, told) for kind in KINDS}
+    measured = {kind.measure.name: kind.read(phases, told) for kind in KINDS}
+    return measured | dict(zip(COUNTED, _counted(phases, told), strict=True))
 
 
 def latencies_ms(phase: PhaseRecord) -> list[float]:
@@ -138,12 +144,26 @@ def _failed(phase: PhaseRecord) -> float | None:
 
 
 def _usd_per_1000(phases: Mapping[str, PhaseRecord], told: Told) -> float | None:
-    """From dollars for good answers to those for all; the whole trial has been paid."""
+    """Dollars for a thousand answers, be they good or not."""
+    spent, answered, _, _ = _counted(phases, told)
+    return None if spent is None or not answered else _THOUSAND * spent / answered
+
+
+def _counted(
+    phases: Mapping[str, PhaseRecord], told: Told
+) -> tuple[float | None, float, float, float | None]:
+    """What `COUNTED` names, of the whole trial: all of it has been paid.
+
+    The most good answers a second are at the best of its loads. With everything off that is not
+    the overload: whoever has instances enough never comes to that.
+    """
     usd = told.get("cost_usd_per_1000_good")
     summaries = [phase.summary for phase in phases.values()]
     good = sum(summary.good_share * summary.requests for summary in summaries)
     answered = sum(summary.requests - summary.failed for summary in summaries)
-    return None if usd is None or not answered else usd * good / answered
+    kept = [phase.summary.good_per_s for name, phase in phases.items() if name != WARM]
+    spent = None if usd is None else usd * good / _THOUSAND
+    return spent, answered, good, max(kept, default=None)
 
 
 def _recovered(phases: Mapping[str, PhaseRecord], _told: Told) -> float | None:
@@ -179,9 +199,15 @@ KINDS: Final = (
         _of(DAY, _mean_ms),
     ),
     _kind("p50_ms", "p50, by day", "ms", "the median of them", _of(DAY, _at(0.5))),
-    _kind("p95_ms", "p95, by day", "ms", "19 of 20 took no longer", _of(DAY, _at(0.95))),
-    _kind("p99_ms", "p99, by day", "ms", "99 of 100 took no longer", _of(DAY, _at(0.99))),
-    _kind("ttft_ms", "first token, p50", "ms", "of streams, by day", _of(DAY, _first_ms)),
+    _kind("p95_ms", "p95, by day", "ms", "19 of 20 of them took no longer", _of(DAY, _at(0.95))),
+    _kind("p99_ms", "p99, by day", "ms", "99 of 100 of them took no longer", _of(DAY, _at(0.99))),
+    _kind(
+        "ttft_ms",
+        "first token, p50",
+        "ms",
+        "of streams that succeeded, by day",
+        _of(DAY, _first_ms),
+    ),
     _kind(
         "usd_per_1000",
         "cost of 1,000 answers",

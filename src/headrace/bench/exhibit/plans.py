@@ -18,6 +18,9 @@ TOKENS: Final = 24
 MODEL: Final = "assistant"
 EMBEDDING: Final = "text-embedding-3-small"
 
+LAG_SHARE: Final = 0.25
+"""Latencies are short where time passes faster, and a client's lag is in both arms alike."""
+
 LEARNS_S: Final = 4.0
 """A limit looks at windows of a quarter of a second, and needs some of them."""
 
@@ -27,8 +30,6 @@ KNEE_PER_S: Final = CAPACITY / _CALL_S
 """Calls a second that the simulated provider can do at its own pace."""
 
 _GOOD_S: Final = 2.5
-# Latencies are short where time passes faster, and a client's lag is in both arms alike.
-_LAG_SHARE: Final = 0.25
 _USERS: Final = 40
 _DAY_LOAD: Final = 0.55
 _BUSY_LOAD: Final = 0.8
@@ -176,7 +177,7 @@ def _plan(effort: Effort, name: str, phases: tuple[Phase | None, ...], workload:
         phases=tuple(paced(phase) for phase in phases if phase is not None),
         workload=msgspec.structs.replace(workload, popular=effort.popular),
         good=Good(e2e_ms=_GOOD_S * 1000 / effort.speed),
-        lag_share=_LAG_SHARE,
+        lag_share=LAG_SHARE,
     )
 
 

@@ -1,7 +1,7 @@
 """The showcase as it is made: three series of trials, one after the other, and what they tell."""
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -28,7 +28,9 @@ from headrace.bench.exhibit.measures import MARGIN, figures, measures, named
 from headrace.bench.exhibit.pictures import pictures
 from headrace.bench.exhibit.plans import (
     CAPACITY,
+    DAY,
     FULL,
+    LAG_SHARE,
     TOKENS,
     Effort,
     day_plan,
@@ -190,7 +192,7 @@ async def _made(
         stage.plan,
         blocks=stage.blocks,
         seed=seed,
-        conditions=Conditions(simulator=(*options, "--seed", str(seed))),
+        conditions=Conditions(simulator=options),
         clock=clock,
         on_step=on_step,
     )
@@ -271,6 +273,7 @@ def _notes(seen: dict[str, list[Seen]], shown: Sequence[Exhibit]) -> list[str]:
     if more > 0:
         notes = [*notes[:_WHYS_MAX], f"So did {more} more."]
     made = {each.arm for trials in seen.values() for each in trials}
+    notes += [f"By day, {each}." for each in _failed_by_day(seen["everything"])]
     missing = [each.name for each in shown if each.name not in made]
     if missing:
         notes.append(f"Not measured alone, for want of time: {', '.join(missing)}.")
@@ -286,6 +289,20 @@ def _notes(seen: dict[str, list[Seen]], shown: Sequence[Exhibit]) -> list[str]:
     ]
 
 
+def _failed_by_day(trials: Sequence[Seen]) -> Iterator[str]:
+    """What the latencies of the day leave out, arm by arm."""
+    for arm in dict.fromkeys(each.arm for each in trials):
+        days = [
+            phase.summary
+            for each in trials
+            if each.arm == arm and each.record is not None
+            for phase in each.record.phases
+            if phase.phase.name == DAY
+        ]
+        failed, asked = sum(day.failed for day in days), sum(day.requests for day in days)
+        yield f"{failed:,} of {asked:,} requests failed or were refused with {arm}"
+
+
 def _facts(environment: Environment, effort: Effort, seed: int, prices_date: str) -> dict[str, str]:
     return {
         "machine": f"{environment.processor}, {environment.cores} cores, {environment.system}; "
@@ -297,6 +314,7 @@ def _facts(environment: Environment, effort: Effort, seed: int, prices_date: str
         "trials": "a fresh provider and a fresh gateway each; "
         f"{effort.pairs} blocks of everything, {effort.pairs_alone} of each alone, "
         "in random order within a block",
+        "void": f"a trial whose client's p99 lag was above {LAG_SHARE:.0%} of the p99 latency",
         "margin": f"{MARGIN:.0%} of ratios",
         "seed": str(seed),
         "list prices of": prices_date or "unknown",

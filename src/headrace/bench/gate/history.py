@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 import msgspec
@@ -110,15 +111,11 @@ def _changes_of(name: str, entries: Sequence[Entry]) -> list[Change]:
             name=name,
             commit=told[middle].commit,
             at=told[middle].at,
-            before=_median(values[before:middle]),
-            after=_median(values[middle:after]),
+            before=median(values[before:middle]),
+            after=median(values[middle:after]),
         )
         for before, middle, after in zip(ends, ends[1:], ends[2:], strict=False)
     ]
-
-
-def _median(values: Sequence[float]) -> float:
-    return sorted(values)[len(values) // 2]
 
 
 def _kind(environment: Environment) -> tuple[str, int, str]:

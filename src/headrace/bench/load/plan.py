@@ -154,7 +154,7 @@ class Slo(_Strict, frozen=True):
         p50_ms: end to end, over all requests; one that failed took forever.
         p95_ms: likewise.
         p99_ms: likewise.
-        ttft_p95_ms: to the first token, over streams.
+        ttft_p95_ms: to the first token, over all streams; one that failed took forever.
         error_share: failed requests.
         throughput_per_s: answers at least.
         good_share: good requests at least.

@@ -13,11 +13,15 @@ from headrace.bench.load.histogram import Histogram
 from headrace.bench.load.plan import Closed, Phase
 from headrace.bench.load.samples import NONE, Table, joined
 from headrace.bench.load.tally import Count, Outage, Window
+from headrace.bench.load.workload import KINDS
 
 _OK: Final = OUTCOMES.index("ok")
 _INTERRUPTED: Final = OUTCOMES.index("interrupted")
 # Below this, lag is what the timers of the machine are.
 _LAG_MS_FREE: Final = 0.1
+# A tenth of ten is one, but not in floats.
+_ROUNDING: Final = 1e-9
+_STREAM: Final = KINDS.index("stream")
 _FROM_CACHE: Final = frozenset({"l1", "l2", "l3", "semantic", "joined"})
 
 
@@ -65,13 +69,15 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         details: failures in words.
         caches: answers by where the target says they are from.
         hit_share: answers from a cache, of those that say; `None` where none does.
-        throughput_per_s: answers for each second, to the end of the last request.
-        good_per_s: good ones; this is goodput.
+        throughput_per_s: answers for each second, to the end of the last of them.
+        good_per_s: good ones for each second of the schedule, or, of a closed loop, to the end of
+            the last answer; this is goodput.
         good_share: good requests of all.
         e2e: of those that succeeded, from their intended time.
         strict: of all; one that failed took forever, which is told as none.
-        ttft: of streams, from their intended time to the first token.
-        tpot: of streams, (E2E - TTFT) / (tokens - 1).
+        ttft: of streams that succeeded, from their intended time to the first token.
+        ttft_strict: of all streams; one that failed took forever, which is told as none.
+        tpot: of streams that succeeded, (E2E - TTFT) / (tokens - 1).
         gaps: between tokens as they arrive.
         lag: from the intended time to when the client turned to the request.
         sampled_share: share of the requests that the quantiles are of; 1 is all.
@@ -94,6 +100,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     e2e: Quantiles
     strict: Quantiles
     ttft: Quantiles
+    ttft_strict: Quantiles = Quantiles()
     tpot: Quantiles
     gaps: Quantiles
     lag: Quantiles
@@ -117,7 +124,9 @@ def summarise(phase: Phase, counts: Sequence[Count], lag_share: float) -> tuple[
     interrupted = outcomes.get("interrupted", 0)
     requests = sum(outcomes.values()) - interrupted
     answered = outcomes.get("ok", 0)
-    seconds = max(phase.seconds, *(count.last_s for count in counts))
+    seconds = max(phase.seconds, *(count.answered_s for count in counts))
+    # What a schedule asks for in a second does not change with when the last answer comes.
+    asked_s = seconds if isinstance(phase.arrivals, Closed) else phase.seconds
     good = sum(count.good for count in counts)
     kept = _rows(table)
     e2e = quantiles(kept.e2e_ok)
@@ -134,11 +143,12 @@ def summarise(phase: Phase, counts: Sequence[Count], lag_share: float) -> tuple[
         caches=caches,
         hit_share=hits / told if told else None,
         throughput_per_s=answered / seconds,
-        good_per_s=good / seconds,
+        good_per_s=good / asked_s,
         good_share=good / requests if requests else 0.0,
         e2e=e2e,
         strict=quantiles(kept.e2e_strict),
         ttft=quantiles(kept.ttft),
+        ttft_strict=quantiles(kept.ttft_strict),
         tpot=quantiles(kept.tpot),
         gaps=_gaps(counts),
         lag=lag,
@@ -157,8 +167,7 @@ def quantiles(seconds: Sequence[float]) -> Quantiles:
         return Quantiles()
 
     def at(share: float) -> float | None:
-        # With none beyond it, what stands there is the maximum.
-        if share > 0.5 and len(ordered) * (1 - share) < 1:
+        if not _is_told(len(ordered), share):
             return None
         value = ordered[max(0, math.ceil(share * len(ordered)) - 1)]
         return value * 1000 if math.isfinite(value) else None
@@ -175,6 +184,11 @@ def quantiles(seconds: Sequence[float]) -> Quantiles:
     )
 
 
+def _is_told(count: int, share: float) -> bool:
+    """Whether there is one beyond a quantile: with none, what stands there is the maximum."""
+    return share <= 0.5 or count * (1 - share) >= 1 - _ROUNDING
+
+
 class _Rows(msgspec.Struct, frozen=True):
     """Columns as quantiles want them, in seconds."""
 
@@ -182,6 +196,7 @@ class _Rows(msgspec.Struct, frozen=True):
     e2e_ok: "array[float]"
     e2e_strict: "array[float]"
     ttft: "array[float]"
+    ttft_strict: "array[float]"
     tpot: "array[float]"
 
 
@@ -190,11 +205,15 @@ def _rows(table: Table) -> _Rows:
     pairs = list(zip(outcome, e2e, strict=True))
     ok = array("d", (value for ending, value in pairs if ending == _OK))
     ended = sum(ending != _INTERRUPTED for ending in outcome)
+    ttft = _of_those_that_succeeded(table, "ttft_s")
+    endings = zip(outcome, table.column("kind"), strict=True)
+    failed = sum(kind == _STREAM and ending not in (_OK, _INTERRUPTED) for ending, kind in endings)
     return _Rows(
         lag=table.column("lag_s"),
         e2e_ok=ok,
         e2e_strict=ok + array("d", [math.inf]) * (ended - len(ok)),
-        ttft=_of_those_that_succeeded(table, "ttft_s"),
+        ttft=ttft,
+        ttft_strict=ttft + array("d", [math.inf]) * failed,
         tpot=_of_those_that_succeeded(table, "tpot_s"),
     )
 
@@ -208,10 +227,12 @@ def _gaps(counts: Sequence[Count]) -> Quantiles:
     gaps = Histogram().merge(Histogram(count.gaps) for count in counts)
     if not gaps.total:
         return Quantiles()
+    longest_s = max(count.gap_s_max for count in counts)
 
     def at(share: float) -> float | None:
-        value = gaps.quantile(share)
-        return None if value is None else value * 1000
+        value = gaps.quantile(share) if _is_told(gaps.total, share) else None
+        # The middle of a class may lie beyond all that is in it.
+        return None if value is None else min(value, longest_s) * 1000
 
     return Quantiles(
         count=gaps.total,
@@ -220,7 +241,7 @@ def _gaps(counts: Sequence[Count]) -> Quantiles:
         p95_ms=at(0.95),
         p99_ms=at(0.99),
         p999_ms=at(0.999),
-        max_ms=1000 * max(count.gap_s_max for count in counts),
+        max_ms=1000 * longest_s,
     )
 
 
@@ -248,20 +269,24 @@ def _void(
     """Whether the client, and not the target, made the figures."""
     if not requests:
         return "no request was sent"
-    if isinstance(phase.arrivals, Closed) or not e2e.count:
-        return None  # without a schedule nothing can be late; without an answer nothing is told
-    lag_ms = lag.p99_ms if lag.p99_ms is not None else lag.max_ms
-    latency_ms = e2e.p99_ms if e2e.p99_ms is not None else e2e.max_ms
-    if lag_ms is None or latency_ms is None or lag_ms <= _LAG_MS_FREE:
+    if isinstance(phase.arrivals, Closed):
+        return None  # without a schedule nothing can be late
+    of_lag, lag_ms = _tail(lag)
+    of_latency, latency_ms = _tail(e2e)
+    if latency_ms is None:
+        # Nothing succeeded: a client as late as this has used up its requests' time itself.
+        of_latency, latency_ms = "of a request at most", phase.timeout_s * 1000
+    if lag_ms is None or lag_ms <= max(_LAG_MS_FREE, lag_share * latency_ms):
         return None
-    if lag_ms <= lag_share * latency_ms:
-        return None
-    of_lag = "p99" if lag.p99_ms is not None else "max"
-    of_latency = "p99" if e2e.p99_ms is not None else "max"
     return (
         f"the client was late: lag {of_lag} {lag_ms:.2f} ms, more than {lag_share:.0%} of the "
         f"latency {of_latency} of {latency_ms:.2f} ms"
     )
+
+
+def _tail(told: Quantiles) -> tuple[str, float | None]:
+    """The p99 with its name, or the maximum where there are too few for one."""
+    return ("max", told.max_ms) if told.p99_ms is None else ("p99", told.p99_ms)
 
 
 def _sum(parts: Iterable[dict[str, int]]) -> dict[str, int]:

@@ -50,7 +50,7 @@ class Count(msgspec.Struct, kw_only=True):
         gap_s_max: the longest of them.
         windows: equal parts of the phase.
         outages: when the target was down.
-        last_s: when the last request was over, from the phase's start.
+        answered_s: when the last request that succeeded was over, from the phase's start.
         table: of requests.
     """
 
@@ -63,7 +63,7 @@ class Count(msgspec.Struct, kw_only=True):
     gap_s_max: float
     windows: list[Window]
     outages: list[Outage]
-    last_s: float
+    answered_s: float
     table: Table
 
 
@@ -93,7 +93,7 @@ class Tally:
         self._gap_s_max = 0.0
         self._windows = [Window(e2e={}) for _ in range(WINDOWS)]
         self._samples = Samples(rows_max, seed)
-        self._last_s = 0.0
+        self._last_s = self._answered_s = 0.0
         self._outages: list[Outage] = []
         self._down_from_s: float | None = None
 
@@ -120,6 +120,8 @@ class Tally:
         self._good += is_ok and self._is_good(e2e_s, ttft_s, tpot_s)
         at_s = call.intended_s - self._start_s
         self._last_s = max(self._last_s, call.ended_s - self._start_s)
+        if is_ok:
+            self._answered_s = max(self._answered_s, call.ended_s - self._start_s)
         self._samples.add(
             (
                 at_s,
@@ -153,7 +155,7 @@ class Tally:
             gap_s_max=self._gap_s_max,
             windows=self._windows,
             outages=outages,
-            last_s=self._last_s,
+            answered_s=self._answered_s,
             table=Table.of(self._samples),
         )
 

@@ -1,6 +1,7 @@
 """Traces to replay: Mooncake's JSON lines (`timestamp, input_length, output_length, hash_ids`)."""
 
 from array import array
+from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -69,11 +70,18 @@ def read_trace(trace: Trace, seconds: float) -> tuple["array[float]", list[Row]]
     return times[:kept], rows[:kept]
 
 
-def prompt_of(row: Row) -> str:
-    """A prompt of about its length, whose beginning is the same where the hashes are."""
+def prompt_of(row: Row, number: int) -> str:
+    """A prompt of about its length, whose beginning is the same where the hashes are.
+
+    Args:
+        row: what is asked.
+        number: of the row; what no hash stands for is said to be the same by nobody, and is its
+            own.
+    """
     words_left = max(1, row.input_length * _WORDS_PER_BLOCK // _BLOCK_TOKENS)
+    own = (f"{number}.{place}" for place in count())
     parts: list[str] = []
-    for block in row.hash_ids or (row.input_length,):
+    for block in chain(row.hash_ids, own):
         words = min(words_left, _WORDS_PER_BLOCK)
         parts.append(f"block {block}" + " water" * max(0, words - 2))
         words_left -= words

@@ -71,7 +71,11 @@ def _share(job: Job, number: int, requests: Requests) -> Share:
     if isinstance(phase.arrivals, Trace):
         trace_times, trace_rows = read_trace(phase.arrivals, phase.seconds)
         rows, stream = trace_rows[mine], KINDS.index("stream")
-        return Share(trace_times[mine], lambda at: (stream, requests.replay(rows[at])))
+
+        def replay(at: int) -> tuple[int, bytes]:
+            return stream, requests.replay(rows[at], job.worker + at * job.workers)
+
+        return Share(trace_times[mine], replay)
     is_closed = isinstance(phase.arrivals, Closed)
     times = None if is_closed else send_times(phase, plan.seed * 31 + number)
     count = _CLOSED_DRAWN if times is None else len(times)

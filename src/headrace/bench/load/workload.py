@@ -113,9 +113,9 @@ class Requests:
                 self._kept.popitem(last=False)
         return made
 
-    def replay(self, row: Row) -> bytes:
-        """The request of a line of a trace, as a streamed chat."""
-        text = self._nonce + prompt_of(row)
+    def replay(self, row: Row, number: int) -> bytes:
+        """The request of a line of a trace, by its number, as a streamed chat."""
+        text = self._nonce + prompt_of(row, number)
         return self._encode(KINDS.index("stream"), text, max(1, row.output_length))
 
     def _worded(self, text: str, kind: int, key: int, form: int) -> str | list[dict[str, Any]]:

@@ -14,6 +14,9 @@ _SLOPE_READINGS_LEAST: Final = 10
 # Well again: within this of the baseline's p95, with as few failures as this.
 _WELL_FACTOR: Final = 1.5
 _WELL_FAILED_SHARE: Final = 0.01
+# Of a median: above, and above this many milliseconds, it tells of the client too.
+_LAG_SHARE_MAX: Final = 0.1
+_LAG_MS_FREE: Final = 0.1
 
 
 def judge(
@@ -40,12 +43,12 @@ def judge(
 
 
 def _latencies(phase: Phase, summary: Summary) -> list[Verdict]:
-    slo, strict = phase.slo, summary.strict
+    slo, strict, first = phase.slo, summary.strict, summary.ttft_strict
     wanted = (
         ("p50_ms", slo.p50_ms, strict.p50_ms, 0.5, strict.count),
         ("p95_ms", slo.p95_ms, strict.p95_ms, 0.95, strict.count),
         ("p99_ms", slo.p99_ms, strict.p99_ms, 0.99, strict.count),
-        ("ttft_p95_ms", slo.ttft_p95_ms, summary.ttft.p95_ms, 0.95, summary.ttft.count),
+        ("ttft_p95_ms", slo.ttft_p95_ms, first.p95_ms, 0.95, first.count),
     )
     verdicts = []
     for name, limit, measured, share, count in wanted:
@@ -143,6 +146,12 @@ def _notes(phase: Phase, summary: Summary) -> list[str]:
     ]
     if summary.interrupted:
         notes.append(f"{summary.interrupted} requests were cut off by the end of the run")
+    lag_ms, median_ms = summary.lag.p50_ms or 0.0, summary.e2e.p50_ms or 0.0
+    if median_ms and lag_ms > max(_LAG_MS_FREE, _LAG_SHARE_MAX * median_ms):
+        notes.append(
+            f"the client's own lag is {lag_ms:.2f} ms of the p50 of {median_ms:.2f} ms: "
+            "look at the tail, or make it exact by --spin"
+        )
     if summary.sampled_share < 1:
         notes.append(f"quantiles are of a fair draw of {summary.sampled_share:.1%} of the requests")
     if phase.kind == "warm-up":

@@ -41,7 +41,7 @@ def percentiles(curves: Sequence[Curve]) -> Figure:
     return Figure(
         name="percentiles",
         title=title,
-        about="All requests of all trials together: to look at, not to judge by.",
+        about="All requests that succeeded, of all trials together: to look at, not to judge by.",
         svg=picture("percentiles", title, _ends(curves, "ms"), (WIDTH, _HEIGHT), drawn),
         heads=("share of requests", *(f"{curve.arm}, ms" for curve in curves)),
         rows=_table(curves, _share),
@@ -60,7 +60,7 @@ def loads(points: Sequence[LoadPoint], arms: Sequence[str]) -> Figure:
     below = spanning(
         [*offered, *(p.good_per_s.high for p in points)], low_top + _PANEL, low_top, hold=(0.0,)
     )
-    drawn = upright(above, LEFT, RIGHT, "p95, ms")
+    drawn = upright(above, LEFT, RIGHT, "p95 of those that succeeded, ms")
     drawn += upright(below, LEFT, RIGHT, "good answers a second; dashed: all that was asked for")
     drawn += across(x, low_top, low_top + _PANEL, "requests a second that were asked for")
     drawn += line(
@@ -102,7 +102,8 @@ def timeline(curves: Sequence[Curve], spans: Sequence[Span]) -> Figure:
     return Figure(
         name="timeline",
         title=title,
-        about="Median latency in ms, of all trials together, by when requests should be sent.",
+        about="Median latency in ms of requests that succeeded, of all trials together, by when "
+        "they should be sent.",
         svg=picture("timeline", title, _phases_said(curves, spans), (WIDTH, _HEIGHT), drawn),
         heads=("seconds", *(f"{curve.arm}, ms" for curve in curves)),
         rows=_table(curves, number),

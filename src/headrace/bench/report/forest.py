@@ -51,7 +51,8 @@ def forest(main: Duel, control: Duel | None, alone: Sequence[Duel]) -> Figure:
         title=title,
         about=(
             "Right of the band is better, left of it worse, inside it too little to matter. "
-            "Bars are 95 % intervals over pairs of trials; hollow marks carry no verdict."
+            "Bars are 95 % intervals over pairs of trials; hollow marks carry no verdict, and "
+            "their bars may end where the drawing does."
         ),
         svg=picture("forest", title, _said(shown), (WIDTH, height + _BELOW), drawn),
         heads=("comparison", "measure", "change", "95 % interval", "verdict"),
@@ -87,8 +88,13 @@ def _better(row: Row) -> tuple[float, float, float]:
 
 
 def _scale(rows: Sequence[Row]) -> Scale:
-    ends = [value for row in rows for value in _better(row)]
+    ends = [value for row in rows for value in _held(row)]
     return spanning(ends, _LABELS, RIGHT - 8, kind="log", hold=(0.8, 1.25))
+
+
+def _held(row: Row) -> tuple[float, ...]:
+    """What has to be on the axis: of too few runs for a verdict, not all of the interval."""
+    return _better(row)[:1] if row.answer.verdict == "insufficient" else _better(row)
 
 
 def _band(row: Row, scale: Scale, height: float) -> str:

@@ -20,6 +20,7 @@ def summary(found: Showcase) -> str:
         _text(parts.lead(found)),
         _table(parts.verdicts(found.main, "Measure by measure", "")),
         "\n".join(f"- {_text(each)}" for each in parts.reasons(found.main)),
+        "\n".join(f"- {_text(f'{name}: {what}')}" for name, what in parts.glossary(found.main)),
         _text(parts.control(found.control)),
         _table(parts.promises(found.promises)),
         _table(parts.alone(found.alone)),

@@ -55,8 +55,14 @@ def _verdicts(found: Showcase) -> str:
         "finds a difference, at a rate of false discoveries of 5 %. Seen from: the smallest "
         "change that so many pairs show 8 times out of 10."
     )
-    return _table(parts.verdicts(found.main, "Measure by measure", about)) + _listed(
-        parts.reasons(found.main)
+    told = "".join(
+        f"<dt>{escape(label)}</dt><dd>{escape(what)}</dd>"
+        for label, what in parts.glossary(found.main)
+    )
+    return (
+        _table(parts.verdicts(found.main, "Measure by measure", about))
+        + _listed(parts.reasons(found.main))
+        + f"<details><summary>What each measure is</summary><dl>{told}</dl></details>"
     )
 
 

@@ -92,6 +92,11 @@ def verdicts(duel: Duel, title: str, about: str) -> Table:
     )
 
 
+def glossary(duel: Duel) -> tuple[tuple[str, str], ...]:
+    """What each measure is, by its label: whose latency it is, and whose it is not."""
+    return tuple((row.measure.label, row.measure.about) for row in duel.rows)
+
+
 def reasons(duel: Duel) -> tuple[str, ...]:
     """Why measures carry no verdict, each reason once."""
     because: dict[str, list[str]] = {}
@@ -174,8 +179,9 @@ def business(found: Impact, arms: tuple[str, str]) -> Table:
             f"on {terms.days} days, and the busiest second has {terms.peak:g} times the mean of a "
             f"day: assumptions. Costs are what the trials' calls cost by list prices of "
             f"{terms.prices_date}; a good request kept its limits, and a month is reckoned by all "
-            f"that were answered. An instance is as large as the simulated model; so many keep "
-            f"the limits at the peak. Saved: {_worth(found.saved_share, share)} of the cost, "
+            f"that were answered. An instance is as large as the simulated model, and keeps the "
+            f"limits for as many requests a second as at the best of the loads that were tried; so "
+            f"many do at the peak. Saved: {_worth(found.saved_share, share)} of the cost, "
             f"{_worth(found.saved_a_month, dollars)} a month. Intervals: 95 %, by draws of "
             f"{found.pairs} pairs of trials."
         ),

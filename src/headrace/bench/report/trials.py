@@ -50,7 +50,8 @@ def shifts(found: Sequence[Shift]) -> Figure:
     return Figure(
         name="shifts",
         title=title,
-        about="Below the line is faster. Bars are 95 % intervals, with the trial as the unit.",
+        about="Below the line is faster. Bars are 95 % intervals, with the trial as the unit, of "
+        "requests that succeeded.",
         svg=picture("shifts", title, said or "Too few requests.", (WIDTH, _HEIGHT), drawn),
         heads=("quantile", "change", "95 % interval"),
         rows=tuple(

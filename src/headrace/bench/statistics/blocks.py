@@ -1,5 +1,6 @@
 """The order in which runs are made: pairs side by side, in an order that chance chose."""
 
+from hashlib import blake2b
 from typing import Literal
 
 import msgspec
@@ -34,6 +35,15 @@ def paired_blocks(pairs: int, rng: np.random.Generator) -> tuple[Turn, ...]:
     first_a = rng.permutation(np.arange(pairs) + rng.integers(0, 2)) % 2 == 0
     orders: tuple[tuple[Arm, Arm], ...] = tuple(("a", "b") if a else ("b", "a") for a in first_a)
     return tuple(Turn(block, arm) for block, order in enumerate(orders) for arm in order)
+
+
+def seed_of(seed: int, block: int) -> int:
+    """The seed of a block: of 53 bits, and of no other block, be it of another seed.
+
+    With one more for each block, series with seeds that follow each other would share theirs.
+    """
+    digest = blake2b(b"%d.%d" % (seed, block), digest_size=8).digest()
+    return int.from_bytes(digest) >> 11
 
 
 def orders(arms: int, blocks: int, seed: int) -> tuple[tuple[int, ...], ...]:

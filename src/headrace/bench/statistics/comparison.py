@@ -14,12 +14,21 @@ from headrace.bench.statistics.distributions import FloatArray, student_cdf
 from headrace.bench.statistics.figures import Interval
 from headrace.bench.statistics.multiple import holm
 from headrace.bench.statistics.power import detectable, runs_needed
-from headrace.bench.statistics.question import Cause, Comparison, Estimate, Question, Runs, Verdict
+from headrace.bench.statistics.question import (
+    RUNS_LEAST,
+    Cause,
+    Comparison,
+    Estimate,
+    Question,
+    Runs,
+    Verdict,
+)
 from headrace.bench.statistics.ranks import Shift, rank_test, shift_between, shift_of_pairs
 from headrace.bench.statistics.resampling import (
     bootstrap_means,
     percentile_bounds,
     sign_flip_p,
+    student_bounds,
     tail_of,
 )
 
@@ -183,9 +192,7 @@ def _estimate(
     is_ratio, fewest = question.scale == "ratio", min(len(a), len(b))
     effect = float(b.mean() - a.mean())
     error, freedom = _error(a, b, question)
-    tail = tail_of(question.level, fewest, freedom)
-    low, high = percentile_bounds(_draws(a, b, question, rng), tail)
-    interval = Interval(float(low), float(high), question.level)
+    interval = _interval(a, b, question, rng)
     ranks = rank_test(a, b)
     p_difference = ranks.p
     if question.is_paired:
@@ -213,6 +220,22 @@ def _estimate(
         detectable=math.expm1(min(seen, _LOG_LARGEST)) if is_ratio else seen,
         runs_needed=runs_needed(margin, sd, level=question.level, is_paired=question.is_paired),
     )
+
+
+def _interval(
+    a: FloatArray, b: FloatArray, question: Question, rng: np.random.Generator
+) -> Interval:
+    """Where the effect lies; of a ratio as logs, as far as those have one."""
+    fewest, level = min(len(a), len(b)), question.level
+    error, freedom = _error(a, b, question)
+    if fewest < RUNS_LEAST:
+        low, high = student_bounds(float(b.mean() - a.mean()), error, freedom, level)
+    else:
+        tail = tail_of(level, fewest, freedom)
+        low, high = map(float, percentile_bounds(_draws(a, b, question, rng), tail))
+    if question.scale == "ratio":
+        low, high = max(low, -_LOG_LARGEST), min(high, _LOG_LARGEST)
+    return Interval(low, high, level)
 
 
 def _draws(

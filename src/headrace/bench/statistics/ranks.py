@@ -33,7 +33,8 @@ class Shift(msgspec.Struct, frozen=True):
 
     Attributes:
         estimate: the median of all differences (Hodges and Lehmann 1963).
-        interval: where it lies, by the rank test turned around.
+        interval: where it lies, by the rank test turned around; its level is the one that so few
+            runs can have, where that is lower than what was asked for.
     """
 
     estimate: float
@@ -52,7 +53,7 @@ def shift_between(a: FloatArray, b: FloatArray, level: float = LEVEL) -> Shift:
     """How far two unpaired arms lie apart."""
     apart = np.sort((b[:, None] - a[None, :]).ravel())
     if len(a) + len(b) <= _EXACT_RUNS_MAX:
-        rank = _rank_of(_rankings(len(a), len(b)), level)
+        rank, level = _rank_of(_rankings(len(a), len(b)), level)
     else:
         sd = math.sqrt(len(a) * len(b) * (len(a) + len(b) + 1) / 12.0)
         rank = _rank_near(apart.size, sd, level)
@@ -65,7 +66,7 @@ def shift_of_pairs(differences: FloatArray, level: float = LEVEL) -> Shift:
     means = np.sort((differences[first] + differences[second]) / 2.0)
     pairs = len(differences)
     if pairs <= _EXACT_RUNS_MAX:
-        rank = _rank_of(_signed_rankings(pairs), level)
+        rank, level = _rank_of(_signed_rankings(pairs), level)
     else:
         sd = math.sqrt(pairs * (pairs + 1) * (2 * pairs + 1) / 24.0)
         rank = _rank_near(means.size, sd, level)
@@ -82,10 +83,15 @@ def _shift(ordered: FloatArray, rank: int, level: float) -> Shift:
     return Shift(float(np.median(ordered)), Interval(low, high, level))
 
 
-def _rank_of(ways: NDArray[np.int64], level: float) -> int:
-    """The ordered value that the interval begins at, as R's `wilcox.test` counts."""
+def _rank_of(ways: NDArray[np.int64], level: float) -> tuple[int, float]:
+    """The ordered value that the interval begins at, as R's `wilcox.test` counts, and its level.
+
+    That is a lower one where the runs are too few: from the least to the most of all differences
+    is as wide as they have any.
+    """
     shares = np.cumsum(ways) / np.sum(ways)
-    return max(1, int(np.searchsorted(shares, (1.0 - level) / 2.0)))
+    rank = int(np.searchsorted(shares, (1.0 - level) / 2.0))
+    return (rank, level) if rank else (1, min(level, 1.0 - 2.0 * float(shares[0])))
 
 
 def _rank_near(values: int, sd: float, level: float) -> int:

@@ -37,6 +37,23 @@ def tail_of(level: float, runs: int, freedom: float) -> float:
     return NORMAL.cdf(-reach)
 
 
+def student_bounds(
+    centre: float, error: float, freedom: float, level: float
+) -> tuple[float, float]:
+    """Where a mean lies by Student's t, for runs too few to be drawn from.
+
+    No draw lies beyond the runs, and the mean lies beyond both of two runs every other time.
+
+    Args:
+        centre: the mean, or the difference of two.
+        error: its standard error.
+        freedom: degrees of freedom of that.
+        level: of the interval.
+    """
+    reach = student_quantile(0.5 + level / 2.0, freedom) * error
+    return centre - reach, centre + reach
+
+
 def percentile_bounds(draws: FloatArray, tail: float) -> tuple[FloatArray, FloatArray]:
     """The draws that `tail` of them lie below, and above."""
     low, high = np.quantile(draws, (tail, 1.0 - tail), axis=-1)

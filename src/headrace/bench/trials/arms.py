@@ -77,17 +77,18 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def simulated(profile: str, more: Sequence[str] = ()) -> AsyncIterator[Standing]:
+async def simulated(profile: str, seed: int, more: Sequence[str] = ()) -> AsyncIterator[Standing]:
     """A simulated provider in a process of its own, as long as the context is open.
 
     Args:
         profile: how fast it answers.
+        seed: of its texts and of how long each call takes.
         more: options of `headrace sim`.
 
     Raises:
         ChildEnded: it does not listen.
     """
-    options = ("--port", "0", "--profile", profile, *more)
+    options = ("--port", "0", "--profile", profile, "--seed", str(seed), *more)
     async with started("simulator", "sim", *options) as child:
         yield Standing(await child.url(), child.pid, child)
 

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
-from headrace.bench.load.plan import Plan
+from headrace.bench.load.plan import Closed, Plan
 from headrace.bench.load.summary import Summary
 from headrace.bench.phases.figures import HIGHER_IS_BETTER
 from headrace.bench.records import PhaseRecord, Reading, RunRecord
@@ -84,6 +84,11 @@ def is_higher_better(metric: str) -> bool:
     return metric.rpartition(".")[2] in HIGHER_IS_BETTER
 
 
+def scale_of(metric: str) -> Literal["ratio", "difference"]:
+    """How two arms are compared: by a ratio, unless it is a share, which may well be 0."""
+    return "difference" if metric.endswith("_share") else "ratio"
+
+
 def metrics_of(
     record: RunRecord,
     spent_usd: float | None = None,
@@ -152,6 +157,7 @@ def _figures(parts: Sequence[Part]) -> Metrics:
     answered = sum(summary.requests - summary.failed for summary in summaries)
     good = sum(map(_good, summaries))
     seconds = sum(_seconds(part.phase) for part in parts)
+    asked_s = sum(_asked_s(part.phase) for part in parts)
     told = sum(sum(summary.caches.values()) for summary in summaries)
     hits = sum((s.hit_share or 0.0) * sum(s.caches.values()) for s in summaries)
     cpus, sizes = [part.cpu_s for part in parts], [part.rss_mb for part in parts]
@@ -160,7 +166,7 @@ def _figures(parts: Sequence[Part]) -> Metrics:
     ttft = [row for part in parts for row in _ttft(part.phase)]
     return {
         "throughput_per_s": _ratio(answered, seconds),
-        "good_per_s": _ratio(good, seconds),
+        "good_per_s": _ratio(good, asked_s),
         "good_share": _ratio(good, requests),
         "p50_ms": quantile(e2e, 0.5),
         "p95_ms": quantile(e2e, 0.95),
@@ -180,11 +186,16 @@ def _good(summary: Summary) -> float:
 
 
 def _seconds(phase: PhaseRecord) -> float:
-    """How long a phase took, to the end of its last request."""
+    """How long a phase took, to the end of its last answer."""
     answered = phase.summary.requests - phase.summary.failed
     if not phase.summary.throughput_per_s:
         return phase.phase.seconds
     return answered / phase.summary.throughput_per_s
+
+
+def _asked_s(phase: PhaseRecord) -> float:
+    """How long a phase asked: a schedule has its own time, whatever became of it."""
+    return _seconds(phase) if isinstance(phase.phase.arrivals, Closed) else phase.phase.seconds
 
 
 def _e2e(phase: PhaseRecord) -> list[_Weighed]:
@@ -201,16 +212,21 @@ def _e2e(phase: PhaseRecord) -> list[_Weighed]:
 
 
 def _ttft(phase: PhaseRecord) -> list[_Weighed]:
-    """Times to the first token, of streams that succeeded."""
+    """Times to the first token, of all streams; one that failed took forever."""
     rows = phase.requests
     if rows is None or not rows.outcome:
         return []
     weight = rows.seen / len(rows.outcome)
-    return [
+    succeeded = [
         (ttft_ms, weight)
         for outcome, ttft_ms in zip(rows.outcome, rows.ttft_ms, strict=True)
         if outcome == "ok" and ttft_ms is not None
     ]
+    failed = sum(
+        kind == "stream" and outcome not in {"ok", "interrupted"}
+        for outcome, kind in zip(rows.outcome, rows.kind, strict=True)
+    )
+    return succeeded + [(math.inf, weight)] * failed
 
 
 def _nearest(readings: Sequence[Reading], at_s: float) -> Reading | None:

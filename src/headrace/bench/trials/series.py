@@ -9,7 +9,7 @@ import msgspec
 
 from headrace.bench.load.plan import Plan
 from headrace.bench.phases.run import Now
-from headrace.bench.statistics.blocks import orders
+from headrace.bench.statistics.blocks import orders, seed_of
 from headrace.bench.statistics.question import Runs
 from headrace.bench.trials.arms import ARMS_MAX, Arm
 from headrace.bench.trials.faults import ArmInvalid
@@ -44,8 +44,10 @@ class Series:
 
     Args:
         arms: what is tried; two at least, if they are to be compared.
-        plan: what each trial runs. Trials of one block have the same schedule and prompts, by the
-            plan's seed and the number of the block, so that arms differ by nothing but themselves.
+        plan: what each trial runs. Trials of one block have the same schedule, prompts and pace of
+            the model, by the plan's seed and the number of the block, so that arms differ by
+            nothing but themselves; those of another block have others, or there would be no more
+            than one to tell from.
         blocks: in each of them every arm is tried once.
         seed: of the order.
         conditions: what is the same for all.
@@ -115,7 +117,7 @@ class Series:
             block=block,
         )
         self._on_step(step)
-        plan = msgspec.structs.replace(self._plan, seed=self._plan.seed + block)
+        plan = msgspec.structs.replace(self._plan, seed=seed_of(self._plan.seed, block))
         conditions = self._conditions
         if conditions.nonce:
             nonce = f"{conditions.nonce}-{number:05d}"

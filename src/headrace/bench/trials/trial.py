@@ -32,7 +32,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
         is_consented: whether a URL may be another machine than this.
         nonce: stands in every prompt, with the number of the trial. A gateway that is there already
             answers a second series from what it kept of the first, unless this is another word.
-        simulator: further options of the simulated provider.
+        simulator: further options of the simulated provider, but for its seed, which is the plan's.
     """
 
     workers: int = 1
@@ -128,7 +128,7 @@ class Attempt:
         if self._arm.url is not None:
             return None
         profile, more = self._plan.sim_profile, self._conditions.simulator
-        return await processes.enter_async_context(simulated(profile, more))
+        return await processes.enter_async_context(simulated(profile, self._plan.seed, more))
 
     async def _tried(self, provider: Standing | None, gateway: Standing) -> Trial:
         conditions = self._conditions

@@ -1,5 +1,7 @@
 """From trials to verdicts: what is found, what is chance, and what is too little to tell."""
 
+import math
+
 import msgspec
 import numpy as np
 import pytest
@@ -113,6 +115,43 @@ def test_the_average_is_the_mean_of_how_many_times_better() -> None:
     assert average is not None
     assert average[0] == pytest.approx(16 ** (1 / 3), rel=0.01)
     assert average[1].low < average[0] < average[1].high
+
+
+def test_an_average_of_few_blocks_is_as_wide_as_two_of_them_leave_it() -> None:
+    seen = seen_of({OFF: {}, ON: {"mean_ms": 0.5}}, 2, noise=0.1)
+    found = duel(seen, (OFF, ON), "", named(("mean_ms", "cpu_us")), rng())
+    average = average_improvement(found, rng())
+    assert average is not None
+    ratios = [
+        math.sqrt(row[0].a[n] * row[1].a[n] / row[0].b[n] / row[1].b[n])  # type: ignore[operator]
+        for row in (found.rows,)
+        for n in range(2)
+    ]
+    assert average[1].low < min(ratios)
+    assert average[1].high > max(ratios)
+
+
+def test_every_dollar_and_every_answer_weighs_the_same() -> None:
+    """A trial in which little was answered at a high price counts for little."""
+    seen = [
+        Seen(
+            arm=arm,
+            block=block,
+            figures={
+                "spent_usd": 10.0 if block else 1.0,
+                "answered": 1000.0 if block else 10.0,
+                "good": 1000.0 if block else 10.0,
+                "kept_per_s": 5.0,
+            },
+            record=None,
+            why=None,
+        )
+        for arm in (OFF, ON)
+        for block in range(6)
+    ]
+    found = worth(seen, (OFF, ON), Terms(), rng())
+    assert found is not None
+    assert found.a.usd_per_1000.value == pytest.approx(51.0 / 5010.0 * 1000)
 
 
 @pytest.mark.parametrize(("factor", "ending"), [(0.5, "kept"), (0.8, "open"), (0.95, "missed")])

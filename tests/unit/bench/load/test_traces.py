@@ -41,12 +41,23 @@ def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, text: str, message:
 
 
 def test_prompts_with_the_same_first_blocks_begin_alike() -> None:
-    first = prompt_of(Row(timestamp=0, input_length=1024, output_length=1, hash_ids=(1, 2)))
-    other = prompt_of(Row(timestamp=0, input_length=1024, output_length=1, hash_ids=(1, 3)))
+    first = prompt_of(Row(timestamp=0, input_length=1024, output_length=1, hash_ids=(1, 2)), 0)
+    other = prompt_of(Row(timestamp=0, input_length=1024, output_length=1, hash_ids=(1, 3)), 1)
     assert first != other
     assert first[:1000] == other[:1000]
     assert len(first.split()) == 760
 
 
 def test_a_row_without_hashes_or_length_still_asks_something() -> None:
-    assert prompt_of(Row(timestamp=0, input_length=0, output_length=0))
+    assert prompt_of(Row(timestamp=0, input_length=0, output_length=0), 0)
+
+
+@pytest.mark.parametrize("hash_ids", [(), (4,)])
+def test_what_no_hash_stands_for_is_as_long_as_it_was_and_in_no_other_prompt(
+    hash_ids: tuple[int, ...],
+) -> None:
+    row = Row(timestamp=0, input_length=2048, output_length=1, hash_ids=hash_ids)
+    first, other = prompt_of(row, 0), prompt_of(row, 1)
+    assert len(first.split()) == len(other.split()) == 4 * 380
+    assert first != other
+    assert prompt_of(row, 0) == first

@@ -116,4 +116,4 @@ def test_another_nonce_asks_nothing_that_was_asked_before() -> None:
         assert first.make(kind, 3) != other.make(kind, 3)
         assert b"a1 Question" in first.make(kind, 3)
     row = Row(timestamp=0.0, input_length=9, output_length=3, hash_ids=(1,))
-    assert first.replay(row) == again.replay(row) != other.replay(row)
+    assert first.replay(row, 0) == again.replay(row, 0) != other.replay(row, 0)

@@ -6,6 +6,7 @@ import pytest
 from tests.support.benching import make_phase, make_plan, make_record, make_summary
 
 from headrace.bench.load.plan import Phase
+from headrace.bench.load.summary import Quantiles
 from headrace.bench.phases.figures import asked_of, figures
 from headrace.bench.records import PhaseRecord, Reading, RunRecord
 
@@ -41,6 +42,21 @@ def test_the_targets_process_is_told_for_each_phase() -> None:
 def test_what_may_not_be_used_has_no_figures(fields: dict[str, str]) -> None:
     told = figures(record(make_phase(), **fields))
     assert set(told.values()) == {None}
+
+
+def test_who_refuses_the_slow_ones_is_not_the_faster() -> None:
+    """Ten of a hundred failed: of those that succeeded the p95 is low, and of all there is none."""
+    summary = make_summary(
+        strict=Quantiles(count=100, p50_ms=12.0),
+        ttft=Quantiles(count=90, p50_ms=3.0, p95_ms=4.0),
+        ttft_strict=Quantiles(count=100, p50_ms=3.0),
+    )
+    phase = make_phase()
+    told = figures(
+        make_record(plan=make_plan(phase), phases=(PhaseRecord(phase=phase, summary=summary),))
+    )
+    assert (told["p50_ms"], told["ttft_p50_ms"]) == (12.0, 3.0)
+    assert told["p95_ms"] is told["p99_ms"] is told["ttft_p95_ms"] is None
 
 
 def test_another_seed_asks_the_same_and_another_rate_does_not() -> None:

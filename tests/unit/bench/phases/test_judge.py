@@ -28,6 +28,8 @@ def verdict(
         (Slo(p95_ms=50), {"strict": Quantiles(count=99, p95_ms=1.0)}, None),
         (Slo(p95_ms=50), {"strict": Quantiles(count=1000)}, False),
         (Slo(ttft_p95_ms=5), {}, None),
+        (Slo(ttft_p95_ms=5), {"ttft_strict": Quantiles(count=200, p95_ms=4.0)}, True),
+        (Slo(ttft_p95_ms=5), {"ttft_strict": Quantiles(count=200)}, False),
         (Slo(error_share=0.01), {"failed_share": 0.01}, True),
         (Slo(error_share=0.01), {"failed_share": 0.011}, False),
         (Slo(error_share=0.01), {"requests": 0}, None),
@@ -116,6 +118,12 @@ def test_what_happened_to_the_target_is_noted() -> None:
     _, notes = judge(make_phase(), told, (), ())
     assert "down from 1.0 to 4.5 s" in notes[0]
     assert len(notes) == 3
+
+
+@pytest.mark.parametrize(("lag_ms", "is_told"), [(4.0, True), (0.9, False)])
+def test_a_median_that_is_the_clients_own_says_so(lag_ms: float, *, is_told: bool) -> None:
+    _, notes = judge(make_phase(), summary(lag=Quantiles(count=1000, p50_ms=lag_ms)), (), ())
+    assert any("client's own lag is 4.00 ms of the p50" in note for note in notes) == is_told
 
 
 @pytest.mark.parametrize(

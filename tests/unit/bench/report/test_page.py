@@ -7,9 +7,11 @@ import msgspec
 import pytest
 from tests.support.showcases import make_showcase
 
-from headrace.bench.exhibit.results import Pictures, Showcase
+from headrace.bench.exhibit.results import Pictures, Row, Showcase
+from headrace.bench.report.forest import forest
 from headrace.bench.report.markdown import summary
 from headrace.bench.report.page import figures, page
+from headrace.bench.statistics.figures import Interval
 
 HOSTILE = "\"><script>alert('1')</script><img src=x onerror=alert(2)>|`x`$title&amp;</svg>"
 IN_ORDER = ["forest", "percentiles", "loads", "timeline", "shifts", "pairs", "recovery", "money"]
@@ -97,7 +99,37 @@ def test_drawings_stand_in_their_order_each_with_words_and_numbers() -> None:
         assert each.rows
         assert all(len(row) == len(each.heads) for row in each.rows)
     tags = [tag for tag, _ in read(found).seen]
-    assert tags.count("figure") == tags.count("details") == len(IN_ORDER)
+    assert tags.count("figure") == len(IN_ORDER)
+    assert tags.count("details") == len(IN_ORDER) + 1  # and what each measure is
+
+
+def test_whose_latencies_are_told_and_whose_are_not_is_said() -> None:
+    found = make_showcase()
+    whose = "of requests that succeeded, from when they should have been sent"
+    assert whose in page(found)
+    assert whose in summary(found)
+    assert all("requests that succeeded" in figures(found)[place].about for place in (1, 3, 4))
+
+
+def test_parts_of_two_pairs_leave_the_forest_room_for_those_of_ten() -> None:
+    """Student's interval of two pairs may reach from a thousandth to a thousand times as much."""
+
+    def ticks(alone: int) -> list[str]:
+        found = make_showcase(10, alone)
+        wild = [
+            msgspec.structs.replace(duel, rows=tuple(map(_wide, duel.rows))) for duel in found.alone
+        ]
+        svg = forest(found.main, found.control, wild if alone < 6 else found.alone).svg
+        return re.findall(r">([\d.,]+)×<", svg)
+
+    assert ticks(2) == ticks(8)
+
+
+def _wide(row: Row) -> Row:
+    estimate = row.answer.estimate
+    assert estimate is not None
+    wide = msgspec.structs.replace(estimate, interval=Interval(1e-9, 1e9))
+    return msgspec.structs.replace(row, answer=msgspec.structs.replace(row.answer, estimate=wide))
 
 
 def test_nothing_is_fetched_and_nothing_runs() -> None:

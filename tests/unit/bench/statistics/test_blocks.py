@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from headrace.bench import Turn, paired_blocks
-from headrace.bench.statistics.blocks import orders
+from headrace.bench.statistics.blocks import orders, seed_of
 
 
 def firsts(pairs: int, seed: int) -> str:
@@ -58,3 +58,10 @@ def test_orders_are_drawn_and_repeated_by_their_seed() -> None:
 def test_too_little_to_order_is_refused(arms: int, blocks: int) -> None:
     with pytest.raises(ValueError, match="at least"):
         orders(arms, blocks, 0)
+
+
+def test_series_of_other_seeds_share_no_block() -> None:
+    seeds = [seed_of(seed, block) for seed in range(40) for block in range(40)]
+    assert len(set(seeds)) == len(seeds)
+    assert max(seeds) < 2**53
+    assert seed_of(3, 4) == seed_of(3, 4)

@@ -225,3 +225,25 @@ def test_so_few_runs_that_no_family_can_be_told_have_an_estimate() -> None:
     assert "6 pairs; no verdict is possible below 8 with 5 questions" in first.because
     assert first.estimate is not None
     assert first.estimate.effect == pytest.approx(2.0, rel=0.05)
+
+
+@pytest.mark.parametrize("is_paired", [True, False])
+@pytest.mark.parametrize("runs", [2, 3, 5])
+def test_intervals_of_too_few_runs_hold_the_truth_as_often_as_they_say(
+    runs: int, *, is_paired: bool
+) -> None:
+    """Nothing is decided by them, but they are told, and both of two are often on one side."""
+    dice = np.random.default_rng(runs)
+    question = Question(metric="x", scale="difference", is_paired=is_paired, resamples=999)
+    held = 0
+    for _ in range(400):
+        told = compare(dice.normal(5, 1, runs), dice.normal(6, 1, runs), question, dice)
+        assert told.estimate is not None
+        held += told.estimate.interval.low <= 1.0 <= told.estimate.interval.high
+    assert held >= stats.binom.ppf(1e-4, 400, 0.95)
+
+
+def test_figures_far_beyond_each_other_have_an_interval() -> None:
+    answer = asked([1e-99, 1e99], [1e99, 1e-99])
+    assert answer.estimate is not None
+    assert math.isfinite(answer.estimate.interval.high)

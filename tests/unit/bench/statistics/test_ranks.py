@@ -91,3 +91,18 @@ def test_intervals_cover_as_often_as_they_say(*, is_paired: bool) -> None:
         shift = shift_of_pairs(b - a) if is_paired else shift_between(a, b)
         hits += shift.interval.low <= 0.0 <= shift.interval.high
     assert hits >= stats.binom.ppf(0.0001, tries, 0.95)
+
+
+@pytest.mark.parametrize(("pairs", "level"), [(2, 0.5), (5, 0.9375), (6, 0.95)])
+def test_an_interval_of_few_pairs_has_the_level_that_they_can_have(
+    pairs: int, level: float
+) -> None:
+    """From the least to the most, which half of all pairs of differences lie on one side of."""
+    shift = shift_of_pairs(np.arange(1.0, pairs + 1))
+    assert (shift.interval.low, shift.interval.high) == (1.0, pairs)
+    assert shift.interval.level == pytest.approx(level)
+
+
+def test_so_has_one_of_few_runs() -> None:
+    shift = shift_between(np.arange(2.0), np.arange(2.0) + 5)
+    assert shift.interval.level == pytest.approx(1 - 2 / 6)

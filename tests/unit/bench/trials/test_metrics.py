@@ -2,6 +2,7 @@
 
 import math
 
+import msgspec
 import pytest
 from tests.support.benching import make_phase, make_plan
 
@@ -17,7 +18,9 @@ from headrace.bench.trials.metrics import (
 )
 
 
-def summary(requests: int, failed: int, good: int, caches: dict[str, int]) -> Summary:
+def summary(
+    requests: int, failed: int, good: int, caches: dict[str, int], seconds: float = 2.0
+) -> Summary:
     hits = sum(count for name, count in caches.items() if name != "miss")
     none = Quantiles()
     return Summary(
@@ -29,7 +32,7 @@ def summary(requests: int, failed: int, good: int, caches: dict[str, int]) -> Su
         details={},
         caches=caches,
         hit_share=hits / sum(caches.values()) if caches else None,
-        throughput_per_s=(requests - failed) / 2.0,
+        throughput_per_s=(requests - failed) / seconds,
         good_per_s=good / 2.0,
         good_share=good / requests if requests else 0.0,
         e2e=none,
@@ -118,9 +121,25 @@ def test_a_request_that_failed_took_forever() -> None:
     told = metrics_of(record(failing))
     assert told["p50_ms"] == 4.0  # of 2, 4, and two without end
     assert told["failed_share"] == 0.5
-    assert told["ttft_p50_ms"] == 1.0  # of the one stream that succeeded
     none_left = phase("one", outcomes=("timeout",) * 4)
     assert metrics_of(record(none_left))["p50_ms"] is None
+
+
+def test_a_stream_that_failed_has_no_first_token_in_all_time() -> None:
+    one = phase("one", outcomes=("ok", "ok", "timeout", "ok"))
+    rows = one.requests
+    assert rows is not None
+    streams = msgspec.structs.replace(rows, kind=["stream", "chat", "stream", "stream"])
+    told = metrics_of(record(msgspec.structs.replace(one, requests=streams)))
+    assert (told["ttft_p50_ms"], told["ttft_p95_ms"]) == (1.0, None)
+    assert metrics_of(record(one))["ttft_p50_ms"] == 0.5  # a chat has none
+
+
+def test_good_ones_are_for_each_second_of_the_schedule() -> None:
+    late = phase("one")
+    late = msgspec.structs.replace(late, summary=summary(4, 0, 4, {}, seconds=8.0))
+    told = metrics_of(record(late))
+    assert (told["throughput_per_s"], told["good_per_s"]) == (0.5, 2.0)
 
 
 def test_warming_up_does_not_count() -> None:
