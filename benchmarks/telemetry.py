@@ -229,7 +229,7 @@ def _span(tracer: Tracer, number: int) -> Span:
     )
     return Span(
         "chat gpt-4o-mini",
-        True,
+        "server",
         trace.trace_id,
         trace.span_id,
         "",

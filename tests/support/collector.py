@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from tests.support.waiting import eventually
 
-SERVER, CLIENT = 2, 3
+INTERNAL, SERVER, CLIENT, CONSUMER = 1, 2, 3, 5
 
 
 class SpanTold(msgspec.Struct, frozen=True):
@@ -29,6 +29,7 @@ class SpanTold(msgspec.Struct, frozen=True):
     state: str
     attributes: dict[str, Any]
     events: tuple[str, ...]
+    links: tuple[tuple[str, str], ...]
     is_error: bool
     began_s: float
     took_s: float
@@ -194,6 +195,7 @@ def _spans(request: Any) -> Iterator[SpanTold]:
                     span.trace_state,
                     _pairs(span.attributes),
                     tuple(event.name for event in span.events),
+                    tuple((each.trace_id.hex(), each.span_id.hex()) for each in span.links),
                     span.status.code == 2,
                     span.start_time_unix_nano / 1e9,
                     (span.end_time_unix_nano - span.start_time_unix_nano) / 1e9,

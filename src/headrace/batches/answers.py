@@ -17,6 +17,7 @@ from headrace.gateway.handing import Destination, Taker
 from headrace.gateway.reader import TEXTS
 from headrace.identity.keys import Principal
 from headrace.model import Usage
+from headrace.observe.telemetry.traces import Links
 
 # Too much for now: asked again for as long as there is time. Others may fail again.
 TOO_MUCH: Final = frozenset((429, 503, 529))
@@ -74,6 +75,7 @@ class Answers:
         uniform: chance, from 0 to 1.
         now_s: the time, monotonic seconds.
         on_retry: told of each line that is asked again.
+        links: what the spans of lines belong to.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Answers:
         uniform: Callable[[], float],
         now_s: Callable[[], float],
         on_retry: Callable[[], None],
+        links: Links = (),
     ) -> None:
         self._asker = asker
         self._who = who
@@ -98,6 +101,7 @@ class Answers:
         self._uniform = uniform
         self._now_s = now_s
         self._on_retry = on_retry
+        self._links = links
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -152,7 +156,8 @@ class Answers:
         )
 
     async def _try(self, line: Line) -> Reply:
-        return await self._told(self._asker.ask(self._who, self._operation, line.body))
+        asking = self._asker.ask(self._who, self._operation, line.body, links=self._links)
+        return await self._told(asking)
 
     async def _told(self, asking: Awaitable[Asked]) -> Reply:
         try:

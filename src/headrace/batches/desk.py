@@ -43,8 +43,13 @@ class BatchDesk:
         self._settings = settings
         self._on_news = on_news
 
-    async def create(self, wish: Wish, who: Principal) -> Batch:
+    async def create(self, wish: Wish, who: Principal, trace: str = "") -> Batch:
         """Take a batch.
+
+        Args:
+            wish: what is wanted.
+            who: by whom.
+            trace: as `Batch.trace`.
 
         Raises:
             NotFound: there is no such file here.
@@ -58,7 +63,7 @@ class BatchDesk:
                 code="invalid_value",
                 param="input_file_id",
             )
-        batch = self._made(wish, who, file.place)
+        batch = self._made(wish, who, file.place, trace)
         await self.table.add(batch)
         self._on_news(batch.id)
         return batch
@@ -92,7 +97,7 @@ class BatchDesk:
         self._on_news(batch_id)
         return batch
 
-    def _made(self, wish: Wish, who: Principal, place: str) -> Batch:
+    def _made(self, wish: Wish, who: Principal, place: str, trace: str) -> Batch:
         return Batch(
             id=self._ids.new("batch"),
             tenant=who.tenant,
@@ -118,4 +123,5 @@ class BatchDesk:
             cached_tokens=0,
             window_s=wish.window_s,
             created_s=self._clock.wall_s(),
+            trace=trace,
         )

@@ -70,6 +70,7 @@ class Batch(msgspec.Struct, frozen=True):
         metadata: the caller's own, as JSON.
         faults: lines that are no requests, the first of them, as JSON.
         window_s: how long it may take.
+        trace: where the request that asked for it stood in its trace, as `Trace.context`.
     """
 
     id: str
@@ -100,6 +101,7 @@ class Batch(msgspec.Struct, frozen=True):
     finalizing_s: float | None = None
     cancelling_s: float | None = None
     ended_s: float | None = None
+    trace: str = ""
 
     @property
     def who(self) -> Principal:

@@ -64,7 +64,7 @@ def batch_routes(desk: BatchDesk) -> Sequence[BaseRoute]:
 
     async def create(request: Request) -> Response:
         wish = read_wish(await request.body())
-        batch = await desk.create(wish, request.state.principal)
+        batch = await desk.create(wish, request.state.principal, request.state.trace)
         return _json(batch.told())
 
     async def page(request: Request) -> Response:

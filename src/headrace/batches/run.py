@@ -15,6 +15,7 @@ from headrace.batches.hold import Hold
 from headrace.batches.lines import LineFault
 from headrace.batches.nouns import Batch, Ending
 from headrace.batches.source import LineSource
+from headrace.batches.traced import tell_run
 from headrace.batches.unanswered import Stopping
 from headrace.batches.work import Work
 from headrace.store.faults import StoreFault
@@ -40,7 +41,10 @@ class BatchRun:
         self._hold = hold
         self._gear = gear
         self._failures = failures
-        self._work = Work(batch, gear, may_write=lambda: hold.is_held)
+        tracer = gear.asker.tracer
+        self._trace = tracer.resume(batch.trace) if tracer is not None else None
+        links = self._trace.link if self._trace is not None else ()
+        self._work = Work(batch, gear, may_write=lambda: hold.is_held, links=links)
         self._working: asyncio.Task[None] | None = None
         self._is_interrupted = False
         self._ending: Ending | None = None
@@ -48,11 +52,13 @@ class BatchRun:
 
     async def run(self) -> None:
         """Run it to its end, or until this process may not or shall not any more."""
-        watching = self._gear.spawn(self._watch())
+        watching, began_s = self._gear.spawn(self._watch()), self._gear.clock.monotonic_s()
+        ended: Ending | None = None
         try:
             ending = await self._work_or_interruption()
             if ending is not None:
                 await self._conclude(ending)
+                ended = ending if self._hold.is_held else None
         except OSError as error:
             self._say_disk(error)
         except Stopping:  # whoever goes on with it ends it
@@ -61,6 +67,8 @@ class BatchRun:
             watching.cancel()
             await self._work.close()
             await self._let_go()
+            if self._trace is not None:
+                tell_run(self._trace, self._batch, self._work.totals, ended, began_s)
 
     def stop(self) -> None:
         """Ask no more lines; those under way are waited for."""

@@ -125,7 +125,7 @@ class BatchTable:
                 "endpoint",
                 "input_file",
             ),
-            *("output_file", "error_file", "keep_s", "metadata", "window_s", "created_s"),
+            *("output_file", "error_file", "keep_s", "metadata", "window_s", "created_s", "trace"),
         )
         await self._records.write(
             Step("batches.add", {name: getattr(batch, name) for name in names})

@@ -15,6 +15,7 @@ from headrace.batches.results import Result, ResultFile, Totals, Writing
 from headrace.batches.source import LineSource
 from headrace.batches.unanswered import HandoverFailed
 from headrace.batches.window import Window
+from headrace.observe.telemetry.traces import Links
 
 _NUMBER_MAX: Final = 1_000_000  # of a line; what the settings allow
 _GROUP: Final = 512
@@ -28,13 +29,16 @@ class Work:
         batch: whose lines.
         gear: what runs share.
         may_write: whether this process still holds the batch.
+        links: what the spans of its lines belong to.
 
     Attributes:
         totals: how far it is.
         lines: where its lines are, for a `LineSource`.
     """
 
-    def __init__(self, batch: Batch, gear: Gear, *, may_write: Callable[[], bool]) -> None:
+    def __init__(
+        self, batch: Batch, gear: Gear, *, may_write: Callable[[], bool], links: Links = ()
+    ) -> None:
         settings = gear.settings()
         now_s = gear.clock.monotonic_s
         self.totals = Totals(
@@ -69,6 +73,7 @@ class Work:
             uniform=gear.uniform,
             now_s=now_s,
             on_retry=gear.counts.retried,
+            links=links,
         )
         self._handover = Handover(
             batch,

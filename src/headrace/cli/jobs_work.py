@@ -7,7 +7,6 @@ import threading
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import uvloop
 
 from headrace.clock import SystemClock
@@ -19,7 +18,6 @@ from headrace.jobs.posting import JOBS_FOLDER, Posting
 from headrace.jobs.process import WorkerProcess
 from headrace.observe.logs import open_direct_log
 from headrace.settings import from_environment, load_settings
-from headrace.settings.jobs import JobsSettings
 from headrace.settings.log import LogSettings
 from headrace.settings.places import data_dir as data_dir_of
 
@@ -50,7 +48,7 @@ def run_worker(
         key=key,
         metrics_at=None if metrics is None else _address(metrics),
     )
-    _run(settings.jobs, posting, settings.log)
+    _run(Order(posting, settings.jobs, settings.telemetry), settings.log)
 
 
 def run_embedded() -> None:
@@ -58,25 +56,27 @@ def run_embedded() -> None:
     told = sys.stdin.buffer.readline()
     if not told:  # the gateway has died meanwhile
         return
-    order = msgspec.json.decode(told, type=Order)
+    order = Order.read(told)
     lock = EmbeddedLock(Path(order.posting.data_dir) / JOBS_FOLDER)
     if lock.take():
-        _run(order.settings, order.posting, LogSettings(), lock)
+        _run(order, LogSettings(), lock)
 
 
-def _run(
-    settings: JobsSettings,
-    posting: Posting,
-    log: LogSettings,
-    lock: EmbeddedLock | None = None,
-) -> None:
+def _run(order: Order, log: LogSettings, lock: EmbeddedLock | None = None) -> None:
+    settings = order.settings
     clock = SystemClock()
     say = open_direct_log(log, clock).say
 
     async def work() -> None:
         last_resort = LastResort(settings.grace_s + END_S, say)
         process = WorkerProcess(
-            settings, built_in_kinds(), posting, clock=clock, say=say, last_resort=last_resort
+            settings,
+            built_in_kinds(),
+            order.posting,
+            clock=clock,
+            say=say,
+            last_resort=last_resort,
+            telemetry=order.telemetry,
         )
         if lock is not None:
             process.end_when_idle(IDLE_S, lock.release, lock.take)

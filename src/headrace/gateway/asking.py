@@ -19,9 +19,11 @@ from headrace.gateway.order import Order
 from headrace.gateway.pipeline import Pipeline
 from headrace.gateway.plan import Plan
 from headrace.gateway.reader import Source
+from headrace.gateway.traced import Asking, tell_asking
 from headrace.gateway.waiter import Waiter
 from headrace.identity.keys import Principal
 from headrace.model import DialectName
+from headrace.observe.telemetry.traces import Links, Tracer
 from headrace.routing.directory import Target
 
 _DIALECTS: Mapping[Operation, DialectName] = {Operation.MESSAGES: "anthropic"}
@@ -79,6 +81,7 @@ class Asker:
         *,
         priority: Priority = Priority.BATCH,
         deadline_s: float | None = None,
+        links: Links = (),
     ) -> Asked:
         """One answer; who is cancelled while waiting gives the call up.
 
@@ -88,13 +91,16 @@ class Asker:
             body: the request, as a client would send it.
             priority: whose turn comes first, where calls have to wait.
             deadline_s: how long it may take, in seconds.
+            links: what its span belongs to, where it is traced.
 
         Raises:
             HeadraceError: there is none. What a provider answers is an answer, whatever its status.
         """
         call = self._call(who, operation, Hints(priority=priority, deadline_s=deadline_s))
         waiter, watch = Waiter(), Stopwatch(self._now_s, self._now_s())
-        return await self._asked(Order(call, body, waiter, watch, asker_books=True), waiter)
+        if (tracer := self.tracer) is not None:
+            watch.trace = tracer.begin(())
+        return await self._asked(Order(call, body, waiter, watch, asker_books=True), waiter, links)
 
     async def hand(
         self,
@@ -132,6 +138,11 @@ class Asker:
         return await self._asked(order, waiter)
 
     @property
+    def tracer(self) -> Tracer | None:
+        """Traces what is asked, where that is wanted."""
+        return self._pipeline.landing.tracer
+
+    @property
     def plan(self) -> Plan:
         """What the settings say at the moment."""
         return self._pipeline.plan
@@ -157,7 +168,7 @@ class Asker:
 
     # The inside.
 
-    async def _asked(self, order: Order, waiter: Waiter) -> Asked:
+    async def _asked(self, order: Order, waiter: Waiter, links: Links = ()) -> Asked:
         call, began_s = order.call, order.watch.began_s
         answer, how = None, _GIVEN_UP
         try:
@@ -173,6 +184,7 @@ class Asker:
                 status, code = how
                 end = Ending(ledger.new_id(), b"", began_s, 0.0, status, False, code, [])
                 ledger.asked(call, waiter.source, answer, end)
+            tell_asking(Asking(call, order.watch, waiter.source, answer, *how), links)
         assert waiter.source is not None  # noqa: S101  # an answer has a source
         return Asked(answer, waiter.source)
 

@@ -20,6 +20,7 @@ from headrace.gateway.tasks import attempt
 from headrace.model import Price, Usage
 from headrace.observe.metrics import Metrics
 from headrace.observe.telemetry.gen_ai import GenAiMetrics
+from headrace.observe.telemetry.traces import Tracer
 
 _HEDGE: Final = "hedge"
 
@@ -44,6 +45,7 @@ class Landing:
         plan: see above; replaced on reload.
         counts: counts tokens, where anything asks for it; replaced on reload.
         ledger: has a row for each call, where that is wanted.
+        tracer: traces what is asked without a request of a caller, where that is wanted.
         gen_ai: counts calls by OpenTelemetry's conventions, where that is wanted.
         keeps_bodies: whether what was sent is looked at once a call has ended.
         now_s: gives monotonic seconds.
@@ -64,6 +66,7 @@ class Landing:
         self.plan = plan
         self.counts: TokenCounts | None = None
         self.ledger: Ledger | None = None
+        self.tracer: Tracer | None = None
         self.gen_ai: GenAiMetrics | None = None
         self.keeps_bodies = False
         self._flights = flights

@@ -70,8 +70,13 @@ class JobDesk:
         """Go by other settings from now on."""
         self._settings = settings
 
-    async def submit(self, tenant: Tenant, new: NewJob) -> Job:
+    async def submit(self, tenant: Tenant, new: NewJob, trace: str = "") -> Job:
         """Take a job.
+
+        Args:
+            tenant: who submits it.
+            new: what is to be done.
+            trace: as `Job.trace`.
 
         Returns:
             It, or the one that was submitted with the same key before.
@@ -103,6 +108,7 @@ class JobDesk:
             created_s=now_s,
             due_s=due_s,
             attempts_max=kind.attempts_max,
+            trace=trace,
         )
         return await self._keep(job)
 

@@ -22,6 +22,8 @@ from headrace.gateway.tasks import Spawn
 from headrace.jobs.liveness import is_free
 from headrace.jobs.posting import Posting
 from headrace.settings.jobs import JobsSettings
+from headrace.settings.telemetry import TelemetrySettings
+from headrace.settings.values import Secret
 from headrace.store.voice import Say
 
 COMMAND: Final = (
@@ -46,6 +48,16 @@ class Order(msgspec.Struct, frozen=True):
 
     posting: Posting
     settings: JobsSettings
+    telemetry: TelemetrySettings = TelemetrySettings()
+
+    def worded(self) -> bytes:
+        """The order as one line; holds secrets."""
+        return msgspec.json.encode(self, enc_hook=_revealed) + b"\n"
+
+    @classmethod
+    def read(cls, line: bytes) -> "Order":
+        """An order from its line."""
+        return msgspec.json.decode(line, type=cls, dec_hook=_hidden)
 
 
 class EmbeddedLock:
@@ -197,8 +209,17 @@ class EmbeddedWorker:
         pipe = child.stdin
         if pipe is not None:
             with suppress(OSError):
-                pipe.write(msgspec.json.encode(self._order()) + b"\n")
+                pipe.write(self._order().worded())
                 await pipe.drain()
         if self._is_stopping:
             child.terminate()
         return await child.wait()
+
+
+def _revealed(secret: object) -> str:
+    assert isinstance(secret, Secret)  # noqa: S101  # the rest is plain
+    return secret.reveal()
+
+
+def _hidden(kind: type, text: object) -> object:
+    return kind(text)

@@ -13,6 +13,8 @@ from headrace.gateway.tasks import Spawn
 from headrace.identity.deputy import FOR_HEADER
 from headrace.jobs.context import JobFailed, JobRefused
 from headrace.jobs.job import Job
+from headrace.observe.telemetry.trace_context import TRACEPARENT
+from headrace.observe.telemetry.traces import Trace
 from headrace.upstream.endpoint import Endpoint
 from headrace.upstream.faults import FaultKind
 from headrace.upstream.fetch import fetch
@@ -91,14 +93,21 @@ class GatewayModels:
             spawn=spawn,
         )
 
-    def of(self, job: Job) -> "JobModels":
-        """Models for one job."""
+    def of(self, job: Job, trace: Trace | None = None) -> "JobModels":
+        """Models for one job.
+
+        Args:
+            job: in whose name they are asked.
+            trace: where its try stands, where that is traced; else what asked for it is told.
+        """
+        context = job.trace if trace is None else trace.context
+        carried = ((TRACEPARENT, context.encode()),) if context else ()
         if not self._is_deputy:
-            return JobModels(self._endpoint, ())
+            return JobModels(self._endpoint, carried)
         tenant = quote(job.tenant, safe="")
         digest, _, name = job.caller.partition(":")
         whom = f"{digest}:{tenant}:{name}" if digest else f"tenant:{tenant}"
-        return JobModels(self._endpoint, ((FOR_HEADER, whom.encode()),))
+        return JobModels(self._endpoint, ((FOR_HEADER, whom.encode()), *carried))
 
     def sweep(self, now_s: float) -> None:
         """End calls whose time is up. To be called a few times a second."""

@@ -34,6 +34,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         code: why it failed, for programs.
         reason: why it failed, for people.
         version: counts changes.
+        trace: where the request that submitted it stood in its trace, as `Trace.context`.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     code: str | None = None
     reason: str | None = None
     version: int = 1
+    trace: str = ""
 
     @property
     def has_ended(self) -> bool:

@@ -14,6 +14,7 @@ import msgspec
 from headrace.clock import Clock
 from headrace.errors import SettingsInvalid
 from headrace.gateway.tasks import Tasks
+from headrace.gateway.tracing import open_tracing
 from headrace.ids import Ids
 from headrace.jobs.amqp.link import check_package
 from headrace.jobs.amqp.outbox import Outbox
@@ -31,6 +32,7 @@ from headrace.jobs.worker import Worker, worker_name
 from headrace.observe.endpoint import MetricsEndpoint
 from headrace.observe.worker_metrics import WorkerMetrics
 from headrace.settings.jobs import JobsSettings, QueueSettings
+from headrace.settings.telemetry import TelemetrySettings
 from headrace.store.faults import StoreFault
 from headrace.store.records.leases import RecordLeases
 from headrace.store.records.open import open_records
@@ -79,6 +81,7 @@ class WorkerProcess:
         clock: the time.
         say: told what happens.
         last_resort: ends the process where its end takes too long.
+        telemetry: where spans are sent, where that is wanted.
 
     Raises:
         SettingsInvalid: it cannot work like this.
@@ -93,6 +96,7 @@ class WorkerProcess:
         clock: Clock,
         say: Say,
         last_resort: LastResort,
+        telemetry: TelemetrySettings | None = None,
     ) -> None:
         check_schedules(settings, kinds)
         if settings.amqp is not None:
@@ -115,6 +119,7 @@ class WorkerProcess:
             spawn=self._tasks.spawn,
             certificate=posting.certificate,
         )
+        self._tracing = None if telemetry is None else open_tracing(telemetry, clock, say)
         self._stopping = asyncio.Event()
         self._last_resort = last_resort
         self._worker: Worker | None = None
@@ -132,6 +137,9 @@ class WorkerProcess:
         )
         async with AsyncExitStack() as stack:
             stack.push_async_callback(records.close, _CLOSE_S)
+            if self._tracing is not None:
+                self._tracing.start()
+                stack.push_async_callback(self._tracing.close)
             stack.callback(self._close)
             stack.push_async_callback(self._tasks.close)
             await self._open_metrics(stack)
@@ -235,6 +243,7 @@ class WorkerProcess:
             steps=self._durable,
             hands=shift,
             folder=self._folder,
+            tracer=self._tracing.tracer if self._tracing is not None else None,
         )
 
     def _durable(self) -> DurableSteps:
@@ -310,6 +319,8 @@ class WorkerProcess:
     async def _tick(self) -> None:
         while True:
             self._models.sweep(self._clock.monotonic_s())
+            if self._tracing is not None:
+                self._tracing.tick()
             await asyncio.sleep(_TICK_S)
 
     def _tell_bug(self, error: BaseException) -> None:

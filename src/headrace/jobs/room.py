@@ -80,7 +80,8 @@ class JobsRoom:
         self._spawn = spawn
         self._say = say
         self._is_told = False
-        # Both are taken at start only, as the gateway's own.
+        # These are taken at start only, as the gateway's own.
+        self._telemetry = settings.telemetry
         self._store_url = settings.store.url.reveal()
         self._data_dir: Path = data_dir(settings)
         folder = self._data_dir / JOBS_FOLDER
@@ -175,7 +176,8 @@ class JobsRoom:
             certificate=self._certificate,
         )
         # Messages are taken by `headrace jobs work`, which ends only when it is told to.
-        return Order(posting, msgspec.structs.replace(self._settings.jobs, amqp=None))
+        settings, telemetry = self._settings, self._telemetry
+        return Order(posting, msgspec.structs.replace(settings.jobs, amqp=None), telemetry)
 
 
 def _first_model(settings: Settings) -> str | None:

@@ -61,7 +61,7 @@ class JobRoutes:
 
     async def _submit(self, request: Request) -> Response:
         new = _read(await request.body(), NewJob)
-        job = await self._desk.submit(_tenant(request), _once(request, new))
+        job = await self._submitted(request, new)
         return _json(job.told(whole=False), 202)
 
     async def _list(self, request: Request) -> Response:
@@ -108,7 +108,7 @@ class JobRoutes:
 
     async def _create(self, request: Request) -> Response:
         new = new_task(_document(await request.body()), self._desk.kinds, self.model)
-        job = await self._desk.submit(_tenant(request), _once(request, new))
+        job = await self._submitted(request, new)
         return _json(task_told(job), 202)
 
     async def _task(self, request: Request) -> Response:
@@ -122,6 +122,10 @@ class JobRoutes:
         jobs, has_more = await self._desk.page(_tenant(request), _page(request))
         told = [task_told(job, whole=False) for job in jobs]
         return _json({"tasks": told, "has_more": has_more})
+
+    async def _submitted(self, request: Request, new: NewJob) -> Job:
+        once = _once(request, new)
+        return await self._desk.submit(_tenant(request), once, request.state.trace)
 
     async def _found(self, request: Request) -> Job:
         return await self._desk.find(_tenant(request), request.path_params["id"])

@@ -15,6 +15,8 @@ from headrace.jobs.context import JobContext, JobFailed, JobRefused, Models
 from headrace.jobs.job import Job
 from headrace.jobs.kinds import JobKind, Kinds
 from headrace.jobs.outcome import Failed, Later, Outcome, TakenAway, of_error, of_result
+from headrace.jobs.traced import tell_try
+from headrace.observe.telemetry.traces import Trace, Tracer
 from headrace.settings.jobs import JobsSettings
 from headrace.store.faults import StoreFault
 
@@ -45,19 +47,21 @@ class Bench(msgspec.Struct, frozen=True):
 
     Attributes:
         chance: gives numbers from 0 to 1.
-        models: makes what asks models for a job.
+        models: makes what asks models for a job, at its place in a trace.
         steps: opens what records steps; not called before a job wants it.
         folder: holds a folder for each job.
+        tracer: traces tries; `None` where that is not wanted.
     """
 
     kinds: Kinds
     settings: JobsSettings
     clock: Clock
     chance: Callable[[], float]
-    models: Callable[[Job], Models]
+    models: Callable[[Job, Trace | None], Models]
     steps: Callable[[], StepKeeper]
     hands: Hands
     folder: Path
+    tracer: Tracer | None = None
 
 
 class Try:
@@ -77,6 +81,7 @@ class Try:
         self._result: object = None
         self._context: JobContext | None = None
         self._told_s = float("-inf")
+        self._trace = bench.tracer.resume(job.trace) if bench.tracer is not None else None
 
     def stop(self, why: Why) -> None:
         """End it at its next `await`; a first reason stays."""
@@ -88,6 +93,13 @@ class Try:
 
     async def outcome(self) -> Outcome | None:
         """Do it; None where the job is in other hands by now. Whatever happens, there is one."""
+        began_s = self._bench.clock.monotonic_s()
+        outcome = await self._surely()
+        if self._trace is not None:
+            tell_try(self._trace, self.job, outcome, began_s)
+        return outcome
+
+    async def _surely(self) -> Outcome | None:
         found: list[Outcome | None] = []
 
         async def go() -> None:
@@ -116,7 +128,7 @@ class Try:
             tenant=self.job.tenant,
             attempt=self.job.attempts,
             folder=folder,
-            models=self._bench.models(self.job),
+            models=self._bench.models(self.job, self._trace),
             recorder=self,
         )
         if self._why is None:

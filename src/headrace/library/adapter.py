@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import os
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -16,12 +15,14 @@ from headrace.gateway.reader import Source
 from headrace.gateway.stock.meaning_parts import EmbedTexts
 from headrace.library.batching import AskBatch, BatchSender, read_terms
 from headrace.library.counts import Counts
+from headrace.library.home import Home
 from headrace.library.journal import tell_bug, tell_event, tell_tier, tell_unreachable
-from headrace.library.listener import Listener, current_loop
+from headrace.library.listener import Listener
 from headrace.library.names import model_names
 from headrace.library.question import Prompt, Question, Texts, ask_embeddings, ask_model
 from headrace.library.results import Completion, Embeddings, read_completion, read_embeddings
 from headrace.library.stream import Stream
+from headrace.library.traced import CallSpans, open_spans
 from headrace.library.wishes import read_hints, read_scope
 from headrace.model import CacheResult
 from headrace.routing.directory import Directory
@@ -84,8 +85,8 @@ class Adapter:
         self._now = self._clock.monotonic_s
         self._counts = Counts(list(self._settings.providers), self._clock)
         self._engine: Engine | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._pid = 0
+        self._home: Home | None = None
+        self._spans: CallSpans | None = None
         self._is_closing = False
         self._live: set[Listener] = set()
         self._is_quiet = asyncio.Event()
@@ -123,10 +124,10 @@ class Adapter:
                 on_bug=tell_bug,
                 clock=self._clock,
             )
-        self._loop = asyncio.get_running_loop()
-        self._pid = os.getpid()
+        self._home = Home()
         is_ready = False
         try:
+            self._spans = open_spans(self._settings.telemetry, self._clock)
             self._engine.start()
             await self._engine.warm_up(self._warm_up_timeout_s)
             is_ready = True
@@ -145,7 +146,7 @@ class Adapter:
         """
         if self._engine is None or self._is_closing:
             return
-        self._check_home()
+        self._at_home()
         self._is_closing = True
         closer = asyncio.current_task()
         for listener in list(self._live):
@@ -164,6 +165,8 @@ class Adapter:
             await self._engine.close()
             if self._batches is not None:
                 await self._batches.close()
+            if self._spans is not None:
+                await self._spans.close()
             for _ in range(_FAREWELL_TURNS):
                 await asyncio.sleep(0)
 
@@ -347,6 +350,8 @@ class Adapter:
         call = make_call(dialect, question.operation, tenant, hints, ())
         listener = Listener(call, self._now, keeps=streams, on_over=self._over)
         self._live.add(listener)
+        if self._spans is not None:
+            self._spans.begin(listener)
         answer = engine.pipeline.repeat(call, repeat_key(call.repeat_scope, question.body), began_s)
         if answer is not None:
             listener.placed(Source(CacheResult.L1, answer.provider, answer.model))
@@ -362,6 +367,8 @@ class Adapter:
     def _over(self, listener: Listener) -> None:
         self._live.discard(listener)
         self._counts.over(listener)
+        if self._spans is not None:
+            self._spans.over(listener)
         if not self._live:
             self._is_quiet.set()
 
@@ -371,23 +378,14 @@ class Adapter:
                 "The adapter is not started: use `async with adapter:` or `await adapter.start()`.",
                 code="not_started",
             )
-        self._check_home()
+        self._at_home()
         if self._is_closing:
             raise _closed("The adapter is closed: make another one.")
         return self._engine
 
-    def _check_home(self) -> None:
-        if os.getpid() != self._pid:
-            raise NotRunning(
-                "The adapter was started in another process, before a fork: make one in each.",
-                code="forked",
-            )
-        if current_loop() is not self._loop:
-            raise NotRunning(
-                "The adapter lives in another event loop, where it was started: make one in each, "
-                "or use a SyncAdapter.",
-                code="wrong_loop",
-            )
+    def _at_home(self) -> None:
+        if self._home is not None:
+            self._home.check()
 
 
 def _source(listener: Listener) -> Source:

@@ -106,6 +106,13 @@ class Listener:
     # What the caller says.
 
     @property
+    def error_code(self) -> str:
+        """Why there is no answer; empty where there is one."""
+        if self._error is not None:
+            return self._error.code
+        return "client_gone" if self.status == GIVEN_UP else ""
+
+    @property
     def bytes_held(self) -> int:
         """What came and was not taken yet."""
         return self._bytes

@@ -43,7 +43,8 @@ class AsgiBridge:
     An error of the tree that the application raises is told in the caller's dialect, as any other.
 
     Args:
-        app: the application; `scope["state"]` has `principal`, `tenant` and `request_id`.
+        app: the application; `scope["state"]` has `principal`, `tenant`, `request_id`, and `trace`:
+            the place of the request in its trace, or nothing.
         spawn: starts the task of a request.
         seen: told what the client of a task has seen elsewhere, and tells what it has seen here.
     """
@@ -202,7 +203,7 @@ class _Run:
 
 
 def _scope(exchange: Exchange) -> Message:
-    head, principal = exchange.head, exchange.head.principal
+    head, principal, trace = exchange.head, exchange.head.principal, exchange.watch.trace
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -220,5 +221,6 @@ def _scope(exchange: Exchange) -> Message:
             "principal": principal,
             "tenant": principal.tenant if principal else None,
             "request_id": exchange.request_id,
+            "trace": trace.context if trace is not None else "",
         },
     }

@@ -29,7 +29,7 @@ from headrace.server.logged import exchange_line, hit_line
 from headrace.server.places import Route
 from headrace.server.refused import count_refused
 from headrace.server.replies import GATHERED_BYTES_MIN, hit_head, http_date, preflight_lines
-from headrace.server.traced import tell_hit, tell_request
+from headrace.server.traced import is_traced, tell_hit, tell_request
 from headrace.settings.schema import ListenSettings
 
 Handler = Callable[[Exchange, bytes], None]
@@ -229,7 +229,7 @@ class Service:
         """Take a request that is not a repeat to whoever answers it."""
         self.inflight += 1
         exchange.bytes_in = len(body)
-        if self.tracer is not None and exchange.head.call is not None:
+        if self.tracer is not None and is_traced(exchange.head):
             exchange.watch.trace = self.tracer.begin(exchange.head.carried)
         try:
             self._check(exchange.head)

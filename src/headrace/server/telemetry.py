@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from headrace.clock import Clock
 from headrace.gateway.landing import Landing
+from headrace.gateway.tracing import CollectorVoice
 from headrace.observe.metrics import Metrics
 from headrace.observe.telemetry.exporting import Exporter, Signal, Tally
 from headrace.observe.telemetry.gen_ai import GenAiMetrics
@@ -33,7 +34,7 @@ class Telemetry:
         tracer: traces requests; `None` where that is not wanted.
         gen_ai: counts by the conventions; `None` where metrics are not sent.
         metrics: counts what became of spans and exports.
-        say: tells what the operator should know.
+        voice: tells the operator of the collector.
     """
 
     def __init__(
@@ -42,19 +43,18 @@ class Telemetry:
         tracer: Tracer | None,
         gen_ai: GenAiMetrics | None,
         metrics: Metrics,
-        say: Say,
+        voice: CollectorVoice,
     ) -> None:
         self._exporter = exporter
         self._tracer = tracer
         self._gen_ai = gen_ai
         self._metrics = metrics
-        self._say = say
+        self._voice = voice
         self._booked = Tally()
-        self._problem = ""
 
     def attach(self, service: Service, books: Books, landing: Landing) -> None:
         """Have requests traced, and counted by the conventions, where that is wanted."""
-        service.tracer = self._tracer
+        service.tracer = landing.tracer = self._tracer
         books.gen_ai = landing.gen_ai = self._gen_ai
 
     def start(self) -> None:
@@ -76,22 +76,13 @@ class Telemetry:
             exports.add(exports.at(signal, "taken"), taken - booked.taken[signal])
             exports.add(exports.at(signal, "failed"), refused - booked.refused[signal])
             booked.taken[signal], booked.refused[signal] = taken, refused
-        self._tell(done.problem)
+        self._voice.tell(done.problem)
 
     async def close(self) -> None:
         """Send what is left, within the time for that."""
         if not await asyncio.to_thread(self._exporter.close):
-            self._say("warning", "telemetry_left", detail="the collector took too long at the end")
+            self._voice.left()
         self.tick()
-
-    def _tell(self, problem: str) -> None:
-        if problem == self._problem:
-            return
-        self._problem = problem
-        if problem:
-            self._say("warning", "telemetry_failed", detail=problem)
-        else:
-            self._say("info", "telemetry_sent", detail="the collector takes what is sent again")
 
 
 class NoTelemetry:
@@ -158,4 +149,4 @@ def open_telemetry(
     link = OtlpLink(settings, tag, clock)
     reads = read if settings.metrics else None
     exporter = Exporter(settings, link, tracer, reads, clock.monotonic_s)
-    return Telemetry(exporter, tracer, gen_ai, metrics, say)
+    return Telemetry(exporter, tracer, gen_ai, metrics, CollectorVoice(say))

@@ -1,16 +1,23 @@
-"""Requests as spans, by the conventions for generative AI: no prompt, no answer, no secret."""
+"""Requests as spans: what is known of each when it is logged."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from headrace.observe.access_log import AccessLine
 from headrace.observe.gen_ai_families import operation_name
-from headrace.observe.telemetry.traces import Span, Trace, Tracer, Value
+from headrace.observe.telemetry.attributes import Asked, Pairs, known, stages
+from headrace.observe.telemetry.traces import Span, Trace, Tracer
 from headrace.server.exchange import Exchange
 from headrace.server.heads import RequestHead
 
 _ERRORS: Final = 400
-_MODEL_CHARS_MAX: Final = 100
+# What asks no model itself, but has models asked later.
+_PUTS_OFF: Final = frozenset(("/v1/jobs", "/api/create", "/v1/batches"))
+
+
+def is_traced(head: RequestHead) -> bool:
+    """Whether a request, that no stored answer was found for by its bytes, is traced."""
+    return head.call is not None or (head.method == b"POST" and head.path in _PUTS_OFF)
 
 
 def tell_hit(tracer: Tracer, head: RequestHead, line: AccessLine) -> None:
@@ -46,20 +53,28 @@ def tell_request(trace: Trace, exchange: Exchange, line: AccessLine) -> None:
 def _span(
     trace: Trace,
     line: AccessLine,
-    asked: str,
-    stages: Sequence[str],
+    model: str,
+    names: Sequence[str],
     times_ms: Sequence[float],
 ) -> Span:
     offset_s = trace.tracer.offset_s
     assert isinstance(line.time, float)  # noqa: S101  # not yet spelled out
     ended_s = line.time + offset_s
     began_s = ended_s - line.duration_ms / 1000.0
-    asked = asked[:_MODEL_CHARS_MAX]
     error = line.error or (str(line.status) if line.status >= _ERRORS else "")
+    asked = Asked(
+        line.route,
+        model,
+        line.provider,
+        line.model,
+        line.input_tokens,
+        line.output_tokens,
+        error,
+    )
     first = () if line.ttfb_ms is None else (("first_byte", began_s + line.ttfb_ms / 1000.0),)
     return Span(
-        name=f"{operation_name(line.route)} {asked}".rstrip(),
-        is_server=True,
+        name=asked.name if operation_name(line.route) else f"{line.method} {line.path}",
+        kind="server",
         trace_id=trace.trace_id,
         span_id=trace.span_id,
         parent_id=trace.parent_id,
@@ -67,22 +82,14 @@ def _span(
         is_remote=True,
         began_s=began_s,
         ended_s=ended_s,
-        attributes=(*_known(line, asked, error), *_stages(stages, times_ms)),
+        attributes=known(asked.pairs, _of_gateway(line), stages(names, times_ms)),
         events=first,
         error=error,
     )
 
 
-def _known(line: AccessLine, asked: str, error: str) -> Iterator[tuple[str, Value]]:
-    """What is known of a request; what is not, is left out."""
-    pairs: tuple[tuple[str, Value | None], ...] = (
-        ("gen_ai.operation.name", operation_name(line.route)),
-        ("gen_ai.provider.name", line.provider),
-        ("gen_ai.request.model", asked or None),
-        ("gen_ai.response.model", line.model),
-        ("gen_ai.usage.input_tokens", line.input_tokens),
-        ("gen_ai.usage.output_tokens", line.output_tokens),
-        ("error.type", error or None),
+def _of_gateway(line: AccessLine) -> Pairs:
+    return (
         ("http.request.method", line.method),
         ("http.route", line.path),
         ("http.response.status_code", line.status),
@@ -94,9 +101,3 @@ def _known(line: AccessLine, asked: str, error: str) -> Iterator[tuple[str, Valu
         ("headrace.cost_usd", line.cost_usd),
         ("headrace.fallback", line.fallback or None),
     )
-    return ((name, value) for name, value in pairs if value is not None)
-
-
-def _stages(stages: Sequence[str], times_ms: Sequence[float]) -> Iterator[tuple[str, float]]:
-    for stage, time_ms in zip(stages, times_ms, strict=True):
-        yield f"headrace.stage.{stage}_ms", time_ms

@@ -40,7 +40,7 @@ class Busy:
         self.asked = 0
         self.was_asked = asyncio.Event()
 
-    async def ask(self, *_words: Any) -> Any:
+    async def ask(self, *_words: Any, **_fields: Any) -> Any:
         self.asked += 1
         self.was_asked.set()
         raise Overloaded("Later.", retry_after_s=600.0)

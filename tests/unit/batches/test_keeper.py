@@ -48,6 +48,8 @@ FORM = (
 class Broken:
     """Whoever asks it finds a bug."""
 
+    tracer = None
+
     def __init__(self) -> None:
         self.asked = 0
 

@@ -10,13 +10,13 @@ from headrace.gateway.order import Order
 from headrace.gateway.plan import Lane
 from headrace.gateway.relay import Cancellable
 from headrace.observe.gen_ai_families import operation_name
+from headrace.observe.telemetry.attributes import MODEL_CHARS_MAX
 from headrace.observe.telemetry.traces import Attributes, Span, Trace
 from headrace.upstream.faults import UpstreamFault
 from headrace.upstream.h1 import Flow, RawHeaders, Sink
 
 _ERRORS: Final = 400
 _CANCELLED: Final = "cancelled"
-_MODEL_CHARS_MAX: Final = 100
 
 
 def set_out(
@@ -62,7 +62,7 @@ def _known(order: Order, lane: Lane, model: str) -> Attributes:
     return (
         ("gen_ai.operation.name", operation_name(order.call.grammar.operation.value)),
         ("gen_ai.provider.name", endpoint.name),
-        ("gen_ai.request.model", model[:_MODEL_CHARS_MAX]),
+        ("gen_ai.request.model", model[:MODEL_CHARS_MAX]),
         ("server.address", endpoint.host),
         ("server.port", endpoint.port),
         ("headrace.target", _place(order, endpoint.name, model)),
@@ -178,7 +178,7 @@ class TracedCall:
         trace.tracer.ended(
             Span(
                 name=f"{operation} {model}",
-                is_server=False,
+                kind="client",
                 trace_id=trace.trace_id,
                 span_id=self._span_id,
                 parent_id=trace.span_id,

@@ -5,7 +5,7 @@ of the environment, and the resource from `OTEL_SERVICE_NAME` and `OTEL_RESOURCE
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import requests
@@ -28,13 +28,21 @@ from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
+from opentelemetry.trace import (
+    Link,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    TraceState,
+)
 from requests import Response
 
 from headrace.clock import Clock
 from headrace.observe.telemetry.exporting import Sent
 from headrace.observe.telemetry.readings import Point, Reading
-from headrace.observe.telemetry.traces import Span
+from headrace.observe.telemetry.traces import Kind, Links, Span
 from headrace.settings.telemetry import TelemetrySettings
 from headrace.version import __version__
 
@@ -42,6 +50,12 @@ _SCOPE: Final = InstrumentationScope("headrace", __version__)
 _CUMULATIVE: Final = AggregationTemporality.CUMULATIVE
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 _ERROR: Final = StatusCode.ERROR
+_KINDS: Final[Mapping[Kind, SpanKind]] = {
+    "server": SpanKind.SERVER,
+    "client": SpanKind.CLIENT,
+    "consumer": SpanKind.CONSUMER,
+    "internal": SpanKind.INTERNAL,
+}
 _NS: Final = 1_000_000_000
 _ANSWER_BYTES_MAX: Final = 65_536
 _UNREACHED: Final = "the collector cannot be reached, or its answer not be read"
@@ -114,7 +128,8 @@ class OtlpLink:
             resource=self._resource,
             attributes=dict(span.attributes),
             events=tuple(_events(span.events)),
-            kind=SpanKind.SERVER if span.is_server else SpanKind.CLIENT,
+            links=tuple(_links(span.links)),
+            kind=_KINDS[span.kind],
             status=Status(_ERROR, span.error) if span.error else Status(),
             start_time=int(span.began_s * _NS),
             end_time=int(span.ended_s * _NS),
@@ -169,6 +184,11 @@ def _context(span: Span, span_id: str, *, is_remote: bool) -> SpanContext:
 
 def _events(events: Iterable[tuple[str, float]]) -> Iterator[Event]:
     return (Event(name, timestamp=int(at_s * _NS)) for name, at_s in events)
+
+
+def _links(links: Links) -> Iterator[Link]:
+    for trace_id, span_id in links:
+        yield Link(SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=False))
 
 
 def _metric(reading: Reading, began_ns: int, now_ns: int) -> Metric:

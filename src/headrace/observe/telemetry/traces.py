@@ -3,12 +3,13 @@
 from collections import deque
 from collections.abc import Callable
 from math import log1p
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from headrace.clock import Clock
 from headrace.observe.telemetry.trace_context import (
+    TRACEPARENT,
     TraceContext,
     read_context,
     says_unsampled,
@@ -19,6 +20,9 @@ from headrace.settings.telemetry import TelemetrySettings
 Headers = tuple[tuple[bytes, bytes], ...]
 Value = str | int | float | bool
 Attributes = tuple[tuple[str, Value], ...]
+Kind = Literal["server", "client", "consumer", "internal"]
+Links = tuple[tuple[str, str], ...]
+"""Spans of other traces: the id of each trace, and of the span."""
 
 _TRACE_BYTES: Final = 16
 _SPAN_BYTES: Final = 8
@@ -31,7 +35,8 @@ class Span(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         name: the operation, and the model where that is known.
-        is_server: whether it is a request of a caller; else a call to a provider.
+        kind: a request of a caller, a call to a provider, what a request had put off, or what was
+            asked in this very process.
         trace_id: 32 hexadecimal digits.
         span_id: 16 of its own.
         parent_id: 16 of what it is a part of; empty for the first of its trace.
@@ -42,10 +47,11 @@ class Span(msgspec.Struct, frozen=True, gc=False):
         attributes: what is known of it.
         events: what happened at what second since the epoch.
         error: what went wrong; empty where nothing did.
+        links: what it belongs to without being a part of it.
     """
 
     name: str
-    is_server: bool
+    kind: Kind
     trace_id: str
     span_id: str
     parent_id: str
@@ -56,6 +62,7 @@ class Span(msgspec.Struct, frozen=True, gc=False):
     attributes: Attributes
     events: tuple[tuple[str, float], ...] = ()
     error: str = ""
+    links: Links = ()
 
 
 class Trace(msgspec.Struct, frozen=True):
@@ -76,6 +83,16 @@ class Trace(msgspec.Struct, frozen=True):
     parent_id: str
     is_sampled: bool
     state: bytes
+
+    @property
+    def context(self) -> str:
+        """Its own place as a `traceparent`, for what is done later; see `Tracer.resume`."""
+        return worded_parent(self.trace_id, self.span_id, is_sampled=self.is_sampled).decode()
+
+    @property
+    def link(self) -> Links:
+        """What spans of other traces belong to it by; none where nobody would find it."""
+        return ((self.trace_id, self.span_id),) if self.is_sampled else ()
 
     def header(self, span_id: str) -> bytes:
         """The header lines for a call that is a span of this trace."""
@@ -146,6 +163,17 @@ class Tracer:
         return (
             self._first(is_sampled=True) if caller is None else self._under(caller, is_sampled=True)
         )
+
+    def resume(self, context: str) -> Trace:
+        """The trace of what a request had put off, which goes on with that request's.
+
+        Args:
+            context: the request's own place in it, `Trace.context`; empty where it had none.
+        """
+        before = read_context(((TRACEPARENT, context.encode()),)) if context else None
+        if before is None:
+            return self._first(is_sampled=self._is_drawn())
+        return self._under(before, is_sampled=before.is_sampled)
 
     def span_id(self) -> str:
         """16 hexadecimal digits that no other span has."""

@@ -22,7 +22,7 @@ def tracer(sample: float = 0.0, *, follow_callers: bool = True, spans: int = 8) 
 
 
 def span(number: int) -> Span:
-    return Span("chat", True, TRACE, f"{number:016x}", "", b"", False, 0.0, 1.0, ())
+    return Span("chat", "server", TRACE, f"{number:016x}", "", b"", False, 0.0, 1.0, ())
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.9])

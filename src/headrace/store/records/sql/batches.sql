@@ -5,11 +5,11 @@
 INSERT INTO headrace_batches (
     id, tenant, key_name, key_digest, key_models, place, state, endpoint, input_file, output_file,
     error_file, has_output, has_errors, keep_s, metadata, faults, total, completed, failed,
-    input_tokens, output_tokens, cached_tokens, window_s, created_s
+    input_tokens, output_tokens, cached_tokens, window_s, created_s, trace
 ) VALUES (
     :id, :tenant, :key_name, :key_digest, :key_models, :place, 'validating', :endpoint,
     :input_file, :output_file, :error_file, 0, 0, :keep_s, :metadata, '[]', 0, 0, 0, 0, 0, 0,
-    :window_s, :created_s
+    :window_s, :created_s, :trace
 ) ON CONFLICT (id) DO NOTHING;
 
 -- name: find

@@ -4,10 +4,10 @@
 -- for: a new job; nothing where this one, or one with the same key of its tenant, is there
 INSERT INTO headrace_jobs
     (id, tenant, caller, kind, queue, priority, state, input, digest, once_key, created_s, due_s,
-     attempts_max)
+     attempts_max, trace)
 VALUES
     (:id, :tenant, :caller, :kind, :queue, :priority, :state, :input, :digest,
-     CAST(:once_key AS TEXT), :created_s, :due_s, :attempts_max)
+     CAST(:once_key AS TEXT), :created_s, :due_s, :attempts_max, :trace)
 ON CONFLICT DO NOTHING;
 
 -- name: find
