@@ -14,7 +14,7 @@ from headrace.batches.window import Window
 from headrace.errors import BudgetExceeded, HeadraceError, UpstreamBroken
 from headrace.gateway.asking import Asked, Asker
 from headrace.gateway.handing import Destination, Taker
-from headrace.gateway.reader import TEXTS
+from headrace.gateway.reader import NO_ANSWERS
 from headrace.identity.keys import Principal
 from headrace.model import Usage
 from headrace.observe.telemetry.traces import Links
@@ -170,7 +170,8 @@ class Answers:
             wait_s = error.retry_after_s or 0.0
             return Reply(error.status, body, is_final=is_final, retry_after_s=wait_s, is_ours=True)
         answer = asked.answer
-        if asked.source.fallback in TEXTS:  # the text of a caller's call that it has joined
+        # The text of a caller's call that it has joined, or of another Headrace behind this one.
+        if asked.source.fallback in NO_ANSWERS:
             unanswered = UpstreamBroken("No target of the model has answered.")
             return Reply(unanswered.status, self._error_body(unanswered), is_ours=True)
         if answer.status < 400:

@@ -10,7 +10,8 @@ from headrace.console import alarm_words as words
 from headrace.console.alarm_rules import WATCHED, Watched
 from headrace.console.alarm_words import Severity, Wording, counted, gib, share
 from headrace.console.signs import History, Labels, Series
-from headrace.observe.export.slo_rules import BAD_LEAST, BURNS
+from headrace.observe.export.slo_rules import BURNS
+from headrace.settings.slos import BAD_LEAST
 
 _FIVE_MINUTES_S: Final = 300.0
 _ERROR_SHARE: Final = 0.01

@@ -138,9 +138,14 @@ class Stopwatch:
         self.times_ms: list[float] = []
         self.trace: Trace | None = None
 
-    def passed(self, stage: str) -> None:
-        """The stage that was under way is over."""
+    def passed(self, stage: str, began_s: float = 0.0) -> None:
+        """The stage that was under way is over.
+
+        Args:
+            stage: its name.
+            began_s: when it began, where that was later than the end of the one before.
+        """
         now_s = self._now()
         self.names.append(stage)
-        self.times_ms.append((now_s - self._last_s) * 1000.0)
+        self.times_ms.append((now_s - max(self._last_s, began_s)) * 1000.0)
         self._last_s = now_s

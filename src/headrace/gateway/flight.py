@@ -7,9 +7,9 @@ import msgspec
 from headrace.cache.entry import Answer, Shape
 from headrace.errors import HeadraceError, UpstreamBroken
 from headrace.gateway.call import Hints
-from headrace.gateway.headers import content_type, is_encoded
+from headrace.gateway.headers import TEXT_MARK, content_type, is_encoded
 from headrace.gateway.order import Order
-from headrace.gateway.reader import TEXTS, Remarks
+from headrace.gateway.reader import TEXTS, Fallback, Remarks
 from headrace.gateway.relay import Relay
 from headrace.model import Price, ReplyFacts, Usage
 from headrace.upstream.faults import UpstreamFault, speaks_tls, wants_tls
@@ -165,6 +165,8 @@ class Flight(Relay):
             self._read_whole()
         elif self.status == 400:
             self._read_refusal()
+        if TEXT_MARK in self.headers:
+            self.fallback = Fallback.PASSED
         usage = self.facts.usage
         if usage is None:
             cost_usd = self.tower.unreported_usd(self)

@@ -39,6 +39,9 @@ _OF_THE_BODY = frozenset({b"content-type", b"content-encoding"})
 # The gateway's to say: whose pages may read its answers is a matter of its settings.
 OURS = (b"x-headrace-", b"access-control-")
 
+# But for this: whether it is an answer at all, another Headrace behind this one knows best.
+TEXT_MARK = (b"x-headrace-fallback", b"text")
+
 # The caller's request id is the gateway's; the provider's own stays readable beside it.
 RENAMED: Mapping[bytes, bytes] = {
     b"x-request-id": b"x-upstream-request-id",
@@ -54,7 +57,8 @@ def end_to_end(headers: RawHeaders) -> Headers:
         if name in DROPPED or name.startswith(OURS):
             if name == b"connection" and pair[1].lower() not in _ORDINARY:
                 return end_to_end(_without_named(headers))
-            continue
+            if pair != TEXT_MARK:
+                continue
         kept.append((RENAMED[name], pair[1]) if name in RENAMED else pair)
     return tuple(kept)
 

@@ -12,6 +12,7 @@ from headrace.gateway.flight import Flight
 from headrace.gateway.ledger.ledger import Ledger
 from headrace.gateway.order import Order
 from headrace.gateway.plan import Plan
+from headrace.gateway.reader import Fallback
 from headrace.gateway.stock.answers import Answers
 from headrace.gateway.stock.consolation import Consolation
 from headrace.gateway.stock.meanings import Meanings
@@ -163,12 +164,14 @@ class Landing:
                 self.counts.learn(order, answer.usage)
             if answer.usage.has_cached:
                 self._book_prompt_cache(order, answer.usage)
-        order.book(answer)
+        is_text = flight.fallback is Fallback.PASSED
+        order.book(None if is_text else answer)
         if answer.status == 200:
             for _ in range(flight.followers):
                 self._answers.count_saved("joined", answer, 0.0)
         # After a reload the same body may mean another answer, or none that is stored.
         stores = order.cacheable and order.call.hints.stores and order.plan is self.plan
+        stores = stores and not is_text
         is_stored = stores and self._answers.store(flight, answer)
         if is_stored and self._meanings is not None:
             self._meanings.enter(order)

@@ -26,11 +26,14 @@ class Fallback(enum.StrEnum):
 
     TEXT = "text"  # the text of the settings was given in its place
     TEMPLATE = "template"  # the same without asking anybody, for a service level's sake
+    PASSED = "passed"  # another Headrace, which was asked, had no better than its own text
     CONTINUED = "continued"  # a stream that broke off went on with the words of another call
 
 
 TEXTS: Final = frozenset((Fallback.TEXT, Fallback.TEMPLATE))
 """Answers that were made here."""
+NO_ANSWERS: Final = TEXTS | {Fallback.PASSED}
+"""What nobody takes for a model's answer who can ask again."""
 
 
 class Outcome(Protocol):

@@ -9,6 +9,7 @@ import msgspec
 
 from headrace.dialects.openai import OpenAIDialect
 from headrace.errors import HeadraceError, SettingsInvalid
+from headrace.gateway.headers import TEXT_MARK
 from headrace.gateway.tasks import Spawn
 from headrace.identity.deputy import FOR_HEADER
 from headrace.jobs.context import JobFailed, JobRefused
@@ -25,7 +26,6 @@ _SERVER_ERRORS: Final = 500
 _SUCCESS_MAX: Final = 299
 _ABSENT_S: Final = 2.0
 _NO_TEXT: Final = "no_text"
-_FALLBACK_TEXT: Final = (b"x-headrace-fallback", b"text")
 _PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
 
@@ -137,7 +137,7 @@ class JobModels:
             raise JobRefused(error.message, retry_after_s=_ABSENT_S) from error
         if status > _SUCCESS_MAX:
             _refuse(status, answer)
-        if _FALLBACK_TEXT in told:
+        if TEXT_MARK in told:
             raise JobRefused("The gateway gave its fallback text: no target has answered.")
         try:
             return msgspec.json.decode(answer, type=dict[str, Any])

@@ -84,3 +84,7 @@ class Council:
 
 def _place(slot: int) -> int:
     return _SHARES_AT + slot * _SHARE_CELLS
+
+
+COUNCIL_CELLS: Final = _place(SLO_NAMES_MAX + 1)
+"""How many cells all of it takes; what follows is free for others."""

@@ -29,12 +29,15 @@ class SloHistory:
     Args:
         first: what was counted before it began: nothing of that is told.
         longest_s: the longest window that will be asked for.
+
+    Attributes:
+        longest_s: see above; may be replaced.
     """
 
     def __init__(self, first: Totals, longest_s: float) -> None:
         self._fine = [first]
         self._coarse = [first]
-        self._longest_s = longest_s
+        self.longest_s = longest_s
 
     @property
     def seen_s(self) -> float:
@@ -46,7 +49,7 @@ class SloHistory:
         self._fine.append(now)
         if now.at_s - self._coarse[-1].at_s >= COARSE_STEP_S:
             self._coarse.append(now)
-            _forget(self._coarse, now.at_s - self._longest_s)
+            _forget(self._coarse, now.at_s - self.longest_s)
         _forget(self._fine, now.at_s - FINE_S)
 
     def over(self, window_s: float, now: Totals) -> Totals:

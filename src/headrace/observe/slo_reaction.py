@@ -7,13 +7,11 @@ windows remember it.
 
 from typing import Final, NamedTuple
 
-from headrace.settings.slos import Reaction
+from headrace.settings.slos import BAD_LEAST, Reaction
 
 ANSWERS_LEAST: Final = 20
 """With fewer answers since the last look it waits, three times as long at most."""
 LOOKS_WAITED_MAX: Final = 3
-BAD_LEAST: Final = 5
-"""Fewer bad answers are no state of affairs, whatever share of few answers they are."""
 PROPORTIONAL: Final = 0.3
 """What of the error gives way at once, and no longer than it is there: it drains what has piled up
 while it burnt."""

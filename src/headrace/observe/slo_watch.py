@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from math import inf
 from typing import Any, Final, Protocol
 
-import msgspec
-
 from headrace.clock import Clock
 from headrace.observe.cells import OTHER_NAME, Board
 from headrace.observe.event_log import Level, Value
@@ -15,11 +13,11 @@ from headrace.observe.metrics import Metrics
 from headrace.observe.slo_cells import Rows, SloCells, total
 from headrace.observe.slo_council import Council, Shares
 from headrace.observe.slo_decision import Decision, burn_rate
-from headrace.observe.slo_history import SloHistory, Totals
+from headrace.observe.slo_history import FINE_S, SloHistory, Totals
+from headrace.observe.slo_kept import SloKept
 from headrace.settings.slos import Slo
 
 SAMPLE_S: Final = 5.0
-_DAY_S: Final = 86400.0
 _ACTED: Final = "headrace_slo_reactions_total"
 _WINDOWS_S: Final = dict(zip(SLO_WINDOW.values, (300.0, 3600.0, 21600.0), strict=True)).items()
 
@@ -35,7 +33,8 @@ class SloWatch:
     gives way for it, where this is the worker that decides.
 
     Nothing is counted for it: it reads the counters and histograms of all workers every few
-    seconds. What it knows begins with its worker.
+    seconds. Windows of up to an hour begin with its worker; longer ones are those of all gateways
+    on one store, where that says them.
 
     Args:
         slos: those declared; their names have slots.
@@ -45,6 +44,9 @@ class SloWatch:
         metrics: those of this worker, which tells of it.
         clock: the time, the same for all workers.
         say: told when a reaction begins and ends.
+
+    Attributes:
+        kept: what the store knows.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class SloWatch:
         self._say = say
         now_s = clock.monotonic_s()
         self._council = Council(board.common, worker, len(board.rows()), now_s)
+        self.kept = SloKept(board.common)
         self._decided = False
         self._sample_s = SAMPLE_S
         self._next_s = -inf
@@ -78,20 +81,24 @@ class SloWatch:
         return found | {most: OTHER_NAME} if most in found else found
 
     def adopt(self, slos: tuple[Slo, ...]) -> None:
-        """Watch these from now on; what is known of one that stays as it was is kept, whatever
-        its reaction becomes."""
+        """Watch these from now on; what is known of one that counts the same is kept, whatever its
+        objective, window and reaction become."""
         known = {_bare(each.slo): each for each in self._watched}
+        names = {each.slo.name for each in self._watched}
+        changed = {slo.name for slo in slos if slo.name in names and _bare(slo) not in known}
         rows = self._board.rows() if slos else []
         now_s = self._clock.monotonic_s()
         slots = self._board.slo_slots
         watched = []
         for slo in slos:
-            each = known.get(_bare(slo)) or _Watched(slo, self._layout, rows, now_s)
-            each.slo, each.slot = slo, slots.slot(slo.name)
+            each = known.get(_bare(slo)) or _Watched(slo, self._layout, rows, now_s, self.kept)
+            each.declare(slo, slots.slot(slo.name))
             watched.append(each)
         self._silence()
         self._watched = tuple(watched)
-        self._council.forget_others({each.slot for each in watched if each.slo.reaction})
+        self._council.forget_others(
+            {each.slot for each in watched if each.slo.reaction and each.slo.name not in changed}
+        )
         looks = (each.slo.reaction.look_s for each in watched if each.slo.reaction)
         self._sample_s = min((SAMPLE_S, *looks))
         self._next_s = now_s
@@ -99,6 +106,17 @@ class SloWatch:
     def shares(self, slot: int) -> Shares:
         """How much gives way for the service level of a slot."""
         return self._council.shares(slot)
+
+    def decides(self) -> bool:
+        """Whether this worker tells and decides for all of them."""
+        return self._council.decides(self._clock.monotonic_s())
+
+    def counted(self) -> list[tuple[Slo, int, Totals]]:
+        """What is counted now: each level, where it is known, and its counts."""
+        if not self._watched:
+            return []
+        rows, now_s = self._board.rows(), self._clock.monotonic_s()
+        return [(each.slo, each.slot, each.cells.totals(rows, now_s)) for each in self._watched]
 
     def tick(self) -> None:
         """Look at the counters, where it is time to."""
@@ -129,7 +147,7 @@ class SloWatch:
 
     def _tell(self, each: "_Watched", now: Totals) -> None:
         metrics, slot = self._metrics, each.slot
-        used = each.burn_rate(each.window_s, now) or 0.0
+        used = each.burn_rate(each.slo.window_s, now) or 0.0
         metrics.slo_budget_used.set_at(metrics.slo_budget_used.at(slot), used)
         metrics.slo_budget_left.set_at(metrics.slo_budget_left.at(slot), 1.0 - used)
         for window, window_s in _WINDOWS_S:
@@ -176,8 +194,8 @@ class SloWatch:
 
     def _told(self, each: "_Watched", rows: Rows, now_s: float) -> dict[str, Any]:
         slo, now = each.slo, each.cells.totals(rows, now_s)
-        counted = each.history.over(each.window_s, now)
-        used = each.burn_rate(each.window_s, now) or 0.0
+        counted = each.over(slo.window_s, now)
+        used = burn_rate(slo, counted) or 0.0
         return {
             "name": slo.name,
             "kind": slo.kind,
@@ -185,6 +203,7 @@ class SloWatch:
             "objective": slo.objective,
             "window_days": slo.window_days,
             "seen_s": round(now_s - counted.at_s, 1),
+            "stored": self.kept.stored(slo, each.slot),
             "answers": round(counted.every),
             "bad": round(counted.every - counted.good),
             "budget_left": round(1.0 - used, 6),
@@ -216,19 +235,35 @@ class SloWatch:
 class _Watched:
     """One service level with its history, and what is being decided about it."""
 
-    def __init__(self, slo: Slo, layout: Layout, rows: Rows, now_s: float) -> None:
+    def __init__(self, slo: Slo, layout: Layout, rows: Rows, now_s: float, kept: SloKept) -> None:
         self.slo = slo
         self.slot = 0
         self.cells = SloCells(slo, layout)
-        self.window_s = slo.window_days * _DAY_S
         self.decision: Decision | None = None
-        longest_s = max(self.window_s, *(window_s for _, window_s in _WINDOWS_S))
-        self.history = SloHistory(self.cells.totals(rows, now_s), longest_s)
+        self.history = SloHistory(self.cells.totals(rows, now_s), slo.window_s)
+        self._kept = kept
+
+    def declare(self, slo: Slo, slot: int) -> None:
+        """Go by what is declared now: the same counts, perhaps another objective of them."""
+        self.slo, self.slot = slo, slot
+        self.history.longest_s = slo.window_s
+
+    def over(self, window_s: float, now: Totals) -> Totals:
+        """What was answered in a window; of a long one, by all gateways, where that is known."""
+        told = self.history.over(window_s, now)
+        if window_s <= FINE_S:
+            return told
+        kept = self._kept.over(self.slo, self.slot, window_s, now)
+        if kept is None:
+            return told
+        # Where the store has nothing yet, it is known all the same for how long that was so.
+        return kept._replace(at_s=min(kept.at_s, told.at_s))
 
     def burn_rate(self, window_s: float, now: Totals) -> float | None:
         """In multiples of the rate at which the budget lasts; `None` where nothing was answered."""
-        return burn_rate(self.slo, self.history.over(window_s, now))
+        return burn_rate(self.slo, self.over(window_s, now))
 
 
 def _bare(slo: Slo) -> Slo:
-    return msgspec.structs.replace(slo, reaction=None)
+    """What is counted for it, and under which name."""
+    return Slo(name=slo.name, kind=slo.kind, threshold_ms=slo.threshold_ms, objective=0.5)

@@ -20,6 +20,8 @@ TEMPLATE: Final = "template"
 """What the log calls a text that was given because a budget burns."""
 FALLBACK_TEXT: Final = "text"
 """What it calls the same where no provider answered."""
+PASSED_TEXT: Final = "passed"
+"""What it calls such a text of another gateway, which was asked as a provider."""
 
 _GONE: Final = "client_gone"
 # A wish of the caller's that could not be met, and what is refused so that the rest goes on.
@@ -50,7 +52,8 @@ def verdict_of(status: int, error: str | None, fallback: str | None) -> Verdict:
     if error is None:
         if fallback == TEMPLATE:
             return "neither"
-        return "bad" if fallback == FALLBACK_TEXT else verdict_of_status(status)
+        is_text = fallback in (FALLBACK_TEXT, PASSED_TEXT)
+        return "bad" if is_text else verdict_of_status(status)
     if error == _GONE:
         return "left"
     if error in _NOBODYS_FAULT:

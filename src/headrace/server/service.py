@@ -270,6 +270,8 @@ class Service:
             exchange.admission.end()
         if aborted:
             self._metrics.client_aborts.increment()
+        elif exchange.watch.names:
+            exchange.watch.passed("settle", exchange.first_byte_s)
         line, watch = exchange_line(exchange, self.clock.monotonic_s()), exchange.watch
         if watch.trace is not None:
             tell_request(watch.trace, exchange, line)

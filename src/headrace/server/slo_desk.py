@@ -7,10 +7,14 @@ from typing import Any
 from headrace.clock import Clock
 from headrace.gateway.calls.reactions import Reactions
 from headrace.gateway.pipeline import Pipeline
+from headrace.gateway.tasks import Keep
 from headrace.observe.metrics import Metrics
 from headrace.observe.slo_watch import Say, SloWatch
 from headrace.server.post import Post
+from headrace.server.shared_spend import new_holder
+from headrace.server.slo_clerk import SloClerk
 from headrace.settings.slos import Slo
+from headrace.store.records.records import Records
 
 
 class SloDesk:
@@ -38,7 +42,26 @@ class SloDesk:
         self._pipeline = pipeline
         self._watch = SloWatch(slos, post.layout, post.board, post.index, metrics, clock, say)
         self._reactions = Reactions(secrets.SystemRandom().random, metrics)
+        self._holder = new_holder() if post.spend is None else post.spend.holder
+        self._clock = clock
+        self._say = say
+        self._clerk: SloClerk | None = None
         self._adopt(slos)
+
+    def start(self, records: Records, keep: Keep) -> None:
+        """Begin to tell the store what is counted, and to hear what it knows.
+
+        Args:
+            records: the store.
+            keep: keeps work going.
+        """
+        self._clerk = SloClerk(self._watch, records, self._holder, clock=self._clock, say=self._say)
+        keep(self._clerk.run)
+
+    async def close(self) -> None:
+        """Tell the store what was counted last."""
+        if self._clerk is not None:
+            await self._clerk.close()
 
     @property
     def names(self) -> Mapping[int, str]:

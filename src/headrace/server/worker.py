@@ -158,6 +158,7 @@ class Worker:
     async def _serve(self, loop: asyncio.AbstractEventLoop, ends: AsyncExitStack) -> None:
         self._engine.start()
         self._allowances.start(self._room_tasks.keep)
+        self._slos.start(self._records, self._room_tasks.keep)
         await self._engine.catch_up(CATCH_UP_S_MAX)
         await self._allowances.catch_up(CATCH_UP_S_MAX)
         await self._rooms.start()
@@ -185,6 +186,7 @@ class Worker:
         """What is closed at the end, the last first; each is, whatever goes wrong in another."""
         ends.callback(self._logs.close, "stopped", pid=os.getpid())
         ends.push_async_callback(self._records.close)
+        ends.push_async_callback(self._slos.close)
         ends.push_async_callback(self._telemetry.close)
         ends.callback(self._books.balance)
         ends.push_async_callback(self._keeper.close)

@@ -13,6 +13,9 @@ from headrace.settings.bounded import Filled
 SLOS_MAX: Final = 8
 FASTEST_BURN: Final = 14.4
 """The burn rate that wakes somebody at once: in an hour 2 % of a month's budget are gone."""
+BAD_LEAST: Final = 5
+"""Fewer bad answers are no state of affairs, whatever share of few answers they are."""
+WINDOW_DAYS_MAX: Final = 90
 _NAME: Final = re.compile("[a-z][a-z0-9_-]{0,30}")
 MODEL_ROUTES: Final = ("chat", "embeddings", "messages", "responses")
 """Routes whose answers service levels are about."""
@@ -28,6 +31,8 @@ REQUEST_S: Final = (
 """Edges in seconds of the histograms of requests."""
 EDGES_MS: Final = tuple(round(edge * 1000, 6) for edge in REQUEST_S)
 """The same in milliseconds."""
+LEVELS_MAX: Final = 1 + 2 * len(REQUEST_S)
+"""How many numbers `level_number` gives."""
 
 
 class Reaction(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,13 +77,18 @@ class Slo(msgspec.Struct, frozen=True, kw_only=True):
     kind: SloKind
     threshold_ms: Annotated[float, Meta(gt=0)] | None = None
     objective: Annotated[float, Meta(ge=0.5, le=0.99999)]
-    window_days: Annotated[int, Meta(ge=1, le=90)] = 30
+    window_days: Annotated[int, Meta(ge=1, le=WINDOW_DAYS_MAX)] = 30
     reaction: Reaction | None = None
 
     @property
     def budget(self) -> float:
         """The share of answers that may be bad."""
         return 1.0 - self.objective
+
+    @property
+    def window_s(self) -> float:
+        """The time over which it has to hold, in seconds."""
+        return self.window_days * 86_400.0
 
     @property
     def start_rate(self) -> float:
@@ -109,6 +119,23 @@ def edge_s(slo: Slo) -> float:
     if slo.threshold_ms in EDGES_MS:
         return REQUEST_S[EDGES_MS.index(slo.threshold_ms)]
     raise ValueError(f"{slo.name}: {slo.threshold_ms} ms is no edge of the histograms")
+
+
+def level_number(slo: Slo) -> int:
+    """The number of what a service level counts: the same for all of one kind and threshold.
+
+    Raises:
+        ValueError: its threshold is no edge of the histograms.
+    """
+    if slo.kind == "availability":
+        return 0
+    at = REQUEST_S.index(edge_s(slo))
+    return 1 + at + (len(REQUEST_S) if slo.kind == "ttft" else 0)
+
+
+def level_name(slo: Slo) -> str:
+    """The same in words, for what outlives a gateway whose edges may become others."""
+    return slo.kind if slo.threshold_ms is None else f"{slo.kind} {slo.threshold_ms:g} ms"
 
 
 def slo_problems(slos: Iterable[tuple[int, Slo]]) -> Iterator[tuple[int, str, str]]:

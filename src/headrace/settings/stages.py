@@ -30,6 +30,7 @@ class StageSettings(msgspec.Struct, frozen=True, kw_only=True):
         schedule_ms: waiting for a turn at the provider.
         send_ms: until the provider's answer begins.
         relay_ms: the rest of a stream.
+        settle_ms: wording the answer, and handing its last byte to the connection.
         stream_start_ms: from a request's first byte to the first one of a stream in answer.
     """
 
@@ -47,6 +48,7 @@ class StageSettings(msgspec.Struct, frozen=True, kw_only=True):
     schedule_ms: Budget = None
     send_ms: Budget = None
     relay_ms: Budget = None
+    settle_ms: Budget = None
     stream_start_ms: Budget = None
 
     def by_stage(self) -> Mapping[str, float]:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import headrace.console.page as page
-from headrace.observe.export.slo_rules import BAD_LEAST, BURNS
+from headrace.observe.export.slo_rules import BURNS
+from headrace.settings.slos import BAD_LEAST
 
 WEB = Path(page.__file__).parent / "web"
 FILES = sorted(WEB.iterdir())

@@ -37,6 +37,6 @@ def test_a_stream_has_a_time_until_it_starts() -> None:
 
 def test_the_settings_name_every_stage_that_is_timed() -> None:
     every = StageSettings(**dict.fromkeys(StageSettings.__struct_fields__, 1.0))
-    assert {*every.by_stage(), "settle"} == set(OVERRUN.values)  # settling is not timed
+    assert set(every.by_stage()) == set(OVERRUN.values)
     assert StageSettings().by_stage() == {}
     assert StageSettings(route_ms=2.5).by_stage() == {"route": 2.5}

@@ -17,6 +17,7 @@ from headrace.errors import HeadraceError, Overloaded, UpstreamBroken
 from headrace.flow.retry import Again, after_status
 from headrace.flow.scheduler import Priority
 from headrace.gateway.flight import Flight
+from headrace.gateway.headers import TEXT_MARK
 from headrace.gateway.order import Order
 from headrace.gateway.reader import Fallback, Stale
 from headrace.gateway.stock.answers import Answers
@@ -27,7 +28,6 @@ from headrace.observe.verdicts import SHED, TEMPLATED
 _BROKEN: Final = 500
 _ID_DIGITS: Final = 24
 _NO_TEXT: Final = frozenset(("shutting_down", "upstream_shutdown", SHED))
-_MARK: Final = (b"x-headrace-fallback", Fallback.TEXT.value.encode())
 _NOTHING: Final = Usage()
 
 
@@ -96,7 +96,7 @@ def _worded(order: Order, text: str, now_s: int) -> Answer:
         body = dialect.disassemble(operation, body, include_usage=include_usage)
     return Answer(
         200,
-        ((b"content-type", JSON_TYPE if shape is Shape.WHOLE else EVENTS_TYPE), _MARK),
+        ((b"content-type", JSON_TYPE if shape is Shape.WHOLE else EVENTS_TYPE), TEXT_MARK),
         body,
         shape,
         order.way.endpoint.name,

@@ -3,7 +3,8 @@
 from typing import Final
 
 from headrace.observe.export.rule import Alert, Group, Record
-from headrace.observe.export.slo_rules import ANSWERED, ASKED, BAD_LEAST, FAILED, JUDGED
+from headrace.observe.export.slo_rules import ANSWERED, ASKED, FAILED, JUDGED
+from headrace.settings.slos import BAD_LEAST
 
 HIT_RATIO: Final = "job:headrace_cache_hits:ratio_rate"
 SPENT: Final = "job:headrace_spent_usd:rate1h"

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from headrace.observe.export.rule import Alert, Group, Record, Severity
-from headrace.settings.slos import MODEL_ROUTES, Slo, edge_s
+from headrace.settings.slos import BAD_LEAST, MODEL_ROUTES, Slo, edge_s
 
 ASKED: Final = f'route=~"{"|".join(MODEL_ROUTES)}"'
 ANSWERED: Final = "headrace_answer_seconds_count"
@@ -21,8 +21,6 @@ FAILED: Final = f'{ASKED},verdict="bad"'
 WINDOWS: Final = ("5m", "30m", "1h", "6h", "3d")
 RATIO: Final = "job:headrace_slo_errors:ratio_rate"
 BAD: Final = "job:headrace_slo_errors:increase"
-# Fewer bad answers are no state of affairs, whatever share of few answers they are.
-BAD_LEAST: Final = 5
 
 
 class Burn(msgspec.Struct, frozen=True):
