@@ -60,9 +60,7 @@ class EmbedEngine(StillEngine):
         self.terms = Terms(**terms)
         self.batcher = EmbedBatcher(lambda: self.terms, self.clock, self.bugs.append, self)
         pipeline = self.engine.pipeline
-        stages = pipeline._stages
-        until = [stage.__name__ for stage in stages].index("_prepare")
-        pipeline._stages = (*stages[:until], self._hand_over)  # type: ignore[assignment]
+        pipeline._prepare = self._hand_over  # type: ignore[method-assign]
         self.left: list[Order] = []
         self.tenants: list[str] = []  # as whose calls they were sent
 

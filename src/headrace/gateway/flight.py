@@ -9,9 +9,9 @@ from headrace.errors import HeadraceError, UpstreamBroken
 from headrace.gateway.call import Hints
 from headrace.gateway.headers import TEXT_MARK, content_type, is_encoded
 from headrace.gateway.order import Order
-from headrace.gateway.reader import TEXTS, Fallback, Remarks
+from headrace.gateway.reader import TEXTS, Fallback, Remarks, Told
 from headrace.gateway.relay import Relay
-from headrace.model import Price, ReplyFacts, Usage
+from headrace.model import CacheResult, Price, ReplyFacts, Usage
 from headrace.upstream.faults import UpstreamFault, speaks_tls, wants_tls
 from headrace.upstream.h1 import RawHeaders
 
@@ -89,31 +89,44 @@ class Flight(Relay):
         self.began_s = tower.now_s()
 
     @property
+    def target(self) -> tuple[str, str]:
+        """Who is asked, provider and model; of an answer that was stored, who gave it."""
+        given = self.delivered if self.found_in else None
+        return (given.provider, given.model) if given else self.order.target
+
+    @property
     def provider(self) -> str:
         """Who is asked; of an answer that was stored, who gave it."""
-        given = self.delivered if self.found_in else None
-        return given.provider if given else self.order.way.endpoint.name
+        return self.target[0]
 
     @property
     def model(self) -> str:
         """What that provider calls the model."""
-        given = self.delivered if self.found_in else None
-        return given.model if given else self.order.model
+        return self.target[1]
 
     @property
     def is_consoled(self) -> bool:
         """Whether what was given is not what a provider answered to this call."""
         return self.found_in is not None or self.fallback in TEXTS
 
-    @property
-    def tried(self) -> tuple[str, ...]:
-        """Who was asked in vain, and how it failed."""
-        return self.order.tried
+    def told(self, cache: CacheResult, remarks: Remarks) -> Told:
+        """What is said of it to one of those who wait.
 
-    @property
-    def remarks(self) -> Remarks:
-        """What stages said of it."""
-        return self.order.remarks
+        Args:
+            cache: how the cache answered that one.
+            remarks: what stages said of that one's request.
+        """
+        order = self.order
+        return Told(
+            cache,
+            *self.target,
+            self.attempts,
+            order.tried,
+            remarks + order.remarks,
+            self.stale,
+            self.similarity,
+            self.fallback,
+        )
 
     def suits(self, hints: Hints) -> bool:
         """Whether what comes of it will do, though it may turn out to be a stored answer."""

@@ -9,7 +9,7 @@ the tiers below and by meaning, takes time, once for all who wait. The `Call` sa
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from headrace.cache.entry import Shape
 from headrace.cache.key import canonical_key, decode_document, repeat_key
@@ -94,19 +94,6 @@ class Pipeline:
             plan, self._flights, answers, self._seeker, meanings, metrics, clock, on_bug
         )
         self._due: list[tuple[Order, Reader]] = []
-        self._stages = (
-            self._validate,
-            self._route,
-            self._look_up,
-            self._join,
-            self._seek,
-            self._react,
-            self._shape,
-            self._admit,
-            self._prepare,
-            self._send,
-        )
-        self._sending = self._stages[-5:]
         self._continuer = Continuer(lambda: self.sender, metrics)
         self.now_s = clock.monotonic_s
         self.on_bug = on_bug
@@ -140,7 +127,7 @@ class Pipeline:
         Cohort Scheduling to Enhance Server Performance", USENIX 2002). What went wrong with a
         request is in its `error`.
         """
-        for stage in self._stages:
+        for stage in self._way():
             under_way = []
             for order in orders:
                 goes_on = attempt(stage, order, self.on_bug)
@@ -163,6 +150,27 @@ class Pipeline:
         del order.reader
         self._due.append((order, reader))
         self._refresh_due()
+
+    def _way(self) -> Iterator[Stage]:
+        """The stages, one after the other, but for those that nothing is configured for."""
+        yield self._validate
+        yield self._route
+        yield self._look_up
+        yield self._join
+        if self._seeker.may_seek:
+            yield self._seek
+        yield from self._way_out()
+
+    def _way_out(self, *, is_shaped: bool = False) -> Iterator[Stage]:
+        """The last of them: how a call sets out that nothing was found for."""
+        if self.reactions is not None and not is_shaped:
+            yield self.reactions.react
+        if self.shaping is not None and not is_shaped:
+            yield self._shape
+        if self.spending is not None:
+            yield self._admit
+        yield self._prepare
+        yield self._send
 
     def _validate(self, order: Order) -> bool:
         order.document = decode_document(order.body)
@@ -320,7 +328,7 @@ class Pipeline:
         if order.call.hints.cached_only:
             order.stop(not_cached())
         else:
-            self._take_through(order, self._sending)
+            self._take_through(order, self._way_out())
 
     def _take_through(self, order: Order, stages: Iterable[Stage]) -> None:
         """Take one request on, from where it was held up."""
@@ -354,10 +362,6 @@ class Pipeline:
         else:
             order.stop(asked_elsewhere())
 
-    def _react(self, order: Order) -> bool:
-        """Let a call give way, where the budget of a service level burns."""
-        return self.reactions is None or self.reactions.react(order)
-
     def _shape(self, order: Order) -> bool:
         """Make what is sent smaller and cheaper; what takes long is done elsewhere."""
         return self.shaping is None or self.shaping.shape(order, self._held_up)
@@ -371,7 +375,7 @@ class Pipeline:
         elif error is not None:
             order.stop(error)
         else:
-            self._take_through(order, self._sending[2:])
+            self._take_through(order, self._way_out(is_shaped=True))
 
     def _admit(self, order: Order) -> bool:
         """Let a call set out only where there is money for it."""

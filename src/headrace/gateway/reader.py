@@ -4,6 +4,8 @@ import enum
 from collections.abc import Mapping
 from typing import Final, Protocol
 
+import msgspec
+
 from headrace.cache.entry import Answer, Headers
 from headrace.errors import HeadraceError
 from headrace.model import CacheResult
@@ -12,6 +14,9 @@ Remarks = tuple[tuple[str, str], ...]
 """What stages tell the caller and the log: ends of `x-headrace-` names, and values."""
 
 _CACHE_VALUES: Mapping[CacheResult, bytes] = {c: c.value.encode() for c in CacheResult}
+# Finding a member of an enum costs more than comparing with it.
+_MISS = CacheResult.MISS
+_PAID = (_MISS, CacheResult.BYPASS)
 
 
 class Stale(enum.StrEnum):
@@ -36,27 +41,50 @@ NO_ANSWERS: Final = TEXTS | {Fallback.PASSED}
 """What nobody takes for a model's answer who can ask again."""
 
 
+class Told(msgspec.Struct, frozen=True, gc=False):
+    """What is said of where an answer comes from, as it is at one moment.
+
+    Attributes:
+        cache: how the cache answered; a miss in memory may turn out to be elsewhere.
+        provider: who answers; while the call is under way, who is asked now.
+        model: what that provider calls the model.
+        attempts: calls made to the provider so far.
+        tried: who was asked in vain, or could not be asked, and how it failed.
+        remarks: what stages said besides: of this request, and then of the call that it waits for.
+        stale: why a stale answer is given, where it is stale.
+        similarity: of the question that the answer was given to, 0 to 1; usually the same.
+        fallback: what was done where the answer failed, where it did.
+    """
+
+    cache: CacheResult
+    provider: str
+    model: str
+    attempts: int = 0
+    tried: tuple[str, ...] = ()
+    remarks: Remarks = ()
+    stale: Stale | None = None
+    similarity: float | None = None
+    fallback: Fallback | None = None
+
+    @property
+    def cache_value(self) -> bytes:
+        """How the cache answered, as it stands in a header."""
+        return _CACHE_VALUES[self.cache]
+
+    @property
+    def is_free(self) -> bool:
+        """Whether somebody else pays for the answer, or has paid."""
+        return self.cache not in _PAID
+
+
 class Outcome(Protocol):
     """A call as those who wait for it see it."""
 
     @property
-    def provider(self) -> str: ...
-    @property
-    def model(self) -> str: ...
-    @property
-    def attempts(self) -> int: ...
-    @property
-    def tried(self) -> tuple[str, ...]: ...
-    @property
-    def remarks(self) -> Remarks: ...
-    @property
     def found_in(self) -> CacheResult | None: ...
     @property
-    def stale(self) -> "Stale | None": ...
-    @property
-    def similarity(self) -> float | None: ...
-    @property
-    def fallback(self) -> "Fallback | None": ...
+    def delivered(self) -> Answer | None: ...
+    def told(self, cache: CacheResult, remarks: Remarks) -> Told: ...
 
 
 class Place(Protocol):
@@ -86,7 +114,7 @@ class Source:
     """
 
     __slots__ = (
-        *("_cache", "_call", "_model", "_provider", "_remarks", "_stale"),
+        *("_cache", "_call", "_model", "_provider", "_remarks", "_stale", "_told"),
         *("asked", "intent", "is_stream", "key"),
     )
 
@@ -114,72 +142,72 @@ class Source:
         self._call = call
         self.key = key
         self._remarks = remarks
+        self._told: Told | None = None
 
     @property
     def flight(self) -> "Outcome | None":
         """The call that brings the answer, where it is not there already."""
         return self._call
 
-    @property
-    def provider(self) -> str:
-        """Who answers; while the call is under way, who is asked now."""
-        return self._call.provider if self._call else self._provider
-
-    @property
-    def model(self) -> str:
-        """What that provider calls the model."""
-        return self._call.model if self._call else self._model
+    def told(self) -> Told:
+        """All that is said of it now; one look costs less than asking for each."""
+        if self._told is not None:
+            return self._told
+        call = self._call
+        if call is None:
+            who = self._provider, self._model
+            return Told(self._cache, *who, remarks=self._remarks, stale=self._stale)
+        told = call.told(self.cache, self._remarks)
+        if call.delivered is not None:  # nothing of it changes any more
+            self._told = told
+        return told
 
     @property
     def cache(self) -> CacheResult:
         """How the cache answered; a miss in memory may turn out to be elsewhere."""
-        if self._call and self._call.found_in and self._cache is CacheResult.MISS:
+        if self._cache is _MISS and self._call and self._call.found_in:
             return self._call.found_in
         return self._cache
 
     @property
-    def stale(self) -> Stale | None:
-        """Why a stale answer is given, where it is stale."""
-        return self._call.stale if self._call else self._stale
+    def provider(self) -> str:
+        """Who answers; while the call is under way, who is asked now."""
+        return self.told().provider
 
     @property
-    def similarity(self) -> float | None:
-        """How similar the question was that the answer was given to, 0 to 1; usually the same."""
-        return self._call.similarity if self._call else None
+    def model(self) -> str:
+        """What that provider calls the model."""
+        return self.told().model
+
+    @property
+    def stale(self) -> Stale | None:
+        """Why a stale answer is given, where it is stale."""
+        return self.told().stale
 
     @property
     def fallback(self) -> Fallback | None:
         """What was done where the answer failed, where it did."""
-        return self._call.fallback if self._call else None
-
-    @property
-    def cache_value(self) -> bytes:
-        """The same as it stands in a header."""
-        return _CACHE_VALUES[self.cache]
+        return self.told().fallback
 
     @property
     def attempts(self) -> int:
         """Calls made to the provider so far."""
-        return self._call.attempts if self._call else 0
-
-    @property
-    def tried(self) -> tuple[str, ...]:
-        """Who was asked in vain, or could not be asked, and how it failed."""
-        return self._call.tried if self._call else ()
+        return self.told().attempts
 
     @property
     def remarks(self) -> Remarks:
         """What stages said besides: of this request, and then of the call that it waits for."""
-        return self._remarks + self._call.remarks if self._call else self._remarks
+        return self.told().remarks
 
     def remark(self, name: str, value: str) -> None:
         """Tell this reader alone, by the header `x-headrace-NAME`."""
         self._remarks += ((name, value),)
+        self._told = None
 
     @property
     def is_free(self) -> bool:
         """Whether somebody else pays for the answer, or has paid."""
-        return self.cache not in (CacheResult.MISS, CacheResult.BYPASS)
+        return self.cache not in _PAID
 
 
 class Reader(Protocol):

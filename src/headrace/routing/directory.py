@@ -74,6 +74,12 @@ class Directory:
     ) -> None:
         self._providers = dict(providers)
         self._models = {name: tuple(targets) for name, targets in models.items()}
+        # Those of which every target speaks one dialect: nothing is left to find out for a call.
+        self._plain: dict[tuple[str, DialectName | None], tuple[Target, ...]] = {}
+        for name, targets in self._models.items():
+            spoken = {self._providers.get(target.provider) for target in targets}
+            if len(spoken) == 1:
+                self._plain[name, spoken.pop()] = targets
 
     def names_for(self, dialect: DialectName) -> tuple[str, ...] | None:
         """The configured models that `dialect` can reach; `None` where none are configured."""
@@ -126,6 +132,9 @@ class Directory:
             NotFound: nobody serves a model of this name.
             InvalidRequest: its provider speaks another dialect.
         """
+        plain = self._plain.get((model, dialect))
+        if plain is not None:
+            return plain
         targets = self._models.get(model)
         if targets is None:
             target = self._by_provider(model) or self._by_family(model, dialect)

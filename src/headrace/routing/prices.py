@@ -102,7 +102,7 @@ class PriceTable:
             model: the model as the provider names it, with or without a date at its end.
             at_s: when, in seconds since the epoch; `None` is now.
         """
-        spans = self._find_cached(provider.lower(), dialect, model.lower())
+        spans = self._find_cached(provider, dialect, model)
         if len(spans) <= 1:
             return spans[0][1] if spans else None
         if at_s is None:
@@ -111,8 +111,8 @@ class PriceTable:
         return next((price for since_s, price in reversed(spans) if since_s <= at_s), spans[0][1])
 
     def _find(self, provider: str, dialect: str, model: str) -> Spans:
-        name = table_name(provider, dialect, self._encoded)
-        for candidate in _spellings(model):
+        name = table_name(provider.lower(), dialect, self._encoded)
+        for candidate in _spellings(model.lower()):
             for seller in self._sellers(name):
                 model_id = self._model_id(seller, candidate)
                 if model_id is not None:

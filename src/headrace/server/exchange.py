@@ -352,20 +352,20 @@ class Exchange:
         self.status = status
         from_whom = b""
         if source is not None:
-            attempts = source.attempts
-            if attempts:
+            told = source.told()
+            if told.attempts:
                 self.watch.passed("send")
             from_whom = SOURCE_LINES % (
-                source.cache_value,
-                attempts,
+                told.cache_value,
+                told.attempts,
                 source.key.hex().encode(),
-                source_lines(source.provider, source.model),
+                source_lines(told.provider, told.model),
             )
-            if (stale := source.stale) is not None:
-                from_whom += STALE_LINES[stale]
-            if (similarity := source.similarity) is not None:
-                from_whom += b"x-headrace-similarity: %.3f\r\n" % similarity
-            for name, value in source.remarks:
+            if told.stale is not None:
+                from_whom += STALE_LINES[told.stale]
+            if told.similarity is not None:
+                from_whom += b"x-headrace-similarity: %.3f\r\n" % told.similarity
+            for name, value in told.remarks:
                 from_whom += b"x-headrace-%b: %b\r\n" % (name.encode(), value.encode())
         self.first_byte_s = service.clock.monotonic_s()
         watch = self.watch

@@ -73,7 +73,8 @@ class HttpConnection(asyncio.Protocol):
             if (
                 head is not None
                 and len(data) - end == head.body_bytes
-                and self.is_idle
+                and self._exchange is None
+                and not reader.pending
                 and (not self._service.limits_addresses or self._service.welcomes(self.peer))
             ):
                 self._serve(head, data[end:], began_s)
@@ -122,8 +123,7 @@ class HttpConnection(asyncio.Protocol):
     @property
     def is_idle(self) -> bool:
         """Whether nothing is under way in either direction."""
-        reader = self._reader
-        return self._exchange is None and reader.phase is _IDLE and not reader.pending
+        return self._exchange is None and not self._reader.has_more
 
     def expire(self, now_s: float) -> None:
         """A time limit may have passed."""
@@ -156,11 +156,12 @@ class HttpConnection(asyncio.Protocol):
         """The exchange under way is over."""
         self._exchange = None
         self._answer_deadline_s = NEVER_S
-        if keep_alive:
-            self._wait_for_next()
-            self._next()
-        else:
+        if not keep_alive:
             self._linger()
+            return
+        self._wait_for_next()
+        if self._reader.has_more or not self._takes_input:
+            self._next()
 
     def broken(self) -> None:
         """The answer under way cannot be completed: cut it so that the client sees it."""

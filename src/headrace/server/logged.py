@@ -1,11 +1,15 @@
 """What is logged of a request, and what metrics and spans are made of as well."""
 
+from collections.abc import Mapping
+
 from msgspec import UNSET
 
 from headrace.cache.entry import Answer, Shape
+from headrace.model import CacheResult
 from headrace.observe.access_log import AccessLine
 from headrace.server.exchange import Exchange
 from headrace.server.heads import RequestHead
+from headrace.server.places import Route
 
 
 def hit_line(
@@ -30,7 +34,7 @@ def hit_line(
         request_id,
         "POST",
         head.path,
-        head.place.route.value,
+        _ROUTES[head.place.route],
         answer.status,
         principal.tenant if principal else None,
         principal.key_name if principal else None,
@@ -58,6 +62,7 @@ def exchange_line(exchange: Exchange, now_s: float) -> AccessLine:
         now_s: monotonic seconds.
     """
     head, source, answer = exchange.head, exchange.source, exchange.answer_given
+    told = None if source is None else source.told()
     began_s = exchange.watch.began_s
     first_byte_s = exchange.first_byte_s
     principal = head.principal
@@ -67,16 +72,16 @@ def exchange_line(exchange: Exchange, now_s: float) -> AccessLine:
         exchange.request_id,
         head.method.decode("latin-1"),
         head.path,
-        head.place.route.value,
+        _ROUTES[head.place.route],
         exchange.status,
         principal.tenant if principal else None,
         principal.key_name if principal else None,
         exchange.line.peer,
-        source.provider if source else None,
-        source.model if source else None,
-        source.cache.value if source else None,
+        told.provider if told else None,
+        told.model if told else None,
+        _CACHES[told.cache] if told else None,
         exchange.is_stream or (source is not None and source.is_stream),
-        source.attempts if source else 0,
+        told.attempts if told else 0,
         (now_s - began_s) * 1000.0,
         (first_byte_s - began_s) * 1000.0 if first_byte_s else None,
         exchange.bytes_in,
@@ -85,11 +90,13 @@ def exchange_line(exchange: Exchange, now_s: float) -> AccessLine:
         usage.output_tokens if usage else None,
         exchange.cost_usd,
         exchange.error,
-        (source.fallback if source else None) or UNSET,
-        (source.tried if source else None) or UNSET,
-        dict(remarks) if source and (remarks := source.remarks) else UNSET,
+        (told.fallback if told else None) or UNSET,
+        (told.tried if told else None) or UNSET,
+        dict(told.remarks) if told and told.remarks else UNSET,
     )
 
 
-# Finding a member of an enum costs more than comparing with it.
+# Finding a member of an enum costs more than comparing with it, and asking for its value as much.
 _WHOLE = Shape.WHOLE
+_ROUTES: Mapping[Route, str] = {each: each.value for each in Route}
+_CACHES: Mapping[CacheResult, str] = {each: each.value for each in CacheResult}

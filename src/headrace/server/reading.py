@@ -95,6 +95,11 @@ class RequestReader:
         self._body_bytes = 0
 
     @property
+    def has_more(self) -> bool:
+        """Whether the client has sent more than what was taken."""
+        return self.phase is not _IDLE or bool(self.pending)
+
+    @property
     def is_far_ahead(self) -> bool:
         """Whether the client has sent more than is held for it."""
         inlet = self._inlet

@@ -229,18 +229,19 @@ class Service:
         """Take a request that is not a repeat to whoever answers it."""
         self.inflight += 1
         exchange.bytes_in = len(body)
-        if self.tracer is not None and is_traced(exchange.head):
-            exchange.watch.trace = self.tracer.begin(exchange.head.carried)
+        head = exchange.head
+        if self.tracer is not None and is_traced(head):
+            exchange.watch.trace = self.tracer.begin(head.carried)
         try:
-            self._check(exchange.head)
-            if exchange.head.caller is not None:
-                exchange.admission = exchange.head.caller.enter(body)
-            if exchange.head.call is not None and not exchange.head.place.is_spoken_over:
+            self._check(head)
+            if head.caller is not None:
+                exchange.admission = head.caller.enter(body)
+            if head.call is not None and not head.place.is_spoken_over:
                 self._gather(exchange, body)
-            elif exchange.head.method == b"OPTIONS":
+            elif head.method == b"OPTIONS":
                 self._answer_options(exchange)
             else:
-                handler = self._handlers[exchange.head.place.route]
+                handler = self._handlers[head.place.route]
                 outcome = attempt(lambda body: handler(exchange, body), body, self._tell_bug)
                 if outcome is not None:
                     raise outcome

@@ -16,6 +16,7 @@ from headrace.upstream.chunks import payload_start
 from headrace.upstream.faults import FaultKind, UpstreamFault, broken
 
 NEVER_S = float("inf")
+_FRAMING = (b"content-length", b"transfer-encoding")
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -91,7 +92,6 @@ class H1Connection(asyncio.Protocol):
         "_body_bytes",
         "_body_bytes_max",
         "_complete",
-        "_framed",
         "_head_done",
         "_head_due",
         "_headers",
@@ -146,7 +146,6 @@ class H1Connection(asyncio.Protocol):
         self._received = False
         self._head_due = False
         self._head_done = False
-        self._framed = False
         self._complete = False
         self._keep_alive = False
         self._heard = False
@@ -262,7 +261,7 @@ class H1Connection(asyncio.Protocol):
         self._lost = True
         try:
             if self._sink is not None:
-                if self._head_done and not self._framed and exc is None:
+                if self._head_done and not self._is_framed() and exc is None:
                     self._finish()
                 else:
                     self._fail("cut" if self._received else "reset")
@@ -279,10 +278,7 @@ class H1Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head_done:  # a trailer: never merged into the head (RFC 9110, 6.5.1)
             return
-        name = name.lower()
-        if name == b"content-length" or name == b"transfer-encoding":
-            self._framed = True
-        self._headers.append((name, value))
+        self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         if self._parser.get_status_code() < 200:  # an interim answer; the real one follows
@@ -306,9 +302,13 @@ class H1Connection(asyncio.Protocol):
         # Asked here because the parser forgets the framing with the message.
         self._keep_alive = self._parser.should_keep_alive()
 
+    def _is_framed(self) -> bool:
+        """Whether the head says where the body ends."""
+        return any(name in _FRAMING for name, _ in self._headers)
+
     def _finish(self) -> None:
-        sink = cast(Sink, self._sink)
-        self._sink = None
+        sink, self._sink = self._sink, None
+        assert sink is not None  # noqa: S101  # what ends has begun
         self.deadline_s = NEVER_S
         self.served += 1
         keep = self._complete and self._keep_alive and not self.is_lost

@@ -9,7 +9,7 @@ from tests.support.connection import Client
 from headrace.cache.entry import Answer, Shape
 from headrace.clock import ManualClock
 from headrace.errors import RateLimited
-from headrace.gateway.reader import Source
+from headrace.gateway.reader import Remarks, Source, Told
 from headrace.model import CacheResult, Usage
 from headrace.server.callers import Caller, Callers, estimate_tokens
 from headrace.settings import KeySettings, Secret
@@ -34,8 +34,10 @@ def limited(**limits: Any) -> tuple[ManualClock, Callers, Caller]:
 class Asked:
     """A call under way, for a source."""
 
-    provider, model, attempts = "p", "m", 1
-    found_in = stale = similarity = fallback = None
+    found_in = delivered = None
+
+    def told(self, cache: CacheResult, remarks: Remarks) -> Told:
+        return Told(cache, "p", "m", 1, remarks=remarks)
 
 
 def asked(result: CacheResult = CacheResult.MISS) -> Source:

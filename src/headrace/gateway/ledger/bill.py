@@ -1,6 +1,8 @@
 """What a call to a provider cost, however it ended."""
 
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from headrace.gateway.flight import Flight
 from headrace.gateway.used import used_by_stream
@@ -11,7 +13,7 @@ _ERRORS: Final = 400
 _BYTES_PER_TOKEN: Final = 4
 
 
-class Bill(NamedTuple):
+class Bill(msgspec.Struct, frozen=True, gc=False):
     """What a call used and cost.
 
     Attributes:

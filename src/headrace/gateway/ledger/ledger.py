@@ -5,7 +5,7 @@ does not know of, whatever becomes of the process. Whoever pays writes what was 
 that led the call, or, where that is gone or nobody was there, the call itself when it lands.
 """
 
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -48,7 +48,7 @@ class Contents(Protocol):
         ...
 
 
-class Ending(NamedTuple):
+class Ending(msgspec.Struct, frozen=True, gc=False):
     """How a request ended, as whoever answered it knows.
 
     Attributes:
@@ -165,12 +165,12 @@ class Ledger:
         bill = NOTHING
         flight: Flight | None = None
         if source is not None:
-            asked, model = source.asked[:_TEXT_CHARS_MAX], source.model[:_TEXT_CHARS_MAX]
-            provider, cache, intent = source.provider, source.cache, source.intent
-            attempts = source.attempts
+            told, intent = source.told(), source.intent
+            asked, model = source.asked[:_TEXT_CHARS_MAX], told.model[:_TEXT_CHARS_MAX]
+            provider, cache, attempts = told.provider, told.cache, told.attempts
             if asked != model and asked and end.digest and end.status == _OK:
                 self._note_asked(end.digest, asked)
-            if source.is_free:
+            if told.is_free:
                 bill, saved_nano = _given(answer)
             elif isinstance(found := source.flight, Flight):
                 flight = found

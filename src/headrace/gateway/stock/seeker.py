@@ -38,6 +38,11 @@ class Seeker:
         self._meanings = meanings
         self._spawn = spawn
 
+    @property
+    def may_seek(self) -> bool:
+        """Whether there is anywhere to look at all."""
+        return self._answers.tiers is not None or self._meanings is not None
+
     def seeks(self, order: Order) -> bool:
         """Whether there is anywhere to look for this."""
         return order.looks_up and (self._answers.tiers is not None or order.question is not None)
