@@ -3,30 +3,39 @@
 from collections.abc import Sequence
 from typing import Final
 
-from headrace.bench.load.plan import Phase, recovery_seconds_least
+from headrace.bench.load.call import OUTCOMES
+from headrace.bench.load.plan import WINDOWS, Phase, recovery_seconds_least
+from headrace.bench.load.samples import Table
 from headrace.bench.load.summary import Summary
-from headrace.bench.phases.trends import drift, is_steady, recovery_s, slope
+from headrace.bench.phases.trends import Stretch, drift, is_steady, recovery_s, slope
 from headrace.bench.records import PhaseRecord, Reading, Verdict
 
+_OK: Final = OUTCOMES.index("ok")
+_INTERRUPTED: Final = OUTCOMES.index("interrupted")
 # A tail needs so many requests beyond it for its place to mean something.
 _BEYOND_LEAST: Final = 5
 _SLOPE_READINGS_LEAST: Final = 10
-# Well again: within this of the baseline's p95, with as few failures as this.
-_WELL_FACTOR: Final = 1.5
-_WELL_FAILED_SHARE: Final = 0.01
+# Late: beyond this many times the baseline's p95, which one in twenty is beyond anyway.
+_LATE_FACTOR: Final = 1.5
+_USUALLY_LATE: Final = 0.05
 # Of a median: above, and above this many milliseconds, it tells of the client too.
 _LAG_SHARE_MAX: Final = 0.1
 _LAG_MS_FREE: Final = 0.1
 
 
 def judge(
-    phase: Phase, summary: Summary, before: Sequence[PhaseRecord], readings: Sequence[Reading]
+    phase: Phase,
+    summary: Summary,
+    table: Table,
+    before: Sequence[PhaseRecord],
+    readings: Sequence[Reading],
 ) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:
     """Judge a phase.
 
     Args:
         phase: what it should be.
         summary: what it was.
+        table: its requests, or a fair draw of them.
         before: phases before it, in order.
         readings: of the target's processes, during it.
 
@@ -36,7 +45,7 @@ def judge(
     verdicts = [
         *_latencies(phase, summary),
         *_shares(phase, summary),
-        *_recovery(phase, summary, before),
+        *_recovery(phase, table, before),
         *_resources(phase, readings),
     ]
     return tuple(verdicts), tuple(_notes(phase, summary))
@@ -91,22 +100,38 @@ def _shares(phase: Phase, summary: Summary) -> list[Verdict]:
     return verdicts
 
 
-def _recovery(phase: Phase, summary: Summary, before: Sequence[PhaseRecord]) -> list[Verdict]:
+def _recovery(phase: Phase, table: Table, before: Sequence[PhaseRecord]) -> list[Verdict]:
     limit = phase.slo.recovery_s
     if limit is None:
         return []
-    calm = [r for r in before if r.phase.kind == "baseline" and r.summary.e2e.p95_ms is not None]
-    if not calm:
+    calm = [r.summary for r in before if r.phase.kind == "baseline"]
+    usual_ms = calm[-1].e2e.p95_ms if calm else None
+    if usual_ms is None:
         return [_unknown("recovery_s", limit, None, "no baseline before it to compare with")]
-    usual_ms = calm[-1].summary.e2e.p95_ms or 0.0
-    found_s = recovery_s(summary.points, usual_ms * _WELL_FACTOR, _WELL_FAILED_SHARE)
+    stretches = _stretches(phase, table, usual_ms * _LATE_FACTOR / 1000)
+    found_s = recovery_s(stretches, _USUALLY_LATE + calm[-1].failed_share)
     if found_s is None and phase.seconds < recovery_seconds_least(limit):
         note = f"not well within {phase.seconds:g} s, and then the phase was over"
         return [_unknown("recovery_s", limit, None, note)]
     if found_s is None:
-        note = f"p95 was not within {_WELL_FACTOR:g} of the baseline's again"
+        note = (
+            f"to its end more failed or took over {_LATE_FACTOR:g} times the baseline's p95 than "
+            "before"
+        )
         return [Verdict(name="recovery_s", limit=limit, measured=None, is_kept=False, note=note)]
     return [_at_most("recovery_s", limit, found_s)]
+
+
+def _stretches(phase: Phase, table: Table, late_s: float) -> list[Stretch]:
+    width_s = phase.seconds / WINDOWS
+    requests, late = [0] * WINDOWS, [0] * WINDOWS
+    columns = (table.column(name) for name in ("at_s", "e2e_s", "outcome"))
+    for at_s, e2e_s, outcome in zip(*columns, strict=True):
+        if outcome != _INTERRUPTED:
+            place = min(max(0, int(at_s / width_s)), WINDOWS - 1)
+            requests[place] += 1
+            late[place] += outcome != _OK or e2e_s > late_s
+    return [Stretch(n * width_s, requests[n], late[n]) for n in range(WINDOWS)]
 
 
 def _resources(phase: Phase, readings: Sequence[Reading]) -> list[Verdict]:

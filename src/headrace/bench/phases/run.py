@@ -156,7 +156,7 @@ class Run:
                 break  # it had not begun everywhere when the run was ended
             summary, table = summarise(phase, counts, self._plan.lag_share)
             during = [r for r in readings if begun_s <= r.at_s <= begun_s + phase.seconds]
-            verdicts, notes = judge(phase, summary, records, during)
+            verdicts, notes = judge(phase, summary, table, records, during)
             requests = Requests.of(table.thinned(self._terms.rows_max, self._plan.seed))
             records.append(
                 PhaseRecord(

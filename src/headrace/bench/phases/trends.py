@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from statistics import median
-from typing import Final
+from typing import Final, NamedTuple
 
 from headrace.bench.load.plan import WELL_IN_A_ROW
 from headrace.bench.load.summary import Point
@@ -11,6 +11,7 @@ from headrace.bench.load.summary import Point
 _PAIRS_MAX: Final = 300
 _STEADY_POINTS_LEAST: Final = 6
 _STEADY_DRIFT_MAX: Final = 0.2
+_CHANCE: Final = 0.99
 
 
 def slope(xs: Sequence[float], ys: Sequence[float]) -> float | None:
@@ -57,33 +58,61 @@ def is_steady(points: Sequence[Point]) -> bool | None:
     return None if found is None else abs(found) < _STEADY_DRIFT_MAX
 
 
-def recovery_s(points: Sequence[Point], p95_ms: float, failed_share: float) -> float | None:
+class Stretch(NamedTuple):
+    """A window of a phase.
+
+    Attributes:
+        at_s: its start, from the start of the phase.
+        requests: intended in it.
+        late: of them, those that failed or took too long.
+    """
+
+    at_s: float
+    requests: int
+    late: int
+
+
+def recovery_s(stretches: Sequence[Stretch], late_share: float) -> float | None:
     """When it was well again: the start of the first three busy windows in a row that are.
 
+    Windows are well where no more of their requests are late, in each and in the three together,
+    than chance makes of what was late before. A quantile of so few requests would not do: where one
+    in twenty is no hit of a cache, the p95 of a window is that of hits or of the others by lot.
+
     Args:
-        points: windows since the disturbance ended; those without a request tell nothing.
-        p95_ms: a well window's p95 at most.
-        failed_share: a well window's failures at most.
+        stretches: windows since the disturbance ended; those without a request tell nothing.
+        late_share: what was late before, of all, 0 to 1.
 
     Returns:
         Seconds from the first window's start; `None` where it did not happen.
     """
-    began_s, row = 0.0, 0
-    for point in points:
-        if not point.requests:
-            continue
-        is_well = point.failed <= failed_share * point.requests and (
-            point.p95_ms is not None and point.p95_ms <= p95_ms
-        )
-        if not is_well:
-            row = 0
-            continue
-        if row == 0:
-            began_s = point.at_s
-        row += 1
-        if row == WELL_IN_A_ROW:
-            return began_s
+    busy = [each for each in stretches if each.requests]
+    for place in range(len(busy) - WELL_IN_A_ROW + 1):
+        row = busy[place : place + WELL_IN_A_ROW]
+        together = Stretch(row[0].at_s, sum(s.requests for s in row), sum(s.late for s in row))
+        if all(s.late <= most_by_chance(s.requests, late_share) for s in (*row, together)):
+            return together.at_s
     return None
+
+
+def most_by_chance(count: int, share: float) -> int:
+    """The most that are late in 99 of 100 windows of `count` requests (binomial).
+
+    Args:
+        count: of requests.
+        share: of which each is late, 0 to 1.
+    """
+    if not 0 < share < 1:
+        return count if share >= 1 else 0
+    # In logarithms, for the chance of none among thousands is below the smallest number there is.
+    chance_log = count * math.log1p(-share)
+    below = math.exp(chance_log)
+    for late in range(count):
+        if below >= _CHANCE:
+            return late
+        chance_log += math.log((count - late) / (late + 1) * share / (1 - share))
+        below += math.exp(chance_log)
+    return count
 
 
 def settled_s(seen: Sequence[tuple[float, bool]], whole_s: float, late_share: float) -> float:
