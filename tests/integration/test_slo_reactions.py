@@ -4,6 +4,7 @@ import itertools
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -279,3 +280,78 @@ def test_a_gateway_that_starts_anew_begins_at_nothing(tmp_path: Path, sim: Threa
         # What burns still, it finds out by itself.
         assert case.ask("low").status == 500
         case.until_share(least=0.5)
+
+
+@pytest.mark.parametrize("action", ["shed", "degrade", "template"])
+def test_what_gave_way_is_handed_to_no_other_worker(
+    tmp_path: Path, sim: ThreadedSim, action: str
+) -> None:
+    more = {"model": "small"} if action == "degrade" else {}
+    declared = settings(sim, 2, action=action, **more)
+    declared["cache"] = {"tier_timeout_ms": 2000}
+    with Gateway(tmp_path, declared) as gateway:
+        case = Case(gateway, sim)
+        case.break_down()
+        case.until_share(least=0.6)
+        # The cheaper model takes its time: others wait at the other worker until it has answered.
+        sim.script(
+            Fault(kind=FaultKind.STATUS, times=None, model="large"),
+            Fault(kind=FaultKind.SLOW, times=None, model="small", delay_ms=200),
+        )
+        gave_way = 0
+        for seed in range(-20, 0):
+            asked = ["low", "high", "low", "high"]
+
+            def ask(priority: str, seed: int = seed) -> Response:
+                return case.ask(priority, "worded", seed=seed)
+
+            with ThreadPoolExecutor(len(asked)) as pool:
+                answers = list(pool.map(ask, asked))
+            for priority, answer in zip(asked, answers, strict=True):
+                given = answer.headers.get("x-headrace-slo")
+                gave_way += given is not None
+                if priority == "low" or answer.cache == "joined":
+                    continue
+                # The dear model was asked for it in vain: its text is what there is.
+                assert given is None
+                assert answer.headers["x-headrace-model"] == "large"
+                assert answer.headers["x-headrace-fallback"] == "text"
+        assert gave_way > 0
+        sim.script()
+        stored = {
+            case.ask("high", "worded", seed=at).headers["x-headrace-model"] for at in (-2, -1)
+        }
+        assert stored == {"large"}
+
+
+def test_a_gateway_in_front_keeps_nothing_that_gave_way_behind_it(
+    tmp_path: Path, sim: ThreadedSim
+) -> None:
+    declared = settings(sim, 1, action="degrade", model="small")
+    with Gateway(tmp_path / "behind", declared) as behind:
+        provider = {
+            **declared["providers"]["sim"],
+            "base_url": f"{behind.url}/v1",
+            "headers": {"x-headrace-priority": "low"},
+        }
+        models = {"smart": {"targets": ["behind/smart"]}}
+        with Gateway(
+            tmp_path / "front", {"providers": {"behind": provider}, "models": models}
+        ) as front:
+            case, ahead = Case(behind, sim), Case(front, sim)
+            case.break_down()
+            case.until_share(least=0.6)
+
+            # A call of high priority there is one that can wait here, if that is declared.
+            def given() -> Response | None:
+                answer = ahead.ask("high", seed=-1)
+                return answer if answer.status == 200 else None
+
+            for _ in range(3):
+                answer = eventually(given)
+                assert answer is not None
+                assert answer.cache == "miss"
+                assert answer.headers["x-headrace-slo"] == "degrade;level=up"
+            sim.script()
+            case.until_share(most=0.0)
+            assert [ahead.ask("high", seed=-1).cache for _ in range(2)] == ["miss", "l1"]

@@ -88,3 +88,54 @@ def test_without_settings_nothing_is_said_and_a_reload_changes_that(
         second = gateway.post(OPENAI.path, OPENAI.document("m", seed=1))
         assert 'join;desc="over' in second.headers["server-timing"]
         assert eventually(lambda: overruns(gateway)) == {"join": 1}
+
+
+BUDGETS = {
+    "authentication": "authenticate",
+    "intent": "aim",
+    "routing": "route",
+    "database": "tiers",
+    "model": "send",
+    "formatting": "prepare",
+    "writing": "settle",
+    "streaming": "stream_start",
+}
+
+
+def test_every_usual_budget_can_be_declared_is_timed_and_counted(
+    tmp_path: Path, sim: ThreadedSim
+) -> None:
+    stages = {f"{stage}_ms": ALWAYS_MS for stage in BUDGETS.values()}
+    declared = {
+        **settings(sim, **stages),
+        "models": {"refunds": {"targets": ["sim/refunds"]}, "large": {"targets": ["sim/large"]}},
+        "intents": {
+            "auto": {
+                "default": "large",
+                "rules": [{"intent": "refund", "words": ["money back"]}],
+                "routes": {"refund": {"model": "refunds"}},
+            }
+        },
+        "cache": {"durable": True, "tier_timeout_ms": 2000},
+    }
+    with Gateway(tmp_path / "gateway", declared) as gateway:
+        messages = [{"role": "user", "content": "I want my money back"}]
+        document = OPENAI.document("auto", messages=messages, stream=True)
+        answer = gateway.post(OPENAI.path, document)
+        assert answer.status == 200  # whatever took too long
+        assert answer.headers["x-headrace-model"] == "refunds"
+        assert eventually(
+            lambda: found if len(found := overruns(gateway)) == len(BUDGETS) else None
+        ) == dict.fromkeys(BUDGETS.values(), 1)
+        said = [each for each in gateway.events() if each["event"] == "stage_over_budget"]
+        assert {each["about"] for each in said} == set(BUDGETS.values())
+        assert {each["request_id"] for each in said} == {answer.headers["x-request-id"]}
+        timed = gateway.metrics()
+        for stage in set(BUDGETS.values()) - {"authenticate", "settle", "stream_start"}:
+            assert timed[f'headrace_stage_duration_seconds_count{{stage="{stage}"}}'] == 1
+        # What is over by then stands in the answer's head.
+        over = [part for part in answer.headers["server-timing"].split(", ") if "desc=" in part]
+        assert {part.split(";")[0] for part in over} == set(BUDGETS.values()) - {
+            "settle",
+            "stream_start",
+        }

@@ -105,3 +105,17 @@ def test_a_cheaper_model_has_to_be_there() -> None:
         parse_settings(text.replace("NAME", "small"), {}, "f")
     for name in ("big", "a/small"):
         assert parse_settings(text.replace("NAME", name), {}, "f").slos[0].reaction is not None
+
+
+@pytest.mark.parametrize("number", [".nan", "nan", ".inf", "-.inf", "1e999"])
+@pytest.mark.parametrize(
+    "field", ["objective", "threshold_ms", "burn_rate", "rest_rate", "look_s", "share_max"]
+)
+def test_what_is_no_number_is_none_of_its_numbers(field: str, number: str) -> None:
+    values = {"objective": "0.9", "threshold_ms": "500"}
+    reaction = {"action": "shed"}
+    (values if field in values else reaction)[field] = number
+    told = ", ".join(f"{name}: {value}" for name, value in values.items())
+    acts = ", ".join(f"{name}: {value}" for name, value in reaction.items())
+    with pytest.raises(SettingsInvalid, match=field):
+        parsed(f"{{name: a, kind: latency, {told}, reaction: {{{acts}}}}}")

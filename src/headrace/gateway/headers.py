@@ -39,8 +39,10 @@ _OF_THE_BODY = frozenset({b"content-type", b"content-encoding"})
 # The gateway's to say: whose pages may read its answers is a matter of its settings.
 OURS = (b"x-headrace-", b"access-control-")
 
-# But for this: whether it is an answer at all, another Headrace behind this one knows best.
+# But for these: whether it is an answer at all, and the one that was wanted, another Headrace
+# behind this one knows best.
 TEXT_MARK = (b"x-headrace-fallback", b"text")
+_SECOND_BEST = frozenset({TEXT_MARK[0], b"x-headrace-slo"})
 
 # The caller's request id is the gateway's; the provider's own stays readable beside it.
 RENAMED: Mapping[bytes, bytes] = {
@@ -57,7 +59,7 @@ def end_to_end(headers: RawHeaders) -> Headers:
         if name in DROPPED or name.startswith(OURS):
             if name == b"connection" and pair[1].lower() not in _ORDINARY:
                 return end_to_end(_without_named(headers))
-            if pair != TEXT_MARK:
+            if name not in _SECOND_BEST:
                 continue
         kept.append((RENAMED[name], pair[1]) if name in RENAMED else pair)
     return tuple(kept)
@@ -80,6 +82,11 @@ def _without_named(headers: RawHeaders) -> RawHeaders:
     values = [value for name, value in headers if name == b"connection"]
     gone = named_by_connection(values) | {b"connection"}
     return [pair for pair in headers if pair[0] not in gone]
+
+
+def is_second_best(headers: Headers) -> bool:
+    """Whether another Headrace says that something was given in place of what was wanted."""
+    return any(name in _SECOND_BEST for name, _ in headers)
 
 
 def is_encoded(headers: Headers) -> bool:

@@ -9,6 +9,7 @@ from headrace.clock import Clock
 from headrace.errors import HeadraceError
 from headrace.flow.singleflight import SingleFlight
 from headrace.gateway.flight import Flight
+from headrace.gateway.headers import is_second_best
 from headrace.gateway.ledger.ledger import Ledger
 from headrace.gateway.order import Order
 from headrace.gateway.plan import Plan
@@ -164,14 +165,13 @@ class Landing:
                 self.counts.learn(order, answer.usage)
             if answer.usage.has_cached:
                 self._book_prompt_cache(order, answer.usage)
-        is_text = flight.fallback is Fallback.PASSED
-        order.book(None if is_text else answer)
+        order.book(None if flight.fallback is Fallback.PASSED else answer)
         if answer.status == 200:
             for _ in range(flight.followers):
                 self._answers.count_saved("joined", answer, 0.0)
         # After a reload the same body may mean another answer, or none that is stored.
         stores = order.cacheable and order.call.hints.stores and order.plan is self.plan
-        stores = stores and not is_text
+        stores = stores and not is_second_best(answer.headers)
         is_stored = stores and self._answers.store(flight, answer)
         if is_stored and self._meanings is not None:
             self._meanings.enter(order)
