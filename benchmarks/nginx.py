@@ -6,7 +6,6 @@ outlives the benchmark should it be killed.
 
 import contextlib
 import http.client
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks import processes, workload
+from headrace.bench.trials.nginx import Site, command, is_installed, passing
 
 READY_PATH = "/readyz"
 STATUS_PATH = "/mock-status"
@@ -44,11 +44,10 @@ def mock(directory: Path, answer: str | None = None) -> Iterator[Nginx]:
     parts = " ".join(f"set $part{number} '{word}';" for number, word in enumerate(words))
     whole = "".join(f"${{part{number}}}" for number in range(len(words)))
     server = f"""
-    access_log off;
     location / {{ default_type application/json; {parts} return 200 "{whole}"; }}
     location = /health {{ return 200; }}
     location = {STATUS_PATH} {{ stub_status; }}"""
-    with _nginx("nginx-mock", directory, server, "") as started:
+    with _nginx("nginx-mock", directory, Site(server)) as started:
         yield started
 
 
@@ -57,20 +56,8 @@ def proxy(
     name: str, directory: Path, upstream_port: int, *, buffering: bool = True
 ) -> Iterator[Nginx]:
     """`proxy_pass` with kept-alive upstream connections, logging every request to a file."""
-    outside = f"""
-  upstream mock {{
-    server 127.0.0.1:{upstream_port};
-    keepalive 1024; keepalive_requests 1000000000; keepalive_timeout 300s;
-  }}"""
-    server = f"""
-    access_log {directory / f"{name}.log"};
-    location / {{
-      proxy_pass http://mock;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_buffering {"on" if buffering else "off"};
-    }}"""
-    with _nginx(name, directory, server, outside) as started:
+    site = passing(f"127.0.0.1:{upstream_port}", directory / f"{name}.log", buffering=buffering)
+    with _nginx(name, directory, site) as started:
         yield started
 
 
@@ -112,36 +99,17 @@ def require() -> None:
     Raises:
         ChildFailed: it is not; the message says how to get it.
     """
-    if shutil.which("nginx") is None:
+    if not is_installed():
         raise processes.ChildFailed("nginx is not installed: apt-get install nginx-light")
 
 
 @contextlib.contextmanager
-def _nginx(name: str, directory: Path, server: str, outside: str) -> Iterator[Nginx]:
+def _nginx(name: str, directory: Path, site: Site) -> Iterator[Nginx]:
     port = processes.free_port()
     home = directory / name
     home.mkdir()
-    temporary = "\n".join(
-        f"  {kind}_temp_path {home / kind};"
-        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    configuration = home / "nginx.conf"
-    configuration.write_text(f"""
-daemon off; master_process off; worker_processes 1;
-pid {home / "pid"};
-error_log {home / "error.log"} error;
-worker_rlimit_nofile 16384;
-events {{ worker_connections 8192; }}
-http {{
-{temporary}{outside}
-  server {{
-    listen 127.0.0.1:{port} backlog=4096;
-    tcp_nodelay on; keepalive_timeout 300s; keepalive_requests 1000000000;
-    location = {READY_PATH} {{ access_log off; return 200; }}{server}
-  }}
-}}
-""")
-    arguments = ["nginx", "-p", str(home), "-c", str(configuration), "-e", str(home / "error.log")]
-    with processes.running(name, arguments, directory) as child:
+    ready = f"location = {READY_PATH} {{ access_log off; return 200; }}"
+    known = msgspec.structs.replace(site, inside=f"{site.inside}    {ready}")
+    with processes.running(name, command("nginx", home, port, known), directory) as child:
         child.wait_ready(port, READY_PATH)
         yield Nginx(child, port, directory / f"{name}.log")

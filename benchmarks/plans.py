@@ -19,6 +19,7 @@ from typing import Final
 
 from benchmarks import processes
 from headrace.bench.records import PhaseRecord, RunRecord, Verdict, read
+from headrace.tied import tied
 
 RUNS: Final = (
     ("baseline", "real"),
@@ -42,7 +43,7 @@ def run(plan: str, sim: str, given: argparse.Namespace, out: Path) -> RunRecord:
     """
     before = len(read(out)) if out.exists() else 0
     done = subprocess.run(
-        processes.mortal(
+        tied(
             [
                 *(sys.executable, "-m", "headrace.cli.main", "bench", "run", plan, "--sim", sim),
                 *("--time", str(given.time), "--users", str(given.users), "--rows", "0"),

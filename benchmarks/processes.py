@@ -5,13 +5,14 @@ import http.client
 import os
 import re
 import resource
-import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+from headrace.tied import tied
 
 STOP_S_MAX = 8.0
 DESCRIPTORS_WANTED = 65_536
@@ -118,7 +119,7 @@ def running(
     output = directory / f"{name.replace(' ', '-')}.out"
     with output.open("wb") as sink:
         process = subprocess.Popen(
-            mortal(arguments),
+            tied(arguments),
             cwd=working_directory or directory,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
@@ -141,7 +142,7 @@ def run_to_end(arguments: Sequence[str], *, seconds_max: float, cwd: Path | None
     """
     try:
         done = subprocess.run(
-            mortal(arguments),
+            tied(arguments),
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -155,12 +156,6 @@ def run_to_end(arguments: Sequence[str], *, seconds_max: float, cwd: Path | None
         shown = (done.stderr or done.stdout).strip()[-1500:]
         raise ChildFailed(f"{' '.join(arguments[:3])} failed ({done.returncode}):\n{shown}")
     return done.stdout
-
-
-def mortal(arguments: Sequence[str]) -> list[str]:
-    """The command, wrapped so that the kernel kills it should this process be killed."""
-    wrapper = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-    return [*wrapper, *arguments]
 
 
 def empty_file(path: Path) -> int:

@@ -12,7 +12,7 @@ import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 if os.getppid() != int(sys.argv[1]):
     sys.exit(1)
-os.execv(sys.argv[2], sys.argv[2:])
+os.execvp(sys.argv[2], sys.argv[2:])
 """
 
 
@@ -20,8 +20,8 @@ def tied(command: Sequence[str]) -> list[str]:
     """A command that does not outlive the thread which starts it, where the system can do that.
 
     Args:
-        command: a program, by its path, and its arguments; it gets the number of the process that
-            is started for it.
+        command: a program and its arguments; it gets the number of the process that is started for
+            it.
     """
     if sys.platform != "linux":
         return [*command]

@@ -94,14 +94,15 @@ def commit(folder: Path, program: str) -> None:
 
 def gateways_below(pid: int) -> list[psutil.Process]:
     """Gateways that a process has started."""
-    return [each for each in _below(pid) if "serve" in _words(each)]
+    return [each for each in _below(pid) if "serve" in words(each)]
 
 
 def _below(pid: int) -> list[psutil.Process]:
     return psutil.Process(pid).children(recursive=True)
 
 
-def _words(process: psutil.Process) -> list[str]:
+def words(process: psutil.Process) -> list[str]:
+    """How a process was started; nothing of one that is gone."""
     try:
         return process.cmdline()
     except psutil.NoSuchProcess:

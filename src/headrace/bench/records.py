@@ -198,6 +198,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 def append(path: Path, *documents: object) -> None:
     """Add documents to a file, each as a line of JSON: all of them, or none.
 
+    Half a line at its end, of a process that was killed while it wrote, is cut off.
+
     Args:
         path: of the file.
         documents: records, or what else JSON can tell.
@@ -207,7 +209,9 @@ def append(path: Path, *documents: object) -> None:
     """
     line = b"".join(msgspec.json.encode(document) + b"\n" for document in documents)
     with path.open("ab", buffering=0) as out:
-        before = out.tell()
+        if _is_file(out.fileno()):
+            line = _mended(path) + line
+        before = out.seek(0, os.SEEK_END)
         try:
             done = 0
             while done < len(line):
@@ -230,16 +234,51 @@ def check_writable(path: Path) -> None:
         return
 
 
+def whole_lines(raw: bytes) -> list[bytes]:
+    """The lines of a file of JSON documents, without half a one at its end.
+
+    The beginning of an object is no JSON, so half a line is never taken for a whole one.
+    """
+    *lines, last = raw.split(b"\n")
+    return [*lines, last] if last and not _is_half(last) else lines
+
+
+def _mended(path: Path) -> bytes:
+    """Cut half a line off the end of a file; what has to stand before the next one."""
+    with path.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        if file.read() in {b"", b"\n"}:
+            return b""
+        file.seek(0)
+        last = file.read().rpartition(b"\n")[2]
+        if not _is_half(last):
+            return b"\n"
+        file.truncate(size - len(last))
+    return b""
+
+
+def _is_half(line: bytes) -> bool:
+    """Whether it is an object that was begun and not ended."""
+    if not line.startswith(b"{"):
+        return False
+    try:
+        msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return True
+    return False
+
+
 def _is_file(number: int) -> bool:
     return stat.S_ISREG(os.fstat(number).st_mode)
 
 
 def read(path: Path) -> list[RunRecord]:
-    """The runs of a file.
+    """The runs of a file; half a one at its end is none.
 
     Raises:
         OSError: it cannot be read.
         msgspec.DecodeError: a line is no run.
     """
     decoder = msgspec.json.Decoder(RunRecord)
-    return [decoder.decode(line) for line in path.read_bytes().splitlines() if line.strip()]
+    return [decoder.decode(line) for line in whole_lines(path.read_bytes()) if line.strip()]

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 import typer
 
 from headrace.cli import compare, gate, verdict
+from headrace.cli.bench_options import Consent, KeyVariable, Short, Spin, Workers
 
 app = typer.Typer(
     help="Measures a gateway from outside.",
@@ -19,18 +20,6 @@ app.command(epilog=gate.EPILOG)(gate.gate)
 
 _PLANS: Final = "baseline, stress, spike, soak, compare, gate, or a file"
 
-Consent = Annotated[
-    bool,
-    typer.Option("--i-may-load-this-host", help="Load another machine than this: you may."),
-]
-KeyVariable = Annotated[
-    str | None, typer.Option(help="Environment variable that holds the target's key.")
-]
-Workers = Annotated[int, typer.Option(help="Processes that load.", min=1, max=64)]
-Spin = Annotated[
-    bool,
-    typer.Option("--spin", help="Clients wait on their feet: exact, for a core of their own."),
-]
 Out = Annotated[Path | None, typer.Option(help="File of JSON lines to add the run to.")]
 Rows = Annotated[
     int, typer.Option(help="Requests of each phase the file tells one by one.", min=0, max=200_000)
@@ -127,7 +116,7 @@ def load(
 def run(
     plan: Annotated[str, typer.Argument(help=_PLANS, metavar="PLAN")],
     *,
-    short: Annotated[bool, typer.Option("--short", help="The plan's short form.")] = False,
+    short: Short = False,
     time: Annotated[
         float | None, typer.Option(help="Factor of the phases' time.", min=0.0001, max=1)
     ] = None,
@@ -173,7 +162,7 @@ def run(
 def plan(
     name: Annotated[str, typer.Argument(help=_PLANS)],
     *,
-    short: Annotated[bool, typer.Option("--short", help="The plan's short form.")] = False,
+    short: Short = False,
 ) -> None:
     """Print a plan, to read or to write your own from."""
     from headrace.cli import bench_plan

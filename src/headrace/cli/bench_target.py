@@ -1,14 +1,12 @@
 """A target of one's own: a simulated provider and a gateway before it, as long as a run takes."""
 
-import tempfile
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import typer
 
 from headrace.bench.load.plan import Plan
+from headrace.bench.scratch import scratch
 from headrace.bench.trials.arms import Arm, Standing, simulated, standing
-from headrace.bench.trials.settings import Simulator
 
 
 async def with_own_target(plan: Plan, use: Callable[[Standing], Awaitable[int]]) -> int:
@@ -23,13 +21,13 @@ async def with_own_target(plan: Plan, use: Callable[[Standing], Awaitable[int]])
         HeadraceError: what `use` raises.
         OSError: likewise.
     """
-    with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
+    with scratch() as folder:
         async with (
-            simulated(plan.sim_profile, plan.seed) as provider,
+            simulated(plan) as provider,
             standing(
                 Arm(name="own gateway", settings=plan.gateway),
-                Simulator(provider.url, plan.sim_tokens),
-                Path(folder),
+                provider.url,
+                folder,
             ) as gateway,
         ):
             status = await use(gateway)

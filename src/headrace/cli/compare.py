@@ -6,6 +6,16 @@ from typing import Annotated, Final
 import typer
 
 from headrace.cli import bench_extra
+from headrace.cli.bench_options import (
+    AsJson,
+    Consent,
+    KeyVariable,
+    Level,
+    Margin,
+    Short,
+    Spin,
+    Workers,
+)
 
 EPILOG: Final = """Examples:
 
@@ -23,29 +33,21 @@ def compare(
     plan: Annotated[str, typer.Option(help="What each trial runs: a plan's name or file.")] = (
         "compare"
     ),
-    short: Annotated[bool, typer.Option("--short", help="The plan's short form.")] = False,
+    short: Short = False,
     blocks: Annotated[int, typer.Option(help="Trials of each arm.", min=1, max=1000)] = 10,
     metric: Annotated[
         list[str] | None,
         typer.Option(help="What to compare: NAME, or NAME:higher. CPU, p50 and throughput."),
     ] = None,
-    margin: Annotated[
-        float, typer.Option(help="The smallest change that matters, in per cent.", min=0.0)
-    ] = 2.0,
-    level: Annotated[
-        float, typer.Option(help="Level of the intervals, in per cent.", min=50.0, max=99.99)
-    ] = 95.0,
+    margin: Margin = 2.0,
+    level: Level = 95.0,
     seed: Annotated[int, typer.Option(help="Of the order and the bootstrap.", min=0)] = 1,
-    workers: Annotated[int, typer.Option(help="Processes that load.", min=1, max=64)] = 1,
-    spin: Annotated[bool, typer.Option("--spin", help="Clients wait on their feet.")] = False,
+    workers: Workers = 1,
+    spin: Spin = False,
     out: Annotated[Path | None, typer.Option(help="File of JSON lines for the trials.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
-    api_key_env: Annotated[
-        str | None, typer.Option(help="Environment variable that holds the gateways' key.")
-    ] = None,
-    i_may_load_this_host: Annotated[
-        bool, typer.Option("--i-may-load-this-host", help="Load another machine: you may.")
-    ] = False,
+    json: AsJson = False,
+    api_key_env: KeyVariable = None,
+    i_may_load_this_host: Consent = False,
 ) -> None:
     """Say whether B is better than A, by trials made in turn, each with a fresh gateway.
 

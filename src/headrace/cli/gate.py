@@ -6,6 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from headrace.cli import bench_extra
+from headrace.cli.bench_options import AsJson
 
 EPILOG: Final = """Examples:
 
@@ -31,7 +32,7 @@ def gate(
     blocks: Annotated[
         int | None, typer.Option(help="How often all is measured; the file says.", min=1, max=1000)
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Hold this version against budgets: CPU time, memory, start, latency, throughput.
 

@@ -10,6 +10,7 @@ import uvloop
 
 from headrace.bench.gate import budgets, history
 from headrace.bench.gate.judge import Block, Judged, judged
+from headrace.bench.gate.overhead import Overhead, is_overhead, latency_of, overhead, told_with
 from headrace.bench.gate.yardsticks import YardstickLost, Yardsticks
 from headrace.bench.load.plan import Plan
 from headrace.bench.phases import plans
@@ -26,13 +27,14 @@ from headrace.bench.trials.trial import Conditions, Trial
 from headrace.cli.bench_run import FAILED, INTERRUPTED, PASSED, UNUSABLE
 from headrace.cli.bench_series import Wanted, made, show_failed
 from headrace.cli.bench_view import make_console
-from headrace.cli.gate_view import show, show_changes, show_lost
+from headrace.cli.gate_view import show, show_changes, show_lost, show_overheads
 from headrace.cli.verdict_view import show as show_verdicts
 from headrace.clock import SystemClock
 
 _NOW: Final = "now"
 _THEN: Final = "then"
 _NGINX: Final = "nginx"
+_DIRECT: Final = "direct"
 _SEED: Final = 1
 
 
@@ -62,12 +64,15 @@ class Told(msgspec.Struct, frozen=True):
         against: answers about the other version, where one was asked for.
         changes: where figures of the history broke.
         lost: what failed in every block, and why: nothing was held against anything then.
+        overheads: what this version and nginx add to latencies of the provider, where a budget is
+            about that.
     """
 
     budgets: tuple[Judged, ...]
     against: tuple[Comparison, ...]
     changes: tuple[history.Change, ...]
     lost: tuple[str, ...] = ()
+    overheads: tuple[Overhead, ...] = ()
 
 
 def run(wish: GateWish) -> None:
@@ -105,7 +110,7 @@ def run(wish: GateWish) -> None:
 
 
 def arms_of(wish: GateWish, wanted: budgets.Budgets) -> list[Arm]:
-    """What is tried: this version, the other one, and nginx where a budget wants it.
+    """What is tried: this version, the other one, and what budgets want: nginx, and the provider.
 
     Raises:
         ArmInvalid: there is no such commit.
@@ -114,13 +119,17 @@ def arms_of(wish: GateWish, wanted: budgets.Budgets) -> list[Arm]:
     if wish.against is not None:
         arms.append(Arm(name=_THEN, commit=Commit.named(Path.cwd(), wish.against)))
     if nginx.is_installed() and any("nginx" in budget.bars for budget in wanted.budgets):
-        arms.append(Arm(name=_NGINX, is_nginx=True))
+        arms.append(Arm(name=_NGINX, stands="nginx"))
+    if any(is_overhead(budget.metric) for budget in wanted.budgets):
+        arms.append(Arm(name=_DIRECT, stands="nothing"))
     return arms
 
 
 def questions_of(wanted: budgets.Budgets) -> tuple[Question, ...]:
     """What is asked of this version and the other one."""
-    names = dict.fromkeys(each.metric for each in wanted.budgets if each.metric != budgets.IMPORT)
+    names = dict.fromkeys(
+        latency_of(each.metric) for each in wanted.budgets if each.metric != budgets.IMPORT
+    )
     return tuple(
         Question(
             metric=name,
@@ -163,6 +172,7 @@ def told_of(
         Block(
             gateway=metrics[_NOW, block],
             nginx=metrics.get((_NGINX, block)),
+            direct=metrics.get((_DIRECT, block)),
             sticks=sticks.get(block),
         )
         for block in whole_blocks(trials, arms)
@@ -173,7 +183,17 @@ def told_of(
         runs = {metric: (each[_THEN], each[_NOW]) for metric, each in found.items()}
         against = compare_all(runs, questions, chance(_SEED))
     kept = tuple(judged(each, blocks, has_nginx=_NGINX in arms) for each in wanted.budgets)
-    return Told(kept, against, (), tuple(_lost(trials, sticks)))
+    added = tuple(_added(blocks, told_with(each.metric for each in wanted.budgets)))
+    return Told(kept, against, (), tuple(_lost(trials, sticks)), added)
+
+
+def _added(blocks: Sequence[Block], latencies: Sequence[str]) -> Iterator[Overhead]:
+    gateway = [block.gateway for block in blocks]
+    nginx, direct = [block.nginx for block in blocks], [block.direct for block in blocks]
+    for metric in latencies:
+        found = overhead(metric, gateway, nginx, direct)
+        if found is not None:
+            yield found
 
 
 def _lost(trials: Sequence[Trial], sticks: Mapping[int, Yardsticks]) -> Iterator[str]:
@@ -210,6 +230,7 @@ def _show(told: Told, trials: Sequence[Trial], *, is_json: bool) -> None:
         return
     console = make_console()
     show(console, told.budgets)
+    show_overheads(console, told.overheads)
     if told.against:
         console.print("A: the other version   B: this one")
         show_verdicts(told.against)

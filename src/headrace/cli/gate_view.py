@@ -10,6 +10,7 @@ from rich.text import Text
 
 from headrace.bench.gate.history import Change
 from headrace.bench.gate.judge import Judged, Outcome
+from headrace.bench.gate.overhead import Added, Overhead
 
 _STYLES: Final[Mapping[Outcome, str]] = {
     "pass": "green",
@@ -37,6 +38,21 @@ def show(console: Console, budgets: Sequence[Judged]) -> None:
     for one in budgets:
         if one.outcome != "pass":
             console.print(f"{one.budget.name}: {one.because}", markup=False)
+
+
+def show_overheads(console: Console, overheads: Sequence[Overhead]) -> None:
+    """Print what is added to latencies, in milliseconds."""
+    for one in overheads:
+        nginx = "" if one.nginx is None else f", and nginx {_added(one.nginx)}"
+        console.print(
+            f"{one.metric}: {one.direct_ms:.3f} ms by the provider itself; this version adds "
+            f"{_added(one.gateway)}{nginx}",
+            markup=False,
+        )
+
+
+def _added(told: Added) -> str:
+    return f"{told.ms:.3f} ms ({told.interval.low:.3f} to {told.interval.high:.3f})"
 
 
 def show_changes(console: Console, changes: Sequence[Change]) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from headrace.bench.exhibit.results import Showcase
 from headrace.bench.report.markdown import summary
 from headrace.bench.report.page import page
+from headrace.bench.scratch import locked
 
 _NAME: Final = "showcase"
 
@@ -28,13 +29,19 @@ def write(folder: Path, found: Showcase) -> list[Path]:
         "json": msgspec.json.format(msgspec.json.encode(found)) + b"\n",
     }
     paths = [folder / f"{_NAME}.{ending}" for ending in texts]
-    for path, text in zip(paths, texts.values(), strict=True):
-        _replace(path, text)
+    # One at a time: drafts have fixed names, so that the next one writes over what a killed one
+    # left.
+    lock = locked(folder, waits=True)
+    try:
+        for path, text in zip(paths, texts.values(), strict=True):
+            _replace(path, text)
+    finally:
+        os.close(lock)
     return paths
 
 
 def _replace(path: Path, text: bytes) -> None:
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh = path.with_name(f".{path.name}.unfinished")
     try:
         with fresh.open("wb") as file:
             file.write(text)

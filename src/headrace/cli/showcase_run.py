@@ -14,9 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from headrace.bench.exhibit.plans import FULL, QUICK, Effort
 from headrace.bench.exhibit.results import Showcase
 from headrace.bench.exhibit.run import Going, showcase, stages
+from headrace.bench.trials.trial import Trial
 from headrace.cli.bench_view import make_console
 from headrace.cli.showcase_files import write
-from headrace.cli.showcase_view import show
+from headrace.cli.showcase_view import show, show_so_far
 from headrace.routing.prices import PriceTable
 
 INTERRUPTED: Final = 130
@@ -76,7 +77,7 @@ async def _made(effort: Effort, wish: Wish) -> Showcase | None:
     Raises:
         ExceptionGroup: of the one error that kept it from being made.
     """
-    last: list[Going] = []
+    over: list[tuple[str, Trial]] = []
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -88,7 +89,8 @@ async def _made(effort: Effort, wish: Wish) -> Showcase | None:
         bar = progress.add_task("starting", total=trials)
 
         def told(going: Going) -> None:
-            last[:] = [going]
+            if going.step.trial is not None:
+                over.append((going.series, going.step.trial))
             about = f"{going.series}: {going.step.arm}, block {going.step.block + 1}"
             progress.update(bar, completed=going.done, description=about)
 
@@ -106,8 +108,8 @@ async def _made(effort: Effort, wish: Wish) -> Showcase | None:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 loop.add_signal_handler(number, making.cancel)
     if making.cancelled():
-        done = last[0].done if last else 0
-        typer.echo(f"Stopped after {done} of {trials} trials: nothing was written.", err=True)
+        show_so_far(make_console(), over)
+        typer.echo(f"Stopped after {len(over)} of {trials} trials: nothing was written.", err=True)
         return None
     return making.result()
 

@@ -1,6 +1,7 @@
 """How a showcase looks on a terminal: verdicts, promises, money."""
 
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from rich.console import Console
@@ -9,6 +10,7 @@ from rich.text import Text
 
 from headrace.bench.exhibit.results import Showcase
 from headrace.bench.report import parts
+from headrace.bench.trials.trial import Trial
 
 _STYLES: Final[Mapping[str, str]] = {
     "better": "bold green",
@@ -17,6 +19,7 @@ _STYLES: Final[Mapping[str, str]] = {
     "missed": "bold red",
     "equivalent": "cyan",
 }
+_SO_FAR: Final = ("p50_ms", "good_per_s", "failed_share", "cost_usd_per_1000_good")
 # Reasons are for the report; a terminal has no room for them.
 _LEFT_OUT: Final = frozenset({"what", "of"})
 
@@ -35,6 +38,29 @@ def show(console: Console, found: Showcase) -> None:
         console.print(_table(parts.business(found.impact, arms)))
     for note in found.notes:
         console.print(note, highlight=False, markup=False)
+
+
+def show_so_far(console: Console, over: Sequence[tuple[str, Trial]]) -> None:
+    """Print the medians of trials that are over, each with its series, without any verdict."""
+    if not over:
+        return
+    found: dict[tuple[str, str], list[Trial]] = {}
+    for series, trial in over:
+        found.setdefault((series, trial.arm), []).append(trial)
+    table = Table(title="Medians so far", title_justify="left", box=None, header_style="dim")
+    table.add_column("series")
+    table.add_column("arm")
+    for head in ("trials", *_SO_FAR):
+        table.add_column(head, justify="right")
+    for (series, arm), trials in found.items():
+        medians = (_median([trial.metrics.get(name) for trial in trials]) for name in _SO_FAR)
+        table.add_row(series, arm, str(len(trials)), *medians)
+    console.print(table)
+
+
+def _median(figures: Sequence[float | None]) -> str:
+    told = [each for each in figures if each is not None]
+    return f"{statistics.median(told):.4g}" if told else "-"
 
 
 def _table(told: parts.Table) -> Table:

@@ -16,6 +16,10 @@ Capacity = Annotated[
 Speed = Annotated[
     float, typer.Option(help="Times as fast as the profile says.", min=0.001, max=1000.0)
 ]
+Tokens = Annotated[
+    int | None,
+    typer.Option(help="Length of answers; drawn by their prompts, unless it is given.", min=1),
+]
 
 
 def sim(
@@ -44,6 +48,7 @@ def sim(
         int | None,
         typer.Option(help="Requests at once, above that 429.", metavar="N", min=1),
     ] = None,
+    tokens: Tokens = None,
     prompt_cache: Annotated[
         bool, typer.Option("--prompt-cache", help="Cache prefixes of prompts, and bill them so.")
     ] = False,
@@ -73,6 +78,7 @@ def sim(
         rate_limit_tpm=rate_limit_tokens,
         capacity=capacity,
         inflight_max=inflight_max,
+        tokens=tokens,
         prompt_cache=prompt_cache,
     )
     uvloop.run(serve(options, tell))

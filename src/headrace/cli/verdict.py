@@ -6,6 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from headrace.cli import bench_extra
+from headrace.cli.bench_options import AsJson, Level, Margin
 
 EPILOG: Final = """Example:
 
@@ -22,12 +23,8 @@ def verdict(
         list[str] | None,
         typer.Option(help="What to compare; NAME:higher where more is better. All that both have."),
     ] = None,
-    margin: Annotated[
-        float, typer.Option(help="The smallest change that matters, in per cent.", min=0.0)
-    ] = 2.0,
-    level: Annotated[
-        float, typer.Option(help="Level of the intervals, in per cent.", min=50.0, max=99.99)
-    ] = 95.0,
+    margin: Margin = 2.0,
+    level: Level = 95.0,
     unpaired: Annotated[
         bool, typer.Option("--unpaired", help="The runs were not made in pairs, side by side.")
     ] = False,
@@ -36,7 +33,7 @@ def verdict(
         typer.Option("--difference", help="Compare differences; --margin is in the metric's unit."),
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.", min=0)] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Say whether B is better than A, worse, equivalent, or whether that is open.
 

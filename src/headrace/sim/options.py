@@ -25,6 +25,7 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
         rate_limit_tpm: the same for tokens: input, and the most output that is asked for.
         capacity: calls in flight above which latency grows in proportion; `None` for no knee.
         inflight_max: calls in flight above which they are refused with 429; `None` for no bound.
+        tokens: length of answers to calls that do not say; `None` draws each from its prompt.
         api_keys: keys that are accepted; empty accepts everyone.
         prompt_cache: whether prefixes of prompts are cached and billed as the providers do it.
         models: names that `GET /v1/models` lists; other names are answered all the same.
@@ -42,6 +43,7 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit_tpm: int | None = None
     capacity: int | None = None
     inflight_max: int | None = None
+    tokens: int | None = None
     api_keys: tuple[str, ...] = ()
     prompt_cache: bool = False
     models: tuple[str, ...] = MODELS_DEFAULT
@@ -61,6 +63,8 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"capacity must be 1 or more, not {self.capacity}")
         if self.inflight_max is not None and self.inflight_max < 1:
             raise ValueError(f"inflight_max must be 1 or more, not {self.inflight_max}")
+        if self.tokens is not None and self.tokens < 1:
+            raise ValueError(f"tokens must be 1 or more, not {self.tokens}")
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             raise ValueError("tls_cert_file and tls_key_file go together")
 

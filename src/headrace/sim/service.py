@@ -229,7 +229,8 @@ class Service:
         shelf = self._shelf(request)
         reply = None if shelf is not None else self._cache.get(key, created_s)
         if reply is None:
-            tokens = None if wanted is None else int(_number("x-sim-tokens", wanted, 1))
+            asked = None if wanted is None else int(_number("x-sim-tokens", wanted, 1))
+            tokens = asked or self._options.tokens
             reply = route.answer(self._options.seed, request.body, tokens, created_s, shelf)
             if shelf is None:
                 self._cache.put(key, created_s, reply)

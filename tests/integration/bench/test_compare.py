@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 from tests.support import headrace_process
 from tests.support.raw_server import RawServer, answering
 from tests.support.trials import STUB, checkout, commit
-from tests.support.waiting import eventually
 
 BODY = b'{"choices": [{"message": {"content": "ok"}}]}'
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(BODY), BODY)
@@ -67,28 +65,6 @@ def test_an_arm_that_is_down_is_told_and_a_full_disk_after_it(plan_file: str) ->
     assert "B: 1 trials failed: the gateway ended with status" in done.stdout
     assert "cache.memory_mb" in done.stdout
     assert "No space left on device; no run was written" in done.stderr
-
-
-def test_an_interrupt_shows_what_there_is(plan_file: str, tmp_path: Path) -> None:
-    out, said = tmp_path / "trials.jsonl", tmp_path / "said.txt"
-    with RawServer(answering(ANSWER)) as server, said.open("wb") as output:
-        arguments = (server.url, server.url, "--plan", plan_file, "--blocks", "500")
-        process = headrace_process.start(
-            *("bench", "compare", *arguments, "--out", str(out)),
-            environment=dict(os.environ),
-            folder=tmp_path,
-            stdout=output,
-            stderr=output,
-        )
-        try:
-            eventually(lambda: "trial 1 of" in said.read_text(), 60)
-            process.send_signal(signal.SIGINT)
-            status = process.wait(60)
-        finally:
-            process.kill()
-    assert status == 130, said.read_text()
-    assert "insufficient" in said.read_text()
-    assert len(out.read_text().splitlines()) >= 1
 
 
 @pytest.mark.heavy

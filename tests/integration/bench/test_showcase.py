@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 from pathlib import Path
 
 import msgspec
@@ -11,7 +10,6 @@ import psutil
 import pytest
 from tests.support import headrace_process
 from tests.support.benching import run_plan
-from tests.support.waiting import eventually
 
 from headrace.bench import Effort, Showcase, showcase
 from headrace.bench.exhibit.arms import OFF, ON
@@ -139,20 +137,3 @@ def test_the_command_writes_a_report_that_says_what_it_cannot_tell(tmp_path: Pat
     found = msgspec.json.decode((out / "showcase.json").read_bytes())
     assert found["main"]["rows"][0]["a"][0] > 0
     assert len(list(out.iterdir())) == 3
-
-
-@pytest.mark.heavy
-def test_ctrl_c_ends_everything_and_writes_nothing(tmp_path: Path) -> None:
-    out = tmp_path / "report"
-    process = headrace_process.start(
-        *("showcase", "--quick", "--out", str(out)), environment=dict(os.environ), folder=tmp_path
-    )
-    own = psutil.Process(process.pid)
-    eventually(lambda: any(map(is_gateway, own.children(recursive=True))), 60)
-    below = own.children(recursive=True)
-    os.kill(process.pid, signal.SIGINT)
-    assert process.wait(30) == 130
-    gone, alive = psutil.wait_procs(below, 10)
-    assert not alive
-    assert gone
-    assert list(out.iterdir()) == []

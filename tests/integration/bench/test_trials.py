@@ -1,7 +1,11 @@
 """Trials against real gateways, each of them fresh, whatever becomes of it."""
 
+import asyncio
+import http.client
+import json
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -13,7 +17,7 @@ from headrace.bench.load.faults import PlanInvalid
 from headrace.bench.statistics.blocks import seed_of
 from headrace.bench.statistics.comparison import compare_all
 from headrace.bench.trials import nginx
-from headrace.bench.trials.arms import Arm
+from headrace.bench.trials.arms import Arm, Stand, simulated, standing
 from headrace.bench.trials.commits import Commit
 from headrace.bench.trials.faults import ArmInvalid
 from headrace.bench.trials.series import Series, Step, runs_of, whole_blocks
@@ -57,11 +61,46 @@ def test_the_plans_settings_count_for_every_arm_that_does_not_say_otherwise() ->
 @pytest.mark.skipif(not nginx.is_installed(), reason="nginx is not installed")
 def test_nginx_can_stand_in_the_place_of_a_gateway() -> None:
     plan = short_plan(0.3, gateway={"cache": {"memory_mb": 5}})
-    (trial,) = run_series([Arm(name="nginx", is_nginx=True)], plan)
+    (trial,) = run_series([Arm(name="nginx", stands="nginx")], plan)
     assert trial.why is None
     assert (trial.metrics["cpu_us_per_request"] or 0) > 0
     assert trial.metrics["failed_share"] == 0
     assert trial.metrics["hit_share"] is None
+
+
+def test_the_provider_itself_can_be_asked() -> None:
+    (trial,) = run_series([Arm(name="direct", stands="nothing")], short_plan(0.3))
+    assert trial.why is None
+    assert (trial.metrics["p50_ms"] or 0) > 0
+    assert trial.metrics["cpu_us_per_request"] is None
+
+
+@pytest.mark.parametrize("stands", ["gateway", "nginx", "nothing"])
+def test_whatever_stands_before_the_provider_answers_are_of_one_length(
+    stands: Stand, tmp_path: Path
+) -> None:
+    if stands == "nginx" and not nginx.is_installed():
+        pytest.skip("nginx is not installed")
+
+    async def tokens() -> int:
+        async with (
+            simulated(short_plan(sim_tokens=7)) as provider,
+            standing(Arm(name="x", stands=stands), provider.url, tmp_path) as asked,
+        ):
+            return await asyncio.to_thread(tokens_of, asked.url)
+
+    assert asyncio.run(tokens()) == 7
+
+
+def tokens_of(url: str) -> int:
+    """Of an answer, as long as its sender makes it."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+    chat = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Why?"}]}
+    try:
+        connection.request("POST", "/v1/chat/completions", json.dumps(chat))
+        return json.load(connection.getresponse())["usage"]["completion_tokens"]
+    finally:
+        connection.close()
 
 
 def test_trials_of_a_block_are_asked_the_same_and_of_the_next_something_else() -> None:
@@ -167,6 +206,10 @@ def test_arms_that_cannot_be_compared(arms: list[Arm], words: str) -> None:
 def test_what_an_arm_cannot_be() -> None:
     with pytest.raises(ArmInvalid, match="takes no settings"):
         Arm(name="x", url="http://127.0.0.1:1", settings={"cache": {}})
+    with pytest.raises(ArmInvalid, match="takes no settings"):
+        Arm(name="x", stands="nothing", settings={"cache": {}})
+    with pytest.raises(ArmInvalid, match="a gateway that is there"):
+        Arm(name="x", stands="nginx", url="http://127.0.0.1:1")
     with pytest.raises(ArmInvalid, match="for a URL only"):
         Arm(name="x", pid=1)
     with pytest.raises(ArmInvalid, match="has a name"):

@@ -60,6 +60,24 @@ def test_a_disk_that_is_full_in_the_middle_leaves_the_file_as_it_was(tmp_path: P
     assert file.read_text() == '{"kept":1}\n'
 
 
+@pytest.mark.parametrize("cut", [1, 2, 50])
+def test_half_a_run_at_the_end_is_none_and_gives_way_to_the_next(tmp_path: Path, cut: int) -> None:
+    file = tmp_path / "runs.jsonl"
+    append(file, record(), record(seed=2))
+    file.write_bytes(file.read_bytes()[:-cut])
+    is_whole = cut == 1  # only its line end is missing
+    assert read(file) == [record(), *([record(seed=2)] if is_whole else [])]
+    append(file, record(seed=3))
+    assert [each.seed for each in read(file)] == ([1, 2, 3] if is_whole else [1, 3])
+
+
+def test_what_others_wrote_is_never_cut(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("mine")
+    append(file, {"one": 1})
+    assert file.read_text() == 'mine\n{"one":1}\n'
+
+
 def test_what_cannot_be_opened_is_found_out_before_the_run(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         check_writable(tmp_path / "nowhere" / "runs.jsonl")

@@ -63,6 +63,14 @@ def test_a_trial_that_failed_is_not_left_out() -> None:
     assert (answers[0].verdict, answers[0].cause) == ("insufficient", "failed_runs")
 
 
+@pytest.mark.parametrize("figure", [float("nan"), float("inf")])
+def test_figures_that_are_no_number_are_no_verdict(figure: float) -> None:
+    made = [*trials(2.0)[:-1], Trial(arm="B", block=7, metrics={"p50_ms": figure})]
+    answers = answers_of(made, METRIC, 1)
+    assert (answers[0].verdict, answers[0].cause) == ("insufficient", "not_finite")
+    assert status_of(answers) == 3
+
+
 def test_a_block_that_was_cut_off_is_left_out() -> None:
     made = trials(1.2)[:-1]
     assert answers_of(made, METRIC, 1)[0].estimate is not None

@@ -8,12 +8,13 @@ from rich.console import Console
 from headrace.bench.gate.budgets import Budget, Budgets
 from headrace.bench.gate.history import Change
 from headrace.bench.gate.judge import Judged, Outcome
+from headrace.bench.gate.overhead import Added, Overhead
 from headrace.bench.gate.yardsticks import Yardsticks
 from headrace.bench.statistics.figures import Interval
 from headrace.bench.statistics.question import Question
 from headrace.bench.trials.trial import Trial
 from headrace.cli.gate_run import Told, status_of, told_of
-from headrace.cli.gate_view import show, show_changes, show_lost
+from headrace.cli.gate_view import show, show_changes, show_lost, show_overheads
 
 
 def judged(outcome: Outcome) -> Judged:
@@ -106,6 +107,41 @@ def test_yardsticks_that_fail_in_every_block_fail_the_gate() -> None:
     assert status_of(found) == 1
     assert "import" in found.lost[0]
     assert status_of(told(trials, sticks={0: STICKS[0]})) == 3
+
+
+@pytest.mark.parametrize("broken", ["nginx", "direct"])
+def test_a_yardstick_that_fails_leaves_open_what_is_held_against_it(broken: str) -> None:
+    arms = ("now", "nginx", "direct")
+    trials = [
+        tried(arm, block, "it died" if arm == broken else None)
+        for block in range(4)
+        for arm in arms
+    ]
+    wanted = Budgets(
+        name="mine",
+        budgets=(
+            Budget(name="hit", metric="p50_ms", at_most={"nginx": 2.0}),
+            Budget(name="added", metric="p50_overhead_ms", at_most={"nginx": 2.0}),
+            Budget(name="import", metric="import_cpu_ms", at_most={"bare": 20.0}),
+        ),
+    )
+    found = told_of(wanted, (), arms, trials, STICKS)
+    outcomes = {one.budget.name: one.outcome for one in found.budgets}
+    assert outcomes["added"] == "inconclusive"
+    assert outcomes["hit"] == ("inconclusive" if broken == "nginx" else "pass")
+    assert outcomes["import"] == "pass"
+    assert [one.nginx for one in found.overheads] == ([None] if broken == "nginx" else [])
+    assert (status_of(found), found.lost) == (3, ())
+
+
+def test_what_is_added_is_told_in_milliseconds() -> None:
+    out = io.StringIO()
+    added = Added(0.4123, Interval(0.39, 0.43))
+    told = Overhead(metric="alone.p50_ms", direct_ms=0.151, gateway=added, nginx=None)
+    show_overheads(Console(file=out, width=160), [told])
+    assert out.getvalue().strip() == (
+        "alone.p50_ms: 0.151 ms by the provider itself; this version adds 0.412 ms (0.390 to 0.430)"
+    )
 
 
 @pytest.mark.parametrize("made", [[], ["nginx"], ["now"], ["then", "nginx"]])

@@ -14,9 +14,10 @@ import pytest
 from rich.console import Console
 from tests.support.showcases import make_showcase
 
+from headrace.bench.trials.trial import Trial
 from headrace.cli.showcase import showcase
 from headrace.cli.showcase_files import write
-from headrace.cli.showcase_view import show
+from headrace.cli.showcase_view import show, show_so_far
 from headrace.errors import SettingsInvalid
 
 
@@ -43,6 +44,14 @@ def test_a_full_disk_leaves_what_was_there_and_nothing_half(tmp_path: Path) -> N
     with files_of_at_most(20_000), pytest.raises(OSError, match=r"showcase\.html: File too large"):
         write(tmp_path, make_showcase(6))
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_what_a_killed_one_left_is_written_over(tmp_path: Path) -> None:
+    left = tmp_path / ".showcase.html.unfinished"
+    left.write_bytes(b"<!doctype html><p>half a page" * 10_000)
+    paths = write(tmp_path, make_showcase())
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+    assert b"half a page" not in paths[0].read_bytes()
 
 
 def test_a_name_that_is_taken_is_told(tmp_path: Path) -> None:
@@ -83,6 +92,18 @@ def test_a_terminal_has_verdicts_promises_and_money() -> None:
     assert "20 to 50 % lower latency from caching" in text
     assert "1,000 good requests" in text
     assert "[bold]x[/]" in text
+
+
+def test_trials_so_far_are_told_by_arm() -> None:
+    told = StringIO()
+    trials = [Trial(arm="on", block=n, metrics={"p50_ms": 10.0 + n}) for n in range(3)]
+    lost = Trial(arm="off", block=0, metrics={"p50_ms": None}, why="it died")
+    show_so_far(Console(file=told, width=200), [("day", trial) for trial in (*trials, lost)])
+    rows = [" ".join(line.split()) for line in told.getvalue().splitlines()]
+    assert rows[2:] == ["day on 3 11 - - -", "day off 1 - - - -"]
+    nothing = StringIO()
+    show_so_far(Console(file=nothing), [])
+    assert nothing.getvalue() == ""
 
 
 def test_what_is_missing_is_told_with_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

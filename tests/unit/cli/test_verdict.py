@@ -89,6 +89,32 @@ def test_failed_runs_make_no_verdict(tmp_path: Path) -> None:
     assert "insufficient" in output
 
 
+def test_figures_that_never_vary_make_no_verdict(tmp_path: Path) -> None:
+    a, b = write(tmp_path / "a", [{"x": 1}] * 8), write(tmp_path / "b", [{"x": 2}] * 8)
+    answer = told(a, b)[0]
+    assert (answer["verdict"], answer["cause"]) == ("insufficient", "no_variation")
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999", '"fast"'])
+def test_what_is_no_number_is_no_figure(tmp_path: Path, number: str) -> None:
+    a = write(tmp_path / "a", runs(1.0))
+    b = Path(write(tmp_path / "b", runs(0.5)))
+    b.write_text(b.read_text().replace('"p99_ms": 50.0', f'"p99_ms": {number}'))
+    assert number in b.read_text()
+    code, output = call(a, str(b), "--metric", "p99_ms")
+    assert "better" not in output
+    assert "worse" not in output
+    assert (code == 0 and "insufficient" in output) or "is no JSON object" in output
+
+
+def test_half_a_line_of_a_run_that_was_killed_is_refused(tmp_path: Path) -> None:
+    a, b = write(tmp_path / "a", runs(1.0)), Path(write(tmp_path / "b", runs(1.5)))
+    b.write_text(b.read_text()[:-9])
+    code, output = call(a, str(b))
+    assert code == 1
+    assert "line 10 is no JSON object" in output.replace("\n", " ")
+
+
 def test_one_run_has_no_estimate_and_a_table_all_the_same(tmp_path: Path) -> None:
     a, b = write(tmp_path / "a", [{"x": 1}]), write(tmp_path / "b", [{"x": 2}])
     code, output = call(a, b)

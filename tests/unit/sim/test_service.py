@@ -206,10 +206,17 @@ def test_options_out_of_range_are_errors():
         {"fail_rate": 2.0},
         {"rate_limit_rpm": 0},
         {"capacity": 0},
+        {"tokens": 0},
         {"tls_key_file": "k"},
     ):
         with pytest.raises(ValueError, match=r"must|together"):
             SimOptions(**wrong)
+
+
+def test_answers_are_as_long_as_the_simulator_was_told_unless_the_call_says():
+    sim = service(tokens=7)
+    assert ask(sim)[2]["usage"]["completion_tokens"] == 7
+    assert ask(sim, x_sim_tokens="9")[2]["usage"]["completion_tokens"] == 9
 
 
 def test_calls_above_the_bound_are_refused_and_counted():

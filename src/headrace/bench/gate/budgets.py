@@ -7,11 +7,14 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from headrace.bench import documents
+from headrace.bench.gate import overhead
 from headrace.bench.load.plan import Plan
 from headrace.bench.trials.metrics import names_of, why_unknown
 
 IMPORT: Final = "import_cpu_ms"
 """CPU time of a fresh process that imports the library, which no trial tells."""
+
+_MORE: Final = f"and p50_overhead_ms for p50_ms, and so on, and {IMPORT}"
 
 BLOCKS_LEAST: Final = 4
 """Fewer blocks have intervals that no bar can be held against."""
@@ -32,7 +35,8 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Attributes:
         name: what reports call it.
-        metric: of a trial, or `import_cpu_ms`.
+        metric: of a trial, one such as `p50_overhead_ms` for what is added to a latency of one, or
+            `import_cpu_ms`.
         at_most: the most it may be, as a ratio to a yardstick; of several yardsticks, the first
             that is there counts.
         at_least: the least it may be, likewise.
@@ -89,7 +93,8 @@ def check(document: documents.Document[Budgets], plan: Plan) -> None:
     Raises:
         PlanInvalid: a budget cannot be held against anything.
     """
-    known = {IMPORT, *names_of(plan)}
+    told = names_of(plan)
+    known = {IMPORT, *told, *overhead.names_of(told)}
     seen: set[str] = set()
     for number, budget in enumerate(document.value.budgets):
         at = f".budgets[{number}]"
@@ -97,7 +102,7 @@ def check(document: documents.Document[Budgets], plan: Plan) -> None:
             raise document.fault(f"{at}.name", f"two budgets are called {budget.name}")
         seen.add(budget.name)
         if budget.metric not in known:
-            raise document.fault(f"{at}.metric", f"{why_unknown(plan)}; and {IMPORT}")
+            raise document.fault(f"{at}.metric", f"{why_unknown(plan)}; {_MORE}")
         if bool(budget.at_most) == bool(budget.at_least):
             raise document.fault(at, "give at_most or at_least")
         for yard in budget.bars:

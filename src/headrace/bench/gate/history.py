@@ -9,7 +9,7 @@ import msgspec
 
 from headrace.bench.gate.judge import Judged
 from headrace.bench.load.faults import PlanInvalid
-from headrace.bench.records import Environment
+from headrace.bench.records import Environment, whole_lines
 from headrace.bench.statistics.chance import chance
 from headrace.bench.statistics.series import HISTORY_MAX, change_points
 
@@ -66,7 +66,7 @@ def entry_of(told: Sequence[Judged], at: float, commit: str | None) -> Entry:
 
 
 def read(path: Path) -> list[Entry]:
-    """The gates of a file; none where there is no file of any yet.
+    """The gates of a file, without half a line at its end; none where there is no file yet.
 
     Raises:
         PlanInvalid: a line is no gate; the message tells which.
@@ -79,7 +79,7 @@ def read(path: Path) -> list[Entry]:
     if len(raw) > _BYTES_MAX:
         raise PlanInvalid(f"{path}: is larger than {_BYTES_MAX >> 20} MiB: begin another.")
     decoder, entries = msgspec.json.Decoder(Entry), []
-    for number, line in enumerate(raw.splitlines(), start=1):
+    for number, line in enumerate(whole_lines(raw), start=1):
         try:
             entries.append(decoder.decode(line))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

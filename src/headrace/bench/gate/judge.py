@@ -1,15 +1,17 @@
 """Whether a figure keeps its bar: by its interval, so that noise alone fails nothing."""
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from headrace.bench.gate.budgets import BLOCKS_LEAST, IMPORT, Budget, Yard
+from headrace.bench.gate.overhead import added, is_overhead
 from headrace.bench.gate.yardsticks import Yardsticks
 from headrace.bench.statistics.chance import chance
 from headrace.bench.statistics.comparison import compare
-from headrace.bench.statistics.figures import Interval
+from headrace.bench.statistics.fieller import ratio_of_means
+from headrace.bench.statistics.figures import LEVEL, Interval
 from headrace.bench.statistics.question import Question, Runs
 from headrace.bench.trials.metrics import Metrics
 
@@ -25,11 +27,13 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         gateway: figures of the gateway.
         nginx: of nginx in its place; `None` where it was not tried.
+        direct: of the provider itself; likewise.
         sticks: of this machine just then; `None` where they could not be measured.
     """
 
     gateway: Metrics
     nginx: Metrics | None
+    direct: Metrics | None = None
     sticks: Yardsticks | None
 
 
@@ -40,7 +44,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
         budget: what was to be kept.
         yard: what it was held against; `None`: none of its yardsticks is there.
         bar: where the bar was.
-        measured: the figure itself, by its geometric mean.
+        measured: the figure itself, by its geometric mean; of an overhead, by its mean.
         ratio: to the yardstick.
         interval: of the ratio.
         outcome: whether the bar was kept.
@@ -57,6 +61,14 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     because: str
 
 
+class _Ratio(NamedTuple):
+    """To a yardstick, with the figure itself."""
+
+    measured: float
+    ratio: float
+    interval: Interval
+
+
 def judged(budget: Budget, blocks: Sequence[Block], *, has_nginx: bool) -> Judged:
     """Hold what was measured against the bar.
 
@@ -70,24 +82,40 @@ def judged(budget: Budget, blocks: Sequence[Block], *, has_nginx: bool) -> Judge
     bar = budget.bars[yard]
     figures: Runs = [_figure(budget.metric, block) for block in blocks]
     measures: Runs = [_measure(budget.metric, block, yard) for block in blocks]
-    question = Question(metric=budget.metric, margin=0.0)
-    answer = compare(measures, figures, question, chance(_SEED))
-    found = answer.estimate
-    if found is None or answer.cause in _NOTHING or len(blocks) < BLOCKS_LEAST:
-        few = f"{len(blocks)} blocks are too few, {BLOCKS_LEAST} are needed."
-        because = answer.because if answer.cause in _NOTHING else few
-        return Judged(budget=budget, yard=yard, bar=bar, outcome="inconclusive", because=because)
+    found = _ratio(budget.metric, measures, figures)
+    if isinstance(found, str):
+        return Judged(budget=budget, yard=yard, bar=bar, outcome="inconclusive", because=found)
     outcome, because = _outcome(found.interval, bar, is_most=bool(budget.at_most))
     return Judged(
         budget=budget,
         yard=yard,
         bar=bar,
-        measured=found.centre_b,
-        ratio=found.effect,
+        measured=found.measured,
+        ratio=found.ratio,
         interval=found.interval,
         outcome=outcome,
         because=because,
     )
+
+
+def _ratio(metric: str, measures: Runs, figures: Runs) -> _Ratio | str:
+    """The ratio to a yardstick, or why there is none."""
+    is_difference = is_overhead(metric)
+    scale: Literal["ratio", "difference"] = "difference" if is_difference else "ratio"
+    question = Question(metric=metric, margin=0.0, scale=scale)
+    answer = compare(measures, figures, question, chance(_SEED))
+    found = answer.estimate
+    if answer.cause in _NOTHING:
+        return answer.because
+    if found is None or len(figures) < BLOCKS_LEAST:
+        return f"{len(figures)} blocks are too few, {BLOCKS_LEAST} are needed."
+    if not is_difference:
+        return _Ratio(found.centre_b, found.effect, found.interval)
+    over, under = ([each for each in arm if each is not None] for arm in (figures, measures))
+    told = ratio_of_means(over, under, LEVEL)
+    if told is None:
+        return "What nginx adds is lost in the noise, and nothing is a ratio to that."
+    return _Ratio(found.centre_b, told[0], Interval(told[1], told[2]))
 
 
 def _outcome(interval: Interval, bar: float, *, is_most: bool) -> tuple[Outcome, str]:
@@ -102,11 +130,15 @@ def _outcome(interval: Interval, bar: float, *, is_most: bool) -> tuple[Outcome,
 def _figure(metric: str, block: Block) -> float | None:
     if metric == IMPORT:
         return None if block.sticks is None else block.sticks.import_cpu_ms
+    if is_overhead(metric):
+        return added(block.gateway, block.direct, metric)
     return block.gateway.get(metric)
 
 
 def _measure(metric: str, block: Block, yard: Yard) -> float | None:
     """What the yardstick has, in the unit of the metric."""
+    if yard == "nginx" and is_overhead(metric):
+        return added(block.nginx, block.direct, metric)
     if yard == "nginx":
         return None if block.nginx is None else block.nginx.get(metric)
     sticks = block.sticks

@@ -73,7 +73,13 @@ def _said(program: str) -> list[float]:
     command = tied([sys.executable, "-c", program])
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT_S, check=False
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+            # Ctrl-C is for the gate, which then tells what there is.
+            start_new_session=True,
         )
         return (
             [float(word) for word in done.stdout.split()] if done.returncode == 0 else _lost(done)

@@ -7,17 +7,21 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
 from headrace.bench.children import Child, ChildEnded, started
+from headrace.bench.load.plan import Plan
 from headrace.bench.trials import nginx
 from headrace.bench.trials.commits import Commit, exported
 from headrace.bench.trials.faults import ArmInvalid
-from headrace.bench.trials.settings import Simulator, merged, settings_for
+from headrace.bench.trials.settings import merged, settings_for
 
 ARMS_MAX: Final = 32
+
+Stand = Literal["gateway", "nginx", "nothing"]
+"""What stands between a client and the provider."""
 
 
 class Arm(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +33,8 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
         commit: runs this version, and not the one that is running now.
         url: of a gateway that is there already; none is started then.
         pid: of that one's process, if it is on this machine and to be watched.
-        is_nginx: stands nginx in the gateway's place, which passes everything on: a yardstick.
+        stands: before the provider: a gateway; or, as a yardstick, nginx, which passes everything
+            on, or nothing, so that the provider itself is asked.
 
     Raises:
         ArmInvalid: it has no name, or is there already and yet to be started in some way.
@@ -40,19 +45,28 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
     commit: Commit | None = None
     url: str | None = None
     pid: int | None = None
-    is_nginx: bool = False
+    stands: Stand = "gateway"
 
     def __post_init__(self) -> None:
         if not self.name:
             raise ArmInvalid("an arm has a name.")
-        if (self.url is not None or self.is_nginx) and (self.settings or self.commit):
-            raise ArmInvalid(f"{self.name}: {self.url or 'nginx'} takes no settings and no commit.")
+        if not self.is_started and (self.settings or self.commit):
+            raise ArmInvalid(
+                f"{self.name}: {self.url or self.stands} takes no settings and no commit."
+            )
+        if self.url is not None and self.stands != "gateway":
+            raise ArmInvalid(f"{self.name}: {self.url} is a gateway that is there already.")
         if self.url is None and self.pid is not None:
             raise ArmInvalid(f"{self.name}: a process is named for a URL only.")
 
+    @property
+    def is_started(self) -> bool:
+        """Whether a gateway is started for it."""
+        return self.url is None and self.stands == "gateway"
+
     def over(self, settings: Mapping[str, Any]) -> "Arm":
         """This arm with its own settings over others, where it has any: gateways of its own do."""
-        if self.url is not None or self.is_nginx:
+        if not self.is_started:
             return self
         return msgspec.structs.replace(self, settings=merged(settings, self.settings))
 
@@ -77,29 +91,34 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def simulated(profile: str, seed: int, more: Sequence[str] = ()) -> AsyncIterator[Standing]:
+async def simulated(plan: Plan, more: Sequence[str] = ()) -> AsyncIterator[Standing]:
     """A simulated provider in a process of its own, as long as the context is open.
 
     Args:
-        profile: how fast it answers.
-        seed: of its texts and of how long each call takes.
+        plan: says how fast it answers, at what length, and what chance decides.
         more: options of `headrace sim`.
 
     Raises:
         ChildEnded: it does not listen.
     """
-    options = ("--port", "0", "--profile", profile, "--seed", str(seed), *more)
-    async with started("simulator", "sim", *options) as child:
+    told = {
+        "--port": 0,
+        "--profile": plan.sim_profile,
+        "--seed": plan.seed,
+        "--tokens": plan.sim_tokens,
+    }
+    options = (str(word) for option in told.items() for word in option)
+    async with started("simulator", "sim", *options, *more) as child:
         yield Standing(await child.url(), child.pid, child)
 
 
 @asynccontextmanager
-async def standing(arm: Arm, simulator: Simulator | None, folder: Path) -> AsyncIterator[Standing]:
-    """A fresh gateway for an arm, as long as the context is open; it ends with this process too.
+async def standing(arm: Arm, provider: str | None, folder: Path) -> AsyncIterator[Standing]:
+    """What is asked for an arm, as long as the context is open; it ends with this process too.
 
     Args:
         arm: what is wanted.
-        simulator: the provider it asks; a gateway that is there already needs none.
+        provider: URL of the one it asks; a gateway that is there already needs none.
         folder: where it keeps its files, which go with it; versions taken out of a checkout stay
             there for the next trial.
 
@@ -110,9 +129,12 @@ async def standing(arm: Arm, simulator: Simulator | None, folder: Path) -> Async
     if arm.url is not None:
         yield Standing(arm.url, arm.pid)
         return
-    assert simulator is not None  # noqa: S101  # a fresh gateway has no other provider
-    if arm.is_nginx:
-        async with nginx.proxy(simulator.url, folder) as (url, child):
+    assert provider is not None  # noqa: S101  # a fresh gateway has no other provider
+    if arm.stands == "nothing":
+        yield Standing(provider, None)
+        return
+    if arm.stands == "nginx":
+        async with nginx.proxy(provider, folder) as (url, child):
             yield Standing(url, child.pid, child)
         return
     source = None
@@ -122,7 +144,7 @@ async def standing(arm: Arm, simulator: Simulator | None, folder: Path) -> Async
     try:
         settings = home / "headrace.yaml"
         # JSON is YAML.
-        settings.write_text(json.dumps(settings_for(arm.settings, simulator, str(home))), "utf-8")
+        settings.write_text(json.dumps(settings_for(arm.settings, provider, str(home))), "utf-8")
         serve = ("serve", "--config", str(settings))
         async with started("gateway", *serve, source=source) as child:
             yield Standing(await child.url(), child.pid, child)

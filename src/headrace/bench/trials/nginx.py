@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+import msgspec
+
 from headrace.bench.children import Child, ChildEnded, running
 
 _READY_TIMEOUT_S: Final = 10.0
@@ -24,24 +26,73 @@ events {{ worker_connections 8192; }}
 http {{
   client_body_temp_path {home}/body; proxy_temp_path {home}/proxy;
   fastcgi_temp_path {home}/fastcgi; uwsgi_temp_path {home}/uwsgi; scgi_temp_path {home}/scgi;
-  access_log {home}/access.log;
-  upstream provider {{
-    server {upstream};
-    keepalive 1024; keepalive_requests 1000000000; keepalive_timeout 300s;
-  }}
+  access_log {log};
+  {outside}
   server {{
     listen 127.0.0.1:{port} backlog=4096;
     tcp_nodelay on; keepalive_timeout 300s; keepalive_requests 1000000000;
     client_max_body_size 64m;
+    {inside}
+  }}
+}}
+"""
+_UPSTREAM: Final = """\
+  upstream provider {{
+    server {place};
+    keepalive 1024; keepalive_requests 1000000000; keepalive_timeout 300s;
+  }}
+"""
+_PASSING: Final = """\
     location / {{
       proxy_pass http://provider;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
-      proxy_buffering off;
+      proxy_buffering {buffering};
     }}
-  }}
-}}
 """
+
+
+class Site(msgspec.Struct, frozen=True):
+    """What one nginx does, in the words of its configuration.
+
+    Attributes:
+        inside: of its server.
+        outside: beside its server.
+        log: file that tells each request; `off` for none.
+    """
+
+    inside: str
+    outside: str = ""
+    log: str = "off"
+
+
+def passing(place: str, log: Path, *, buffering: bool = False) -> Site:
+    """Everything is passed on, over connections that are kept.
+
+    Args:
+        place: host and port of who is asked.
+        log: file that tells each request.
+        buffering: whether answers are collected before they are passed on.
+    """
+    inside = _PASSING.format(buffering="on" if buffering else "off")
+    return Site(inside, _UPSTREAM.format(place=place), str(log))
+
+
+def command(program: str, home: Path, port: int, site: Site) -> list[str]:
+    """How an nginx is started, as one process that ends as it is ended.
+
+    Args:
+        program: its name, or its path.
+        home: folder for its files, which has to be there; its configuration is written there.
+        port: where it listens, on loopback.
+        site: what it does.
+    """
+    file = home / "nginx.conf"
+    text = _CONFIGURATION.format(
+        home=home, port=port, inside=site.inside, outside=site.outside, log=site.log
+    )
+    file.write_text(text, "utf-8")
+    return [program, "-p", str(home), "-c", str(file), "-e", "stderr"]
 
 
 def is_installed() -> bool:
@@ -68,11 +119,8 @@ async def proxy(upstream: str, folder: Path) -> AsyncIterator[tuple[str, Child]]
         raise ChildEnded("nginx is not installed: apt-get install nginx-light")
     with tempfile.TemporaryDirectory(prefix="nginx-", dir=folder) as home:
         port = _free_port()
-        file = Path(home) / "nginx.conf"
-        place = urlsplit(upstream).netloc
-        file.write_text(_CONFIGURATION.format(home=home, upstream=place, port=port), "utf-8")
-        command = [program, "-p", home, "-c", str(file), "-e", "stderr"]
-        async with running("nginx", command) as child:
+        site = passing(urlsplit(upstream).netloc, Path(home) / "access.log")
+        async with running("nginx", command(program, Path(home), port, site)) as child:
             await _listening(child, port)
             yield f"http://127.0.0.1:{port}", child
 

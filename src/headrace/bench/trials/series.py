@@ -1,6 +1,5 @@
 """A series of trials: in every block each arm has its turn, in an order that chance chose."""
 
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -9,6 +8,7 @@ import msgspec
 
 from headrace.bench.load.plan import Plan
 from headrace.bench.phases.run import Now
+from headrace.bench.scratch import scratch
 from headrace.bench.statistics.blocks import orders, seed_of
 from headrace.bench.statistics.question import Runs
 from headrace.bench.trials.arms import ARMS_MAX, Arm
@@ -97,14 +97,12 @@ class Series:
             OSError: no folder for files can be had.
         """
         trials: list[Trial] = []
-        with tempfile.TemporaryDirectory(
-            prefix="headrace-trials-", ignore_cleanup_errors=True
-        ) as folder:
+        with scratch() as folder:
             for block, order in enumerate(self._orders):
                 for place in order:
                     if self._is_stopped:
                         return tuple(trials)
-                    trial = await self._tried(self._arms[place], block, len(trials), Path(folder))
+                    trial = await self._tried(self._arms[place], block, len(trials), folder)
                     if trial is not None:
                         trials.append(trial)
         return tuple(trials)

@@ -4,37 +4,22 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import msgspec
-
 from headrace.bench.load.crew import is_loopback
 
-_TOKENS_HEADER: Final = "x-sim-tokens"
 _PATHS: Final[Mapping[str, str]] = {"openai": "/v1"}
 
 
-class Simulator(msgspec.Struct, frozen=True):
-    """A provider that stands for all.
-
-    Attributes:
-        url: where it listens.
-        tokens: length of its answers.
-    """
-
-    url: str
-    tokens: int = 16
-
-
-def settings_for(arm: Mapping[str, Any], simulator: Simulator, data_dir: str) -> dict[str, Any]:
+def settings_for(arm: Mapping[str, Any], provider: str, data_dir: str) -> dict[str, Any]:
     """The settings a gateway is started with.
 
     Args:
         arm: what the arm wants, merged over what every gateway under trial has: mappings are
             merged, everything else is put in place of what was there.
-        simulator: asked in the place of every provider that is not on this machine.
+        provider: URL of the simulated one, asked in the place of all that are not on this machine.
         data_dir: where the gateway keeps its files.
     """
     base: dict[str, Any] = {
-        "providers": {"openai": {"dialect": "openai", "base_url": f"{simulator.url}/v1"}},
+        "providers": {"openai": {"dialect": "openai", "base_url": f"{provider}/v1"}},
         "log": {"format": "off"},
     }
     whole = merged(base, arm)
@@ -43,8 +28,8 @@ def settings_for(arm: Mapping[str, Any], simulator: Simulator, data_dir: str) ->
     providers = whole["providers"]
     if isinstance(providers, Mapping):
         whole["providers"] = {
-            name: _simulated(provider, simulator) if isinstance(provider, Mapping) else provider
-            for name, provider in providers.items()
+            name: _simulated(given, provider) if isinstance(given, Mapping) else given
+            for name, given in providers.items()
         }
     return whole | {
         "data_dir": data_dir,
@@ -64,14 +49,10 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return whole
 
 
-def _simulated(provider: Mapping[str, Any], simulator: Simulator) -> dict[str, Any]:
-    whole = dict(provider)
-    if not _is_here(whole.get("base_url")):
-        whole["base_url"] = simulator.url + _PATHS.get(str(whole.get("dialect")), "")
-    tokens = {_TOKENS_HEADER: str(simulator.tokens)}
-    headers = whole.get("headers")
-    whole["headers"] = merged(tokens, headers) if isinstance(headers, Mapping) else tokens
-    return whole
+def _simulated(given: Mapping[str, Any], provider: str) -> dict[str, Any]:
+    if _is_here(given.get("base_url")):
+        return dict(given)
+    return {**given, "base_url": provider + _PATHS.get(str(given.get("dialect")), "")}
 
 
 def _is_here(url: object) -> bool:

@@ -16,7 +16,6 @@ from headrace.bench.records import RunRecord
 from headrace.bench.trials.arms import Arm, Standing, simulated, standing
 from headrace.bench.trials.faults import ArmInvalid
 from headrace.bench.trials.metrics import NAMES, Metrics, metrics_of
-from headrace.bench.trials.settings import Simulator
 from headrace.bench.trials.told import spent_usd
 from headrace.clock import Clock
 
@@ -112,12 +111,8 @@ class Attempt:
         try:
             async with AsyncExitStack() as processes:
                 provider = await self._provider(processes)
-                simulator = None
-                if provider is not None:
-                    simulator = Simulator(provider.url, self._plan.sim_tokens)
-                gateway = await processes.enter_async_context(
-                    standing(self._arm, simulator, folder)
-                )
+                url = None if provider is None else provider.url
+                gateway = await processes.enter_async_context(standing(self._arm, url, folder))
                 trial = await self._tried(provider, gateway)
         except (ArmInvalid, ChildEnded, WorkerLost) as error:
             trial = self._failed(error.message)
@@ -127,8 +122,8 @@ class Attempt:
         """A gateway that is there already has its own."""
         if self._arm.url is not None:
             return None
-        profile, more = self._plan.sim_profile, self._conditions.simulator
-        return await processes.enter_async_context(simulated(profile, self._plan.seed, more))
+        own = simulated(self._plan, self._conditions.simulator)
+        return await processes.enter_async_context(own)
 
     async def _tried(self, provider: Standing | None, gateway: Standing) -> Trial:
         conditions = self._conditions

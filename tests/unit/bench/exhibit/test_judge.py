@@ -52,6 +52,23 @@ def test_six_pairs_carry_a_verdict_and_five_do_not() -> None:
     assert set(few.values()) == {"insufficient"}
 
 
+def test_figures_that_never_vary_carry_no_verdict() -> None:
+    found = duel(seen_of(ARMS, 8, noise=0.0), (OFF, ON), "", MEASURES, rng())
+    assert set(verdicts(found).values()) == {"insufficient"}
+    assert {row.answer.cause for row in found.rows} == {"no_variation"}
+
+
+@pytest.mark.parametrize("figure", [float("nan"), float("inf")])
+def test_figures_that_are_no_number_carry_no_verdict(figure: float) -> None:
+    seen = seen_of(ARMS, 8)
+    place = next(at for at, each in enumerate(seen) if each.arm == ON)
+    figures = dict.fromkeys(seen[place].figures, figure)
+    seen[place] = msgspec.structs.replace(seen[place], figures=figures)
+    found = duel(seen, (OFF, ON), "", MEASURES, rng())
+    assert {row.answer.cause for row in found.rows} == {"not_finite"}
+    assert average_improvement(found, rng()) is None
+
+
 def test_a_trial_that_failed_takes_the_verdict_with_it() -> None:
     seen = seen_of(ARMS, 8)
     broken = next(each for each in seen if each.arm == ON)

@@ -28,6 +28,7 @@ def test_the_budgets_of_this_project_can_be_held() -> None:
     ours = checked(OURS)
     assert any(budget.metric == "hit.cpu_us_per_request" for budget in ours.budgets)
     assert all(budget.yard(("loop", "bare")) for budget in ours.budgets)
+    assert any(budget.metric == "alone.p50_overhead_ms" for budget in ours.budgets)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,11 @@ def test_the_budgets_of_this_project_can_be_held() -> None:
         ("", "is empty"),
         (GOOD.replace("hit.cpu_us_per_request", "hit.speed"), ":4: budgets[0].metric: no such"),
         (GOOD.replace("hit.cpu", "warm-up.cpu"), "no such metric"),
+        (GOOD.replace("cpu_us_per_request", "cpu_overhead_ms"), "p50_overhead_ms for p50_ms"),
+        (
+            GOOD.replace("cpu_us_per_request", "p50_overhead_ms").replace("loop", "bare"),
+            "has no ratio to bare",
+        ),
         (GOOD.replace("    at_most: {nginx: 1.5, loop: 4}\n", ""), "give at_most or at_least"),
         (GOOD + "    at_least: {nginx: 1}\n", "give at_most or at_least"),
         (GOOD.replace("loop", "bare"), "has no ratio to bare"),

@@ -74,3 +74,15 @@ def test_a_gate_of_another_format_is_refused(tmp_path: Path) -> None:
     append(file, msgspec.structs.replace(entries(1.0)[0], format="other"))
     with pytest.raises(PlanInvalid, match="of this format"):
         history.read(file)
+
+
+def test_half_a_line_of_a_gate_that_was_killed_is_none_and_the_next_one_takes_its_place(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "gates.jsonl"
+    append(file, *entries(1.0, 2.0))
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-20])
+    assert history.read(file) == entries(1.0)
+    append(file, *entries(3.0))
+    assert history.read(file) == [*entries(1.0), *entries(3.0)]

@@ -95,3 +95,64 @@ def test_every_figure_has_a_ratio_in_its_own_unit(
     budget = Budget(name="x", metric=metric, at_most={yard: 1.0})  # type: ignore[dict-item]
     found = judged(budget, blocks(figure, metric=metric), has_nginx=False)
     assert found.ratio == pytest.approx(ratio, rel=0.02)
+
+
+ADDED = Budget(name="added", metric="alone.p50_overhead_ms", at_most={"nginx": 9.0, "loop": 200.0})
+
+
+def alone(
+    gateway: tuple[float | None, ...], nginx: tuple[float | None, ...], direct: float | None = 0.2
+) -> list[Block]:
+    """Medians of the phase `alone`, block by block."""
+    metric = "alone.p50_ms"
+    return [
+        Block(
+            gateway={metric: with_it},
+            nginx={metric: yard},
+            direct=None if direct is None else {metric: direct},
+            sticks=Yardsticks(5.0, 25.0, 10.0, 250.0),
+        )
+        for with_it, yard in zip(gateway, nginx, strict=True)
+    ]
+
+
+SLOW = tuple(0.2 + 0.5 * each for each in NOISE)
+NGINX = tuple(0.2 + 0.1 * each for each in NOISE[::-1])
+
+
+def test_what_a_gateway_adds_is_held_against_what_nginx_adds() -> None:
+    found = judged(ADDED, alone(SLOW, NGINX), has_nginx=True)
+    assert (found.outcome, found.yard) == ("pass", "nginx")
+    assert found.measured == pytest.approx(0.5, rel=0.02)
+    assert found.ratio == pytest.approx(5.0, rel=0.02)
+    slower = tuple(0.2 + 1.5 * each for each in NOISE)
+    assert judged(ADDED, alone(slower, NGINX), has_nginx=True).outcome == "regress"
+
+
+def test_a_block_in_which_the_gateway_was_quicker_is_a_figure_like_any_other() -> None:
+    found = judged(ADDED, alone((0.1, 0.3, 0.2, 0.15, 0.25), NGINX), has_nginx=True)
+    assert (found.outcome, found.measured) == ("pass", pytest.approx(0.0, abs=1e-9))
+
+
+def test_an_overhead_of_nginx_that_is_lost_in_the_noise_is_no_yardstick() -> None:
+    found = judged(ADDED, alone(SLOW, (0.1, 0.4, 0.3, 0.15, 0.25)), has_nginx=True)
+    assert found.outcome == "inconclusive"
+    assert "lost in the noise" in found.because
+
+
+def test_without_nginx_an_overhead_is_held_against_the_loop() -> None:
+    found = judged(ADDED, alone(SLOW, NGINX), has_nginx=False)
+    assert (found.yard, found.outcome) == ("loop", "pass")
+    assert found.ratio == pytest.approx(100.0, rel=0.02)
+
+
+@pytest.mark.parametrize("direct", [None, float("nan")])
+def test_a_provider_that_was_not_measured_leaves_overheads_open(direct: float | None) -> None:
+    assert judged(ADDED, alone(SLOW, NGINX, direct), has_nginx=True).outcome == "inconclusive"
+
+
+@pytest.mark.parametrize("figure", [float("nan"), float("inf")])
+def test_figures_that_are_no_number_are_no_pass_and_no_regression(figure: float) -> None:
+    found = judged(HIT, [*blocks(20.0), *blocks(figure, (1.0,))], has_nginx=True)
+    assert found.outcome == "inconclusive"
+    assert "no number" in found.because

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from headrace.bench.trials.settings import Simulator, merged, settings_for
+from headrace.bench.trials.settings import merged, settings_for
 
-SIMULATOR = Simulator("http://127.0.0.1:9100", 16)
+SIMULATOR = "http://127.0.0.1:9100"
 
 
 def settings(arm: dict[str, Any]) -> dict[str, Any]:
@@ -17,11 +17,7 @@ def test_without_wishes_everything_goes_to_the_simulator() -> None:
     told = settings({})
     assert told["listen"] == {"host": "127.0.0.1", "port": 0, "workers": 1}
     assert told["providers"] == {
-        "openai": {
-            "dialect": "openai",
-            "base_url": "http://127.0.0.1:9100/v1",
-            "headers": {"x-sim-tokens": "16"},
-        }
+        "openai": {"dialect": "openai", "base_url": "http://127.0.0.1:9100/v1"}
     }
 
 
