@@ -132,7 +132,9 @@ def test_what_happened_to_the_target_is_noted() -> None:
 
 @pytest.mark.parametrize(("lag_ms", "is_told"), [(4.0, True), (0.9, False)])
 def test_a_median_that_is_the_clients_own_says_so(lag_ms: float, *, is_told: bool) -> None:
-    _, notes = judge(make_phase(), summary(lag=Quantiles(count=1000, p50_ms=lag_ms)), (), ())
+    _, notes = judge(
+        make_phase(), summary(lag=Quantiles(count=1000, p50_ms=lag_ms)), NOBODY, (), ()
+    )
     assert any("client's own lag is 4.00 ms of the p50" in note for note in notes) == is_told
 
 
