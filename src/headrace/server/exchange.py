@@ -4,42 +4,36 @@ Implements the relay's `Reader`, for a client over HTTP.
 """
 
 import enum
-import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol
 
 from headrace.cache.entry import Answer, Headers
-from headrace.errors import (
-    BudgetExceeded,
-    DeadlineExceeded,
-    HeadraceError,
-    MethodNotAllowed,
-    RateLimited,
-)
+from headrace.clock import Clock
+from headrace.errors import DeadlineExceeded, HeadraceError
 from headrace.gateway.call import Stopwatch
+from headrace.gateway.ledger.ledger import Ledger
 from headrace.gateway.reader import Place, Source
+from headrace.server.answer_lines import (
+    error_lines,
+    retry_lines,
+    trailer_lines,
+    whence_lines,
+)
 from headrace.server.callers import Admission, Caller
 from headrace.server.heads import RequestHead
 from headrace.server.inlet import Inlet
 from headrace.server.ledger_entry import enter
-from headrace.server.limit_lines import refusal_lines, without_limits
+from headrace.server.limit_lines import without_limits
 from headrace.server.line import Line, WriteFailure
 from headrace.server.replies import (
     GATHERED_BYTES_MIN,
-    JSON_LINE,
     LAST_CHUNK,
-    SOURCE_LINES,
-    STALE_LINES,
     TRAILER_LINE,
-    allow_line,
     chunk,
     cost_line,
     header_lines,
-    source_lines,
     status_line,
 )
-
-if TYPE_CHECKING:
-    from headrace.server.service import Service
 
 CLIENT_GONE = 499  # nginx's number for it; never sent
 _ERRORS = 400
@@ -61,6 +55,36 @@ class State(enum.IntEnum):
 _WAITING, _WORDED, _STREAMING, _WRITTEN, _OVER = State
 
 
+class Office(Protocol):
+    """What an exchange needs of whoever starts it.
+
+    Attributes:
+        clock: the time.
+        date_line: the header line that says it.
+        is_draining: whether connections close with their answers.
+        ledger: has a row for each request, where one is wanted.
+        timing_line: words what is known of the stages.
+    """
+
+    clock: Clock
+    date_line: bytes
+    is_draining: bool
+    ledger: Ledger | None
+    timing_line: Callable[[Stopwatch], bytes]
+
+    def next_request_id(self) -> str:
+        """An id that no other request has."""
+        ...
+
+    def refused(self, error: HeadraceError) -> None:
+        """A request was wrong, or too much."""
+        ...
+
+    def settled(self, exchange: "Exchange", *, aborted: bool = False) -> None:
+        """An exchange is over, because its client went where it is `aborted`."""
+        ...
+
+
 class Exchange:
     """One request and its answer.
 
@@ -70,15 +94,15 @@ class Exchange:
 
     Args:
         line: the connection it came over.
-        service: what all connections share.
+        office: who starts it.
         head: the head of the request, or what stands for one that could not be read.
         began_s: when its first byte came, monotonic seconds.
     """
 
     __slots__ = (
         "_is_paused",
+        "_office",
         "_seat",
-        "_service",
         "_worded",
         "admission",
         "answer_given",
@@ -99,11 +123,11 @@ class Exchange:
         "write_failure",
     )
 
-    def __init__(self, line: Line, service: "Service", head: RequestHead, began_s: float) -> None:
+    def __init__(self, line: Line, office: Office, head: RequestHead, began_s: float) -> None:
         self.line = line
         self.head = head
-        self.request_id = service.next_request_id()
-        self.watch = Stopwatch(service.clock.monotonic_s, began_s)
+        self.request_id = office.next_request_id()
+        self.watch = Stopwatch(office.clock.monotonic_s, began_s)
         self.state = _WAITING
         self.source: Source | None = None
         self.answer_given: Answer | None = None
@@ -117,7 +141,7 @@ class Exchange:
         self.error: str | None = None
         self.admission: Admission | None = None  # where its caller is limited
         self.write_failure: WriteFailure | None = None  # where a stream ends well by its event
-        self._service = service
+        self._office = office
         self._seat: Place | None = None
         self._is_paused = False
         self._worded: bytes | tuple[bytes, bytes] = b""  # the answer, about to be written
@@ -146,7 +170,7 @@ class Exchange:
         self._leave()
         if not is_written:
             self._enter()
-        self._service.settled(self, aborted=True)
+        self._office.settled(self, aborted=True)
 
     def expire(self) -> None:
         """The caller's own deadline passed."""
@@ -177,7 +201,7 @@ class Exchange:
             lines = self._passed_on(answer.headers)
             lines += cost_line(self.cost_usd)
             if answer.status >= _ERRORS:
-                lines += self._retry_lines()
+                lines += retry_lines(self.source)
             self._word(answer.status, lines, answer.body)
 
     def answer(self, answer: Answer, age_s: float | None = None) -> None:
@@ -216,7 +240,7 @@ class Exchange:
         """End a stream, whatever of it there was."""
         self._enter()
         if self.head.takes_trailers:
-            self.line.write(b"0\r\n%b\r\n" % self._trailers())
+            self.line.write(b"0\r\n%b\r\n" % trailer_lines(self.cost_usd, self.source))
         elif not self.head.is_http10:
             self.line.write(LAST_CHUNK)
         self._finish(keep_alive=not self.head.is_http10)
@@ -230,14 +254,14 @@ class Exchange:
             return
         self.error = error.code
         if 400 <= error.status < 500:
-            self._service.refused(error)
+            self._office.refused(error)
         if self.state is _STREAMING:
             self._break(error)
             return
         self._unword()
         self.send(
             error.status,
-            self._error_lines(error),
+            error_lines(error, self.source),
             self.head.dialect.error_body(error, self.request_id),
         )
 
@@ -247,7 +271,7 @@ class Exchange:
         self.state = _OVER
         self._seat = None
         self.line.broken()
-        self._service.settled(self)
+        self._office.settled(self)
 
     def send(self, status: int, lines: bytes, body: bytes) -> None:
         """Answer with header lines, each ending in CRLF, and a whole body."""
@@ -275,8 +299,8 @@ class Exchange:
 
     def _enter(self) -> None:
         """Before the last byte is written, so that nobody has an answer without its row."""
-        if self._service.ledger is not None:
-            enter(self._service.ledger, self)
+        if self._office.ledger is not None:
+            enter(self._office.ledger, self)
 
     def _passed_on(self, headers: Headers) -> bytes:
         """A provider's headers; limits that are told are those of the caller, where it has any."""
@@ -307,35 +331,12 @@ class Exchange:
             else:
                 self.line.writelines(worded)
 
-    def _trailers(self) -> bytes:
-        """What a stream cost, which nobody knew when its head was written."""
-        lines = cost_line(self.cost_usd)
-        if lines and self.source is not None and ("cost-estimated", "true") in self.source.remarks:
-            lines += b"x-headrace-cost-estimated: true\r\n"
-        return lines
-
     def _unword(self) -> None:
         """Let go of an answer that was made ready in vain."""
         self.state = _WAITING
         self.answer_given = None
         self.bytes_out = 0
         self._worded = b""
-
-    def _error_lines(self, error: HeadraceError) -> bytes:
-        lines = JSON_LINE
-        if isinstance(error, RateLimited | BudgetExceeded):
-            lines += refusal_lines(error)
-        elif error.retry_after_s is not None:
-            lines += b"retry-after: %d\r\n" % max(1, math.ceil(error.retry_after_s))
-        if isinstance(error, MethodNotAllowed):
-            lines += allow_line(error.allowed)
-        return lines + self._retry_lines()
-
-    def _retry_lines(self) -> bytes:
-        """What was tried again here is not tried again by the caller's SDK."""
-        if self.source is not None and self.source.attempts > 1:
-            return b"x-should-retry: false\r\n"
-        return b""
 
     def _break(self, error: HeadraceError) -> None:
         if self.write_failure is not None:
@@ -348,42 +349,28 @@ class Exchange:
         self.cut(error)
 
     def _head_bytes(self, status: int, lines: bytes) -> bytes:
-        service, head, source = self._service, self.head, self.source
+        office, head, source, watch = self._office, self.head, self.source, self.watch
         self.status = status
-        from_whom = b""
+        whence = b""
         if source is not None:
             told = source.told()
             if told.attempts:
-                self.watch.passed("send")
-            from_whom = SOURCE_LINES % (
-                told.cache_value,
-                told.attempts,
-                source.key.hex().encode(),
-                source_lines(told.provider, told.model),
-            )
-            if told.stale is not None:
-                from_whom += STALE_LINES[told.stale]
-            if told.similarity is not None:
-                from_whom += b"x-headrace-similarity: %.3f\r\n" % told.similarity
-            for name, value in told.remarks:
-                from_whom += b"x-headrace-%b: %b\r\n" % (name.encode(), value.encode())
-        self.first_byte_s = service.clock.monotonic_s()
-        watch = self.watch
+                watch.passed("send")
+            whence = whence_lines(source.key, told)
+        self.first_byte_s = office.clock.monotonic_s()
         request_id = self.request_id.encode()
         return b"%b%b%b%b%bx-request-id: %b\r\n%b%b" % (
             status_line(status),
             lines,
-            from_whom,
-            service.timing_line(watch) if watch.names else b"",
+            whence,
+            office.timing_line(watch) if watch.names else b"",
             head.extra if head.caller is None else head.extra + self._limit_lines(head.caller),
             # Anthropic's SDK looks for its own name of it.
             b"%b\r\nrequest-id: %b" % (request_id, request_id)
             if head.dialect.name == "anthropic"
             else request_id,
-            service.date_line,
-            b"\r\n"
-            if head.keep_alive and not service.is_draining
-            else b"connection: close\r\n\r\n",
+            office.date_line,
+            b"\r\n" if head.keep_alive and not office.is_draining else b"connection: close\r\n\r\n",
         )
 
     def _leave(self) -> None:
@@ -394,7 +381,7 @@ class Exchange:
     def _finish(self, *, keep_alive: bool) -> None:
         self.state = _OVER
         self._seat = None
-        service = self._service
-        service.settled(self)
-        keep_alive = keep_alive and self.head.keep_alive and not service.is_draining
+        office = self._office
+        office.settled(self)
+        keep_alive = keep_alive and self.head.keep_alive and not office.is_draining
         self.line.finished(keep_alive=keep_alive)

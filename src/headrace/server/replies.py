@@ -6,7 +6,6 @@ from email.utils import formatdate
 from functools import lru_cache
 
 from headrace.cache.entry import Answer, Headers
-from headrace.gateway.reader import Stale
 
 STATUS_LINES: Mapping[int, bytes] = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
@@ -14,10 +13,6 @@ STATUS_LINES: Mapping[int, bytes] = {
 }
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
-STALE_LINES: Mapping[str, bytes] = {
-    stale: b"x-headrace-stale: %b\r\n" % stale.value.encode() for stale in Stale
-}
-SOURCE_LINES = b"x-headrace-cache: %b\r\nx-headrace-attempts: %d\r\nx-headrace-key: %b\r\n%b"
 # From here on an answer is written in two pieces: joining takes longer (benchmarks/buffers.py).
 GATHERED_BYTES_MIN = 64 * 1024
 JSON_LINE = b"content-type: application/json\r\n"

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from headrace.clock import Clock
 from headrace.errors import HeadraceError, Overloaded
+from headrace.gateway.call import Stopwatch
 from headrace.gateway.ledger.ledger import Ledger
 from headrace.gateway.order import Order
 from headrace.gateway.pipeline import Pipeline
@@ -54,7 +55,7 @@ class Connection(Protocol):
 
 
 class Service:
-    """Shared by all connections of one worker.
+    """Shared by all connections of one worker. Implements `Office` for their exchanges.
 
     Args:
         bounds: what one client may ask of the server.
@@ -101,7 +102,7 @@ class Service:
         self._handlers = handlers
         self._metrics = metrics
         self._books = books
-        self.timing_line = books.timing_line
+        self.timing_line: Callable[[Stopwatch], bytes] = books.timing_line
         self._events = events
         self._worker_tag = worker_tag
         self._requests = 0
