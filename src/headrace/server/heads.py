@@ -1,4 +1,4 @@
-"""From the head of a request to who asks for what: routing, authentication, hints.
+"""From the head of a request to who asks for what: routing, authentication.
 
 Everything here depends on the head's bytes and the desk alone, so a connection may remember the
 outcome for a head it has seen before.
@@ -9,7 +9,6 @@ from collections.abc import Mapping
 import msgspec
 
 from headrace.cache.entry import Headers
-from headrace.cache.scopes import checked_tags
 from headrace.dialects.base import Dialect, Operation
 from headrace.errors import (
     BodyTooLarge,
@@ -19,26 +18,24 @@ from headrace.errors import (
     MethodNotAllowed,
     NotFound,
 )
-from headrace.flow.scheduler import Priority
-from headrace.gateway.call import Call, Hints, make_call, spoken_over
+from headrace.gateway.call import Call, make_call, spoken_over
 from headrace.gateway.headers import named_by_connection
 from headrace.gateway.templating.expansion import read_template
 from headrace.identity.deputy import FOR_HEADER, Deputy
 from headrace.identity.keys import KeyRing, Principal, presented_key
 from headrace.identity.sessions import COOKIE, Sessions
-from headrace.limits import FORM_BYTES_MAX, NUMBER_DIGITS_MAX
+from headrace.limits import FORM_BYTES_MAX
 from headrace.model import DialectName
 from headrace.observe.telemetry.trace_context import NAMES as TRACE_NAMES
 from headrace.observe.telemetry.trace_context import TRACEPARENT
 from headrace.server.abilities import expects_continue, takes_trailers
 from headrace.server.callers import Caller, find_caller
+from headrace.server.hints import Fields, read_hints
 from headrace.server.places import ADMIN_PLACES, NOWHERE, PLACES, Place, Route, find_place
 from headrace.server.visitors import check_visitor, cors_lines
 from headrace.settings.telemetry import TelemetrySettings
 
 RawHeaders = list[tuple[bytes, bytes]]
-Fields = Mapping[bytes, bytes]
-
 
 # Request headers that go to the provider besides those that its dialect names, by default.
 FORWARDED = frozenset((b"idempotency-key",)) | TRACE_NAMES
@@ -234,47 +231,6 @@ def leads_to_health(target: bytes) -> bool:
     return find_place(_split(target)[0]).route is Route.HEALTH
 
 
-def read_hints(fields: Fields) -> Hints:
-    """What the caller says about the cache (RFC 9111, 5.2.1) and about time.
-
-    Raises:
-        InvalidRequest: a value is not what its header takes.
-    """
-    directives: dict[bytes, bytes] = {}
-    for part in fields.get(b"cache-control", b"").lower().split(b","):
-        name, _, value = part.strip().partition(b"=")
-        directives[name] = value.strip(b'"')
-    age_s_max = None
-    if b"max-age" in directives:
-        age_s_max = _number(b"cache-control: max-age", directives[b"max-age"])
-    ttl_s = _optional(fields, b"x-headrace-ttl")
-    deadline_ms = _optional(fields, b"x-headrace-deadline-ms")
-    return Hints(
-        looks_up=b"no-cache" not in directives and b"no-store" not in directives,
-        stores=b"no-store" not in directives,
-        cached_only=b"only-if-cached" in directives,
-        age_s_max=age_s_max,
-        ttl_s=ttl_s,
-        deadline_s=None if deadline_ms is None else deadline_ms / 1000,
-        tags=_tags(fields.get(b"x-headrace-tags", b"")),
-        priority=_priority(fields.get(b"x-headrace-priority", b"normal")),
-        session=fields.get(b"x-headrace-session", b""),
-    )
-
-
-def _priority(value: bytes) -> Priority:
-    try:
-        return _PRIORITIES[value.strip().lower()]
-    except KeyError:
-        raise InvalidRequest(
-            "`x-headrace-priority` is one of " + ", ".join(name.decode() for name in _PRIORITIES),
-            code="invalid_value",
-        ) from None
-
-
-_PRIORITIES: Mapping[bytes, Priority] = {each.name.lower().encode(): each for each in Priority}
-
-
 def _fields(headers: RawHeaders) -> dict[bytes, bytes]:
     fields = dict(headers)
     if len(fields) != len(headers) and b"cache-control" in fields:
@@ -374,27 +330,6 @@ def _check_place(place: Place, method: bytes, path: str) -> None:
         raise MethodNotAllowed(
             f"{path} takes {allowed}, not {method.decode('latin-1')}.", allowed=place.methods
         )
-
-
-def _tags(value: bytes) -> tuple[str, ...]:
-    if not value:
-        return ()
-    names = (part.strip() for part in value.decode("latin-1").split(","))
-    return checked_tags(names, "x-headrace-tags")
-
-
-def _optional(fields: Fields, name: bytes) -> float | None:
-    value = fields.get(name)
-    return None if value is None else _number(name, value)
-
-
-def _number(name: bytes, value: bytes) -> float:
-    if value.isdigit() and len(value) <= NUMBER_DIGITS_MAX:
-        return float(value)
-    raise InvalidRequest(
-        f"{name.decode()} takes a whole number, not '{value[:40].decode('latin-1')}'.",
-        param=name.decode(),
-    )
 
 
 _ROUTES_TOLD = f"there are {', '.join((*PLACES, *ADMIN_PLACES))}."

@@ -4,11 +4,9 @@ import asyncio
 import gc
 import os
 import secrets
-import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from math import inf
 from typing import Any
 
 from headrace.clock import Clock
@@ -46,6 +44,7 @@ from headrace.server.rooms import MakeRooms, Means, Rooms, no_rooms
 from headrace.server.service import Service
 from headrace.server.slo_desk import SloDesk
 from headrace.server.stage_watch import StageWatch, make_stage_watch
+from headrace.server.stopping import Stopping
 from headrace.server.telemetry import keep_telemetry, open_telemetry
 from headrace.settings import Settings
 from headrace.settings.schema import WarmSettings
@@ -55,8 +54,6 @@ from headrace.version import __version__
 SLOW_LOOP_S = 0.25
 CATCH_UP_S_MAX = 1.0
 DRAIN_POLL_S = 0.02
-# A stop that is sent to a whole group comes to a worker twice: once by way of its supervisor.
-STOP_REPEAT_S = 2.0
 
 # Requests leave nothing to the collector, so its passes find little; one of 5,000 live objects
 # takes half a millisecond, one of 50,000 held every stream up for ten times that.
@@ -103,8 +100,7 @@ class Worker:
         self._clock = clock
         self._settings = settings
         self._certificate = Certificate(settings.listen.tls)
-        self._stopping = asyncio.Event()
-        self._deaf_until_s = -inf
+        self._stopping = Stopping(clock, post.supervisor_pid)
         self._started_s = clock.monotonic_s()
         if post.supervisor_pid is None:
             post.assign(settings)
@@ -150,7 +146,7 @@ class Worker:
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then finish what runs and close everything."""
         loop = asyncio.get_running_loop()
-        self._listen_for_signals(loop)
+        self._stopping.listen(loop, self._reload)
         async with AsyncExitStack() as ends:
             self._plan_end(ends)
             await self._serve(loop, ends)
@@ -194,13 +190,6 @@ class Worker:
         ends.push_async_callback(self._engine.close)
         ends.push_async_callback(self._room_tasks.close)
         ends.push_async_callback(self._rooms.close)
-
-    def _listen_for_signals(self, loop: asyncio.AbstractEventLoop) -> None:
-        loop.add_signal_handler(signal.SIGTERM, self._stop)
-        is_alone = self._post.supervisor_pid is None
-        loop.add_signal_handler(signal.SIGINT, self._stop if is_alone else _leave_to_supervisor)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the supervisor starts workers with some
 
     def status(self) -> dict[str, Any]:
         """How this worker does, as plain data without secrets."""
@@ -329,13 +318,11 @@ class Worker:
         self._warming.tick()
         self._keeper.tick()
         self._telemetry.tick()
-        supervisor_pid = self._post.supervisor_pid
-        if supervisor_pid is not None and os.getppid() != supervisor_pid:
-            self._stopping.set()  # nobody would restart or stop this worker any more
+        self._stopping.look_for_supervisor()
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         # First, so that nothing that goes wrong below ends the keeping of time.
-        if not self._stopping.is_set() or self._service.connections:
+        if not self._stopping.is_due or self._service.connections:
             loop.call_later(SWEEP_INTERVAL_S, self._sweep, loop)
         if self._allowances.keys.has_ended():
             self._service.forget_heads()
@@ -346,9 +333,9 @@ class Worker:
         self._service.drain()
         self._apps.drain()
         end_s = self._clock.monotonic_s() + self._settings.listen.drain_timeout_s
-        self._stopping.clear()
+        self._stopping.heed_another()
         while self._service.connections or self._rooms.is_busy:
-            if self._stopping.is_set() or self._clock.monotonic_s() >= end_s:
+            if self._stopping.is_due or self._clock.monotonic_s() >= end_s:
                 break
             await asyncio.sleep(DRAIN_POLL_S)
         self._engine.end_calls()
@@ -356,12 +343,6 @@ class Worker:
         for connection in list(self._service.connections):
             connection.abort()
         await asyncio.sleep(0)
-
-    def _stop(self) -> None:
-        now_s = self._clock.monotonic_s()
-        if self._post.supervisor_pid is None or now_s >= self._deaf_until_s:
-            self._deaf_until_s = now_s + STOP_REPEAT_S
-            self._stopping.set()
 
     def _reload(self) -> None:
         self._logs.reopen()
@@ -394,7 +375,3 @@ class Worker:
 
     def _url(self, *, is_local: bool = False) -> str:
         return url_of(self._sock, is_tls=bool(self._settings.listen.tls), is_local=is_local)
-
-
-def _leave_to_supervisor() -> None:
-    """It has got the same signal, and says when to stop."""

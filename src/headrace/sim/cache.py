@@ -11,7 +11,7 @@ WIRE_BYTES_MAX = 32 << 10
 Wire = tuple[str, bytes, bytes, bool]
 """Model, bytes before the request's id, bytes after it, and whether it is a stream."""
 
-CacheKey = tuple[str, bytes, bytes | None]
+CacheKey = tuple[str, bytes, int | None]
 
 
 class ReplyCache:

@@ -30,14 +30,12 @@ from headrace.sim.refusals import Limited, Scripted
 from headrace.sim.reply import Grammar, Reply
 from headrace.sim.stats import Request, Stats
 from headrace.sim.text import seeded_fraction
+from headrace.sim.wanted import wanted_pace, wanted_tokens, wants_anything
 
 BODY_BYTES_MAX = 64 << 20
-_WANTED_TOKENS_MAX = 32_768
-_WANTED_MS_MAX = 600_000.0
 _OPENAI = openai_more.OpenAIGrammar()
 _ANTHROPIC = anthropic.AnthropicGrammar()
 _MODELS = "/v1/models"
-_CONTROLS = frozenset((b"x-sim-tokens", b"x-sim-ttft-ms", b"x-sim-token-ms", b"x-sim-input-ms"))
 _REASONS: Mapping[int, bytes] = {status.value: status.phrase.encode() for status in http.HTTPStatus}
 _UNTOLD = Reply()
 
@@ -144,7 +142,7 @@ class Service:
             request: what came.
             reused: whether its connection has carried a request before.
         """
-        if self._plain and not self.script.pending and not _CONTROLS & request.headers.keys():
+        if self._plain and not self.script.pending and not wants_anything(request.headers):
             repeated = self._repeat(request)
             if repeated is not None:
                 return repeated
@@ -162,7 +160,7 @@ class Service:
         return Play((b"%breq_%024x%b" % (before, self._sequence, after),), stream=stream)
 
     def _keep(self, request: Request, play: Play, request_id: bytes, model: str) -> None:
-        if not self._plain or _CONTROLS & request.headers.keys() or request.method != "POST":
+        if not self._plain or wants_anything(request.headers) or request.method != "POST":
             return
         before, _, after = play.writes[0].partition(request_id)
         second = int(self._clock.wall_s())
@@ -223,14 +221,13 @@ class Service:
             raise NotFound(f"Invalid URL ({request.method} {request.path})", code="unknown_url")
         if request.method != "POST":
             raise MethodNotAllowed(f"{request.path} takes POST, not {request.method}.")
-        wanted = request.headers.get(b"x-sim-tokens")
+        wanted = wanted_tokens(request.headers)
         key = (request.path, request.body, wanted)
         created_s = int(self._clock.wall_s())
         shelf = self._shelf(request)
         reply = None if shelf is not None else self._cache.get(key, created_s)
         if reply is None:
-            asked = None if wanted is None else int(_number("x-sim-tokens", wanted, 1))
-            tokens = asked or self._options.tokens
+            tokens = wanted or self._options.tokens
             reply = route.answer(self._options.seed, request.body, tokens, created_s, shelf)
             if shelf is None:
                 self._cache.put(key, created_s, reply)
@@ -280,17 +277,7 @@ class Service:
         return quota
 
     def _pace(self, request: Request, reply: Reply) -> Pace:
-        pace = self._options.pace(self._sequence)
-        ttft_ms = request.headers.get(b"x-sim-ttft-ms")
-        token_ms = request.headers.get(b"x-sim-token-ms")
-        if ttft_ms is not None:
-            pace = Pace(_number("x-sim-ttft-ms", ttft_ms, 0) / 1000, pace.token_s)
-        if token_ms is not None:
-            pace = Pace(pace.ttft_s, _number("x-sim-token-ms", token_ms, 0) / 1000)
-        input_ms = request.headers.get(b"x-sim-input-ms")
-        if input_ms is not None:
-            inputs_s = reply.inputs * _number("x-sim-input-ms", input_ms, 0) / 1000
-            pace = Pace(pace.ttft_s + inputs_s, pace.token_s)
+        pace = wanted_pace(request.headers, self._options.pace(self._sequence), reply.inputs)
         factor = knee_factor(self.stats.inflight, self._options.capacity)
         return pace if factor == 1.0 else pace.slowed(factor)
 
@@ -387,14 +374,3 @@ def _check_body(request: Request) -> None:
 
 def _status_line(status: int) -> bytes:
     return b"HTTP/1.1 %d %b\r\n" % (status, _REASONS.get(status, b"Status"))
-
-
-def _number(name: str, value: bytes, low: float) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    high = _WANTED_TOKENS_MAX if low else _WANTED_MS_MAX
-    if not low <= number <= high:
-        raise InvalidRequest(f"{name} must be a number from {low} to {high}.", param=name)
-    return number

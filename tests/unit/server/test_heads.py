@@ -1,4 +1,4 @@
-"""Heads read: where they lead, who asks, and what the caller says about the cache."""
+"""Heads read: where they lead, and who asks."""
 
 from typing import Any, cast
 
@@ -7,8 +7,6 @@ import pytest
 from headrace.console.app import console_routes
 from headrace.dialects.anthropic import AnthropicDialect
 from headrace.dialects.openai import OpenAIDialect
-from headrace.errors import InvalidRequest
-from headrace.gateway.call import Hints
 from headrace.identity.keys import KeyRing
 from headrace.server.heads import (
     FORWARDED,
@@ -17,7 +15,6 @@ from headrace.server.heads import (
     RequestHead,
     forwarded_names,
     read_head,
-    read_hints,
 )
 from headrace.server.places import PLACES, Route, find_place
 from headrace.server.visitors import cors_lines
@@ -41,37 +38,6 @@ def read(
 ) -> RequestHead:
     raw = RawHead(method, target, version, True, [(b"host", b"localhost"), *headers])
     return read_head(raw, desk(*keys))
-
-
-@pytest.mark.parametrize(
-    ("value", "hints"),
-    [
-        (b"", Hints()),
-        (b"no-cache", Hints(looks_up=False)),
-        (b"no-store", Hints(looks_up=False, stores=False)),
-        (b"NO-STORE , max-age=5", Hints(looks_up=False, stores=False, age_s_max=5)),
-        (b'max-age="60"', Hints(age_s_max=60)),
-        (b"max-age=0", Hints(age_s_max=0)),
-        (b"only-if-cached", Hints(cached_only=True)),
-        (b"no-transform, private, max-stale=3", Hints()),
-        (b",,;", Hints()),
-    ],
-)
-def test_cache_control(value: bytes, hints: Hints):
-    assert read_hints({b"cache-control": value}) == hints
-
-
-def test_times_the_caller_sets():
-    fields = {b"x-headrace-ttl": b"90", b"x-headrace-deadline-ms": b"1500"}
-    assert read_hints(fields) == Hints(ttl_s=90, deadline_s=1.5)
-
-
-@pytest.mark.parametrize("value", [b"", b"-1", b"1.5", b"1e3", b"0x1", "²".encode(), b"9" * 13])
-@pytest.mark.parametrize("name", [b"x-headrace-ttl", b"x-headrace-deadline-ms"])
-def test_what_is_not_a_number_is_refused_by_name(name: bytes, value: bytes):
-    with pytest.raises(InvalidRequest) as refused:
-        read_hints({name: value})
-    assert refused.value.param == name.decode()
 
 
 @pytest.mark.parametrize(
