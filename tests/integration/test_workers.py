@@ -230,6 +230,9 @@ def test_a_reload_while_workers_start_is_not_lost_and_ends_none(
         eventually(lambda: len(family(it)) == WORKERS, TIMEOUT_S)
         it.signal(signal.SIGHUP)
         eventually(lambda: len(it.reloads()) == WORKERS, TIMEOUT_S)
+        # Signals are heeded from before a worker listens.
+        heeding = {each["pid"] for each in it.reloads()}
+        eventually(lambda: heeding <= {each["pid"] for each in said(it, "listening")}, TIMEOUT_S)
         assert {chat(it, key="new").status for _ in range(MANY)} == {200}
         assert len(said(it, "worker_ended")) == WORKERS
         assert_nothing_left(it)
