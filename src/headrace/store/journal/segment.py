@@ -24,7 +24,7 @@ _HEAD: Final = struct.Struct("<8sI16s")
 _MAGIC: Final = b"HRjrnl\r\n"  # a copy that was taken for text shows it
 _VERSION: Final = 1
 # Longer than most records; one that is longer is read by itself.
-_READ_BYTES: Final = 256 << 10
+_READ_BYTES: Final = 64 << 10
 
 
 class NotASegment(Exception):

@@ -31,7 +31,7 @@ from headrace.store.voice import Say
 _LOCK_FILE: Final = "shipping.lock"
 # What is done again after a crash; of more rows, more add to the same sums.
 BATCH_ROWS: Final = 1024
-# What a thread makes of records before it lets the loop have the interpreter.
+# What a thread reads, and makes of it, before it lets the loop have the interpreter.
 _ROWS_AT_ONCE: Final = 64
 _BREATH_S: Final = 0.0005
 # Of one segment, before those of others have their turn.
@@ -226,12 +226,17 @@ class Shipper:
 
     def _read(self, reading: "_Reading") -> tuple[Portion, Batch, int]:
         """The next batch, and how many bytes all journals have."""
-        portion = reading.reader.read(reading.position, reading.count_max)
-        maker = BatchMaker()
-        for start in range(0, len(portion.records), _ROWS_AT_ONCE):
-            maker.add(portion.records[start : start + _ROWS_AT_ONCE])
+        maker, records, position, damaged = BatchMaker(), list[bytes](), reading.position, 0
+        while (left := reading.count_max - len(records)) > 0:
+            portion = reading.reader.read(position, min(left, _ROWS_AT_ONCE))
+            if portion.end == position:
+                break
+            maker.add(portion.records)
+            records += portion.records
+            position, damaged = portion.end, damaged + portion.damaged
             self._breath.wait(_BREATH_S)  # or the loop would wait for the interpreter
-        return portion, maker.batch(), folder_bytes(self._folder)
+        whole = Portion(records, position, damaged)
+        return whole, maker.batch(), folder_bytes(self._folder)
 
     async def _reached(self, reader: SegmentReader) -> int:
         rows = await self._records.fetch("ledger.reached", {"segment": reader.name.hex()})
