@@ -14,7 +14,7 @@ from headrace.settings.telemetry import TelemetrySettings
 
 Signal = Literal["traces", "metrics"]
 
-# A batch is encoded in one go, which keeps the interpreter from the loop: docs/performance.md.
+# Each is one request to the collector, which is worded in one go.
 BATCH_SPANS: Final = 64
 POLL_S: Final = 0.5
 _TRIES: Final = 3

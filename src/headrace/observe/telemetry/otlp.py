@@ -5,7 +5,8 @@ of the environment, and the resource from `OTEL_SERVICE_NAME` and `OTEL_RESOURCE
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 import requests
@@ -41,6 +42,7 @@ from requests import Response
 
 from headrace.clock import Clock
 from headrace.observe.telemetry.exporting import Sent
+from headrace.observe.telemetry.pacing import Pace, Paced
 from headrace.observe.telemetry.readings import Point, Reading
 from headrace.observe.telemetry.traces import Kind, Links, Span
 from headrace.settings.telemetry import TelemetrySettings
@@ -68,15 +70,24 @@ class OtlpLink:
         settings: where to, and how.
         instance: tells this process from all others.
         clock: the time.
+        pause: waits for some seconds, for the loop to have the interpreter meanwhile.
     """
 
-    def __init__(self, settings: TelemetrySettings, instance: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: TelemetrySettings,
+        instance: str,
+        clock: Clock,
+        pause: Callable[[float], object] | None = None,
+    ) -> None:
         # What they would print is said by the gateway's own log.
         logger = logging.getLogger("opentelemetry")
         logger.addHandler(logging.NullHandler())
         logger.propagate = False
         self._resource = _resource(settings, instance)
         self._wall_s = clock.wall_s
+        self._is_over = threading.Event()
+        self._pause = pause or self._is_over.wait
         self._began_ns = int(clock.wall_s() * _NS)
         headers = {name: value.reveal() for name, value in settings.headers.items()} or None
         self._heard, session = _Heard(), requests.Session()
@@ -99,13 +110,14 @@ class OtlpLink:
     def send_spans(self, spans: list[Span]) -> Sent:
         """Send spans, and try again for as long as an export may take."""
         self._heard.forget()
-        outcome = self._spans.export([self._readable(span) for span in spans])
+        outcome = self._spans.export(Paced(spans, self._readable, Pace(self._pause)))
         return self._heard.sent(is_taken=outcome is SpanExportResult.SUCCESS)
 
     def send_metrics(self, readings: list[Reading]) -> Sent:
         """Send metrics, in the same way."""
         now_ns = int(self._wall_s() * _NS)
-        metrics = [_metric(reading, self._began_ns, now_ns) for reading in readings]
+        pace = Pace(self._pause)
+        metrics = [_metric(reading, self._began_ns, now_ns, pace) for reading in readings]
         scope = ScopeMetrics(_SCOPE, metrics, schema_url="")
         self._heard.forget()
         data = MetricsData([ResourceMetrics(self._resource, [scope], schema_url="")])
@@ -114,6 +126,7 @@ class OtlpLink:
 
     def abort(self) -> None:
         """Try nothing again, and send nothing more."""
+        self._is_over.set()
         self._spans.shutdown()  # type: ignore[no-untyped-call]
         self._metrics.shutdown()
 
@@ -191,18 +204,18 @@ def _links(links: Links) -> Iterator[Link]:
         yield Link(SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=False))
 
 
-def _metric(reading: Reading, began_ns: int, now_ns: int) -> Metric:
-    family = reading.family
+def _metric(reading: Reading, began_ns: int, now_ns: int, pace: Pace) -> Metric:
+    family, points = reading.family, reading.points
     data: Gauge | Histogram | Sum
     if family.kind == "gauge":
-        data = Gauge([_number(point, 0, now_ns) for point in reading.points])
+        data = Gauge(Paced(points, lambda point: _number(point, 0, now_ns), pace))
     elif family.kind == "counter":
-        numbers = [_number(point, began_ns, now_ns) for point in reading.points]
+        numbers = Paced(points, lambda point: _number(point, began_ns, now_ns), pace)
         data = Sum(numbers, _CUMULATIVE, is_monotonic=True)
     else:
         buckets = family.buckets
-        points = [_spread(point, buckets, began_ns, now_ns) for point in reading.points]
-        data = Histogram(points, _CUMULATIVE)
+        spreads = Paced(points, lambda point: _spread(point, buckets, began_ns, now_ns), pace)
+        data = Histogram(spreads, _CUMULATIVE)
     return Metric(reading.name, family.help, reading.unit, data)
 
 
