@@ -145,7 +145,9 @@ class Stopwatch:
             stage: its name.
             began_s: when it began, where that was later than the end of the one before.
         """
-        now_s = self._now()
+        now_s, last_s = self._now(), self._last_s
+        if began_s > last_s:  # `max` would cost as much as the rest
+            last_s = began_s
         self.names.append(stage)
-        self.times_ms.append((now_s - max(self._last_s, began_s)) * 1000.0)
+        self.times_ms.append((now_s - last_s) * 1000.0)
         self._last_s = now_s
