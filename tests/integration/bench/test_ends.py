@@ -108,9 +108,9 @@ def test_what_is_killed_leaves_no_process_no_half_report_and_no_files_for_long(
     assert (list(out.iterdir()) if out.is_dir() else out.read_bytes()) in ([], b"")
     assert len(list((tmp_path / "tmp").iterdir())) == 1
     with RawServer(answering(ANSWER)) as server:
-        plan = command("compare", tmp_path, SHORT, 1)[4:]
+        plan = command("compare", tmp_path, SHORT, 1)[4:8]
         with running(tmp_path, "bench", "compare", server.url, server.url, *plan) as process:
-            process.wait(60)
+            assert process.wait(60) == 3
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
