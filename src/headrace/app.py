@@ -219,6 +219,7 @@ def _alarms(means: Means) -> Room:
         spend=means.spend,
         clock=means.clock,
         spawn=means.spawn,
+        say=means.say,
     )
 
 

@@ -1,5 +1,6 @@
 """Sessions over HTTP: what a browser is given, and what it is refused."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from tests.support.browserless import Browserless
 from tests.support.gateway import Gateway
+from tests.support.postgres import Databases
 from tests.support.waiting import eventually
 from tests.support.wire import ask, encode_request
 
@@ -154,6 +156,109 @@ def test_the_overview_takes_no_nonsense(gateway: Gateway):
     browser = signed_in(gateway)
     assert browser.get("/admin/overview?after=soon").status == 400
     assert browser.get("/admin/overview").json()["every_s"] == 2
+
+
+def is_out(browser: Browserless) -> bool:
+    """Whether it is not let in, whichever worker it meets."""
+    answers = [browser.get("/admin/session") for _ in range(20)]  # each on a new connection
+    return all(
+        answer.status == 401 and answer.error["code"] == "session_over" for answer in answers
+    )
+
+
+def copy_of(browser: Browserless, gateway: Gateway) -> Browserless:
+    """Somebody who has got hold of a cookie, and of its token."""
+    thief = Browserless(gateway, "")
+    thief.cookie, thief.csrf = browser.cookie, browser.csrf
+    return thief
+
+
+def test_signing_out_ends_every_copy_of_the_cookie_and_no_other_session(gateway: Gateway):
+    browser, other = signed_in(gateway), signed_in(gateway)
+    thief = copy_of(browser, gateway)
+    assert thief.get("/admin/session").status == 200
+    refused = browser.delete("/admin/session", x_headrace_csrf="0" * 64)
+    assert (refused.status, thief.get("/admin/session").status) == (403, 200)
+    left = browser.delete("/admin/session")
+    assert left.status == 204
+    assert "max-age=0" in left.headers["set-cookie"].lower()
+    eventually(lambda: is_out(thief))  # the other worker follows within a second
+    assert thief.get("/ui/session").json() == {"wants_key": True}
+    assert thief.post("/admin/keys", {"name": "stolen", "tenant": "t"}).status == 401
+    assert other.get("/admin/session").status == 200
+
+
+def test_signing_out_everywhere_ends_all_sessions_of_the_key(gateway: Gateway):
+    made = as_admin(gateway, "POST", "/admin/keys", {"name": "shared", "admin": True})
+    one, other, bystander = (
+        *(Browserless(gateway, made["key"]) for _ in range(2)),
+        signed_in(gateway),
+    )
+    for browser in (one, other):
+        eventually(lambda b=browser: b.sign_in().status == 200)  # type: ignore[misc]
+    eventually(lambda: all(other.get("/admin/session").status == 200 for _ in range(20)))
+    assert one.delete("/admin/session?everywhere=1").status == 400
+    assert one.delete("/admin/session?all=true").status == 204
+    eventually(lambda: is_out(one) and is_out(other))
+    assert bystander.get("/admin/session").status == 200
+    assert one.sign_in().status == 200  # the key is what it was
+    eventually(lambda: all(one.get("/admin/session").status == 200 for _ in range(20)))
+    headers = {"authorization": f"Bearer {made['key']}"}
+    by_key = encode_request("/admin/session?all=true", None, method="DELETE", headers=headers)
+    assert ask(gateway.url, by_key).status == 204
+    eventually(lambda: is_out(one))
+
+
+def test_a_session_that_was_ended_stays_so_over_a_restart(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {
+        "providers": {"p": {"dialect": "openai", "base_url": "http://127.0.0.1:9/v1"}},
+        "keys": [{"key": ADMIN_KEY, "tenant": "operations", "admin": True}],
+        "console": {"session_secret": SECRET},
+    }
+    with Gateway(tmp_path, settings, admin_key=ADMIN_KEY) as gateway:
+        ended, kept = signed_in(gateway), signed_in(gateway)
+        assert ended.delete("/admin/session").status == 204
+    settings["data_dir"] = str(gateway.data_dir)
+    with Gateway(tmp_path / "anew", settings, admin_key=ADMIN_KEY) as gateway:
+        assert copy_of(ended, gateway).get("/admin/session").status == 401
+        assert copy_of(kept, gateway).get("/admin/session").status == 200
+
+
+def test_signing_out_says_where_the_session_itself_could_not_be_ended(tmp_path: Path) -> None:
+    with socket.socket() as nobody:  # bound, and never listens
+        nobody.bind(("127.0.0.1", 0))
+        settings = {
+            "providers": {"p": {"dialect": "openai", "base_url": "http://127.0.0.1:9/v1"}},
+            "keys": [{"key": ADMIN_KEY, "tenant": "operations", "admin": True}],
+            "store": {"url": f"postgresql://127.0.0.1:{nobody.getsockname()[1]}/none"},
+        }
+        with Gateway(tmp_path, settings, admin_key=ADMIN_KEY) as gateway:
+            browser = signed_in(gateway)
+            left = browser.delete("/admin/session")
+            assert (left.status, left.error["code"]) == (503, "session_not_ended")
+            assert "max-age=0" in left.headers["set-cookie"].lower()
+
+
+@pytest.mark.heavy
+def test_a_session_that_was_ended_is_over_at_every_gateway_of_the_store(
+    databases: Databases, tmp_path: Path
+) -> None:
+    with databases.fresh() as url:
+        settings = {
+            "providers": {"p": {"dialect": "openai", "base_url": "http://127.0.0.1:9/v1"}},
+            "keys": [{"key": ADMIN_KEY, "tenant": "operations", "admin": True}],
+            "console": {"session_secret": SECRET},
+            "store": {"url": url},
+        }
+        with (
+            Gateway(tmp_path / "one", settings, admin_key=ADMIN_KEY) as one,
+            Gateway(tmp_path / "other", settings, admin_key=ADMIN_KEY) as other,
+        ):
+            here = signed_in(one)
+            there = copy_of(here, other)
+            assert there.get("/admin/session").status == 200
+            assert here.delete("/admin/session").status == 204
+            eventually(lambda: there.get("/admin/session").status == 401)
 
 
 def test_gateways_of_one_secret_know_each_others_sessions(tmp_path: Path) -> None:

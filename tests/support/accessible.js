@@ -46,5 +46,12 @@
     const ratio = (one + 0.05) / (other + 0.05);
     if (ratio < least) tell(`contrast ${ratio.toFixed(2)}`, element);
   }
+  for (const each of document.querySelectorAll("input:not([type=checkbox]), select, textarea")) {
+    if (!seen(each)) continue;
+    const edge = light(parse(getComputedStyle(each).borderTopColor));
+    const [one, other] = [edge, light(behind(each.parentElement))].sort((a, b) => b - a);
+    const ratio = (one + 0.05) / (other + 0.05);
+    if (ratio < 3) tell(`edge ${ratio.toFixed(2)}`, each);
+  }
   return found;
 }

@@ -3,7 +3,7 @@
 import re
 
 from tests.support.gateway import Gateway
-from tests.support.wire import Response
+from tests.support.wire import Response, ask, encode_request
 
 
 class Browserless:
@@ -35,6 +35,11 @@ class Browserless:
     def post(self, path: str, document: object, **more: str) -> Response:
         headers = {"cookie": self.cookie, "x-headrace-csrf": self.csrf, **_named(more)}
         return self._gateway.post(path, document, headers=headers)
+
+    def delete(self, path: str, **more: str) -> Response:
+        headers = {"cookie": self.cookie, "x-headrace-csrf": self.csrf, **_named(more)}
+        request = encode_request(path, None, method="DELETE", headers=headers)
+        return ask(self._gateway.url, request)
 
 
 def _named(more: dict[str, str]) -> dict[str, str]:

@@ -5,7 +5,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from headrace.console.alarm_words import GIB, Wording, counted, gib, minutes, share
+from headrace.console.alarm_words import Wording, counted, gib, minutes, share
+from headrace.observe.export import limits
 
 _FIVE_MINUTES_S: Final = 300.0
 _QUARTER_S: Final = 900.0
@@ -93,7 +94,7 @@ WATCHED: Final[tuple[Watched, ...]] = (
             "The workers take {value} of memory together.",
             "Lower cache.memory_mb, or find out what grows: headrace profile.",
         ),
-        limit=2.0 * GIB,
+        limit=limits.MEMORY_BYTES,
         shown=gib,
     ),
     Watched(
@@ -139,7 +140,7 @@ WATCHED: Final[tuple[Watched, ...]] = (
             "Add a key (providers.NAME.api_keys), a target at another provider, or have the "
             "provider raise the quota.",
         ),
-        limit=0.9,
+        limit=limits.QUOTA_SHARE,
         shown=share,
     ),
     Watched(
@@ -157,7 +158,7 @@ WATCHED: Final[tuple[Watched, ...]] = (
         "headrace_standby_lag_seconds",
         "above",
         Wording("HeadraceStandbyLate", "ticket", "Standby {0} is {value} late.", _STANDBY_TODO),
-        limit=10.0,
+        limit=limits.STANDBY_LATE_S,
         shown=minutes,
     ),
     Watched(
@@ -187,7 +188,7 @@ WATCHED: Final[tuple[Watched, ...]] = (
             "Queries of the store failed in the last five minutes: {0} ({value}).",
             "headrace db status says how the store is; slow_query in the log, which ones are slow.",
         ),
-        limit=30.0,
+        limit=limits.STORE_ERRORS_PER_S * _FIVE_MINUTES_S,
         window_s=_FIVE_MINUTES_S,
     ),
     Watched(
@@ -199,7 +200,7 @@ WATCHED: Final[tuple[Watched, ...]] = (
             "The store has not told of keys for {value}.",
             _STORE_TODO,
         ),
-        limit=60.0,
+        limit=limits.UNSEEN_S,
         shown=minutes,
     ),
     Watched(
@@ -211,7 +212,7 @@ WATCHED: Final[tuple[Watched, ...]] = (
             "The store has not told what other gateways spend for {value}.",
             _STORE_TODO,
         ),
-        limit=60.0,
+        limit=limits.UNSEEN_S,
         shown=minutes,
     ),
     Watched(
@@ -262,7 +263,7 @@ WATCHED: Final[tuple[Watched, ...]] = (
             "There are too few workers, or they are stuck: see Jobs, and start more by "
             "headrace jobs work.",
         ),
-        limit=300.0,
+        limit=limits.QUEUE_OLD_S,
         shown=minutes,
     ),
     Watched(

@@ -28,6 +28,11 @@ def gib(value: float) -> str:
     return f"{value / GIB:.1f} GiB"
 
 
+def dollars(value: float) -> str:
+    """Money."""
+    return f"${value:,.2f}"
+
+
 def minutes(value: float) -> str:
     """Seconds."""
     return f"{value:.0f} s" if value < 120 else f"{value / 60:.0f} min"
@@ -82,8 +87,15 @@ BURNS_FAST: Final = Wording(
 BURNS_STEADY: Final = Wording(
     "HeadraceSloBurnsSteady",
     "page",
-    "The budget of service level {0} burns {value} times too fast, over an hour and six.",
+    "The budget of service level {0} burns {value} times too fast, over half an hour and six.",
     "See on the overview what has changed, then which provider.",
+)
+BURNS_SLOW: Final = Wording(
+    "HeadraceSloBurnsSlow",
+    "ticket",
+    "The budget of service level {0} burns {value} times too fast, over six hours and three days.",
+    "It will not last: see which kind of answer is bad under Requests, or set another objective "
+    "(slos).",
 )
 GIVES_WAY: Final = Wording(
     "HeadraceGivesWay",
@@ -128,4 +140,39 @@ UNREADABLE: Final = Wording(
     "Files of the ledger's journal cannot be read ({value}).",
     "They are kept as .unreadable in the folder ledger of data_dir: see the disk, and take them "
     "away when nobody needs them.",
+)
+COST_SPIKE: Final = Wording(
+    "HeadraceCostSpike",
+    "page",
+    "Providers cost {value} an hour; in the dearest hour of the week before yesterday it was {0}.",
+    "Spend, by key and model, says whose it is. A budget (budgets) bounds it.",
+)
+HITS_FELL: Final = Wording(
+    "HeadraceHitRateFell",
+    "ticket",
+    "The cache answered {value} of the last hour's requests; at this time yesterday it was {0}.",
+    "A purge, a changed prompt, or a cache that was lost: see Answers on the overview, and the "
+    "log for purged and tier_out.",
+)
+
+
+class Elsewhere(msgspec.Struct, frozen=True):
+    """An alert that no gateway can tell of itself.
+
+    Attributes:
+        name: of the alert.
+        why: it has to be told elsewhere.
+    """
+
+    name: str
+    why: str
+
+
+_GONE: Final = "a gateway that is gone tells nothing"
+_OWN_PROCESS: Final = "workers of jobs that read a broker have metrics of their own"
+ELSEWHERE: Final = (
+    Elsewhere("HeadraceGone", _GONE),
+    Elsewhere("HeadraceInstanceGone", _GONE),
+    Elsewhere("HeadraceMessagesRefused", _OWN_PROCESS),
+    Elsewhere("HeadraceBrokerAway", _OWN_PROCESS),
 )

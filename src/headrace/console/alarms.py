@@ -8,23 +8,23 @@ import msgspec
 
 from headrace.console import alarm_words as words
 from headrace.console.alarm_rules import WATCHED, Watched
-from headrace.console.alarm_words import Severity, Wording, counted, gib, share
+from headrace.console.alarm_words import Severity, Wording, counted, dollars, gib, share
+from headrace.console.chronicle import Chronicle
 from headrace.console.signs import History, Labels, Series
-from headrace.observe.export.slo_rules import BURNS
+from headrace.observe.export import limits
+from headrace.observe.slo_burns import BURNS
 from headrace.settings.slos import BAD_LEAST
 
 _FIVE_MINUTES_S: Final = 300.0
-_ERROR_SHARE: Final = 0.01
-_PROVIDER_ERROR_SHARE: Final = 0.05
-_LATE_S: Final = 0.25
-_LATE_SHARE: Final = 0.01
-_CPU_SHARE: Final = 0.7
-_BUDGET_SHARE: Final = 0.9
 _FREE_SHARE: Final = 0.05
-_MONTH_DAYS: Final = 30
-# Of each burn the windows that a gateway keeps.
-_WINDOWS: Final[Mapping[str, tuple[str, str]]] = {"Fast": ("1h", "5m"), "Steady": ("6h", "1h")}
-_BURNING: Final[Mapping[str, Wording]] = {"Fast": words.BURNS_FAST, "Steady": words.BURNS_STEADY}
+# The rule asks for the 99th percentile.
+_LATE_SHARE: Final = 0.01
+_BURNING: Final[Mapping[str, Wording]] = {
+    "fast": words.BURNS_FAST,
+    "steady": words.BURNS_STEADY,
+    "slow": words.BURNS_SLOW,
+}
+_SLOW_WINDOW: Final[Mapping[str, str]] = {burn.name.lower(): burn.slow for burn in BURNS}
 
 
 class Alarm(msgspec.Struct, frozen=True):
@@ -61,6 +61,7 @@ class Place(msgspec.Struct, frozen=True):
 
 def alarms(
     history: History,
+    chronicle: Chronicle,
     slos: Iterable[Mapping[str, Any]],
     budgets: Iterable[Mapping[str, Any]],
     place: Place | None,
@@ -69,6 +70,7 @@ def alarms(
 
     Args:
         history: of what all workers count.
+        chronicle: of a week of it.
         slos: how service levels stand, as `/admin/slos` tells it.
         budgets: how budgets stand, as `/admin/spend` tells it.
         place: the directory of data; None where nobody can tell.
@@ -79,6 +81,7 @@ def alarms(
         *_provider_errors(history),
         *_late(history),
         *_cpu(history),
+        *_week(chronicle),
         *(alarm for slo in slos for alarm in _slo(slo)),
         *(alarm for budget in budgets for alarm in _budget(budget)),
         *([] if place is None else _place(place)),
@@ -113,7 +116,7 @@ def _errors(history: History) -> Iterator[Alarm]:
         counts[verdict] += round(count)
     failed = counts["bad"]
     part = failed / max(failed + counts["good"], 1)
-    if failed >= BAD_LEAST and part > _ERROR_SHARE:
+    if failed >= BAD_LEAST and part > limits.ERROR_SHARE:
         yield _alarm(words.ERRORS, part, shown=share)
 
 
@@ -128,13 +131,13 @@ def _provider_errors(history: History) -> Iterator[Alarm]:
         calls[name] += round(count)
         failed[name] += round(count)
     for name, bad in failed.items():
-        if bad > _PROVIDER_ERROR_SHARE * calls[name]:
+        if bad > limits.PROVIDER_ERROR_SHARE * calls[name]:
             yield _alarm(words.PROVIDER_ERRORS, bad / calls[name], name, shown=share)
 
 
 def _late(history: History) -> Iterator[Alarm]:
     buckets = history.grown("headrace_loop_lag_seconds", _FIVE_MINUTES_S)
-    late = sum(count for labels, count in buckets.items() if float(labels[-1]) > _LATE_S)
+    late = sum(count for labels, count in buckets.items() if float(labels[-1]) > limits.LOOP_LATE_S)
     if late > _LATE_SHARE * sum(buckets.values()) and history.is_long(_FIVE_MINUTES_S):
         yield _alarm(words.LOOP_LATE)
 
@@ -143,21 +146,23 @@ def _cpu(history: History) -> Iterator[Alarm]:
     used_s = sum(history.grown("process_cpu_seconds_total", _FIVE_MINUTES_S).values())
     workers = max(history.last.total("headrace_workers"), 1.0)
     part = used_s / history.span_s(_FIVE_MINUTES_S) / workers
-    if part > _CPU_SHARE and history.is_long(_FIVE_MINUTES_S):
+    if part > limits.CPU_SHARE and history.is_long(_FIVE_MINUTES_S):
         yield _alarm(words.CPU, part, shown=share)
 
 
+def _week(chronicle: Chronicle) -> Iterator[Alarm]:
+    if (spike := chronicle.cost_spike()) is not None:
+        yield _alarm(words.COST_SPIKE, spike.now, dollars(spike.before), shown=dollars)
+    if (fall := chronicle.hit_fall()) is not None:
+        yield _alarm(words.HITS_FELL, fall.now, share(fall.before), shown=share)
+
+
 def _slo(level: Mapping[str, Any]) -> Iterator[Alarm]:
-    rates, is_burning = level["burn_rates"], False
-    for burn in BURNS:
-        if burn.name not in _WINDOWS or is_burning or level["bad"] < BAD_LEAST:
-            continue
-        limit = max(1.0, burn.factor * level["window_days"] / _MONTH_DAYS)
-        slow, fast = (rates[window] or 0.0 for window in _WINDOWS[burn.name])
-        if slow > limit and fast > limit:
-            is_burning = True
-            yield _alarm(_BURNING[burn.name], slow, level["name"], shown=lambda rate: f"{rate:.1f}")
-    if level["answers"] and level["budget_left"] <= 0 and not is_burning:
+    burn = level["burning"]
+    if burn is not None:
+        rate = level["burn_rates"][_SLOW_WINDOW[burn]]
+        yield _alarm(_BURNING[burn], rate, level["name"], shown=lambda rate: f"{rate:.1f}")
+    if level["answers"] and level["budget_left"] <= 0 and burn is None:
         yield _alarm(words.USED_UP, 0.0, level["name"])
     reaction = level["reaction"]
     if reaction is not None and reaction["share"] > 0:
@@ -174,7 +179,7 @@ def _budget(budget: Mapping[str, Any]) -> Iterator[Alarm]:
         labels: Labels = (budget["name"], period, standing["ends_at"])
         if standing["spent_usd"] >= limit_usd:
             yield _alarm(words.BUDGET_SPENT, 0.0, *labels)
-        elif used_usd > _BUDGET_SHARE * limit_usd:
+        elif used_usd > limits.BUDGET_SHARE * limit_usd:
             yield _alarm(words.BUDGET_NEAR, used_usd / limit_usd, *labels, shown=share)
 
 

@@ -13,8 +13,9 @@ from starlette.routing import BaseRoute, Route
 
 from headrace.errors import InvalidRequest, NotFound
 from headrace.identity.keys import presented_key
-from headrace.identity.sessions import COOKIE, LIFE_S, Session, Sessions
+from headrace.identity.sessions import COOKIE, LIFE_S, Ended, Session, Sessions
 from headrace.settings import Settings
+from headrace.store.faults import StoreFault
 
 _INDEX: Final = "index.html"
 _TYPES: Final[Mapping[str, str]] = {
@@ -40,6 +41,17 @@ _HEADERS: Final[Mapping[str, str]] = {
     "cache-control": "no-cache",
 }
 _NO_STORE: Final[Mapping[str, str]] = {"cache-control": "no-store"}
+# The browser forgets its cookie even so: whoever leaves a machine wants nothing to stay there.
+_NOT_ENDED: Final[Mapping[str, Any]] = {
+    "error": {
+        "message": "This browser is signed out, but a copy of its session would still be let in: "
+        "the store, which tells all workers, cannot be reached. Sign in again later and sign out "
+        "everywhere, or revoke the key.",
+        "type": "overloaded_error",
+        "code": "session_not_ended",
+        "param": None,
+    }
+}
 
 
 class WebFile(msgspec.Struct, frozen=True):
@@ -68,11 +80,24 @@ class WebFiles:
 
 
 class Keys(Protocol):
-    """What the page asks of keys."""
+    """What the page asks of keys, and of the sessions that were begun with them."""
 
     @property
     def is_open(self) -> bool:
         """Whether everyone may call."""
+        ...
+
+    @property
+    def ended(self) -> Ended:
+        """The sessions that were ended before their time."""
+        ...
+
+    async def end_session(self, session: Session) -> None:
+        """Have one be over; raises `StoreFault`."""
+        ...
+
+    async def end_sessions(self, key_digest: str) -> None:
+        """Have all of a key be over; raises `StoreFault`."""
         ...
 
 
@@ -91,7 +116,7 @@ class PageRoom:
     def __init__(self, sessions: Sessions, keys: Keys, settings: Settings) -> None:
         self.routes = [
             *page_routes(WebFiles(), sessions, keys),
-            *session_routes(sessions, settings),
+            *session_routes(sessions, keys, settings),
         ]
 
     @property
@@ -131,8 +156,9 @@ def page_routes(web_files: WebFiles, sessions: Sessions, keys: Keys) -> list[Bas
         return Response(found.body, media_type=found.kind, headers=headers)
 
     async def show_way_in(request: Request) -> Response:
-        session = sessions.resume(request.headers.get("cookie", "").encode())
-        wants_key = not keys.is_open and session is None
+        session = _session(request, sessions)
+        is_signed_in = session is not None and not session.is_over(keys.ended)
+        wants_key = not keys.is_open and not is_signed_in
         return JSONResponse({"wants_key": wants_key}, headers=_NO_STORE)
 
     return [
@@ -142,11 +168,12 @@ def page_routes(web_files: WebFiles, sessions: Sessions, keys: Keys) -> list[Bas
     ]
 
 
-def session_routes(sessions: Sessions, settings: Settings) -> list[BaseRoute]:
+def session_routes(sessions: Sessions, keys: Keys, settings: Settings) -> list[BaseRoute]:
     """The routes to sign in, to look who is signed in, and to sign out.
 
     Args:
         sessions: begins them.
+        keys: end them.
         settings: say whether the gateway speaks TLS.
     """
 
@@ -159,16 +186,26 @@ def session_routes(sessions: Sessions, settings: Settings) -> list[BaseRoute]:
             return _told(request, None)
         if presented is None:  # a session must not make another, or it would never end
             raise InvalidRequest("Sign in with the key of an administrator.", code="bad_key")
-        session = sessions.begin(request.state.principal)
+        session = sessions.begin(request.state.principal, keys.ended)
         response = _told(request, session)
         _set_cookie(response, session.cookie, LIFE_S, _is_secure(request, settings))
         return response
 
     async def show(request: Request) -> Response:
-        return _told(request, sessions.resume(request.headers.get("cookie", "").encode()))
+        return _told(request, _session(request, sessions))
 
     async def end(request: Request) -> Response:
+        is_all = _wants_all(request)
+        digest = request.state.principal.key_digest.hex()
+        session = _session(request, sessions)
         response = Response(status_code=204, headers=_NO_STORE)
+        try:
+            if is_all and digest:
+                await keys.end_sessions(digest)
+            elif session is not None:
+                await keys.end_session(session)
+        except StoreFault:
+            response = JSONResponse(_NOT_ENDED, 503, headers=_NO_STORE)
         _set_cookie(response, "", 0, _is_secure(request, settings))
         return response
 
@@ -177,6 +214,18 @@ def session_routes(sessions: Sessions, settings: Settings) -> list[BaseRoute]:
         Route("/admin/session", show, methods=["GET"]),
         Route("/admin/session", end, methods=["DELETE"]),
     ]
+
+
+def _session(request: Request, sessions: Sessions) -> Session | None:
+    """That of the request's cookie, by its signature and its time."""
+    return sessions.resume(request.headers.get("cookie", "").encode())
+
+
+def _wants_all(request: Request) -> bool:
+    pairs = request.query_params.multi_items()
+    if pairs not in ([], [("all", "true")]):
+        raise InvalidRequest("Only all=true can be said here.", code="bad_session", param="all")
+    return bool(pairs)
 
 
 def _told(request: Request, session: Session | None) -> Response:

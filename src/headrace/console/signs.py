@@ -33,7 +33,7 @@ FAMILIES: Final = (
     *("headrace_budgets_unshared_seconds", "headrace_budget_refusals_total"),
     *("headrace_ledger_rows_total", "headrace_ledger_pending_bytes"),
     *("headrace_jobs_oldest_seconds", "headrace_jobs_ended_total"),
-    "headrace_log_lines_dropped_total",
+    *("headrace_log_lines_dropped_total", "headrace_requests_total", "headrace_spent_usd_total"),
 )
 
 

@@ -111,17 +111,25 @@ def usage_routes(usage: Usage) -> list[BaseRoute]:
         order = query.get("order", "desc")
         if order not in ("asc", "desc"):
             raise _bad("order is asc or desc.", "order")
-        page = await usage.calls(
-            read_question(query, usage.today),
-            limit=_number(query, "limit", _LIMIT, _LIMIT_MAX),
-            after=query.get("after"),
-            order="asc" if order == "asc" else "desc",
-        )
-        if page is None:
-            raise _bad("after is the id of no call that is kept.", "after")
-        if _wants_csv(request):
-            return Response(csv_text(page["data"], CALL_COLUMNS), media_type=_CSV)
-        return JSONResponse(page)
+        question, after = read_question(query, usage.today), query.get("after")
+        limit, is_csv = _number(query, "limit", _LIMIT, _LIMIT_MAX), _wants_csv(request)
+        found: list[Any] = []
+        while True:
+            page = await usage.calls(
+                question,
+                limit=limit - len(found),
+                after=after,
+                order="asc" if order == "asc" else "desc",
+            )
+            if page is None:
+                raise _bad("after is the id of no call that is kept.", "after")
+            if not is_csv:
+                return JSONResponse(page)
+            # A table says not where it was cut off, so the search goes on to its end.
+            found += page["data"]
+            after = page["last_id"]
+            if page["searched_to"] is None or len(found) >= limit:
+                return Response(csv_text(found, CALL_COLUMNS), media_type=_CSV)
 
     async def show_call(request: Request) -> Response:
         call_id = request.path_params["id"]

@@ -37,6 +37,7 @@ def ring_of(
         is_closed=seen.had_keys or bool(settings.keys) or not is_loopback(settings.listen.host),
         is_whole=seen.is_known,
         uncounted=[key.digest for key in known_of(others) if key.digest not in taken],
+        ended={each.id: each.ends_s for each in seen.ended},
     )
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from headrace.identity.key_records import KeyRecord, KeysSeen, known_of
+from headrace.identity.key_records import EndedSession, KeyRecord, KeysSeen, known_of
 from headrace.settings.values import key_digest
 
 MIRROR_FILE: Final = "keys.json"
@@ -25,6 +25,7 @@ class _Copy(msgspec.Struct, frozen=True, kw_only=True):
     change: int
     had_keys: bool
     keys: tuple[KeyRecord, ...]
+    ended: tuple[EndedSession, ...] = ()
 
 
 class KeyMirror:
@@ -50,7 +51,7 @@ class KeyMirror:
             return None
         if copy.version != _VERSION or copy.store != self._store:
             return None
-        return KeysSeen(copy.keys, copy.change, copy.had_keys)
+        return KeysSeen(copy.keys, copy.change, copy.had_keys, ended=copy.ended)
 
     def write(self, seen: KeysSeen) -> None:
         """Keep what was seen. Waits for the disk.
@@ -64,6 +65,7 @@ class KeyMirror:
             change=seen.change,
             had_keys=seen.had_keys,
             keys=seen.records,
+            ended=seen.ended,
         )
         self.path.parent.mkdir(parents=True, exist_ok=True)
         draft = self.path.with_name(f".{MIRROR_FILE}.{os.getpid()}")

@@ -184,6 +184,20 @@ class KeyWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return msgspec.structs.replace(before, **said)
 
 
+class EndedSession(msgspec.Struct, frozen=True):
+    """A session of a browser that was ended before its time, or all of a key.
+
+    Attributes:
+        id: of the session; the digest of the key for all that were begun with it.
+        key_digest: of that key, in hexadecimal.
+        ends_s: when it would end by itself, the latest of them, seconds since the epoch.
+    """
+
+    id: str
+    key_digest: str
+    ends_s: float
+
+
 class KeysSeen(msgspec.Struct, frozen=True):
     """The keys of the store as they were seen last.
 
@@ -193,6 +207,7 @@ class KeysSeen(msgspec.Struct, frozen=True):
         had_keys: whether there has ever been one, which keeps callers without out.
         is_known: whether they were ever seen; else there may be others.
         unread: ids of those that could not be made out, and count for nothing here.
+        ended: sessions that were begun with keys, and are over.
     """
 
     records: tuple[KeyRecord, ...] = ()
@@ -200,6 +215,7 @@ class KeysSeen(msgspec.Struct, frozen=True):
     had_keys: bool = False
     is_known: bool = True
     unread: tuple[str, ...] = ()
+    ended: tuple[EndedSession, ...] = ()
 
 
 NO_STORE: Final = KeysSeen()

@@ -11,6 +11,7 @@ from headrace.clock import Clock
 from headrace.errors import Conflict, NotFound
 from headrace.identity.key_records import (
     KEY_PREFIX,
+    EndedSession,
     KeyRecord,
     KeysSeen,
     KeyTerms,
@@ -18,13 +19,18 @@ from headrace.identity.key_records import (
     checked_wish,
     known_of,
 )
+from headrace.identity.sessions import LIFE_S, Session
 from headrace.settings.values import key_digest
 from headrace.store.records.records import Records, Step
 
 KEYS_MAX: Final = 20_000
 PAGE_MAX: Final = 100
 GRACE_S: Final = 86_400.0
+ENDED_MAX: Final = 2000
+"""Sessions that are kept as ended one by one; at this many a sign-out ends all of its key."""
 _KEY_BYTES: Final = 32
+# By how much clocks of gateways may differ for what was ended to stay so.
+_SKEW_S: Final = 3600.0
 _TENANT: Final = "default"
 # Before and after every id, in whatever order a database has texts.
 _FIRST, _LAST = "", "z"
@@ -92,7 +98,14 @@ class KeyStore:
         had_keys = bool(rows) or bool(await self._records.fetch("keys.any"))
         records = _readable(rows)
         unread = {row["id"] for row in rows} - {each.id for each in records}
-        return KeysSeen(tuple(records), change, had_keys, unread=tuple(sorted(unread)))
+        ended = await self._records.fetch("sessions.ended", {"most": ENDED_MAX + KEYS_MAX})
+        return KeysSeen(
+            tuple(records),
+            change,
+            had_keys,
+            unread=tuple(sorted(unread)),
+            ended=tuple(msgspec.convert(ended, list[EndedSession])),
+        )
 
     async def create(self, wish: KeyWish) -> NewKey:
         """Make a key.
@@ -239,6 +252,34 @@ class KeyStore:
         if at_s:
             rows = [{"id": key_id, "used_s": used_s} for key_id, used_s in at_s.items()]
             await self._records.write(Step("keys.use", rows))
+
+    async def end_session(self, session: Session) -> None:
+        """Have a session be over everywhere. Where very many are, all of its key's.
+
+        Args:
+            session: which.
+        """
+        counted = await self._records.fetch("sessions.count")
+        if int(counted[0]["number"]) >= ENDED_MAX:
+            await self.end_sessions(session.key_digest)
+            return
+        ended = EndedSession(session.id, session.key_digest, session.ends_s)
+        await self._end(Step("sessions.end", msgspec.structs.asdict(ended)))
+
+    async def end_sessions(self, key_digest: str) -> None:
+        """Have all sessions that were begun with a key be over everywhere.
+
+        Args:
+            key_digest: of the key, in hexadecimal.
+        """
+        ended = EndedSession(key_digest, key_digest, int(self._clock.wall_s()) + LIFE_S)
+        values = msgspec.structs.asdict(ended)
+        each = Step("sessions.end_each", {name: values[name] for name in ("key_digest", "ends_s")})
+        await self._end(Step("sessions.end", values), each)
+
+    async def _end(self, *steps: Step) -> None:
+        forget = Step("sessions.forget", {"before_s": self._clock.wall_s() - _SKEW_S})
+        await self._records.write(*steps, forget, Step("keys.changed"))
 
     async def _fetch(self, query: str, values: Mapping[str, object]) -> list[KeyRecord]:
         return _readable(await self._records.fetch(query, values))

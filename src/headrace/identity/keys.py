@@ -1,8 +1,9 @@
 """Who calls: API keys, kept as digests, and the tenant each belongs to."""
 
 import hmac
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from math import inf
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import msgspec
@@ -63,9 +64,10 @@ class KeyRing:
         is_whole: whether every key that there is, is known; a caller with another one may be let
             in elsewhere, and is told to come again.
         uncounted: digests of keys that are good, but of which what is spent cannot be counted.
+        ended: sessions of browsers that are over before their time, as `Session.is_over` has them.
     """
 
-    __slots__ = ("_known", "_uncounted", "_wall_s", "is_closed", "is_whole")
+    __slots__ = ("_known", "_uncounted", "_wall_s", "ended", "is_closed", "is_whole")
 
     def __init__(
         self,
@@ -75,7 +77,9 @@ class KeyRing:
         is_closed: bool = False,
         is_whole: bool = True,
         uncounted: Collection[bytes] = (),
+        ended: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
+        self.ended = ended
         self._uncounted = frozenset(uncounted)
         self._known = {key.digest: key for key in keys}
         self._wall_s = wall_s

@@ -1,16 +1,16 @@
 """Administrators signed in with a browser: a cookie in place of the key. Pure but for chance.
 
 A session is what its cookie says, signed by a secret that all processes share, so every one knows
-it and none keeps anything: there is nothing to fill up. It ends after eight
-hours, with the secret (that of the settings, or one that each start makes anew), or with the key
-that it was begun with, whichever comes first. A browser
-sends the cookie by itself, so what changes something has to carry a token besides, which pages of
-other sites cannot read.
+it, and what is kept is only which ones were ended before their time. It ends after eight hours,
+with the secret (that of the settings, or one that each start makes anew), with the key that it was
+begun with, or when somebody signs out, whichever comes first. A browser sends the cookie by itself,
+so what changes something has to carry a token besides, which pages of other sites cannot read.
 """
 
 import hmac
 import secrets
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Final
 
 import msgspec
@@ -28,18 +28,31 @@ _NONCE_BYTES: Final = 16
 _CHARS_MAX: Final = 512
 
 
+Ended = Mapping[str, float]
+"""By the id of a session that was ended: when it would have ended by itself. By the digest of a
+key, in hexadecimal: up to which of those times all sessions begun with it are over."""
+
+
 class Session(msgspec.Struct, frozen=True):
-    """One that was just begun.
+    """One that holds by its signature and its time.
 
     Attributes:
         cookie: the value of the cookie.
         csrf: the token that requests carry which change something.
         ends_s: when it ends, seconds since the epoch.
+        id: no other has it.
+        key_digest: of the key that it was begun with, in hexadecimal.
     """
 
     cookie: str
     csrf: str
     ends_s: int
+    id: str
+    key_digest: str
+
+    def is_over(self, ended: Ended) -> bool:
+        """Whether somebody has ended it."""
+        return self.id in ended or self.ends_s <= ended.get(self.key_digest, -inf)
 
 
 class Sessions:
@@ -58,13 +71,18 @@ class Sessions:
         self._secret = hmac.digest(secret.encode(), b"sessions of the console", "sha256")
         self._wall_s = wall_s
 
-    def begin(self, principal: Principal) -> Session:
-        """A session for the bearer of a key."""
-        ends_s = int(self._wall_s()) + LIFE_S
-        nonce = secrets.token_hex(_NONCE_BYTES)
-        told = f"{principal.key_digest.hex()}.{ends_s}.{nonce}"
-        cookie = f"{told}.{self._sign('cookie', told)}"
-        return Session(cookie, self._sign("csrf", cookie), ends_s)
+    def begin(self, principal: Principal, ended: Ended) -> Session:
+        """A session for the bearer of a key.
+
+        Args:
+            principal: who.
+            ended: those that are over; this one is none of them.
+        """
+        digest = principal.key_digest.hex()
+        # In the second in which all of a key were ended, another one has to end a second later.
+        ends_s = max(int(self._wall_s()) + LIFE_S, int(ended.get(digest, 0)) + 1)
+        told = f"{digest}.{ends_s}.{secrets.token_hex(_NONCE_BYTES)}"
+        return self._read(f"{told}.{self._sign('cookie', told)}")
 
     def resume(self, cookies: bytes) -> Session | None:
         """The session that a `cookie` header names; None where it names none that holds."""
@@ -72,10 +90,8 @@ class Sessions:
         told, _, signature = value.rpartition(".")
         if not told or not hmac.compare_digest(signature, self._sign("cookie", told)):
             return None
-        ends_s = int(told.split(".")[1])
-        if ends_s <= self._wall_s():
-            return None
-        return Session(value, self._sign("csrf", value), ends_s)
+        session = self._read(value)
+        return session if session.ends_s > self._wall_s() else None
 
     def caller(
         self, method: bytes, fields: Mapping[bytes, bytes], keys: KeyRing
@@ -95,8 +111,8 @@ class Sessions:
         if COOKIE not in cookies or keys.is_open:
             return None
         session = self.resume(cookies)
-        principal = keys.of_digest(session.cookie.partition(".")[0]) if session else None
-        if session is None or principal is None:
+        principal = keys.of_digest(session.key_digest) if session else None
+        if session is None or principal is None or session.is_over(keys.ended):
             raise Unauthenticated(
                 "The session is over: sign in again with the key of an administrator.",
                 code="session_over",
@@ -111,6 +127,10 @@ class Sessions:
                 code="csrf_refused",
             )
         return principal
+
+    def _read(self, cookie: str) -> Session:
+        digest, ends_s, session_id, _ = cookie.split(".")
+        return Session(cookie, self._sign("csrf", cookie), int(ends_s), session_id, digest)
 
     def _sign(self, purpose: str, text: str) -> str:
         return hmac.digest(self._secret, f"{purpose}:{text}".encode(), "sha256").hex()

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from headrace.jobs.desk import JobDesk, Tenant
+from headrace.jobs.desk import JobDesk
 from headrace.jobs.job import Job
 from headrace.jobs.requests import JobsWanted
 
@@ -27,18 +27,16 @@ def admin_routes(desk: JobDesk, read_page: ReadPage) -> list[BaseRoute]:
     async def show_all(request: Request) -> Response:
         pairs = request.query_params.multi_items()
         wanted = read_page([pair for pair in pairs if pair[0] != _TENANT])
-        tenant = request.query_params.get(_TENANT)
-        if tenant is None:
-            jobs, has_more = await desk.page_of_all(wanted)
-        else:
-            jobs, has_more = await desk.page(Tenant(tenant), wanted)
+        found = await desk.search(wanted, request.query_params.get(_TENANT))
+        jobs = found.jobs
         return _json(
             {
                 "object": "list",
                 "data": [_told(job, whole=False) for job in jobs],
                 "first_id": jobs[0].id if jobs else None,
-                "last_id": jobs[-1].id if jobs else None,
-                "has_more": has_more,
+                "last_id": found.next_after or (jobs[-1].id if jobs else None),
+                "has_more": found.next_after is not None,
+                "searched_to": found.searched_to_s,
                 "kinds": desk.kinds.names,
             }
         )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -18,6 +18,10 @@ from headrace.store.records.records import Records, Step
 INPUT_BYTES_MAX: Final = 4 * 1024 * 1024
 # As many as `jobs.events` gives at once; each belongs to one change of its job.
 EVENTS_MAX: Final = 200
+WALK: Final = 20_000
+"""So many jobs are looked at in one search; the next one goes on."""
+# By what an index leads to jobs.
+_WHERE: Final = frozenset(("after", "state", "tenant"))
 # How long the count of what waits is believed.
 _COUNTED_S: Final = 1.0
 # Above every id, in whatever order a database has texts; `~` is not in those of languages.
@@ -34,6 +38,20 @@ class Tenant(msgspec.Struct, frozen=True):
 
     name: str
     key: str = ""
+
+
+class Found(NamedTuple):
+    """What a search has come to.
+
+    Attributes:
+        jobs: those that fit.
+        next_after: id after which it goes on; `None` where nothing is left.
+        searched_to_s: when the job was submitted up to which it came, where it ended at its bound.
+    """
+
+    jobs: list[Job]
+    next_after: str | None
+    searched_to_s: float | None = None
 
 
 class JobDesk:
@@ -139,25 +157,36 @@ class JobDesk:
         Raises:
             StoreFault: nothing can be looked up.
         """
-        is_down = wanted.order == "desc"
-        rows = await self._records.fetch(
-            f"jobs.{'state' if wanted.state else 'page'}_{'down' if is_down else 'up'}",
-            {"tenant": tenant.name, **_page_values(wanted)},
-        )
+        values = {"tenant": tenant.name, **_page_values(wanted)}
+        rows = await self._records.fetch(f"jobs.{_page_name(wanted, tenant.name)}", values)
         return msgspec.convert(rows[: wanted.limit], list[Job]), len(rows) > wanted.limit
 
-    async def page_of_all(self, wanted: JobsWanted) -> tuple[list[Job], bool]:
-        """A page of the jobs of all tenants, for administrators; otherwise as `page`.
+    async def search(self, wanted: JobsWanted, tenant: str | None = None) -> Found:
+        """The jobs of all tenants, for administrators, or of one; as `page`, but within a bound:
+        where few are of the kind or the queue that is wanted, a page may hold less than others do,
+        or none, and the next one goes on.
 
         Raises:
             StoreFault: nothing can be looked up.
         """
-        is_down = wanted.order == "desc"
-        rows = await self._records.fetch(
-            f"jobs.all_{'state_' if wanted.state else ''}{'down' if is_down else 'up'}",
-            _page_values(wanted),
-        )
-        return msgspec.convert(rows[: wanted.limit], list[Job]), len(rows) > wanted.limit
+        name, values = _page_name(wanted, tenant), _page_values(wanted)
+        if tenant is not None:
+            values["tenant"] = tenant
+        reached = None
+        if wanted.kind or wanted.queue:
+            begin = {key: each for key, each in values.items() if key in _WHERE}
+            ends = await self._records.fetch(f"jobs.reach_{name}", {**begin, "walk": WALK})
+            reached = ends[0]["id"] if ends else None
+        if reached is not None:
+            values["reach"] = reached
+        rows = await self._records.fetch(f"jobs.{name}", values)
+        jobs = msgspec.convert(rows[: wanted.limit], list[Job])
+        if len(rows) > wanted.limit:
+            return Found(jobs, jobs[-1].id)
+        if reached is None:
+            return Found(jobs, None)
+        last = await self._records.fetch("jobs.find", {"id": reached})
+        return Found(jobs, reached, last[0]["created_s"] if last else self._clock.wall_s())
 
     async def tenant_of(self, job_id: str) -> Tenant:
         """Whose a job is, for administrators.
@@ -273,9 +302,16 @@ class JobDesk:
             )
 
 
+def _page_name(wanted: JobsWanted, tenant: str | None) -> str:
+    rooms = ("all", "all_state") if tenant is None else ("page", "state")
+    return f"{rooms[bool(wanted.state)]}_{'down' if wanted.order == 'desc' else 'up'}"
+
+
 def _page_values(wanted: JobsWanted) -> dict[str, object]:
+    begin, end = (_BEYOND, "") if wanted.order == "desc" else ("", _BEYOND)
     return {
-        "after": wanted.after or (_BEYOND if wanted.order == "desc" else ""),
+        "after": wanted.after or begin,
+        "reach": end,
         "kind": wanted.kind,
         "queue": wanted.queue,
         "limit": wanted.limit + 1,

@@ -10,6 +10,7 @@ from headrace.observe.event_log import Level, Value
 from headrace.observe.families import SLO_WINDOW
 from headrace.observe.layout import Layout
 from headrace.observe.metrics import Metrics
+from headrace.observe.slo_burns import WINDOWS_S, burning
 from headrace.observe.slo_cells import Rows, SloCells, total
 from headrace.observe.slo_council import Council, Shares
 from headrace.observe.slo_decision import Decision, burn_rate
@@ -19,7 +20,7 @@ from headrace.settings.slos import Slo
 
 SAMPLE_S: Final = 5.0
 _ACTED: Final = "headrace_slo_reactions_total"
-_WINDOWS_S: Final = dict(zip(SLO_WINDOW.values, (300.0, 3600.0, 21600.0), strict=True)).items()
+_GAUGED_S: Final[Mapping[str, float]] = {window: WINDOWS_S[window] for window in SLO_WINDOW.values}
 
 
 class Say(Protocol):
@@ -150,7 +151,7 @@ class SloWatch:
         used = each.burn_rate(each.slo.window_s, now) or 0.0
         metrics.slo_budget_used.set_at(metrics.slo_budget_used.at(slot), used)
         metrics.slo_budget_left.set_at(metrics.slo_budget_left.at(slot), 1.0 - used)
-        for window, window_s in _WINDOWS_S:
+        for window, window_s in _GAUGED_S.items():
             rate = each.burn_rate(window_s, now) or 0.0
             metrics.slo_burn.set_at(metrics.slo_burn.at(slot, window), rate)
 
@@ -196,6 +197,8 @@ class SloWatch:
         slo, now = each.slo, each.cells.totals(rows, now_s)
         counted = each.over(slo.window_s, now)
         used = burn_rate(slo, counted) or 0.0
+        rates = {name: each.burn_rate(window_s, now) for name, window_s in WINDOWS_S.items()}
+        burn = burning(slo.window_days, rates, each.bad(now))
         return {
             "name": slo.name,
             "kind": slo.kind,
@@ -208,10 +211,9 @@ class SloWatch:
             "bad": round(counted.every - counted.good),
             "budget_left": round(1.0 - used, 6),
             "burn_rates": {
-                window: None if rate is None else round(rate, 4)
-                for window, window_s in _WINDOWS_S
-                for rate in (each.burn_rate(window_s, now),)
+                window: None if rate is None else round(rate, 4) for window, rate in rates.items()
             },
+            "burning": None if burn is None else burn.name.lower(),
             "reaction": self._told_reaction(each, rows),
         }
 
@@ -240,13 +242,13 @@ class _Watched:
         self.slot = 0
         self.cells = SloCells(slo, layout)
         self.decision: Decision | None = None
-        self.history = SloHistory(self.cells.totals(rows, now_s), slo.window_s)
+        self.history = SloHistory(self.cells.totals(rows, now_s), _longest_s(slo))
         self._kept = kept
 
     def declare(self, slo: Slo, slot: int) -> None:
         """Go by what is declared now: the same counts, perhaps another objective of them."""
         self.slo, self.slot = slo, slot
-        self.history.longest_s = slo.window_s
+        self.history.longest_s = _longest_s(slo)
 
     def over(self, window_s: float, now: Totals) -> Totals:
         """What was answered in a window; of a long one, by all gateways, where that is known."""
@@ -262,6 +264,15 @@ class _Watched:
     def burn_rate(self, window_s: float, now: Totals) -> float | None:
         """In multiples of the rate at which the budget lasts; `None` where nothing was answered."""
         return burn_rate(self.slo, self.over(window_s, now))
+
+    def bad(self, now: Totals) -> dict[str, float]:
+        """How many answers were bad, by window."""
+        over = {name: self.over(window_s, now) for name, window_s in WINDOWS_S.items()}
+        return {name: counted.every - counted.good for name, counted in over.items()}
+
+
+def _longest_s(slo: Slo) -> float:
+    return max(slo.window_s, *WINDOWS_S.values())
 
 
 def _bare(slo: Slo) -> Slo:

@@ -13,6 +13,7 @@ from headrace.identity.key_store import GRACE_S, KeyStore, NewKey, Page
 from headrace.identity.key_watch import KeyWatch, Names
 from headrace.identity.keys import KeyRing, Principal
 from headrace.identity.purse import NoRoom
+from headrace.identity.sessions import Ended, Session
 from headrace.ids import Ids
 from headrace.settings import Settings
 from headrace.settings.places import data_dir
@@ -108,6 +109,11 @@ class KeyDesk:
         self._see_ends()
         return ring
 
+    @property
+    def ended(self) -> Ended:
+        """The sessions of browsers that were ended before their time."""
+        return self._ring.ended
+
     def may_ask(self, who: Principal) -> bool:
         """Whether a caller who was let in before would be let in now."""
         return self._ring.may_ask(who)
@@ -186,6 +192,16 @@ class KeyDesk:
         made = await self._store.rotate(key_id, grace_s)
         await self._see()
         return made
+
+    async def end_session(self, session: Session) -> None:
+        """Have a session be over: at once here, and within a second elsewhere."""
+        await self._store.end_session(session)
+        await self._see()
+
+    async def end_sessions(self, key_digest: str) -> None:
+        """The same for all that were begun with a key."""
+        await self._store.end_sessions(key_digest)
+        await self._see()
 
     def _insist_on_room(self, record: KeyRecord) -> None:
         budget = record.budget()

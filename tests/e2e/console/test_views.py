@@ -1,7 +1,9 @@
 """The views of the console in a real browser: what can be done there, and what cannot be."""
 
+import asyncio
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.support.accessible import hindrances
@@ -9,6 +11,9 @@ from tests.support.browser import Chromium, Page, expect
 from tests.support.console import ADMIN_KEY, APP_KEY, chat, sign_in, width_over
 from tests.support.gateway import Gateway
 from tests.support.waiting import eventually
+
+if TYPE_CHECKING:  # it may not be installed
+    from playwright.async_api import Route
 
 VIEWS = (
     "overview",
@@ -87,6 +92,45 @@ def test_a_request_is_found_and_shown_over_time(browser: Chromium, watched: Gate
     assert {"authenticate", "look_up", "send"} <= set(stages)
     assert 0 < sum(stages.values()) <= call["duration_ms"] + 0.1
     browser.see(watched.url, scenario)
+
+
+def test_a_search_for_few_goes_on_by_itself_and_can_be_stopped(
+    browser: Chromium, watched: Gateway
+) -> None:
+    asked: list[str] = []
+
+    async def far(route: "Route") -> None:
+        # As of a ledger of which each look sees a part.
+        asked.append(route.request.url)
+        if len(asked) == 3:
+            await held.wait()
+        page = await (await route.fetch()).json()
+        if len(asked) <= 4:
+            page |= {"searched_to": "2026-11-21T10:00:00+00:00", "has_more": True}
+            page |= {"data": page["data"][:1], "last_id": page["data"][0]["id"]}
+        await route.fulfill(json=page)
+
+    async def scenario(page: Page) -> None:
+        await sign_in(page, "requests")
+        await page.get_by_text(re.compile("No request fits|Newest first")).first.wait_for()
+        await page.route("**/admin/usage/calls?*", far)
+        await page.get_by_label("Key").fill("shop-app")
+        await page.get_by_role("button", name="Search", exact=True).click()
+        await expect(page.get_by_text("so far; found 2.")).to_be_visible()
+        await page.get_by_role("button", name="Stop").click()
+        held.set()
+        await page.get_by_role("button", name="Search on").click()
+        await expect(page.get_by_text("so far")).to_have_count(0)
+        await expect(page.get_by_role("button", name="Search on")).to_be_hidden()
+
+    held = asyncio.Event()
+    for number in range(6):
+        answer = chat(watched, f"How far is end {number}?")
+    in_ledger(watched, answer.headers["x-request-id"])
+    browser.see(watched.url, scenario)
+    limits = [int(parse_qs(urlsplit(url).query)["limit"][0]) for url in asked]
+    assert limits[:3] == [25, 24, 23]
+    assert all("after=" in url for url in asked[1:])
 
 
 def test_spend_is_told_by_key_and_by_day(browser: Chromium, watched: Gateway) -> None:
@@ -232,9 +276,60 @@ def test_every_view_fits_and_can_be_used_by_all(
     assert browser.see(watched.url, scenario, **profile) == {}
 
 
+# What can be used, as a reader hears it; pages are drawn anew while one goes through them.
+CONTROLS = """() => [...document.querySelectorAll(
+        "a[href], button:enabled, input:enabled, select:enabled, textarea:enabled, [tabindex='0']")]
+    .filter((each) => each.checkVisibility({checkVisibilityCSS: true}))
+    .map((each) => each.id || each.getAttribute("aria-label") || each.textContent)"""
+FOCUSED = """() => {
+    const each = document.activeElement;
+    const {outlineStyle, outlineWidth} = getComputedStyle(each);
+    const box = each.getBoundingClientRect();
+    const header = document.querySelector("header");
+    const isHidden = !header.contains(each) && box.height > 0
+        && box.bottom <= header.getBoundingClientRect().bottom && !each.matches(".skip");
+    const name = each.id || each.getAttribute("aria-label") || each.textContent;
+    return [each === document.body ? "" : name,
+            outlineStyle !== "none" && parseFloat(outlineWidth) > 0 && !isHidden];
+}"""
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("width", [375, 1280])
+def test_whatever_can_be_used_is_reached_by_keyboard_and_seen(
+    browser: Chromium, watched: Gateway, width: int
+) -> None:
+    async def walk(page: Page) -> tuple[set[str], list[str]]:
+        wanted = await page.evaluate(CONTROLS)
+        reached, unseen = set(), []
+        for _ in range(len(wanted) + 10):
+            await page.keyboard.press("Tab")
+            name, is_seen = await page.evaluate(FOCUSED)
+            reached.add(name)
+            if name and not is_seen:
+                unseen.append(name)
+        return set(wanted) - reached, unseen
+
+    async def scenario(page: Page) -> dict[str, Any]:
+        await sign_in(page)
+        wrong = {}
+        for view in VIEWS:
+            await page.goto(f"/ui#/{view}")
+            await expect(page.get_by_role("main").locator(".panel").first).to_be_visible()
+            await page.wait_for_load_state("networkidle")
+            missed, unseen = await walk(page)
+            wrong[view] = sorted(missed) + [f"unseen {name}" for name in unseen]
+        return {view: found for view, found in wrong.items() if found}
+
+    in_ledger(watched, chat(watched, "Who goes by keys?").headers["x-request-id"])
+    profile: dict[str, Any] = {"viewport": {"width": width, "height": 800}}
+    assert browser.see(watched.url, scenario, **profile) == {}
+
+
 def test_what_keeps_people_out_is_seen(browser: Chromium, watched: Gateway) -> None:
     bad = """<h3>Deep</h3><p style="color: #aaa; background: #fff">Pale</p><input tabindex=3>
-        <table><tr><th>No scope</th></tr></table><svg role=img></svg><b id=x></b><b id=x></b>"""
+        <table><tr><th>No scope</th></tr></table><svg role=img></svg><b id=x></b><b id=x></b>
+        <input aria-label=Faint style="border: 1px solid #ddd">"""
 
     async def scenario(page: Page) -> list[str]:
         await page.set_content(f"<main>{bad}</main>")
@@ -243,7 +338,7 @@ def test_what_keeps_people_out_is_seen(browser: Chromium, watched: Gateway) -> N
     found = [each.split(":")[0] for each in browser.see(watched.url, scenario)]
     assert found == [
         *("no name", "no words", "out of order", "a table without words", "ids", "not one h1"),
-        *("a heading too deep", "contrast 2.32"),
+        *("a heading too deep", "contrast 2.32", "edge 1.36"),
     ]
 
 

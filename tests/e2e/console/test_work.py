@@ -80,6 +80,8 @@ def test_what_is_the_matter_is_told_with_what_helps(browser: Chromium, watched: 
             {"name": "HeadraceX", "severity": "page", "what": NASTY, "todo": "Look."},
             {"name": "HeadraceY", "severity": "ticket", "what": "Late.", "todo": "Wait."},
         ],
+        "elsewhere": [{"name": "HeadraceGone", "why": NASTY}],
+        "seen_s": 3600,
     }
 
     async def scenario(page: Page) -> None:
@@ -91,6 +93,9 @@ def test_what_is_the_matter_is_told_with_what_helps(browser: Chromium, watched: 
         row = page.get_by_role("row", name="HeadraceX")
         await expect(row).to_contain_text(NASTY)
         await expect(row).to_contain_text("Look.")
+        others = page.get_by_role("region", name="What is not told here")
+        await expect(others).to_contain_text(f"HeadraceGone: {NASTY}")
+        await expect(others).to_contain_text("watched for 60 min")
         await page.unroute("**/admin/alerts")
         own = page.get_by_role("region", name="The matter now")
         await expect(own).not_to_contain_text("HeadraceX")
@@ -164,27 +169,33 @@ def test_alerts_that_cannot_be_asked_for_any_more_are_not_shown(
     browser.see(watched.url, scenario, forgive="503")
 
 
-def test_levels_are_judged_by_the_limits_of_the_alerts(browser: Chromium, watched: Gateway) -> None:
+def test_levels_are_told_as_the_alerts_judge_them(browser: Chromium, watched: Gateway) -> None:
     usual: dict[str, Any] = {
         "kind": "availability",
         "objective": 0.99,
         "answers": 1000,
         "bad": 100,
         "budget_left": 0.5,
+        "window_days": 30,
         "reaction": None,
-        "burn_rates": {"5m": 4.0, "1h": 4.0, "6h": 4.0},
+        "burn_rates": {"5m": 4.0, "30m": 4.0, "1h": 4.0, "6h": 4.0, "3d": 4.0},
+        "burning": None,
     }
-    levels = [
-        {**usual, "name": "month", "window_days": 30},
-        {**usual, "name": "week", "window_days": 7},
-        {**usual, "name": "hardly", "window_days": 7, "bad": 4},
-    ]
+    shown = {
+        "calm": ({}, "kept"),
+        "quick": ({"burning": "fast"}, "burning fast"),
+        "steady": ({"burning": "steady"}, "burning"),
+        "slow": ({"burning": "slow"}, "burning slowly"),
+        "gone": ({"burning": "steady", "budget_left": 0.0}, "used up"),
+    }
+    levels = [{**usual, "name": name, **more} for name, (more, _) in shown.items()]
 
     async def scenario(page: Page) -> None:
         await page.route("**/admin/slos", lambda route: route.fulfill(json={"data": levels}))
         await sign_in(page, "overview")
-        for name, state in (("month", "kept"), ("week", "burning fast"), ("hardly", "kept")):
-            await expect(page.get_by_role("row", name=name)).to_contain_text(state)
+        for name, (_, state) in shown.items():
+            cell = page.get_by_role("row", name=name).locator("td").first
+            await expect(cell).to_have_text(state)
 
     browser.see(watched.url, scenario)
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import psycopg
@@ -16,11 +16,12 @@ from tests.support.waiting import eventually
 from headrace.clock import SystemClock
 from headrace.errors import Conflict, InvalidRequest, NotFound, Overloaded
 from headrace.ids import Ids
+from headrace.jobs import desk as desk_module
 from headrace.jobs.desk import JobDesk, Tenant
 from headrace.jobs.events import Watchers
 from headrace.jobs.job import Job
 from headrace.jobs.outcome import Later
-from headrace.jobs.requests import NewJob
+from headrace.jobs.requests import JobsWanted, NewJob
 from headrace.jobs.shift import Ended, Shift
 from headrace.settings.jobs import JobsSettings, QueueSettings
 from headrace.store.records.records import Records
@@ -65,6 +66,35 @@ def test_tenants_see_their_own(house: JobHouse) -> None:
     for ask in (house.find, house.cancel, house.retry):
         with pytest.raises(NotFound, match="There is no job"):
             ask(job)
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("tenant", [None, TENANT.name])
+@pytest.mark.parametrize("state", ["", "waiting"])
+def test_a_search_for_a_rare_kind_says_how_far_it_came_and_goes_on(
+    house: JobHouse, monkeypatch: pytest.MonkeyPatch, order: Any, tenant: str | None, state: Any
+) -> None:
+    monkeypatch.setattr(desk_module, "WALK", 4)
+    jobs = [
+        *house.submit("steps", 1),
+        *house.submit("nothing", 20),
+        *house.submit("steps", 2),
+        *house.submit("nothing", 3),
+    ]
+    found: list[str] = []
+    after, cut = "", 0
+    while True:
+        wanted = JobsWanted(state=state, kind="steps", limit=2, after=after, order=order)
+        page = house.ask(lambda desk, _, w=wanted: desk.search(w, tenant))
+        found += [job.id for job in page.jobs]
+        cut += page.searched_to_s is not None
+        if page.next_after is None:
+            break
+        assert page.next_after != after
+        after = page.next_after
+    wanted_ids = [jobs[0], *jobs[21:23]]
+    assert found == wanted_ids[:: 1 if order == "asc" else -1]
+    assert cut == 26 // 5
 
 
 def test_pages_go_on_where_the_last_one_ended(house: JobHouse) -> None:

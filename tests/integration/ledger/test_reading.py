@@ -133,6 +133,37 @@ def test_pages_hold_each_call_once(
     use(place, tmp_path, rows, work)
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("tenant", [None, "app"])
+def test_a_search_for_few_says_how_far_it_came_and_goes_on(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: Any, tenant: str | None
+) -> None:
+    monkeypatch.setattr(usage_module, "WALK", 8)
+    rows = [
+        call(n, at_s=NOW_S + n // 4, tenant="app", status=502 if n in (3, 4, 40) else 200)
+        for n in range(50)
+    ]
+
+    async def work(reader: UsageReader) -> None:
+        picks = {} if tenant is None else {"tenant": tenant}
+        question = Question(ALL.first, ALL.last, picks, status=502)
+        found: list[str] = []
+        after, pages, cut = None, 0, 0
+        while True:
+            page = await reader.calls(question, limit=2, after=after, order=order)
+            assert page is not None
+            found += [each["id"] for each in page["data"]]
+            pages, cut = pages + 1, cut + (page["searched_to"] is not None)
+            if not page["has_more"]:
+                break
+            after = page["last_id"]
+        assert found == ["call-3", "call-4", "call-40"][:: 1 if order == "asc" else -1]
+        assert pages - 1 == cut == 50 // 9
+        assert page["searched_to"] is None
+
+    use(place, tmp_path, rows, work)
+
+
 def test_a_call_is_told_in_full(place: Place, tmp_path: Path) -> None:
     said = ContentRow("call-1", NOW_S + 1, "app", "a prompt", "an answer")
 

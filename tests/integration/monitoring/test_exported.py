@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from headrace.cli.main import app
 from headrace.observe.export.alerts import ALERTS, alert_groups
-from headrace.observe.export.slo_rules import BURNS, slo_groups
+from headrace.observe.export.slo_rules import slo_groups
+from headrace.observe.slo_burns import BURNS
 from headrace.settings.slos import USUAL_SLOS
 
 _TIMEOUT_S: Final = 240.0

@@ -42,8 +42,8 @@ def test_pages_begin_with_the_latest(url: str, tmp_path: Path) -> None:
         jobs = house.submit("nothing", 3)
         assert [job.id for job in house.page()] == jobs[::-1]
         for wanted in (JobsWanted(), JobsWanted(state="waiting")):
-            page, _ = house.ask(lambda desk, _, w=wanted: desk.page_of_all(w))
-            assert [job.id for job in page] == jobs[::-1]
+            found = house.ask(lambda desk, _, w=wanted: desk.search(w))
+            assert [job.id for job in found.jobs] == jobs[::-1]
     keys, told = asyncio.run(keys_of(url, tmp_path))
     assert told == keys[::-1]
 

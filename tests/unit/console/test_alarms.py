@@ -9,13 +9,14 @@ import pytest
 
 from headrace.console import alarm_words
 from headrace.console.alarm_rules import WATCHED
-from headrace.console.alarm_words import GIB, Wording
+from headrace.console.alarm_words import ELSEWHERE, GIB, Wording
 from headrace.console.alarms import Alarm, Place, alarms
+from headrace.console.chronicle import Chronicle, sums_of
 from headrace.console.signs import EVERY_S, LOOKS_BACK_S, History, SignReader
 from headrace.observe.cells import SharedCells
 from headrace.observe.export.alerts import ALERTS
-from headrace.observe.export.slo_rules import BURNS
 from headrace.observe.layout import Layout
+from headrace.observe.slo_burns import BURNS
 from headrace.settings import Settings
 
 LAYOUT: Final = Layout()
@@ -24,11 +25,6 @@ WELL: Final = Place(100 * GIB, 200 * GIB)
 OWN: Final = {
     *("HeadraceSloUsedUp", "HeadraceBudgetSpent", "HeadraceBudgetRefuses"),
     *("HeadraceDiskNearlyFull", "HeadraceLedgerRefused", "HeadraceLedgerBehind"),
-}
-# What compares with days ago, which no gateway remembers, or misses one that is gone.
-NOT_HERE: Final = {
-    *("HeadraceGone", "HeadraceInstanceGone", "HeadraceHitRateFell", "HeadraceCostSpike"),
-    "HeadraceSloBurnsSlow",
 }
 WORDINGS: Final = (
     *(watched.told for watched in WATCHED),
@@ -46,7 +42,9 @@ class House:
         self._reader = SignReader(LAYOUT)
         self.set("headrace_workers", 1.0)
         self.set("headrace_workers", 1.0, worker=1)
-        self.history = History(self._read())
+        first = self._read()
+        self.history = History(first)
+        self.chronicle = Chronicle(sums_of(first), first.at_s)
 
     def set(
         self, family: str, value: float, *labels: str, worker: int = 0, bucket: int = 0
@@ -68,12 +66,14 @@ class House:
             self.look()
 
     def look(self) -> None:
-        self.history.add(self._read())
+        signs = self._read()
+        self.history.add(signs)
+        self.chronicle.add(sums_of(signs), signs.at_s)
 
     def found(self, **more: Any) -> list[Alarm]:
         self.look()
         told: dict[str, Any] = {"slos": [], "budgets": [], "place": WELL, **more}
-        return alarms(self.history, told["slos"], told["budgets"], told["place"])
+        return alarms(self.history, self.chronicle, told["slos"], told["budgets"], told["place"])
 
     def names(self, **more: Any) -> list[str]:
         return [alarm.name for alarm in self.found(**more)]
@@ -219,7 +219,8 @@ def level(**changes: Any) -> dict[str, Any]:
         "answers": 1000,
         "bad": 100,
         "budget_left": 0.5,
-        "burn_rates": {"5m": 0.0, "1h": 0.0, "6h": 0.0},
+        "burn_rates": {"5m": 20.0, "30m": 20.0, "1h": 20.0, "6h": 7.0, "3d": 2.0},
+        "burning": None,
         "reaction": None,
     }
     return {**usual, **changes}
@@ -229,20 +230,14 @@ def level(**changes: Any) -> dict[str, Any]:
     ("changes", "names"),
     [
         ({}, []),
-        ({"burn_rates": {"5m": 20.0, "1h": 20.0, "6h": 1.0}}, ["HeadraceSloBurnsFast"]),
-        ({"burn_rates": {"5m": 0.0, "1h": 20.0, "6h": 1.0}}, []),
-        ({"burn_rates": {"5m": 0.0, "1h": 7.0, "6h": 7.0}}, ["HeadraceSloBurnsSteady"]),
-        ({"burn_rates": {"5m": 20.0, "1h": 20.0, "6h": 1.0}, "bad": 4}, []),
-        ({"burn_rates": {"5m": None, "1h": None, "6h": None}}, []),
+        ({"burning": "fast"}, ["HeadraceSloBurnsFast"]),
+        ({"burning": "steady"}, ["HeadraceSloBurnsSteady"]),
+        ({"burning": "slow"}, ["HeadraceSloBurnsSlow"]),
+        ({"burning": "slow", "budget_left": 0.0}, ["HeadraceSloBurnsSlow"]),
         ({"budget_left": 0.0}, ["HeadraceSloUsedUp"]),
         ({"budget_left": 0.0, "answers": 0, "bad": 0}, []),
         ({"reaction": {"share": 0.0}}, []),
         ({"reaction": {"share": 0.3}}, ["HeadraceGivesWay"]),
-        (
-            # Of a week's budget, the same share burns sooner.
-            {"window_days": 7, "burn_rates": {"5m": 4.0, "1h": 4.0, "6h": 1.0}},
-            ["HeadraceSloBurnsFast"],
-        ),
     ],
 )
 def test_service_levels(changes: dict[str, Any], names: list[str]) -> None:
@@ -294,12 +289,74 @@ def test_pressing_things_come_first() -> None:
     assert [alarm.severity for alarm in house.found()] == ["page", "ticket"]
 
 
+def spend(house: House, hours: float, usd_per_h: float) -> None:
+    house.live(
+        hours * 3600,
+        lambda: house.add("headrace_spent_usd_total", usd_per_h * EVERY_S / 3600, "0", worker=1),
+    )
+
+
+def test_a_cost_spike_is_told_from_the_third_day_on() -> None:
+    house = House()
+    spend(house, 46, 2.0)
+    spend(house, 1, 20.0)
+    assert house.names() == []  # of a week that has no day in it yet
+    house = House()
+    spend(house, 50, 2.0)
+    spend(house, 1, 5.0)
+    assert house.names() == []
+    spend(house, 1, 20.0)
+    (alarm,) = house.found()
+    assert (alarm.name, alarm.severity) == ("HeadraceCostSpike", "page")
+    assert "$2.00" in alarm.what
+    spend(house, 2, 2.0)
+    assert house.names() == []
+
+
+def test_cents_are_no_spike() -> None:
+    house = House()
+    spend(house, 50, 0.01)
+    spend(house, 1, 0.9)
+    assert house.names() == []
+
+
+def ask(house: House, hours: float, hits: int, misses: int) -> None:
+    def each() -> None:
+        house.add("headrace_requests_total", hits, "chat", "200", "l1")
+        house.add("headrace_requests_total", misses, "chat", "200", "miss", worker=1)
+        house.add("headrace_requests_total", 100, "admin", "200", "none")
+
+    house.live(hours * 3600, each)
+
+
+def test_a_hit_rate_that_fell_is_compared_with_the_same_time_yesterday() -> None:
+    house = House()
+    ask(house, 25, 8, 2)
+    assert house.names() == []
+    ask(house, 1, 5, 5)
+    assert house.names() == []
+    ask(house, 1, 1, 9)
+    (alarm,) = house.found()
+    assert alarm.name == "HeadraceHitRateFell"
+    assert "80%" in alarm.what
+    ask(house, 24, 1, 9)
+    assert house.names() == []  # it is as it was
+
+
+def test_a_hit_rate_of_few_requests_is_none() -> None:
+    house = House()
+    ask(house, 25, 8, 2)
+    house.live(2 * 3600)
+    house.add("headrace_requests_total", 9, "chat", "200", "miss")
+    assert house.names() == []
+
+
 def test_names_and_severities_are_those_of_the_exported_alerts() -> None:
     exported = {alert.name: alert.severity for alert in ALERTS}
     exported |= {f"HeadraceSloBurns{burn.name}": burn.severity for burn in BURNS}
     here = {wording.name: wording.severity for wording in WORDINGS}
     assert set(here) - set(exported) == OWN
-    assert set(exported) - set(here) >= NOT_HERE  # and what workers of jobs tell of themselves
+    assert set(exported) - set(here) == {each.name for each in ELSEWHERE}
     assert {name: here[name] for name in here if name in exported} == {
         name: exported[name] for name in here if name in exported
     }

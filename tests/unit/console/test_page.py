@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 
 import headrace.console.page as page
-from headrace.observe.export.slo_rules import BURNS
-from headrace.settings.slos import BAD_LEAST
 
 WEB = Path(page.__file__).parent / "web"
 FILES = sorted(WEB.iterdir())
@@ -45,11 +43,3 @@ def test_the_policy_lets_nothing_in_line_run():
     assert "unsafe" not in page.POLICY
     assert "default-src 'none'" in page.POLICY
     assert "frame-ancestors 'none'" in page.POLICY
-
-
-def test_the_badges_of_service_levels_have_the_limits_of_the_alerts():
-    told = dict(re.findall(r"const ([A-Z_]+) = ([\d.]+);", (WEB / "levels.js").read_text("utf-8")))
-    limits = {burn.name: burn.factor for burn in BURNS}
-    assert float(told["FAST"]) == limits["Fast"]
-    assert float(told["STEADY"]) == limits["Steady"]
-    assert int(told["BAD_LEAST"]) == BAD_LEAST

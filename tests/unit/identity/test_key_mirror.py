@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from headrace.identity.key_mirror import MIRROR_FILE, KeyMirror, store_name
-from headrace.identity.key_records import KeyRecord, KeysSeen, KeyTerms
+from headrace.identity.key_records import EndedSession, KeyRecord, KeysSeen, KeyTerms
 
 RECORD = KeyRecord(
     id="key_1",
@@ -22,7 +22,7 @@ RECORD = KeyRecord(
 )
 RECORD_TOLD = msgspec.to_builtins(RECORD)
 WHOLE = {"version": 1, "store": "store", "change": 1, "had_keys": True}
-SEEN = KeysSeen((RECORD,), 7, had_keys=True)
+SEEN = KeysSeen((RECORD,), 7, had_keys=True, ended=(EndedSession("s", "ab" * 32, 9.0),))
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
@@ -98,6 +98,7 @@ def test_it_holds_digests_and_no_password(tmp_path: Path) -> None:
         "change",
         "had_keys",
         "keys",
+        "ended",
     }
 
 

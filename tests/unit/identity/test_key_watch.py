@@ -14,9 +14,11 @@ from headrace.clock import ManualClock
 from headrace.errors import Conflict, SettingsInvalid
 from headrace.identity.key_merge import ring_of, with_keys
 from headrace.identity.key_mirror import KeyMirror
-from headrace.identity.key_records import KeysSeen, KeyWish
-from headrace.identity.key_store import KeyStore
+from headrace.identity.key_records import EndedSession, KeysSeen, KeyWish
+from headrace.identity.key_store import ENDED_MAX, KeyStore
 from headrace.identity.key_watch import USES_INTERVAL_S, KeyWatch
+from headrace.identity.keys import Principal
+from headrace.identity.sessions import LIFE_S, Session, Sessions
 from headrace.ids import Ids
 from headrace.settings import Settings, parse_settings
 from headrace.store.records.open import RECORDS_FILE
@@ -278,3 +280,54 @@ def test_keys_of_both_make_one_ring(tmp_path: Path) -> None:
 def test_who_is_open(host: str, seen: KeysSeen, is_open: bool) -> None:
     found = settings(listen={"host": host})
     assert ring_of(found, seen, ManualClock().wall_s).is_open is is_open
+
+
+def begun(house: House, digest: str) -> Session:
+    """A session of the key with a digest."""
+    who = Principal("operations", "boss", is_admin=True, key_digest=bytes.fromhex(digest))
+    return Sessions("secret", house.clock.wall_s).begin(who, {})
+
+
+def test_sessions_that_were_ended_are_seen_and_outlive_the_process(tmp_path: Path) -> None:
+    async def work(house: House) -> None:
+        session = begun(house, "ab" * 32)
+        await house.store.end_session(session)
+        await house.watch.look()
+        ended = EndedSession(session.id, "ab" * 32, session.ends_s)
+        assert (house.changes, house.watch.seen.ended) == (1, (ended,))
+        assert house.look_anew().seen.ended == (ended,)
+
+    in_house(tmp_path, work)
+
+
+def test_what_has_ended_by_itself_is_kept_no_longer(tmp_path: Path) -> None:
+    async def work(house: House) -> None:
+        await house.store.end_session(begun(house, "ab" * 32))
+        house.clock.advance(2 * LIFE_S)
+        last = begun(house, "ab" * 32)
+        await house.store.end_session(last)
+        await house.watch.look()
+        assert [each.id for each in house.watch.seen.ended] == [last.id]
+
+    in_house(tmp_path, work)
+
+
+def test_all_of_a_key_take_one_place_and_so_do_too_many(tmp_path: Path) -> None:
+    async def work(house: House) -> None:
+        mine, others = begun(house, "ab" * 32), begun(house, "cd" * 32)
+        await house.store.end_session(mine)
+        await house.store.end_session(others)
+        await house.store.end_sessions("ab" * 32)
+        await house.watch.look()
+        assert {each.id for each in house.watch.seen.ended} == {others.id, "ab" * 32}
+        with closing(sqlite3.connect(tmp_path / RECORDS_FILE, isolation_level=None)) as file:
+            rows = [(f"s{number}", "ef" * 32, NOW_S + LIFE_S) for number in range(ENDED_MAX)]
+            file.executemany("INSERT INTO headrace_ended_sessions VALUES (?, ?, ?)", rows)
+        await house.store.end_session(begun(house, "ef" * 32))
+        await house.watch.look()
+        assert {each.id for each in house.watch.seen.ended} == {
+            *(others.id, "ab" * 32),
+            "ef" * 32,
+        }
+
+    in_house(tmp_path, work)

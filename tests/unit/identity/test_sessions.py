@@ -3,13 +3,14 @@
 import pytest
 
 from headrace.errors import Forbidden, Unauthenticated
-from headrace.identity.keys import KeyRing, Principal
+from headrace.identity.keys import KeyRing, Principal, known_keys
 from headrace.identity.sessions import LIFE_S, Session, Sessions, read_cookie
 from headrace.settings import KeySettings, Secret
 
-RING = KeyRing.from_settings(
+KNOWN = known_keys(
     [KeySettings(key=Secret("hr-boss"), tenant="operations", name="boss", admin=True)]
 )
+RING = KeyRing(KNOWN)
 NOW_S = 1_000_000.0
 
 
@@ -31,7 +32,7 @@ def fields(session: Session, **more: str) -> dict[bytes, bytes]:
 
 
 def test_a_session_stands_for_its_key_at_any_worker():
-    session = Sessions("secret", Watch().wall_s).begin(boss())
+    session = Sessions("secret", Watch().wall_s).begin(boss(), {})
     assert Sessions("secret", Watch().wall_s).caller(b"GET", fields(session), RING) == boss()
     assert session.ends_s == NOW_S + LIFE_S
     assert "hr-boss" not in session.cookie
@@ -40,7 +41,7 @@ def test_a_session_stands_for_its_key_at_any_worker():
 def test_it_ends_in_time_with_its_key_and_with_the_gateway():
     watch = Watch()
     sessions = Sessions("secret", watch.wall_s)
-    session = sessions.begin(boss())
+    session = sessions.begin(boss(), {})
     other = KeyRing.from_settings([KeySettings(key=Secret("hr-other"), tenant="t")])
     for ended in (
         lambda: sessions.caller(b"GET", fields(session), other),
@@ -60,7 +61,7 @@ def test_it_ends_in_time_with_its_key_and_with_the_gateway():
 @pytest.mark.parametrize("at", [0, 10, 66, 80, -1])
 def test_nobody_changes_what_it_says(at: int):
     sessions = Sessions("secret", Watch().wall_s)
-    session = sessions.begin(boss())
+    session = sessions.begin(boss(), {})
     changed = list(session.cookie)
     changed[at] = "0" if changed[at] != "0" else "1"
     assert sessions.resume(b"headrace_session=" + "".join(changed).encode()) is None
@@ -83,13 +84,13 @@ def test_who_sends_no_cookie_of_ours_is_left_to_their_key():
     assert sessions.caller(b"GET", {b"cookie": b"theme=dark"}, RING) is None
     assert sessions.caller(b"GET", {}, RING) is None
     open_ring = KeyRing(())
-    assert sessions.caller(b"GET", fields(sessions.begin(boss())), open_ring) is None
+    assert sessions.caller(b"GET", fields(sessions.begin(boss(), {})), open_ring) is None
 
 
 @pytest.mark.parametrize("method", [b"POST", b"DELETE", b"PATCH", b"PUT"])
 def test_a_change_wants_the_token(method: bytes):
     sessions = Sessions("secret", Watch().wall_s)
-    session, other = sessions.begin(boss()), sessions.begin(boss())
+    session, other = sessions.begin(boss(), {}), sessions.begin(boss(), {})
     for sent in ({}, {"x_headrace_csrf": ""}, {"x_headrace_csrf": other.csrf}):
         with pytest.raises(Forbidden) as refused:
             sessions.caller(method, fields(session, **sent), RING)
@@ -101,7 +102,7 @@ def test_a_change_wants_the_token(method: bytes):
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 def test_pages_of_other_sites_and_ports_have_no_use_of_it(site: str):
     sessions = Sessions("secret", Watch().wall_s)
-    session = sessions.begin(boss())
+    session = sessions.begin(boss(), {})
     sent = {"sec_fetch_site": site, "x_headrace_csrf": session.csrf}
     with pytest.raises(Forbidden):
         sessions.caller(b"GET", fields(session, **sent), RING)
@@ -110,3 +111,29 @@ def test_pages_of_other_sites_and_ports_have_no_use_of_it(site: str):
 
 def test_the_cookie_is_found_among_others():
     assert read_cookie(b"a=b;headrace_session=one ; c=d") == "one"
+
+
+def test_one_that_was_ended_is_over_and_others_of_its_key_are_not():
+    watch = Watch()
+    sessions = Sessions("secret", watch.wall_s)
+    session, other = sessions.begin(boss(), {}), sessions.begin(boss(), {})
+    ring = KeyRing(KNOWN, ended={session.id: session.ends_s})
+    with pytest.raises(Unauthenticated) as refused:
+        sessions.caller(b"GET", fields(session), ring)
+    assert refused.value.code == "session_over"
+    assert sessions.caller(b"GET", fields(other), ring) == boss()
+
+
+def test_all_of_a_key_that_were_begun_by_then_are_over():
+    watch = Watch()
+    sessions = Sessions("secret", watch.wall_s)
+    earlier, now = sessions.begin(boss(), {}), NOW_S + 60.5
+    watch.now_s = now
+    ended = {boss().key_digest.hex(): float(int(now) + LIFE_S)}
+    ring = KeyRing(KNOWN, ended=ended)
+    for session in (earlier, sessions.begin(boss(), {})):
+        with pytest.raises(Unauthenticated):
+            sessions.caller(b"GET", fields(session), ring)
+    # Whoever signs in again in the same second is let in.
+    assert sessions.caller(b"GET", fields(sessions.begin(boss(), ended)), ring) == boss()
+    assert not earlier.is_over({"another key": now + LIFE_S})

@@ -14,11 +14,12 @@ from headrace.observe.export.alertmanager import ALERTMANAGER_YAML
 from headrace.observe.export.alerts import alert_groups
 from headrace.observe.export.bundle import DASHBOARD, ROUTES, RULES, files
 from headrace.observe.export.rule import Alert, Record
-from headrace.observe.export.slo_rules import BURNS, slo_groups
+from headrace.observe.export.slo_rules import slo_groups
 from headrace.observe.exposition import render
 from headrace.observe.families import FAMILIES
 from headrace.observe.family import Family
 from headrace.observe.layout import Layout
+from headrace.observe.slo_burns import BURNS
 from headrace.settings.slos import USUAL_SLOS, Slo
 
 WRITTEN: Final = files(USUAL_SLOS)

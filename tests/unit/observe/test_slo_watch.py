@@ -11,6 +11,7 @@ from headrace.observe.event_log import Level, Value
 from headrace.observe.exposition import render
 from headrace.observe.layout import Layout
 from headrace.observe.metrics import Metrics
+from headrace.observe.slo_burns import WINDOWS_S
 from headrace.observe.slo_council import BEAT_S_MAX
 from headrace.observe.slo_reaction import STEP_MAX
 from headrace.observe.slo_watch import SAMPLE_S, SloWatch
@@ -69,7 +70,7 @@ def test_answers_of_all_workers_count() -> None:
     watched.after(SAMPLE_S)
     told = watched.told()
     assert (told["answers"], told["bad"]) == (100, 5)
-    assert told["burn_rates"] == pytest.approx({"5m": 0.5, "1h": 0.5, "6h": 0.5})
+    assert told["burn_rates"] == pytest.approx(dict.fromkeys(WINDOWS_S, 0.5))
     assert told["budget_left"] == pytest.approx(0.5)
     assert told["seen_s"] == SAMPLE_S
 
@@ -79,7 +80,7 @@ def test_what_refuses_a_caller_is_neither_good_nor_bad() -> None:
     watched.answer(429, 50)
     watched.answer(499, 50)
     assert watched.told()["answers"] == 0
-    assert watched.told()["burn_rates"] == {"5m": None, "1h": None, "6h": None}
+    assert watched.told()["burn_rates"] == dict.fromkeys(WINDOWS_S)
     assert watched.told()["budget_left"] == 1
 
 

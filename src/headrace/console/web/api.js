@@ -46,7 +46,7 @@ export async function send(path, { method = "GET", body, signal, more = {} } = {
   const refused = await refusal(response);
   if (refused.status === 401 && session) {
     session = null;
-    onEnd(refused);
+    onEnd(refused.message);
   }
   throw refused;
 }
@@ -85,10 +85,15 @@ export async function signIn(key) {
   return session;
 }
 
-export async function signOut() {
+// Ends the session, or all that were begun with its key; the page goes back to its door, which says what
+// kept it from being so.
+export async function leave(everywhere = false) {
+  let why = "";
   try {
-    await send("/admin/session", { method: "DELETE" });
-  } finally {
-    session = null;
+    await send(query("/admin/session", { all: everywhere ? "true" : "" }), { method: "DELETE" });
+  } catch (refused) {
+    why = refused.message;
   }
+  session = null;
+  onEnd(why);
 }

@@ -54,10 +54,7 @@ export function lineChart(title, format, { height = 190, top = null, area = fals
     const y = (value) => TOP + (1 - Math.min(value, most) / most) * (height - TOP - BOTTOM);
     drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
     drawing.setAttribute("aria-label", words(series));
-    const parts = [0, 0.5, 1].map((part) => [
-      svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(part * most), y2: y(part * most) }),
-      part ? svg("text", { class: "tick", x: LEFT, y: y(part * most) - 3 }, format(part * most)) : null,
-    ]);
+    const parts = [0, 0.5, 1].map((part) => svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(part * most), y2: y(part * most) }));
     for (const each of series) {
       const path = paths(each.points, x, y);
       if (area && path) {
@@ -69,6 +66,7 @@ export function lineChart(title, format, { height = 190, top = null, area = fals
       parts.push(svg("path", { class: `line ${each.tone}`, d: path || "M0 0" }));
     }
     if (mark !== null) parts.push(svg("line", { class: "mark", x1: x(mark), x2: x(mark), y1: TOP, y2: height - BOTTOM }));
+    parts.push([0.5, 1].map((part) => svg("text", { class: "tick", x: LEFT, y: y(part * most) - 3 }, format(part * most))));
     parts.push(svg("text", { class: "tick", x: LEFT, y: height - 5 }, clock(from)));
     parts.push(svg("text", { class: "tick end", x: width - RIGHT, y: height - 5 }, clock(to)));
     fill(drawing, parts);

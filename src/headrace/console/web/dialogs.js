@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 
 let titles = 0;
 
-// A dialogue with a title; it is gone when it is closed, and `onclose` is told.
+// A dialogue with a title, where it begins to be read; it is gone when it is closed, and `onclose` is told.
 export function dialogue(title, children, onclose = () => {}) {
   titles += 1;
   const id = `dialog-title-${titles}`;
@@ -14,7 +14,7 @@ export function dialogue(title, children, onclose = () => {}) {
       dialog.remove();
       onclose();
     },
-  }, h("h2", { id }, title), children);
+  }, h("h2", { id, tabindex: "-1", autofocus: true }, title), children);
   document.getElementById("main").append(dialog);
   dialog.showModal();
   return dialog;

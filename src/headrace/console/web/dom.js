@@ -41,12 +41,17 @@ export function keepFocus(element, draw) {
   if (held) element.querySelector(`[data-key="${CSS.escape(held.dataset.key)}"]`)?.focus({ preventScroll: true });
 }
 
-// A table whose columns are {label, get(row), numeric, wide}; rows may be chosen with onchoose(row).
+const kind = (column) => ["num", "wide", "graph"].find((each) => column[each === "num" ? "numeric" : each]) || null;
+
+// Longer texts may be cut off in a table, and are told whole to whoever points at them.
+const LONG = 20;
+
+// A table whose columns are {label, get(row), numeric, wide, graph}; rows may be chosen with onchoose(row).
 // On a narrow screen those of many columns stand one below the other; their roles are said, since what
 // is no table to look at is none to every browser.
 export function table(caption, columns, rows, { empty = "Nothing yet.", onchoose } = {}) {
   const head = columns.map((column) =>
-    h("th", { scope: "col", role: "columnheader", class: column.numeric ? "num" : null }, column.label),
+    h("th", { scope: "col", role: "columnheader", class: kind(column) }, column.label),
   );
   const body = rows.map((row) => {
     const cells = columns.map((column, at) => {
@@ -55,10 +60,11 @@ export function table(caption, columns, rows, { empty = "Nothing yet.", onchoose
         ? h("button", { class: "link", type: "button", "data-key": row.id, onclick: () => onchoose(row) }, content)
         : content;
       return h(at === 0 ? "th" : "td", {
+        title: typeof content === "string" && content.length > LONG ? content : null,
         scope: at === 0 ? "row" : null,
         role: at === 0 ? "rowheader" : "cell",
         "data-label": at === 0 ? null : column.label,
-        class: column.numeric ? "num" : column.wide ? "wide" : null,
+        class: kind(column),
       }, inner);
     });
     return h("tr", { role: "row" }, cells);
@@ -66,7 +72,7 @@ export function table(caption, columns, rows, { empty = "Nothing yet.", onchoose
   const none = h("tr", { role: "row" }, h("td", { colspan: columns.length, class: "empty", role: "cell" }, empty));
   const stacks = columns.length > 4 || columns.some((column) => column.wide);
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption, "data-key": "table" },
-    h("table", { role: "table", class: stacks ? "stacks" : null },
+    h("table", { role: "table", class: [stacks && "stacks", columns.length > 9 ? "many" : columns.length > 6 && "some"].filter(Boolean).join(" ") || null },
       h("caption", { class: "quiet" }, caption),
       h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, head)),
       h("tbody", { role: "rowgroup" }, body.length ? body : none)));

@@ -20,6 +20,8 @@ export function rate(value) {
 export function share(value) {
   if (!isNumber(value)) return NONE;
   const percent = value * 100;
+  // What is nearly all is not all.
+  if (percent >= 99.95 && percent < 100) return `${Number(percent.toFixed(4))} %`;
   return `${percent.toFixed(percent === 0 || percent >= 99.95 ? 0 : 1)} %`;
 }
 

@@ -125,6 +125,7 @@ export function open(main) {
   const tenant = h("input", { spellcheck: "false", onchange: () => first() });
   const older = h("button", { type: "button", disabled: true, onclick: () => turnTo(last) }, "Older");
   const newest = h("button", { type: "button", disabled: true, onclick: () => turnTo(null) }, "Newest");
+  const reach = h("p", { class: "quiet", hidden: true });
   const box = h("div");
   let after = null;
   let last = null;
@@ -146,6 +147,10 @@ export function open(main) {
     shown = JSON.stringify(page);
     last = page.last_id;
     older.disabled = !page.has_more;
+    // Of a kind that is rare some are looked at at once, and not all.
+    older.textContent = page.searched_to === null ? "Older" : "Search on";
+    reach.hidden = page.searched_to === null;
+    reach.textContent = page.searched_to === null ? "" : `Searched back to ${moment(page.searched_to)} so far; found ${count(page.data.length)} on this page.`;
     newest.disabled = after === null;
     seeKinds(page.kinds);
     keepFocus(box, () => fill(box, table("Newest first; choose one for all that is known of it", [
@@ -158,7 +163,7 @@ export function open(main) {
       { label: "Submitted", get: (job) => moment(job.created_at) },
       { label: "Took", numeric: true, get: took },
       { label: "", get: (job) => acts(job, look, tell) },
-    ], page.data, { empty: "No job fits.", onchoose: (job) => show(job, () => refocus(job.id)) })));
+    ], page.data, { empty: page.searched_to === null ? "No job fits." : "None found so far.", onchoose: (job) => show(job, () => refocus(job.id)) })));
   }
 
   // The row may have been drawn anew while its dialogue was open.
@@ -184,6 +189,6 @@ export function open(main) {
   main.append(line, panel("Search",
     h("form", { class: "row controls", onsubmit: (event) => { event.preventDefault(); first(); } },
       field("State", states), field("Kind", kinds), field("Tenant", tenant))),
-  panel("Jobs", box, h("div", { class: "row end" }, newest, older)));
+  panel("Jobs", reach, box, h("div", { class: "row end" }, newest, older)));
   return every(2, look, (problem) => tell(problem.startsWith("No route") ? "Jobs are off in this gateway (jobs.enabled)." : problem));
 }

@@ -1,9 +1,9 @@
 // Keys of the store: made, put in another's place, taken away. A key is shown once, when it is made.
 
 import { badge, field, fill, h, panel, table } from "./dom.js";
-import { change, get, query } from "./api.js";
+import { change, get, leave, query, who } from "./api.js";
 import { confirm, dialogue } from "./dialogs.js";
-import { ago, count, usd } from "./format.js";
+import { ago, count, usd, when } from "./format.js";
 import { problemLine } from "./polling.js";
 
 const STATES = { active: "good", expired: "warn", revoked: "bad" };
@@ -74,6 +74,17 @@ function maker(show, tell) {
     h("button", { class: "primary", type: "submit" }, "Make a key"));
 }
 
+// Who is signed in, and the way to end all that were signed in with the same key.
+function sessions(tell) {
+  const { key, ends_s: endsS, is_open: isOpen } = who();
+  if (isOpen) return null;
+  return panel("Signed in", h("p", {}, "With the key ", h("b", {}, key), endsS ? ` until ${when(1000 * endsS)}, or until you sign out.` : "."),
+    h("button", {
+      type: "button", class: "danger",
+      onclick: () => confirm("Sign out everywhere?", `All sessions that were begun with the key '${key}' end, this one too, in whichever browser. The key itself stays as it is.`, "Sign out everywhere", () => leave(true), tell),
+    }, "Sign out everywhere"));
+}
+
 export function open(main) {
   const { line, tell } = problemLine();
   const box = h("div");
@@ -110,7 +121,7 @@ export function open(main) {
         { label: "Name", get: (key) => key.name },
         { label: "Tenant", get: (key) => key.tenant },
         { label: "State", get: (key) => [badge(key.state, STATES[key.state]), key.admin ? badge("admin", "warn") : null] },
-        { label: "May", get: terms },
+        { label: "May", wide: true, get: terms },
         { label: "Made", numeric: true, get: (key) => `${ago(now - key.created_at)} ago` },
         { label: "Used", numeric: true, get: (key) => (key.last_used_at ? `${ago(now - key.last_used_at)} ago` : "never") },
         { label: "", get: acts },
@@ -120,7 +131,8 @@ export function open(main) {
     }
   }
 
-  main.append(line, h("div", { class: "side" }, panel("A new key", maker(show, tell)), panel("Keys", box, h("div", { class: "row end" }, more))));
+  main.append(line, panel("Keys", box, h("div", { class: "row end" }, more)),
+    h("div", { class: "grid-2 start" }, panel("A new key", maker(show, tell)), sessions(tell)));
   more.hidden = true;
   show();
 }

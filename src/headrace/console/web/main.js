@@ -2,7 +2,7 @@
 
 import { announce, fill, h } from "./dom.js";
 import { closeAll } from "./dialogs.js";
-import { resume, signIn, signOut, who, whenOver } from "./api.js";
+import { leave, resume, signIn, who, whenOver } from "./api.js";
 import { VIEWS } from "./views.js";
 
 const app = document.getElementById("app");
@@ -75,13 +75,7 @@ function openView() {
 function showFrame() {
   const { key, is_open: isOpen } = who();
   const links = VIEWS.map((view) => h("li", {}, h("a", { href: `#/${view.name}`, "data-view": view.name }, view.title)));
-  const leave = h("button", {
-    type: "button",
-    onclick: async () => {
-      await signOut().catch(() => {});
-      showSignIn();
-    },
-  }, "Sign out");
+  const out = h("button", { type: "button", onclick: () => leave() }, "Sign out");
   const skip = h("a", {
     class: "skip",
     href: "#main",
@@ -93,13 +87,13 @@ function showFrame() {
   fill(app, skip,
     h("header", {}, brand(),
       h("nav", { "aria-label": "Views" }, h("ul", {}, links)),
-      h("div", { class: "who" }, h("span", { class: "quiet" }, isOpen ? "open: no keys are set" : key), isOpen ? null : leave)),
+      h("div", { class: "who" }, h("span", { class: "quiet" }, isOpen ? "open: no keys are set" : key), isOpen ? null : out)),
     h("main", { id: "main", tabindex: "-1" }),
     h("div", { id: "spoken", class: "unseen", role: "status", "aria-live": "polite" }));
   openView();
 }
 
-whenOver((refused) => showSignIn(refused.message));
+whenOver((why) => showSignIn(why));
 window.addEventListener("hashchange", () => {
   if (!who()) return;
   openView();

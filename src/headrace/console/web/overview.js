@@ -47,7 +47,7 @@ function savings(totals) {
     { label: "Tier", get: (row) => SOURCES[row.by] },
     { label: "Calls spared", numeric: true, get: (row) => count(row.calls) },
     { label: "Saved", numeric: true, get: (row) => usd(row.usd) },
-    { label: "", get: (row) => bar(isPriced ? row.usd / dearest : row.calls / busiest) },
+    { label: "", graph: true, get: (row) => bar(isPriced ? row.usd / dearest : row.calls / busiest) },
   ], rows);
 }
 
@@ -58,7 +58,7 @@ function answers(totals) {
     { label: "Source", get: ([name]) => SOURCES[name] || name },
     { label: "Requests", numeric: true, get: ([, number]) => count(number) },
     { label: "Share", numeric: true, get: ([, number]) => share(number / all) },
-    { label: "", get: ([name, number]) => bar(number / all, name === "miss" || name === "bypass" ? "two" : "one") },
+    { label: "", graph: true, get: ([name, number]) => bar(number / all, name === "miss" || name === "bypass" ? "two" : "one") },
   ], rows, { empty: "No request yet." });
 }
 

@@ -88,7 +88,9 @@ export function open(main) {
   const stop = h("button", { type: "button", disabled: true, onclick: () => ender?.abort() }, "Stop");
   const answer = h("div", { class: "answer", role: "region", "aria-label": "Answer", "aria-busy": "false" });
   const problem = h("p", { class: "problem", role: "alert" });
-  const told = h("div", {}, h("p", { class: "quiet" }, "Where the answer came from, and how long each stage took."));
+  const waiting = () => h("p", { class: "quiet" }, "Where the answer came from, and how long each stage took.");
+  const told = h("div", {}, waiting());
+  const box = panel("Answer", problem, answer);
   let ender = null;
 
   async function ask(event) {
@@ -99,6 +101,8 @@ export function open(main) {
     let first = null;
     problem.textContent = "";
     answer.replaceChildren();
+    fill(told, waiting());
+    box.scrollIntoView({ block: "nearest" });
     answer.setAttribute("aria-busy", "true");
     button.disabled = true;
     stop.disabled = false;
@@ -126,8 +130,8 @@ export function open(main) {
     field("Model", model), field("System prompt", system), field("Prompt", prompt),
     h("div", { class: "field check" }, h("label", {}, fresh, " Ask the provider, whatever is stored")),
     h("div", { class: "row" }, button, stop));
-  main.append(problem, h("div", { class: "side" }, panel("Ask", form),
-    h("div", { class: "stack" }, panel("Answer", answer), panel("The way it came", told))));
+  main.append(h("p", { class: "quiet facts" }, "A chat like any caller's, with the rights and the budget of the key that signed in."),
+    h("div", { class: "side" }, panel("Ask", form), h("div", { class: "stack" }, box, panel("The way it came", told))));
   get("/v1/models").then((page) => {
     fill(model, page.data.map((each) => h("option", { value: each.id }, each.id)));
   }, (refused) => {

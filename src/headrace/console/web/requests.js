@@ -1,13 +1,14 @@
 // The requests themselves: searched, page by page, and one of them over time.
 
-import { badge, field, fill, h, panel, table } from "./dom.js";
+import { badge, field, fill, h, keepFocus, panel, table } from "./dom.js";
 import { get, query } from "./api.js";
 import { waterfall } from "./charts.js";
 import { dialogue } from "./dialogs.js";
 import { count, ms, usd, when } from "./format.js";
 import { problemLine } from "./polling.js";
 
-const PAGE = 25;
+// On a narrow screen a row is as high as ten.
+const PAGE = matchMedia("(max-width: 560px)").matches ? 10 : 25;
 const FILTERS = [["from", "From", "date"], ["to", "To", "date"], ["key", "Key"], ["model", "Model"],
   ["provider", "Provider"], ["cache", "Source"], ["status", "Status", "number"]];
 
@@ -26,11 +27,11 @@ function course(call) {
   const own = Math.min(whole - upstream, first);
   return waterfall(upstream > 0
     ? [["Gateway", 0, own, "one"], ["Provider, to its first byte", own, first - own, "two"],
-      ["Provider, first byte to last", first, whole - first, "three"]]
-    : [["Gateway", 0, first, "one"], ["First byte to last", first, whole - first, "three"]], whole);
+      ["Provider, first byte to last", first, whole - first, "four"]]
+    : [["Gateway", 0, first, "one"], ["First byte to last", first, whole - first, "four"]], whole);
 }
 
-const TONES = { schedule: "two", send: "two", relay: "three" };
+const TONES = { schedule: "two", send: "two", relay: "four" };
 const WORDS = { send: "send, until the answer began", relay: "relay, to its last byte" };
 
 // One stage after the other; what is left at the end is the writing of the answer.
@@ -41,7 +42,7 @@ function passed(call) {
     return [(WORDS[stage] || stage).replaceAll("_", " "), end - took, took, TONES[stage] || "one"];
   });
   const rest = call.duration_ms - end;
-  return rest > 0.01 * call.duration_ms ? [...rows, ["to its last byte", end, rest, "three"]] : rows;
+  return rest > 0.01 * call.duration_ms ? [...rows, ["to its last byte", end, rest, "four"]] : rows;
 }
 
 const FACTS = {
@@ -79,41 +80,79 @@ export function open(main) {
   const inputs = Object.fromEntries(FILTERS.map(([name, , kind]) => [name, h("input", { type: kind || "text", spellcheck: "false" })]));
   const older = h("button", { type: "button", onclick: () => look(last) }, "Older");
   const newest = h("button", { type: "button", onclick: () => look(null) }, "Newest");
+  const stop = h("button", { type: "button", onclick: () => { turn += 1; rest(false); } }, "Stop");
+  const on = h("button", { type: "button", onclick: () => look(after, last, found) }, "Search on");
+  const progress = h("p", { class: "quiet", hidden: true });
   const box = h("div");
+  let after = null;
   let last = null;
+  let found = [];
   let turn = 0;
 
-  async function look(after) {
+  // A search for few among many goes step by step, and says how far it is.
+  function tellProgress(page, isSearching) {
+    progress.hidden = !page.searched_to;
+    stop.hidden = !isSearching;
+    on.hidden = isSearching || !page.searched_to;
+    progress.textContent = page.searched_to ? `Searched back to ${when(page.searched_to)} so far; found ${count(found.length)}.` : "";
+  }
+
+  function rest(hasFound) {
+    stop.hidden = true;
+    on.hidden = hasFound;
+  }
+
+  function list(page) {
+    older.disabled = !page.has_more;
+    newest.disabled = after === null;
+    keepFocus(box, () => fill(box, table("Newest first; choose one to see it over time", [
+      { label: "Request", get: (row) => row.id },
+      { label: "When", get: (row) => when(row.at) },
+      { label: "Status", get: (row) => state(row.status) },
+      { label: "Key", get: (row) => row.key },
+      { label: "Asked for", get: (row) => row.asked },
+      { label: "Answered by", get: (row) => (row.provider ? `${row.provider}/${row.model}` : "–") },
+      { label: "Source", get: (row) => row.cache },
+      { label: "Tokens", numeric: true, get: (row) => `${count(row.input_tokens)} / ${count(row.output_tokens)}` },
+      { label: "Time", numeric: true, get: (row) => ms(row.duration_ms) },
+      { label: "Cost", numeric: true, get: (row) => usd(row.cost_usd) },
+    ], found, { empty: page.searched_to ? "None found so far." : "No request fits.", onchoose: (row) => show(row, tell) })));
+  }
+
+  // The page after a request, or what is missing of it from where the search was stopped.
+  async function look(begin, from = begin, held = []) {
     turn += 1;
     const mine = turn;
+    after = begin;
+    found = held;
+    last = from;
     const values = Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, input.value.trim()]));
     try {
-      const page = await get(query("/admin/usage/calls", { ...values, limit: PAGE, after }));
-      if (mine !== turn) return;
-      tell("");
-      last = page.last_id;
-      older.disabled = !page.has_more;
-      newest.disabled = after === null;
-      fill(box, table("Newest first; choose one to see it over time", [
-        { label: "Request", get: (row) => row.id },
-        { label: "When", get: (row) => when(row.at) },
-        { label: "Status", get: (row) => state(row.status) },
-        { label: "Key", get: (row) => row.key },
-        { label: "Asked for", get: (row) => row.asked },
-        { label: "Answered by", get: (row) => (row.provider ? `${row.provider}/${row.model}` : "–") },
-        { label: "Source", get: (row) => row.cache },
-        { label: "Tokens", numeric: true, get: (row) => `${count(row.input_tokens)} / ${count(row.output_tokens)}` },
-        { label: "Time", numeric: true, get: (row) => ms(row.duration_ms) },
-        { label: "Cost", numeric: true, get: (row) => usd(row.cost_usd) },
-      ], page.data, { empty: "No request fits.", onchoose: (row) => show(row, tell) }));
+      for (;;) {
+        const page = await get(query("/admin/usage/calls", { ...values, limit: PAGE - found.length, after: last }));
+        if (mine !== turn) return;
+        tell("");
+        last = page.last_id;
+        found = [...found, ...page.data];
+        const isSearching = Boolean(page.searched_to) && found.length < PAGE;
+        tellProgress(page, isSearching);
+        list(page);
+        if (!isSearching) return;
+      }
     } catch (refused) {
-      tell(refused.message);
+      if (mine === turn) {
+        tell(refused.message);
+        rest(true);
+      }
     }
   }
 
   const form = h("form", { class: "row", onsubmit: (event) => { event.preventDefault(); look(null); } },
     FILTERS.map(([name, label]) => field(label, inputs[name])),
     h("button", { class: "primary", type: "submit" }, "Search"));
-  main.append(line, panel("Search", form), panel("Requests", box, h("div", { class: "row end" }, newest, older)));
+  main.append(line, panel("Search", form),
+    panel("Requests", progress, box, h("div", { class: "row end" }, stop, on, newest, older)));
+  rest(true);
   look(null);
+  return () => { turn += 1; };
 }

@@ -35,7 +35,7 @@ function sums(told) {
     { label: "Mean time", numeric: true, get: (row) => ms(row.duration_ms_mean) },
     { label: "Saved", numeric: true, get: (row) => usd(row.saved_usd) },
     { label: "Spent", numeric: true, get: (row) => usd(row.cost_usd) },
-    { label: "", get: (row) => bar(isPriced ? row.cost_usd / dearest : row.calls / busiest) },
+    { label: "", graph: true, get: (row) => bar(isPriced ? row.cost_usd / dearest : row.calls / busiest) },
   ], told.data, { empty: "No call in this time." });
 }
 
@@ -64,7 +64,7 @@ function budgets(told) {
     { label: "Period", get: (row) => row.period },
     { label: "Spent", numeric: true, get: (row) => usd(row.spent_usd) },
     { label: "Limit", numeric: true, get: (row) => usd(row.limit_usd) },
-    { label: "", get: (row) => bar(row.limit_usd ? row.spent_usd / row.limit_usd : 1, row.spent_usd > 0.8 * row.limit_usd ? "three" : "one") },
+    { label: "", graph: true, get: (row) => bar(row.limit_usd ? row.spent_usd / row.limit_usd : 1, row.spent_usd > 0.8 * row.limit_usd ? "three" : "one") },
   ], rows);
 }
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from headrace.observe.export import limits
 from headrace.observe.export.rule import Alert, Group, Record
 from headrace.observe.export.slo_rules import ANSWERED, ASKED, FAILED, JUDGED
 from headrace.settings.slos import BAD_LEAST
@@ -10,7 +11,6 @@ HIT_RATIO: Final = "job:headrace_cache_hits:ratio_rate"
 SPENT: Final = "job:headrace_spent_usd:rate1h"
 _HITS: Final = f'{ASKED},cache=~"l1|l2|l3|semantic|joined"'
 _LOOKED: Final = f'{ASKED},cache=~"l1|l2|l3|semantic|joined|miss"'
-_GIB: Final = 2**30
 
 
 def hit_ratio(window: str) -> str:
@@ -56,7 +56,7 @@ _SERVING: Final = (
     Alert(
         "HeadraceErrors",
         f"sum by (job) (rate({ANSWERED}{{{FAILED}}}[5m]))\n/\n"
-        f"sum by (job) (rate({ANSWERED}{{{JUDGED}}}[5m]))\n> 0.01\nand\n"
+        f"sum by (job) (rate({ANSWERED}{{{JUDGED}}}[5m]))\n> {limits.ERROR_SHARE}\nand\n"
         f"sum by (job) (increase({ANSWERED}{{{FAILED}}}[15m])) >= {BAD_LEAST}",
         "5m",
         "page",
@@ -95,21 +95,23 @@ _SERVING: Final = (
     Alert(
         "HeadraceLoopLate",
         "histogram_quantile(0.99, sum by (job, instance, le) "
-        "(rate(headrace_loop_lag_seconds_bucket[5m]))) > 0.25",
+        f"(rate(headrace_loop_lag_seconds_bucket[5m]))) > {limits.LOOP_LATE_S}",
         "10m",
         "ticket",
         "Timers of {{ $labels.instance }} are {{ $value | humanizeDuration }} late",
     ),
     Alert(
         "HeadraceCpu",
-        "rate(process_cpu_seconds_total[5m])\n/ on (job, instance)\nheadrace_workers\n> 0.7",
+        "rate(process_cpu_seconds_total[5m])\n/ on (job, instance)\nheadrace_workers\n"
+        f"> {limits.CPU_SHARE}",
         "10m",
         "ticket",
         "Workers of {{ $labels.instance }} use {{ $value | humanizePercentage }} of a core each",
     ),
     Alert(
         "HeadraceMemory",
-        f"process_resident_memory_bytes > {2 * _GIB}\nand on (job, instance)\nheadrace_workers",
+        f"process_resident_memory_bytes > {limits.MEMORY_BYTES}\n"
+        "and on (job, instance)\nheadrace_workers",
         "10m",
         "ticket",
         "{{ $labels.instance }} takes {{ $value | humanize1024 }}B of memory",
@@ -127,7 +129,7 @@ _PROVIDERS: Final = (
         "  rate(headrace_upstream_requests_total[5m])\n"
         "  or\n"
         "  rate(headrace_upstream_errors_total[5m])\n"
-        ")\n> 0.05",
+        f")\n> {limits.PROVIDER_ERROR_SHARE}",
         "5m",
         "ticket",
         "{{ $value | humanizePercentage }} of the calls to {{ $labels.provider }} fail",
@@ -148,7 +150,7 @@ _PROVIDERS: Final = (
     ),
     Alert(
         "HeadraceQuotaNearlyUsed",
-        "headrace_quota_used_ratio > 0.9",
+        f"headrace_quota_used_ratio > {limits.QUOTA_SHARE}",
         "10m",
         "ticket",
         "{{ $value | humanizePercentage }} of a quota of {{ $labels.provider }} is used: "
@@ -158,7 +160,8 @@ _PROVIDERS: Final = (
 _MONEY: Final = (
     Alert(
         "HeadraceHitRateFell",
-        f"{HIT_RATIO}1h < 0.5 * {HIT_RATIO}1h offset 1d\nand\n{_asked('1h')} > 0.1",
+        f"{HIT_RATIO}1h < {limits.HITS_FELL_TO} * {HIT_RATIO}1h offset 1d\nand\n"
+        f"{_asked('1h')} > {limits.HITS_ASKED_PER_S}",
         "30m",
         "ticket",
         "The cache of {{ $labels.job }} answers {{ $value | humanizePercentage }}, less than half "
@@ -175,7 +178,8 @@ _MONEY: Final = (
         "HeadraceCostSpike",
         # Less than a dollar an hour is no spike, whatever it is a multiple of. The week ends a day
         # ago, or a spike would soon be measured by itself; and it has to have a day in it.
-        f"{SPENT} > 3 * max_over_time({SPENT}[6d] offset 1d)\nand\n{SPENT} * 3600 > 1\nand\n"
+        f"{SPENT} > {limits.SPIKE_FACTOR:g} * max_over_time({SPENT}[6d] offset 1d)\nand\n"
+        f"{SPENT} * 3600 > {limits.SPIKE_USD_PER_H:g}\nand\n"
         f"max_over_time({SPENT}[5d] offset 2d) > 0",
         "15m",
         "page",
@@ -184,7 +188,7 @@ _MONEY: Final = (
     ),
     Alert(
         "HeadraceBudgetNearlySpent",
-        "headrace_budget_used_ratio > 0.9",
+        f"headrace_budget_used_ratio > {limits.BUDGET_SHARE}",
         "5m",
         "ticket",
         "{{ $value | humanizePercentage }} of budget {{ $labels.budget }} of this "
@@ -194,7 +198,7 @@ _MONEY: Final = (
 _STORE: Final = (
     Alert(
         "HeadraceStandbyLate",
-        "headrace_standby_lag_seconds > 10 or headrace_standby_out > 0",
+        f"headrace_standby_lag_seconds > {limits.STANDBY_LATE_S:g} or headrace_standby_out > 0",
         "5m",
         "ticket",
         "Standby {{ $labels.standby }} of {{ $labels.instance }} is late, or left out",
@@ -208,14 +212,16 @@ _STORE: Final = (
     ),
     Alert(
         "HeadraceStoreErrors",
-        "sum by (job, instance, kind) (rate(headrace_store_errors_total[5m])) > 0.1",
+        "sum by (job, instance, kind) (rate(headrace_store_errors_total[5m])) > "
+        f"{limits.STORE_ERRORS_PER_S}",
         "5m",
         "ticket",
         "Queries of {{ $labels.instance }} fail: {{ $labels.kind }}",
     ),
     Alert(
         "HeadraceKeysUnseen",
-        "headrace_keys_unseen_seconds > 60 or headrace_budgets_unshared_seconds > 60",
+        f"headrace_keys_unseen_seconds > {limits.UNSEEN_S:g} or "
+        f"headrace_budgets_unshared_seconds > {limits.UNSEEN_S:g}",
         "5m",
         "ticket",
         "The store has not told {{ $labels.instance }} of keys or budgets for "
@@ -232,7 +238,7 @@ _STORE: Final = (
 _WORK: Final = (
     Alert(
         "HeadraceQueueOld",
-        "headrace_jobs_oldest_seconds > 300",
+        f"headrace_jobs_oldest_seconds > {limits.QUEUE_OLD_S:g}",
         "5m",
         "ticket",
         "The oldest job has been waiting for {{ $value | humanizeDuration }}",

@@ -1,15 +1,10 @@
-"""Service levels as rules: how fast each budget burns, and alerts over two windows each.
-
-The windows and shares are those of Google's SRE Workbook, "Alerting on SLOs": a fast window says
-that it still burns, a slow one that it has burnt enough to matter.
-"""
+"""Service levels as rules: how fast each budget burns, and alerts over two windows each."""
 
 from collections.abc import Iterator
 from typing import Final
 
-import msgspec
-
-from headrace.observe.export.rule import Alert, Group, Record, Severity
+from headrace.observe.export.rule import Alert, Group, Record
+from headrace.observe.slo_burns import BURNS, WINDOWS_S, Burn
 from headrace.settings.slos import BAD_LEAST, MODEL_ROUTES, Slo, edge_s
 
 ASKED: Final = f'route=~"{"|".join(MODEL_ROUTES)}"'
@@ -18,36 +13,8 @@ BEGUN: Final = "headrace_stream_start_seconds"
 # What refuses a caller, or gave way for a service level, is neither good nor bad.
 JUDGED: Final = f'{ASKED},verdict=~"good|bad"'
 FAILED: Final = f'{ASKED},verdict="bad"'
-WINDOWS: Final = ("5m", "30m", "1h", "6h", "3d")
 RATIO: Final = "job:headrace_slo_errors:ratio_rate"
 BAD: Final = "job:headrace_slo_errors:increase"
-
-
-class Burn(msgspec.Struct, frozen=True):
-    """How fast is too fast.
-
-    Attributes:
-        name: the end of the alert's name.
-        factor: times the rate at which a budget of 30 days lasts for 30 days.
-        slow: the window over which that much has burnt.
-        fast: the window that says that it burns now.
-        for_: for how long.
-        severity: of the alert.
-    """
-
-    name: str
-    factor: float
-    slow: str
-    fast: str
-    for_: str
-    severity: Severity
-
-
-BURNS: Final = (
-    Burn("Fast", 14.4, "1h", "5m", "2m", "page"),
-    Burn("Steady", 6.0, "6h", "30m", "15m", "page"),
-    Burn("Slow", 1.0, "3d", "6h", "1h", "ticket"),
-)
 
 
 def slo_groups(slos: tuple[Slo, ...]) -> tuple[Group, ...]:
@@ -107,7 +74,7 @@ def _histogram(slo: Slo) -> str:
 
 def _records(slos: tuple[Slo, ...]) -> Iterator[Record]:
     for slo in slos:
-        for window in WINDOWS:
+        for window in WINDOWS_S:
             yield Record(f"{RATIO}{window}", bad_ratio(slo, window), {"slo": slo.name})
         for burn in BURNS:
             yield Record(f"{BAD}{burn.slow}", bad_count(slo, burn.slow), {"slo": slo.name})
@@ -116,8 +83,7 @@ def _records(slos: tuple[Slo, ...]) -> Iterator[Record]:
 def _alerts(slos: tuple[Slo, ...]) -> Iterator[Alert]:
     for slo in slos:
         for burn in BURNS:
-            # The factors are those of 30 days; a budget that lasts its window burns at 1.
-            limit = max(1.0, burn.factor * slo.window_days / 30) * slo.budget
+            limit = burn.limit(slo.window_days) * slo.budget
             # No share of answers is above one: such a rule could only be quiet.
             if limit < 1:
                 yield _alert(slo, burn, limit)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from math import inf, nextafter
 from typing import Any, Final, Literal
 
 import msgspec
@@ -23,10 +24,13 @@ NAMES: Final[Mapping[str, str]] = {
     "purpose": "purpose",
 }
 GROUPS_MAX: Final = 10_000
+WALK: Final = 20_000
+"""So many calls are looked at in one search for few; the next one goes on."""
 _FIRST_S: Final = -1e18
 _LAST_S: Final = 1e18
 
 Told = dict[str, Any]
+Row = dict[str, Any]
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -43,6 +47,11 @@ class Question(msgspec.Struct, frozen=True):
     last: date
     picks: Mapping[str, str] = {}
     status: int | None = None
+
+    @property
+    def is_picky(self) -> bool:
+        """Whether calls have to have something that no index leads to."""
+        return self.status is not None or any(name != "tenant" for name in self.picks)
 
     @property
     def filters(self) -> dict[str, object]:
@@ -113,7 +122,8 @@ class UsageReader:
         after: str | None = None,
         order: Literal["asc", "desc"] = "desc",
     ) -> Told | None:
-        """A page of calls.
+        """A page of calls, of `WALK` that are looked at: where few of them are picked, it may hold
+        less than `limit`, or none, and the next one goes on.
 
         Args:
             question: which.
@@ -122,7 +132,8 @@ class UsageReader:
             order: `desc` for the newest first.
 
         Returns:
-            A list as OpenAI's API has them; `None` where there is no call `after`.
+            A list as OpenAI's API has them, with `searched_to` where it ended at that bound: the
+            time of the call `last_id`, up to which it came. `None` where there is no call `after`.
         """
         is_new = order == "desc"
         at_s, call_id = (_LAST_S if is_new else _FIRST_S), ""
@@ -132,27 +143,29 @@ class UsageReader:
                 return None
             at_s, call_id = found[0]["at_s"], after
         tenant = question.picks.get("tenant")
-        values: dict[str, object] = {
-            **question.filters,
-            "status": question.status,
+        where: dict[str, object] = {
             "at_s": at_s,
             "id": call_id,
             "first_s": _start_s(question.first),
             "end_s": _start_s(question.last) + 86_400.0,
+            **({} if tenant is None else {"tenant": tenant}),
+        }
+        way = ("new" if is_new else "old") + ("" if tenant is None else "_of_tenant")
+        ends = []
+        if question.is_picky:
+            ends = await self._records.fetch(f"ledger.reach_{way}", {**where, "walk": WALK})
+        reached = ends[0] if ends else None
+        values = {
+            **question.filters,
+            **where,
+            **_reach(reached, is_new=is_new),
+            "status": question.status,
             "limit": limit + 1,
         }
         if tenant is None:
             del values["tenant"]
-        query = f"ledger.calls_{'new' if is_new else 'old'}"
-        rows = await self._records.fetch(query + ("" if tenant is None else "_of_tenant"), values)
-        page = [_without_stages(told_call(row)) for row in rows[:limit]]
-        return {
-            "object": "list",
-            "data": page,
-            "first_id": page[0]["id"] if page else None,
-            "last_id": page[-1]["id"] if page else None,
-            "has_more": len(rows) > limit,
-        }
+        rows = await self._records.fetch(f"ledger.calls_{way}", values)
+        return _page(rows, reached, limit)
 
     async def call(self, call_id: str) -> Told | None:
         """One call, with what was said in it where that was kept; `None` where there is none."""
@@ -191,6 +204,31 @@ def spelt_time(at_s: float) -> str:
     moment = datetime.fromtimestamp(0, UTC)
     bounded_s = min(max(at_s, 0.0), 253_402_300_799.0)
     return (moment + timedelta(seconds=bounded_s)).isoformat(timespec="milliseconds")
+
+
+def _page(rows: list[Row], reached: Row | None, limit: int) -> Told:
+    """A page as a list, of rows up to one more than it holds."""
+    page = [_without_stages(told_call(row)) for row in rows[:limit]]
+    is_cut = reached is not None and len(rows) <= limit
+    last = reached if is_cut else next(iter(rows[:limit][-1:]), None)
+    return {
+        "object": "list",
+        "data": page,
+        "first_id": page[0]["id"] if page else None,
+        "last_id": last["id"] if last else None,
+        "has_more": len(rows) > limit or is_cut,
+        "searched_to": spelt_time(last["at_s"]) if last and is_cut else None,
+    }
+
+
+def _reach(reached: Mapping[str, Any] | None, *, is_new: bool) -> dict[str, object]:
+    """Where a page ends that ends at its bound. As days as well, for SQLite goes by one bound of
+    the time alone."""
+    if reached is None:
+        return {"reach_s": _FIRST_S if is_new else _LAST_S, "reach": ""}
+    at_s = reached["at_s"]
+    days = {"first_s": at_s} if is_new else {"end_s": nextafter(at_s, inf)}
+    return {"reach_s": at_s, "reach": reached["id"], **days}
 
 
 def _start_s(day: date) -> float:

@@ -32,7 +32,7 @@ SELECT
     started_s, ended_s, attempts, attempts_max, losses, fence, worker, cancel_s, share, doing,
     code, reason, version
 FROM headrace_jobs
-WHERE tenant = :tenant AND id < :after
+WHERE tenant = :tenant AND id < :after AND id >= :reach
     AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
 ORDER BY id DESC LIMIT :limit;
 
@@ -45,7 +45,7 @@ SELECT
     started_s, ended_s, attempts, attempts_max, losses, fence, worker, cancel_s, share, doing,
     code, reason, version
 FROM headrace_jobs
-WHERE tenant = :tenant AND id > :after
+WHERE tenant = :tenant AND id > :after AND id <= :reach
     AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
 ORDER BY id ASC LIMIT :limit;
 
@@ -58,7 +58,7 @@ SELECT
     started_s, ended_s, attempts, attempts_max, losses, fence, worker, cancel_s, share, doing,
     code, reason, version
 FROM headrace_jobs
-WHERE tenant = :tenant AND state = :state AND id < :after
+WHERE tenant = :tenant AND state = :state AND id < :after AND id >= :reach
     AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
 ORDER BY id DESC LIMIT :limit;
 
@@ -71,7 +71,7 @@ SELECT
     started_s, ended_s, attempts, attempts_max, losses, fence, worker, cancel_s, share, doing,
     code, reason, version
 FROM headrace_jobs
-WHERE tenant = :tenant AND state = :state AND id > :after
+WHERE tenant = :tenant AND state = :state AND id > :after AND id <= :reach
     AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
 ORDER BY id ASC LIMIT :limit;
 
@@ -84,7 +84,7 @@ SELECT
     started_s, ended_s, attempts, attempts_max, losses, fence, worker, cancel_s, share, doing,
     code, reason, version
 FROM headrace_jobs
-WHERE id < :after
+WHERE id < :after AND id >= :reach
     AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
 ORDER BY id DESC LIMIT :limit;
 
@@ -97,7 +97,7 @@ SELECT
     started_s, ended_s, attempts, attempts_max, losses, fence, worker, cancel_s, share, doing,
     code, reason, version
 FROM headrace_jobs
-WHERE id > :after
+WHERE id > :after AND id <= :reach
     AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
 ORDER BY id ASC LIMIT :limit;
 
@@ -110,7 +110,7 @@ SELECT
     started_s, ended_s, attempts, attempts_max, losses, fence, worker, cancel_s, share, doing,
     code, reason, version
 FROM headrace_jobs
-WHERE (state || '') = :state AND id < :after
+WHERE (state || '') = :state AND id < :after AND id >= :reach
     AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
 ORDER BY id DESC LIMIT :limit;
 
@@ -124,7 +124,7 @@ SELECT
     code, reason, version
 FROM headrace_jobs
 -- as rows, or it would go through all jobs by their ids
-WHERE ((state || ''), id) < (:state, :after) AND ((state || ''), id) > (:state, '')
+WHERE ((state || ''), id) < (:state, :after) AND ((state || ''), id) >= (:state, :reach)
     AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
 ORDER BY (state || '') DESC, id DESC LIMIT :limit;
 
@@ -137,7 +137,7 @@ SELECT
     started_s, ended_s, attempts, attempts_max, losses, fence, worker, cancel_s, share, doing,
     code, reason, version
 FROM headrace_jobs
-WHERE (state || '') = :state AND id > :after
+WHERE (state || '') = :state AND id > :after AND id <= :reach
     AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
 ORDER BY id ASC LIMIT :limit;
 
@@ -151,9 +151,89 @@ SELECT
     code, reason, version
 FROM headrace_jobs
 -- as rows, or it would go through all jobs by their ids
-WHERE ((state || ''), id) > (:state, :after) AND ((state || ''), id) < (:state, 'z')
+WHERE ((state || ''), id) > (:state, :after) AND ((state || ''), id) <= (:state, :reach)
     AND (:kind = '' OR kind = :kind) AND (:queue = '' OR queue = :queue)
 ORDER BY (state || '') ASC, id ASC LIMIT :limit;
+
+-- name: reach_all_down
+-- for: how far a search among all jobs, the latest first, goes at once
+-- index: headrace_jobs_pkey
+-- standby: yes
+SELECT id FROM headrace_jobs
+WHERE id < :after
+ORDER BY id DESC LIMIT 1 OFFSET :walk;
+
+-- name: reach_all_up
+-- for: how far a search among all jobs, the oldest first, goes at once
+-- index: headrace_jobs_pkey
+-- standby: yes
+SELECT id FROM headrace_jobs
+WHERE id > :after
+ORDER BY id ASC LIMIT 1 OFFSET :walk;
+
+-- name: reach_all_state_down [sqlite]
+-- for: how far a search among those in one state, the latest first, goes at once
+-- index: headrace_jobs_of_all
+-- standby: yes
+SELECT id FROM headrace_jobs
+WHERE (state || '') = :state AND id < :after
+ORDER BY id DESC LIMIT 1 OFFSET :walk;
+
+-- name: reach_all_state_down [postgresql]
+-- for: how far a search among those in one state, the latest first, goes at once
+-- index: headrace_jobs_of_all
+-- standby: yes
+SELECT id FROM headrace_jobs
+WHERE ((state || ''), id) < (:state, :after) AND ((state || ''), id) > (:state, '')
+ORDER BY (state || '') DESC, id DESC LIMIT 1 OFFSET :walk;
+
+-- name: reach_all_state_up [sqlite]
+-- for: how far a search among those in one state, the oldest first, goes at once
+-- index: headrace_jobs_of_all
+-- standby: yes
+SELECT id FROM headrace_jobs
+WHERE (state || '') = :state AND id > :after
+ORDER BY id ASC LIMIT 1 OFFSET :walk;
+
+-- name: reach_all_state_up [postgresql]
+-- for: how far a search among those in one state, the oldest first, goes at once
+-- index: headrace_jobs_of_all
+-- standby: yes
+SELECT id FROM headrace_jobs
+WHERE ((state || ''), id) > (:state, :after) AND ((state || ''), id) < (:state, 'z')
+ORDER BY (state || '') ASC, id ASC LIMIT 1 OFFSET :walk;
+
+-- name: reach_page_down
+-- for: how far a search among a tenant's jobs, the latest first, goes at once
+-- index: headrace_jobs_by_tenant
+-- standby: yes
+SELECT id FROM headrace_jobs
+WHERE tenant = :tenant AND id < :after
+ORDER BY id DESC LIMIT 1 OFFSET :walk;
+
+-- name: reach_page_up
+-- for: how far a search among a tenant's jobs, the oldest first, goes at once
+-- index: headrace_jobs_by_tenant
+-- standby: yes
+SELECT id FROM headrace_jobs
+WHERE tenant = :tenant AND id > :after
+ORDER BY id ASC LIMIT 1 OFFSET :walk;
+
+-- name: reach_state_down
+-- for: how far a search among a tenant's jobs in one state, the latest first, goes at once
+-- index: headrace_jobs_by_state
+-- standby: yes
+SELECT id FROM headrace_jobs
+WHERE tenant = :tenant AND state = :state AND id < :after
+ORDER BY id DESC LIMIT 1 OFFSET :walk;
+
+-- name: reach_state_up
+-- for: how far a search among a tenant's jobs in one state, the oldest first, goes at once
+-- index: headrace_jobs_by_state
+-- standby: yes
+SELECT id FROM headrace_jobs
+WHERE tenant = :tenant AND state = :state AND id > :after
+ORDER BY id ASC LIMIT 1 OFFSET :walk;
 
 -- name: events
 -- for: what happened to a job since a number

@@ -316,6 +316,7 @@ LIMIT :limit;
 -- standby: yes
 SELECT * FROM headrace_calls
 WHERE (at_s, id) < (CAST(:at_s AS DOUBLE PRECISION), CAST(:id AS TEXT))
+    AND (at_s, id) >= (CAST(:reach_s AS DOUBLE PRECISION), CAST(:reach AS TEXT))
     AND at_s >= CAST(:first_s AS DOUBLE PRECISION) AND at_s < CAST(:end_s AS DOUBLE PRECISION)
     AND (CAST(:key_name AS TEXT) IS NULL OR key_name = CAST(:key_name AS TEXT))
     AND (CAST(:model AS TEXT) IS NULL OR model = CAST(:model AS TEXT))
@@ -332,6 +333,7 @@ ORDER BY at_s DESC, id DESC LIMIT :limit;
 -- standby: yes
 SELECT * FROM headrace_calls
 WHERE (at_s, id) > (CAST(:at_s AS DOUBLE PRECISION), CAST(:id AS TEXT))
+    AND (at_s, id) <= (CAST(:reach_s AS DOUBLE PRECISION), CAST(:reach AS TEXT))
     AND at_s >= CAST(:first_s AS DOUBLE PRECISION) AND at_s < CAST(:end_s AS DOUBLE PRECISION)
     AND (CAST(:key_name AS TEXT) IS NULL OR key_name = CAST(:key_name AS TEXT))
     AND (CAST(:model AS TEXT) IS NULL OR model = CAST(:model AS TEXT))
@@ -348,6 +350,7 @@ ORDER BY at_s ASC, id ASC LIMIT :limit;
 -- standby: yes
 SELECT * FROM headrace_calls
 WHERE (at_s, id) < (CAST(:at_s AS DOUBLE PRECISION), CAST(:id AS TEXT))
+    AND (at_s, id) >= (CAST(:reach_s AS DOUBLE PRECISION), CAST(:reach AS TEXT))
     AND at_s >= CAST(:first_s AS DOUBLE PRECISION) AND at_s < CAST(:end_s AS DOUBLE PRECISION)
     AND tenant = :tenant
     AND (CAST(:key_name AS TEXT) IS NULL OR key_name = CAST(:key_name AS TEXT))
@@ -365,6 +368,7 @@ ORDER BY at_s DESC, id DESC LIMIT :limit;
 -- standby: yes
 SELECT * FROM headrace_calls
 WHERE (at_s, id) > (CAST(:at_s AS DOUBLE PRECISION), CAST(:id AS TEXT))
+    AND (at_s, id) <= (CAST(:reach_s AS DOUBLE PRECISION), CAST(:reach AS TEXT))
     AND at_s >= CAST(:first_s AS DOUBLE PRECISION) AND at_s < CAST(:end_s AS DOUBLE PRECISION)
     AND tenant = :tenant
     AND (CAST(:key_name AS TEXT) IS NULL OR key_name = CAST(:key_name AS TEXT))
@@ -375,6 +379,44 @@ WHERE (at_s, id) > (CAST(:at_s AS DOUBLE PRECISION), CAST(:id AS TEXT))
     AND (CAST(:purpose AS TEXT) IS NULL OR purpose = CAST(:purpose AS TEXT))
     AND (CAST(:status AS BIGINT) IS NULL OR status = CAST(:status AS BIGINT))
 ORDER BY at_s ASC, id ASC LIMIT :limit;
+
+-- name: reach_new
+-- for: how far a search among calls, the newest first, goes at once
+-- index: headrace_calls_pkey
+-- standby: yes
+SELECT id, at_s FROM headrace_calls
+WHERE (at_s, id) < (CAST(:at_s AS DOUBLE PRECISION), CAST(:id AS TEXT))
+    AND at_s >= CAST(:first_s AS DOUBLE PRECISION) AND at_s < CAST(:end_s AS DOUBLE PRECISION)
+ORDER BY at_s DESC, id DESC LIMIT 1 OFFSET :walk;
+
+-- name: reach_old
+-- for: how far a search among calls, the oldest first, goes at once
+-- index: headrace_calls_pkey
+-- standby: yes
+SELECT id, at_s FROM headrace_calls
+WHERE (at_s, id) > (CAST(:at_s AS DOUBLE PRECISION), CAST(:id AS TEXT))
+    AND at_s >= CAST(:first_s AS DOUBLE PRECISION) AND at_s < CAST(:end_s AS DOUBLE PRECISION)
+ORDER BY at_s ASC, id ASC LIMIT 1 OFFSET :walk;
+
+-- name: reach_new_of_tenant
+-- for: how far a search among calls of one tenant, the newest first, goes at once
+-- index: headrace_calls_by_tenant
+-- standby: yes
+SELECT id, at_s FROM headrace_calls
+WHERE (at_s, id) < (CAST(:at_s AS DOUBLE PRECISION), CAST(:id AS TEXT))
+    AND at_s >= CAST(:first_s AS DOUBLE PRECISION) AND at_s < CAST(:end_s AS DOUBLE PRECISION)
+    AND tenant = :tenant
+ORDER BY at_s DESC, id DESC LIMIT 1 OFFSET :walk;
+
+-- name: reach_old_of_tenant
+-- for: how far a search among calls of one tenant, the oldest first, goes at once
+-- index: headrace_calls_by_tenant
+-- standby: yes
+SELECT id, at_s FROM headrace_calls
+WHERE (at_s, id) > (CAST(:at_s AS DOUBLE PRECISION), CAST(:id AS TEXT))
+    AND at_s >= CAST(:first_s AS DOUBLE PRECISION) AND at_s < CAST(:end_s AS DOUBLE PRECISION)
+    AND tenant = :tenant
+ORDER BY at_s ASC, id ASC LIMIT 1 OFFSET :walk;
 
 -- name: call
 -- for: one call, by its id
