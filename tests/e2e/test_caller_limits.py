@@ -69,6 +69,7 @@ def test_too_many_requests_are_a_rate_limit_error(limited: Gateway, question: st
     assert told.value.body["error"]["code"] == "rate_limit_requests"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_sdks_wait_as_long_as_they_are_told(
     limited: Gateway, question: str, *, stream: bool

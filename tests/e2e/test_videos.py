@@ -63,6 +63,7 @@ def ended(gateway: Gateway, task_id: str) -> Any:
     return eventually(look, 120)
 
 
+@pytest.mark.heavy
 def test_a_topic_becomes_a_script_and_a_video(gateway: Gateway, tmp_path: Path) -> None:
     wanted = {"topic": "how a water mill works", "video": {**SMALL, "duration_s": 2}}
     task = ask(gateway, "POST", "/api/create", {**wanted, "model": "writer", "scenes": 2})

@@ -254,6 +254,7 @@ def test_a_spoiled_answer_raises_and_is_not_kept(
     play(asyncio.new_event_loop, sim, scenario, **limits)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("status", [400, 401, 429, 500, 529])
 def test_a_providers_error_is_quoted(sim: ThreadedSim, model: str, status: int) -> None:

@@ -198,6 +198,7 @@ def test_who_comes_late_and_does_not_read_gets_no_more_than_its_buffer_holds(tmp
         assert read_stream(late[0], size) >= size  # and all of it, who reads
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("headers", [{}, {"connection": "close"}], ids=str)
 def test_who_reads_one_big_answer_slowly_is_not_cut(narrow: House, headers: dict[str, str]):
     """Nothing that all buffers together could take, so that it stands in the gateway's."""

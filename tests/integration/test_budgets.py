@@ -175,6 +175,7 @@ def test_what_is_wanted_has_a_budget(tmp_path: Path, sim: ThreadedSim) -> None:
         assert asked(gateway, "dear", 2).status == 200  # nobody asks what it wants
 
 
+@pytest.mark.heavy
 def test_the_command_line_shows_what_is_spent(tmp_path: Path, sim: ThreadedSim) -> None:
     with gateway_with(tmp_path, sim, {"tenant": "acme", "month_usd": 0}) as gateway:
         asked(gateway, key=OPERATOR)

@@ -186,6 +186,7 @@ def test_embeddings_count_alike(doors: Any, sim: ThreadedSim) -> None:
     assert sim.stats().requests["/v1/embeddings"]["e"] == 3
 
 
+@pytest.mark.heavy
 def test_limits_of_the_provider_are_not_those_of_the_caller(doors: Any, sim: ThreadedSim) -> None:
     headers = {"x-ratelimit-remaining-requests": "77", "retry-after": "1"}
     door = doors(requests_per_minute=100)

@@ -269,6 +269,7 @@ def test_request_ids_differ(house: House):
     assert len(ids) == 5
 
 
+@pytest.mark.heavy
 def test_tls_from_the_settings(tmp_path: Path):
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")

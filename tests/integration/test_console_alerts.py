@@ -63,6 +63,7 @@ def test_whoever_is_no_administrator_is_told_nothing(sim: ThreadedSim, tmp_path:
         assert gateway.get("/admin/alerts").status == 401
 
 
+@pytest.mark.heavy
 def test_a_provider_that_is_gone_and_a_budget_that_refuses(
     sim: ThreadedSim, tmp_path: Path
 ) -> None:

@@ -189,6 +189,7 @@ def test_a_signal_to_all_of_them_at_once_is_an_orderly_end(gateway: Gateway) -> 
     assert [line for line in gateway.events() if line["event"].endswith("_ended")] == []
 
 
+@pytest.mark.heavy
 def test_a_supervisor_killed_outright_leaves_nothing(sim: ThreadedSim, tmp_path: Path) -> None:
     gateway = Gateway(tmp_path / "gateway", settings(sim))
     family = psutil.Process(gateway.process.pid).children(recursive=True)

@@ -111,6 +111,7 @@ def test_who_is_told_to_end_as_soon_as_it_hears_leaves_nothing(
     start.assert_ends(family)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("workers", [1, 2])
 def test_who_is_told_to_end_while_the_database_does_not_answer_does(
     starts: Any, sim: ThreadedSim, server: PostgresServer, own_url: str, workers: int
@@ -129,6 +130,7 @@ def test_who_is_told_to_end_while_the_database_does_not_answer_does(
     start.assert_ends(family)
 
 
+@pytest.mark.heavy
 def test_who_is_told_to_end_while_the_database_has_stopped_answering_does(
     sim: ThreadedSim, server: PostgresServer, own_url: str, tmp_path: Path
 ) -> None:
@@ -147,6 +149,7 @@ def test_who_is_told_to_end_while_the_database_has_stopped_answering_does(
         gateway.kill()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_workers_whose_supervisor_is_killed_while_they_end_do_so(
     starts: Any, sim: ThreadedSim, number: signal.Signals

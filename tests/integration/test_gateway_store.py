@@ -84,6 +84,7 @@ def test_the_library_tells_its_log_of_a_damaged_file(
     assert f"{CACHE_FILE}.damaged" in told.getMessage()
 
 
+@pytest.mark.heavy
 def test_a_store_that_cannot_be_used_is_known_before_the_first_request(
     sim: ThreadedSim, tmp_path: Path
 ):
@@ -143,6 +144,7 @@ def valkey(tmp_path: Path) -> Iterator[Valkey]:
         yield valkey
 
 
+@pytest.mark.heavy
 def test_what_is_kept_counts_though_the_shared_cache_was_never_reached(
     sim: ThreadedSim, valkey: Valkey, tmp_path: Path
 ):

@@ -35,6 +35,7 @@ def test_the_only_target_is_asked_by_another_key(tmp_path: Path, sim: ThreadedSi
         assert used == pytest.approx([1, 1], abs=0.5)
 
 
+@pytest.mark.heavy
 def test_a_key_without_room_is_not_asked_twice(tmp_path: Path, sim: ThreadedSim):
     only, nobody = ("one/small",), f"http://127.0.0.1:{free_port()}"
     keys = {"api_keys": [{"key": "sk-a"}, {"key": "sk-b"}], "quota": {"requests_per_minute": 600}}

@@ -124,6 +124,7 @@ def test_rotating_keeps_the_old_key_for_a_while(keys: Keys) -> None:
     assert (refused.status, refused.json()["error"]["code"]) == (401, "expired_api_key")
 
 
+@pytest.mark.heavy
 def test_a_key_ends_by_itself(keys: Keys) -> None:
     made = keys.create(name="brief", expires_s=2.0)
     assert keys.call(made["key"]).status == 200
@@ -243,6 +244,7 @@ def test_every_worker_follows_within_a_second(sim: ThreadedSim, place: Place) ->
         within_a_second(401, keys, made["key"], times=12)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("is_first_told", [True, False])
 @pytest.mark.parametrize("workers", [1, 4])
 def test_a_key_with_the_first_budget_of_all_is_served_from_its_first_call_on(
@@ -326,6 +328,7 @@ def test_the_command_line_asks_a_gateway_too(shared_keys: Keys) -> None:
     assert "revoked" in run_keys("revoke", "by-hand", *where, **environment)
 
 
+@pytest.mark.heavy
 def test_while_the_store_is_away_the_known_get_in_and_nobody_else(
     sim: ThreadedSim, server: PostgresServer, own_url: str, tmp_path: Path
 ) -> None:

@@ -59,6 +59,7 @@ def told(gateway: Gateway) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("speech", "stream"),
     [
@@ -93,6 +94,7 @@ def test_what_is_asked_all_the_time_is_there_before_its_time_is_over(
         assert told(gateway)["spent"]["prefetch"]["calls"] >= 1
 
 
+@pytest.mark.heavy
 def test_where_leases_are_shared_one_is_taken_for_it(sim: ThreadedSim, tmp_path: Path) -> None:
     speech = SPEECHES[0]
     (tmp_path / "valkey").mkdir()
@@ -108,6 +110,7 @@ def test_where_leases_are_shared_one_is_taken_for_it(sim: ThreadedSim, tmp_path:
             assert gateway.metrics()[ASKED] >= 1
 
 
+@pytest.mark.heavy
 def test_what_nobody_asks_for_any_more_is_told_as_waste(sim: ThreadedSim, tmp_path: Path) -> None:
     speech = SPEECHES[0]
     with Gateway(tmp_path, settings(sim, speech, prefetch=prefetching())) as gateway:
@@ -126,6 +129,7 @@ def test_what_nobody_asks_for_any_more_is_told_as_waste(sim: ThreadedSim, tmp_pa
         assert 0 < prefetch["wasted_usd"] <= prefetch["spent_usd"]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("cache", "refused"),
     [
@@ -152,6 +156,7 @@ def test_what_is_not_worth_it_is_not_asked_for(
             assert prefetch[refused] + prefetch["missed"] == 1
 
 
+@pytest.mark.heavy
 def test_while_the_provider_is_busy_nothing_is_asked_ahead(
     sim: ThreadedSim, tmp_path: Path
 ) -> None:
@@ -168,6 +173,7 @@ def test_while_the_provider_is_busy_nothing_is_asked_ahead(
         assert told(gateway)["prefetch"]["planned"] == 0
 
 
+@pytest.mark.heavy
 def test_what_is_used_is_foreseen_and_told(sim: ThreadedSim, tmp_path: Path) -> None:
     speech = SPEECHES[0]
     with Gateway(tmp_path, settings(sim, speech, reuse={"enabled": True})) as gateway:

@@ -23,6 +23,7 @@ def question(number: int) -> dict[str, Any]:
     return OPENAI.document("sim/m", seed=number)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("process", "signal"),
     [({"memory_mb_max": 1}, "memory"), ({"lag_ms_max": 0.000_001}, "lag")],

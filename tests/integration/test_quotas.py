@@ -81,6 +81,7 @@ def keys_used(provider: ScriptedProvider) -> list[int]:
     return [next(at for at, each in enumerate(secrets, 1) if each in h) for h in provider.heads]
 
 
+@pytest.mark.heavy
 def test_a_quota_is_kept_and_used(tmp_path: Path) -> None:
     """More callers than the quota has room for: none is refused, by nobody, and most go at once."""
     calls, limit = 49, 60
@@ -367,6 +368,7 @@ def test_keys_go_on_from_where_they_stood_after_a_reload(tmp_path: Path) -> None
         assert requests["left"] < 40
 
 
+@pytest.mark.heavy
 def test_who_waits_is_served_although_the_lane_was_replaced(tmp_path: Path) -> None:
     quota = {"requests_per_minute": 30, "burst_s": 2, "headroom": 0}
     with scripted() as provider, gateway_to(tmp_path, provider.url, quota=quota) as gateway:

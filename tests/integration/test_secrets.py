@@ -86,6 +86,7 @@ def calls_in_every_state(house: House) -> list[Response]:
     return answers
 
 
+@pytest.mark.heavy
 def test_no_secret_is_ever_shown(house: House):
     answers = calls_in_every_state(house)
     statuses = {answer.status for answer in answers}

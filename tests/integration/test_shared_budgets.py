@@ -93,6 +93,7 @@ def gateways(sim: ThreadedSim, own_url: str, tmp_path: Path) -> Iterator[list[Ga
         ]
 
 
+@pytest.mark.heavy
 def test_two_gateways_spend_what_there_is_together(gateways: list[Gateway], asker: Asker) -> None:
     with ThreadPoolExecutor(32) as pool:
         answers = list(pool.map(lambda n: asker.ask(gateways[n % 2]), range(300)))
@@ -111,6 +112,7 @@ def test_two_gateways_spend_what_there_is_together(gateways: list[Gateway], aske
         eventually(lambda gateway=gateway: abs(spent_usd(gateway) - cost_of(answers)) < 1e-6)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("workers", [1, pytest.param(4, marks=pytest.mark.heavy)])
 def test_a_budget_is_not_opened_again_by_a_restart(
     sim: ThreadedSim, place: Place, asker: Asker, workers: int
@@ -182,6 +184,7 @@ def test_four_workers_and_one_that_dies_spend_no_more_than_there_is(
         assert spent_usd(gateway) <= LIMIT_USD + 1e-6
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("offline", ["refuse", "allow"])
 def test_while_the_store_is_frozen_a_gateway_spends_its_share(
     sim: ThreadedSim,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.support.gateway import Gateway
 from tests.support.house import OPENAI
 from tests.support.waiting import eventually
@@ -82,6 +83,7 @@ def test_nothing_is_limited_before_a_refusal(tmp_path: Path, sim: ThreadedSim) -
         assert told(gateway)["limit"]["successes"] == 1
 
 
+@pytest.mark.heavy
 def test_calls_from_before_the_first_refusal_count_against_the_limit(tmp_path: Path) -> None:
     room = 20
     with running(SimOptions(inflight_max=room)) as sim, gateway_to(tmp_path, sim) as gateway:
@@ -97,6 +99,7 @@ def test_calls_from_before_the_first_refusal_count_against_the_limit(tmp_path: P
         assert told(gateway)["inflight"] == 0
 
 
+@pytest.mark.heavy
 def test_no_turn_is_spent_on_a_call_that_cannot_end_in_time(tmp_path: Path) -> None:
     slow = {"x-sim-ttft-ms": "1000"}
     with (
@@ -124,6 +127,7 @@ def test_retry_after_is_a_gate(tmp_path: Path, sim: ThreadedSim) -> None:
         assert sim.stats().requests[OPENAI.path]["m"] == 1
 
 
+@pytest.mark.heavy
 def test_who_waits_is_served_by_priority(tmp_path: Path) -> None:
     with (
         running(SimOptions()) as sim,
@@ -147,6 +151,7 @@ def test_who_waits_is_served_by_priority(tmp_path: Path) -> None:
         assert waits == sorted(waits, reverse=True)
 
 
+@pytest.mark.heavy
 def test_a_queue_that_is_full_says_so(tmp_path: Path) -> None:
     limit = {"inflight_max": 1, "waiting_max": 1}
     with (
@@ -165,6 +170,7 @@ def test_a_queue_that_is_full_says_so(tmp_path: Path) -> None:
         assert waiting.end().status == 200
 
 
+@pytest.mark.heavy
 def test_who_leaves_the_queue_leaves_nothing_behind(tmp_path: Path) -> None:
     with (
         running(SimOptions()) as sim,

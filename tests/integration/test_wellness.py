@@ -149,6 +149,7 @@ def test_ejection_outlives_a_reload_and_ends_with_the_setting(
         assert gateway.metrics()['headrace_providers_out{provider="one"}'] == 0
 
 
+@pytest.mark.heavy
 def test_calls_to_a_provider_that_was_removed_fail_as_they_would_have(
     tmp_path: Path, sims: dict[str, ThreadedSim]
 ):
@@ -196,6 +197,7 @@ def test_provider_that_is_gone_is_not_out(tmp_path: Path, sims: dict[str, Thread
         assert {name for name in series if after.get(name, 0) > 0} == set()
 
 
+@pytest.mark.heavy
 def test_provider_that_is_busy_is_not_ill(tmp_path: Path, sims: dict[str, ThreadedSim]):
     wanted = settings(sims)
     for each in wanted["providers"].values():

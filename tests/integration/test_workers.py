@@ -289,6 +289,7 @@ def test_sigint_ends_all_as_sigterm_does(gateway: Gateway) -> None:
     assert psutil.wait_procs(workers, TIMEOUT_S)[1] == []
 
 
+@pytest.mark.heavy
 def test_workers_do_not_outlive_their_supervisor(sim: ThreadedSim, tmp_path: Path) -> None:
     gateway = Gateway(tmp_path / "gateway", settings(sim))
     workers = family(gateway)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from random import Random
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -49,6 +50,7 @@ SAMPLES = st.tuples(
 )
 
 
+@pytest.mark.heavy
 @given(st.sampled_from(MAKERS), st.lists(SAMPLES, max_size=200))
 @example(gradient, [(180143985096.0, 1, False, 0.0), (2.2250738585e-313, 5, False, 0.0)])
 def test_a_limit_stays_within_its_bounds_whatever_it_is_told(
@@ -60,6 +62,7 @@ def test_a_limit_stays_within_its_bounds_whatever_it_is_told(
         assert LEAST <= limit.limit <= MOST
 
 
+@pytest.mark.heavy
 @given(
     st.sampled_from(MAKERS),
     st.lists(

@@ -4,6 +4,7 @@ import copy
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.prompts import block, text, tool, turn
@@ -89,6 +90,7 @@ def test_what_a_provider_accepts_it_accepts_with_marks(document: Document):
     assert mark(done, Habits())[0] == done
 
 
+@pytest.mark.heavy
 @given(conversations(marked=False))
 def test_each_turn_reads_all_that_the_turn_before_it_has_written(document: Document):
     habits, store = Habits(), PrefixStore(ManualClock(), seed=1)

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.stores import NOW_S, PATIENT
@@ -84,6 +85,7 @@ async def do(store: Store, deed: str, what: Any, now_s: float) -> None:
         await answers.maintain(now_s)
 
 
+@pytest.mark.heavy
 @settings(max_examples=60, deadline=None)
 @given(deeds)
 def test_a_store_is_a_dictionary_with_scopes_and_time(done: list[tuple[str, Any]]) -> None:

@@ -120,6 +120,7 @@ def test_what_is_left_is_valid_and_fits(
         assert again is fitted
 
 
+@pytest.mark.heavy
 @settings(max_examples=25, deadline=None)
 @given(
     dialect=DIALECTS,
@@ -155,6 +156,7 @@ def test_the_cut_holds_while_a_conversation_grows(
     assert len(sent) > 100
 
 
+@pytest.mark.heavy
 @settings(max_examples=25, deadline=None)
 @given(dialect=DIALECTS, seed=st.integers(0, 2**32))
 def test_what_goes_next_is_told_before_it_goes(dialect: DialectName, seed: int) -> None:

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from tests.support.browser import Chromium, Page, expect
 from tests.support.browserless import Browserless
 from tests.support.console import ADMIN_KEY, APP_KEY, chat, sign_in, width_over
@@ -13,6 +14,7 @@ from headrace.console.overview import FRESH_S
 READERS, TURNS = 50, 4
 
 
+@pytest.mark.heavy
 def test_numbers_move_while_requests_come(browser: Chromium, watched: Gateway) -> None:
     def asked() -> float:
         return sum(
@@ -108,6 +110,7 @@ def test_the_page_fits_a_telephone(browser: Chromium, watched: Gateway) -> None:
     browser.see(watched.url, scenario, viewport={"width": 375, "height": 800})
 
 
+@pytest.mark.heavy
 def test_the_page_says_what_is_wrong_and_goes_on_after_it(
     browser: Chromium, watched: Gateway
 ) -> None:

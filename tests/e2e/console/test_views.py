@@ -68,6 +68,7 @@ def test_the_playground_says_why_there_is_no_answer(browser: Chromium, watched: 
     browser.see(watched.url, scenario, forgive="404")
 
 
+@pytest.mark.heavy
 def test_a_request_is_found_and_shown_over_time(browser: Chromium, watched: Gateway) -> None:
     async def scenario(page: Page) -> None:
         await sign_in(page, "requests")
@@ -144,6 +145,7 @@ def test_spend_is_told_by_key_and_by_day(browser: Chromium, watched: Gateway) ->
     browser.see(watched.url, scenario)
 
 
+@pytest.mark.heavy
 def test_a_key_is_made_rotated_and_revoked(browser: Chromium, watched: Gateway) -> None:
     async def secret(page: Page) -> str:
         dialog = page.get_by_role("dialog", name=re.compile("The key"))
@@ -243,6 +245,7 @@ def test_a_policy_stops_what_text_could_not(browser: Chromium, watched: Gateway)
     assert not browser.see(watched.url, scenario, forgive="Content Security Policy")
 
 
+@pytest.mark.heavy
 def test_a_session_that_is_over_leads_back_to_the_door(browser: Chromium, watched: Gateway) -> None:
     async def scenario(page: Page) -> None:
         await sign_in(page)
@@ -253,6 +256,7 @@ def test_a_session_that_is_over_leads_back_to_the_door(browser: Chromium, watche
     browser.see(watched.url, scenario, forgive="401")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("scheme", "width"), [("dark", 375), ("light", 1280)])
 def test_every_view_fits_and_can_be_used_by_all(
     browser: Chromium, watched: Gateway, scheme: str, width: int

@@ -19,6 +19,7 @@ def submitted(gateway: Gateway, kind: str, document: dict[str, Any]) -> str:
     return str(answer.json()["id"])
 
 
+@pytest.mark.heavy
 def test_a_job_is_found_cancelled_tried_again_and_seen_to_its_end(
     browser: Chromium, watched: Gateway
 ) -> None:
@@ -73,6 +74,7 @@ def test_jobs_are_told_page_by_page_and_titles_stay_text(
     browser.see(watched.url, scenario)
 
 
+@pytest.mark.heavy
 def test_what_is_the_matter_is_told_with_what_helps(browser: Chromium, watched: Gateway) -> None:
     alarms = {
         "object": "list",

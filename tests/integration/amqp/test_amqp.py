@@ -63,6 +63,7 @@ def job(message_id: str, kind: str = "nothing", number: int = 0, **more: Any) ->
     return Post(json.dumps(wanted).encode(), message_id=message_id, **more)
 
 
+@pytest.mark.heavy
 def test_messages_become_jobs_and_are_told_of(office: Office) -> None:
     office.listen()
     office.work()

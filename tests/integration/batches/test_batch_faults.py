@@ -41,6 +41,7 @@ def in_the_middle(sdk: Any, batch_id: str, sim: ThreadedSim) -> None:
     assert until(sdk, batch_id, lambda batch: batch.status != "validating").status == "in_progress"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("url", ["sqlite", "postgresql"])
 def test_a_gateway_that_is_killed_goes_on_and_asks_only_what_was_under_way(
     begin_gateway: Begin, sim: ThreadedSim, url: str, request: pytest.FixtureRequest
@@ -60,6 +61,7 @@ def test_a_gateway_that_is_killed_goes_on_and_asks_only_what_was_under_way(
     assert LINES <= calls(sim) <= LINES + CONCURRENCY
 
 
+@pytest.mark.heavy
 def test_another_gateway_of_the_directory_takes_over(
     begin_gateway: Begin, sim: ThreadedSim
 ) -> None:
@@ -76,6 +78,7 @@ def test_another_gateway_of_the_directory_takes_over(
     assert LINES <= calls(sim) <= LINES + CONCURRENCY
 
 
+@pytest.mark.heavy
 def test_a_gateway_that_is_stopped_finishes_what_is_under_way_and_leaves_the_rest(
     begin_gateway: Begin, sim: ThreadedSim
 ) -> None:
@@ -205,6 +208,7 @@ def test_a_budget_that_is_used_up_fails_the_lines_that_are_left(
     assert calls(sim) == counts.completed
 
 
+@pytest.mark.heavy
 def test_a_full_disk_makes_a_batch_wait(begin_gateway: Begin, sim: ThreadedSim) -> None:
     gateway = begin_gateway(pace=PACE, **AT_A_TIME)
     process = psutil.Process(gateway.process.pid)
@@ -221,6 +225,7 @@ def test_a_full_disk_makes_a_batch_wait(begin_gateway: Begin, sim: ThreadedSim) 
     assert calls(sim) == LINES
 
 
+@pytest.mark.heavy
 def test_a_batch_whose_time_is_over_keeps_what_it_has(
     begin_gateway: Begin, sim: ThreadedSim, tmp_path: Path
 ) -> None:
@@ -262,6 +267,7 @@ def test_answers_that_are_stored_are_not_asked_again(
     assert calls(sim) == 1
 
 
+@pytest.mark.heavy
 def test_a_gateway_that_stood_still_loses_its_batch_and_writes_nothing_more(
     begin_gateway: Begin, sim: ThreadedSim
 ) -> None:
@@ -283,6 +289,7 @@ def test_a_gateway_that_stood_still_loses_its_batch_and_writes_nothing_more(
     assert LINES <= calls(sim) <= LINES + 2 * CONCURRENCY
 
 
+@pytest.mark.heavy
 def test_a_store_that_goes_away_in_the_middle_loses_nothing(
     begin_gateway: Begin, sim: ThreadedSim, server: PostgresServer, own_url: str
 ) -> None:

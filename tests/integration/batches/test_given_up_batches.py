@@ -31,6 +31,7 @@ def assert_cancelled(sdk: Any, batch_id: str, gateway: Gateway) -> None:
     assert gateway.bugs() == []
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("path", ["/v1/files", "/v1/batches"])
 def test_a_batch_is_cancelled_while_its_provider_does_not_take_it(
     begin_gateway: Begin, sim: ThreadedSim, path: str
@@ -46,6 +47,7 @@ def test_a_batch_is_cancelled_while_its_provider_does_not_take_it(
     assert chats(sim) == 0
 
 
+@pytest.mark.heavy
 def test_a_batch_is_cancelled_whose_answers_cannot_be_had(
     begin_gateway: Begin, sim: ThreadedSim
 ) -> None:
@@ -71,6 +73,7 @@ def elsewhere(sim: ThreadedSim) -> dict[str, Any]:
     return {"providers": {"other": others["providers"]["sim"]}, "models": others["models"]}
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("is_there", [True, False])
 def test_lines_of_a_batch_that_was_cancelled_are_asked_of_nobody_else(
     begin_gateway: Begin, sim: ThreadedSim, *, is_there: bool

@@ -114,6 +114,7 @@ def test_more_lines_than_go_at_once_are_several_batches_there(
     assert sorted(totals) == [6, 8, 8, 8]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("is_killed", [True, False])
 def test_a_gateway_that_ends_goes_on_with_the_batch_that_is_there(
     begin_gateway: Begin, sim: ThreadedSim, *, is_killed: bool
@@ -134,6 +135,7 @@ def test_a_gateway_that_ends_goes_on_with_the_batch_that_is_there(
         assert_answered_once(sdk, until(sdk, batch_id), sim)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("path", ["/v1/files", "/v1/batches"])
 def test_a_gateway_that_is_killed_while_it_hands_over_does_so_once(
     begin_gateway: Begin, sim: ThreadedSim, path: str
@@ -176,6 +178,7 @@ def test_a_batch_that_is_cancelled_is_so_at_the_provider_and_keeps_what_it_has(
     assert (handed.status, chats(sim)) == ("cancelled", 0)
 
 
+@pytest.mark.heavy
 def test_a_gateway_that_is_killed_before_the_provider_has_cancelled_goes_on_to_do_so(
     begin_gateway: Begin, sim: ThreadedSim
 ) -> None:
@@ -212,6 +215,7 @@ def test_bad_lines_are_told_by_their_numbers_and_the_rest_is_answered(
     assert chats(sim) == 0
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("status", [429, 500])
 @pytest.mark.parametrize("path", ["/v1/files", "/v1/batches"])
 def test_what_the_provider_refuses_for_now_is_handed_over_again(
@@ -225,6 +229,7 @@ def test_what_the_provider_refuses_for_now_is_handed_over_again(
     assert_told_of(gateway)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("is_content", [False, True])
 def test_a_provider_that_fails_again_and_again_is_asked_again(
     begin_gateway: Begin, sim: ThreadedSim, *, is_content: bool

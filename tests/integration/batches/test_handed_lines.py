@@ -60,6 +60,7 @@ def test_lines_that_an_experiment_turns_elsewhere_are_asked_there(
     assert gateway.bugs() == []
 
 
+@pytest.mark.heavy
 def test_what_a_gateway_says_that_ends_is_no_result(begin_gateway: Begin, sim: ThreadedSim) -> None:
     told = turning(sim, {**AT_ONCE, "fallback": "fail"})
     sim.script(Fault(kind=FaultKind.STALL_BEFORE, path=CHATS, times=None))
@@ -117,6 +118,7 @@ def test_lines_that_are_the_same_go_together_where_answers_are_not_stored(
         assert_answered_once(sdk, until(sdk, batch_id), sim)
 
 
+@pytest.mark.heavy
 def test_lines_that_the_gateway_refuses_for_now_are_handed_over_later(
     begin_gateway: Begin, sim: ThreadedSim
 ) -> None:

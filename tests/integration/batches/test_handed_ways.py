@@ -81,6 +81,7 @@ def test_a_file_larger_than_a_window_of_http2_is_handed_over(
         assert_answered_once(sdk, until(sdk, begin(sdk, whole)), sim, 4 * LINES)
 
 
+@pytest.mark.heavy
 def test_a_provider_that_refuses_in_http2_is_tried_again(
     begin_gateway: Begin, sim: ThreadedSim, front: H2Front
 ) -> None:
@@ -90,6 +91,7 @@ def test_a_provider_that_refuses_in_http2_is_tried_again(
         assert_answered_once(sdk, until(sdk, begin(sdk, lines())), sim)
 
 
+@pytest.mark.heavy
 def test_a_gateway_that_is_killed_goes_on_with_the_batch_in_http2(
     begin_gateway: Begin, sim: ThreadedSim, front: H2Front
 ) -> None:
@@ -129,6 +131,7 @@ def test_embeddings_are_handed_over(
     assert gateway.bugs() == []
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("is_killed", [True, False])
 def test_with_postgresql_a_gateway_goes_on_with_what_was_handed_over(
     begin_gateway: Begin, sim: ThreadedSim, own_database: str, *, is_killed: bool

@@ -63,6 +63,7 @@ def test_a_file_whose_gateway_was_killed_before_it_was_noted_is_deleted_at_the_n
         assert [each.id for each in sdk.files.list()] == [kept]
 
 
+@pytest.mark.heavy
 def test_files_that_somebody_is_about_to_note_or_writes_to_are_left_alone(
     begin_gateway: Begin, sim: ThreadedSim, tmp_path: Path
 ) -> None:

@@ -34,6 +34,7 @@ def compare(*arguments: str, timeout_s: float = 120.0) -> subprocess.CompletedPr
     )
 
 
+@pytest.mark.heavy
 def test_too_few_blocks_are_told_before_and_after(plan_file: str, tmp_path: Path) -> None:
     out = tmp_path / "trials.jsonl"
     with RawServer(answering(ANSWER)) as server:
@@ -48,6 +49,7 @@ def test_too_few_blocks_are_told_before_and_after(plan_file: str, tmp_path: Path
     assert all(line["throughput_per_s"] > 0 and line["block"] == 0 for line in lines)
 
 
+@pytest.mark.heavy
 def test_an_arm_that_is_down_is_told_and_a_full_disk_after_it(plan_file: str) -> None:
     with RawServer(answering(ANSWER)) as server:
         done = compare(

@@ -67,6 +67,7 @@ def budgets_file(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.heavy
 def test_a_bar_that_is_broken_for_certain_fails_and_a_full_disk_is_told_after_it(
     budgets_file: Path,
 ) -> None:

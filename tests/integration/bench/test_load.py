@@ -41,6 +41,7 @@ def brief(**fields: object) -> Phase:
     return make_phase(**{"seconds": 0.3, "timeout_s": 20.0, "arrivals": Constant(), **fields})
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "arrivals",
     [Constant(), Poisson(), Gamma(), Modulated(period_s=0.5), Clients(count=5)],
@@ -180,6 +181,7 @@ def test_who_stops_a_run_before_it_begins_gets_an_empty_one() -> None:
     assert (record.status, record.phases) == ("interrupted", ())
 
 
+@pytest.mark.heavy
 def test_another_run_asks_what_no_run_has_asked() -> None:
     def bodies(nonce: str) -> set[bytes]:
         def serve(peer: Peer) -> None:

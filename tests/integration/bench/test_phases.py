@@ -40,6 +40,7 @@ def phase(name: str, **fields: object) -> Phase:
     return make_phase(name=name, **{**given, **fields})
 
 
+@pytest.mark.heavy
 def test_phases_follow_each_other_and_each_is_told_apart() -> None:
     plan = make_plan(phase("a"), phase("b", users=20), phase("c"))
     with running(SimOptions(port=0)) as sim:
@@ -75,6 +76,7 @@ def gone(server: RawServer) -> Callable[[Run, Now], None]:
     return end
 
 
+@pytest.mark.heavy
 def test_a_target_that_goes_in_the_middle_is_marked_and_the_run_goes_on() -> None:
     server = RawServer(answering(ANSWER)).__enter__()
     record = run_plan(broken("go-on"), server.url, on_now=gone(server))
@@ -87,6 +89,7 @@ def test_a_target_that_goes_in_the_middle_is_marked_and_the_run_goes_on() -> Non
     assert record.phases[1].summary.outcomes.keys() == {"connect"}
 
 
+@pytest.mark.heavy
 def test_a_run_that_should_end_with_its_target_does() -> None:
     server = RawServer(answering(ANSWER)).__enter__()
     record = run_plan(broken("end"), server.url, on_now=gone(server))
@@ -101,6 +104,7 @@ def test_a_phase_that_breaks_what_it_has_to_keep_is_told() -> None:
     assert [verdict.is_kept for verdict in only.verdicts] == [False]
 
 
+@pytest.mark.heavy
 def test_the_processes_of_a_target_are_watched() -> None:
     # A process of its own: what a child takes that ends meanwhile is nobody's until it is reaped.
     with running(SimOptions(port=0)) as sim, subprocess.Popen(["sleep", "600"]) as own:
@@ -162,6 +166,7 @@ def bench(*arguments: str, timeout_s: float = 120.0) -> subprocess.CompletedProc
     )
 
 
+@pytest.mark.heavy
 def test_a_plan_is_run_against_a_gateway_of_its_own(tmp_path: Path, plan_file: Path) -> None:
     out = tmp_path / "runs.jsonl"
     done = bench("run", str(plan_file), "--out", str(out))
@@ -182,6 +187,7 @@ def test_a_plan_may_say_how_its_gateway_is_set(plan_file: Path) -> None:
     assert "nonsense" in done.stderr
 
 
+@pytest.mark.heavy
 def test_a_limit_that_is_broken_makes_the_command_fail(plan_file: Path) -> None:
     plan_file.write_text(PLAN.replace("rss_mb: 4000", "rss_mb: 1"))
     done = bench("run", str(plan_file))
@@ -189,6 +195,7 @@ def test_a_limit_that_is_broken_makes_the_command_fail(plan_file: Path) -> None:
     assert "BROKEN" in done.stdout
 
 
+@pytest.mark.heavy
 def test_what_cannot_be_known_is_not_passed(plan_file: Path) -> None:
     plan_file.write_text(PLAN.replace("rss_mb: 4000", "p99_ms: 1000000"))
     done = bench("run", str(plan_file))
@@ -196,6 +203,7 @@ def test_what_cannot_be_known_is_not_passed(plan_file: Path) -> None:
     assert "not known" in done.stdout
 
 
+@pytest.mark.heavy
 def test_a_full_disk_fails_after_the_figures_were_shown(plan_file: Path) -> None:
     with running(SimOptions(port=0)) as sim:
         done = bench("run", str(plan_file), "--url", sim.url, "--pid", "1", "--out", "/dev/full")
@@ -249,6 +257,7 @@ def test_an_interrupt_ends_a_run_with_what_was_measured(tmp_path: Path) -> None:
     assert "not whole" in said.read_text()
 
 
+@pytest.mark.heavy
 def test_what_a_run_has_started_ends_with_it_even_when_it_is_killed(
     tmp_path: Path, plan_file: Path
 ) -> None:
@@ -287,6 +296,7 @@ def test_a_load_of_which_nothing_was_good_fails() -> None:
     assert "Nothing was good" in done.stdout
 
 
+@pytest.mark.heavy
 def test_two_runs_on_a_living_target_ask_different_things(tmp_path: Path) -> None:
     out = tmp_path / "runs.jsonl"
     terms = ("--seconds", "0.5", "--rate", "10", "--out", str(out))
@@ -298,6 +308,7 @@ def test_two_runs_on_a_living_target_ask_different_things(tmp_path: Path) -> Non
     assert third == "mine"
 
 
+@pytest.mark.heavy
 def test_two_files_of_runs_are_compared(tmp_path: Path, plan_file: Path) -> None:
     """As users do it: each arm as often as the other, side by side."""
     files = tmp_path / "a.jsonl", tmp_path / "b.jsonl"

@@ -77,6 +77,7 @@ def test_every_arm_is_a_setting_that_a_gateway_takes() -> None:
                 assert parse_settings(text, {}).models[MODEL].targets
 
 
+@pytest.mark.heavy
 def test_a_run_has_a_figure_for_each_measure_and_something_to_draw() -> None:
     options = SimOptions(port=0, profile=Profile.REAL, speed=10.0, capacity=CAPACITY)
     with running(options) as sim:

@@ -32,6 +32,7 @@ def by_arm(trials: tuple[Trial, ...]) -> dict[str, Trial]:
     return {trial.arm: trial for trial in trials}
 
 
+@pytest.mark.heavy
 def test_arms_differ_by_their_settings() -> None:
     seen: list[Step] = []
     arms = [Arm(name="kept"), Arm(name="asked", settings={"cache": {"enabled": False}})]
@@ -103,6 +104,7 @@ def tokens_of(url: str) -> int:
         connection.close()
 
 
+@pytest.mark.heavy
 def test_trials_of_a_block_are_asked_the_same_and_of_the_next_something_else() -> None:
     with RawServer(answering(ANSWER)) as server:
         arms = [Arm(name="one", url=server.url), Arm(name="two", url=server.url)]
@@ -113,6 +115,7 @@ def test_trials_of_a_block_are_asked_the_same_and_of_the_next_something_else() -
     assert whole_blocks(trials[:3], ["one", "two"]) == (0,)
 
 
+@pytest.mark.heavy
 def test_a_version_is_taken_out_of_a_checkout_that_stays_as_it_was(tmp_path: Path) -> None:
     repository = checkout(tmp_path, STUB)
     before = sorted(path for path in repository.rglob("*"))
@@ -136,6 +139,7 @@ def test_no_such_commit_and_no_checkout_are_told(tmp_path: Path) -> None:
         Commit.named(tmp_path / "plain", "HEAD")
 
 
+@pytest.mark.heavy
 def test_an_arm_that_fails_takes_the_verdict_with_it() -> None:
     bad = Arm(name="bad", settings={"cache": {"memory_mb": -1}})
     with RawServer(answering(ANSWER)) as server:
@@ -151,6 +155,7 @@ def test_an_arm_that_fails_takes_the_verdict_with_it() -> None:
     assert (answer.verdict, answer.cause, answer.lost) == ("insufficient", "failed_runs", (0, 2))
 
 
+@pytest.mark.heavy
 def test_a_gateway_that_is_killed_in_the_middle_is_a_trial_that_failed() -> None:
     def kill(_series: Series, step: Step) -> None:
         if step.arm == "killed" and step.now is not None and step.now.sent > 5:
@@ -165,6 +170,7 @@ def test_a_gateway_that_is_killed_in_the_middle_is_a_trial_that_failed() -> None
     assert told["spared"].why is None
 
 
+@pytest.mark.heavy
 def test_a_url_that_is_down_is_a_trial_that_failed() -> None:
     with RawServer(answering(ANSWER)) as server:
         arms = [Arm(name="up", url=server.url), Arm(name="down", url="http://127.0.0.1:9")]
@@ -173,6 +179,7 @@ def test_a_url_that_is_down_is_a_trial_that_failed() -> None:
     assert "http://127.0.0.1:9 was down" in (told["down"].why or "")
 
 
+@pytest.mark.heavy
 def test_a_series_that_is_stopped_keeps_what_is_there() -> None:
     def stop(series: Series, step: Step) -> None:
         if step.number == 1 and step.now is not None:

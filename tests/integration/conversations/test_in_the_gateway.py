@@ -105,6 +105,7 @@ def test_an_error_in_the_middle_of_a_stream_is_a_failure(
     assert "out of memory" in last["response"]["error"]["message"]
 
 
+@pytest.mark.heavy
 def test_a_deadline_that_passes_in_the_middle_is_a_failure(
     gateway: Gateway, provider: ScriptedProvider
 ) -> None:
@@ -213,6 +214,7 @@ def test_a_client_that_leaves_leaves_nothing_behind(
     assert eventually(lambda: [line for line in lines(gateway) if line["error"] == "client_gone"])
 
 
+@pytest.mark.heavy
 def test_a_store_that_is_away(
     provider: ScriptedProvider, tmp_path: Path, server: PostgresServer, own_url: str
 ) -> None:

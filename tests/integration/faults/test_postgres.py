@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.support.gateway import Gateway
 from tests.support.postgres import PostgresServer
 from tests.support.tiered import (
@@ -45,6 +46,7 @@ def test_down_at_start_and_up_later(
         eventually(lambda: changes(gateway, "l3") == ["tier_down", "tier_up"])
 
 
+@pytest.mark.heavy
 def test_killed_in_a_write_under_load(
     sim: ThreadedSim, own_url: str, server: PostgresServer, tmp_path: Path
 ):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.support import headrace_process
 from tests.support.asking import Asking, ask, flow_told, waiting
 from tests.support.gateway import Gateway
@@ -43,6 +44,7 @@ def is_well(gateway: Gateway) -> bool:
     return status == 200 and flow_told(gateway, "p", "m")["circuit"]["state"] == "closed"
 
 
+@pytest.mark.heavy
 def test_a_provider_that_is_killed_under_load_and_comes_back(tmp_path: Path) -> None:
     port = free_port()
     settings = {
@@ -85,6 +87,7 @@ def test_a_reader_that_takes_nothing_holds_its_turn_until_it_leaves(
         gateway.wait_until_quiet()
 
 
+@pytest.mark.heavy
 def test_a_reader_that_takes_nothing_for_ever_loses_its_turn(
     tmp_path: Path, sim: ThreadedSim
 ) -> None:
@@ -99,6 +102,7 @@ def test_a_reader_that_takes_nothing_for_ever_loses_its_turn(
         gateway.wait_until_quiet()
 
 
+@pytest.mark.heavy
 def test_streams_that_end_badly_on_either_side_give_their_turns_back(
     tmp_path: Path, sim: ThreadedSim
 ) -> None:
@@ -122,6 +126,7 @@ def test_streams_that_end_badly_on_either_side_give_their_turns_back(
         gateway.wait_until_quiet()
 
 
+@pytest.mark.heavy
 def test_a_storm_of_refusals_leaves_nothing_behind(tmp_path: Path, sim: ThreadedSim) -> None:
     with gateway_to(tmp_path, sim.url, retry={"wait_s_max": 0.05}) as gateway:
         waits = ("", "0", "-1", "1e308", "0.2", "99999999999999999999")

@@ -68,6 +68,7 @@ def test_an_absurd_retry_after_holds_for_minutes_and_callers_are_told_at_once(
     assert sim.stats().requests[OPENAI.path][model] == 1
 
 
+@pytest.mark.heavy
 def test_retry_after_counts_whoever_is_told_it(house: tuple[Gateway, ThreadedSim]) -> None:
     """The second of two calls that began before there was a limit."""
     gateway, sim = house
@@ -83,6 +84,7 @@ def test_retry_after_counts_whoever_is_told_it(house: tuple[Gateway, ThreadedSim
     assert flow_told(gateway, "sim", "second")["limit"]["closed_s"] > 100
 
 
+@pytest.mark.heavy
 def test_calls_that_began_before_the_limit_count(house: tuple[Gateway, ThreadedSim]) -> None:
     gateway, sim = house
     sim.script(
@@ -99,6 +101,7 @@ def test_calls_that_began_before_the_limit_count(house: tuple[Gateway, ThreadedS
     assert flow_told(gateway, "sim", "many")["inflight"] == 0
 
 
+@pytest.mark.heavy
 def test_hundreds_who_leave_the_queue_leave_it_empty(tmp_path: Path, sim: ThreadedSim) -> None:
     """From the front, the middle and the end of it, all at once and one by one."""
     one = provider(sim, limit={"inflight_max": 1, "waiting_max": 1000})

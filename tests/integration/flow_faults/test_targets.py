@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.support.asking import Asking, ask, flow_told, waiting
 from tests.support.gateway import Gateway
 from tests.support.house import OPENAI, free_port
@@ -103,6 +104,7 @@ def test_of_two_that_ask_for_time_the_sooner_one_is_waited_for(
         assert (answer.status, answer.headers["x-headrace-provider"]) == (200, "one")
 
 
+@pytest.mark.heavy
 def test_who_is_sent_from_a_full_queue_to_another_and_leaves_is_gone(
     tmp_path: Path, sim: ThreadedSim
 ) -> None:
@@ -150,6 +152,7 @@ def test_who_waits_while_a_target_breaks_is_not_sent_there(
         gateway.wait_until_quiet()
 
 
+@pytest.mark.heavy
 def test_who_waits_through_a_reload_has_a_turn(tmp_path: Path, sim: ThreadedSim) -> None:
     with gateway_to(tmp_path, one=provider(sim.url)) as gateway:
         wait = {"retry-after": "2"}

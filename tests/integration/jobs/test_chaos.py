@@ -70,6 +70,7 @@ def run(place: Place, nothing: int, steps: int, kills: int) -> None:
         assert_sound(house, house.all_ended(jobs, 240.0), kills)
 
 
+@pytest.mark.heavy
 def test_jobs_outlive_their_workers(place: Place) -> None:
     run(place, nothing=60, steps=30, kills=3)
 

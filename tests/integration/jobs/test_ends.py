@@ -54,6 +54,7 @@ def test_who_is_told_to_end_while_it_begins_leaves_nothing(
     assert_nothing_left(house)
 
 
+@pytest.mark.heavy
 def test_who_is_told_to_end_while_others_keep_the_store_to_themselves_does(
     tmp_path: Path,
 ) -> None:
@@ -107,6 +108,7 @@ def test_a_second_interrupt_waits_for_no_job(house: JobHouse) -> None:
     assert_nothing_left(house)
 
 
+@pytest.mark.heavy
 def test_who_is_killed_while_it_ends_loses_nothing(house: JobHouse) -> None:
     worker = house.start_worker(grace_s=3600)
     (job,) = house.submit("steps", input={"seconds": 0.3})

@@ -68,6 +68,7 @@ def begun(house: JobHouse, jobs: list[str]) -> None:
     eventually(lambda: any(house.find(job).state == "running" for job in jobs), 60.0)
 
 
+@pytest.mark.heavy
 def test_jobs_go_on_once_a_full_disk_has_room_again(disk: Path, tmp_path: Path) -> None:
     with JobHouse("sqlite", disk, tmp_path) as house:
         house.start_worker()
@@ -98,6 +99,7 @@ def test_a_worker_that_starts_on_a_full_disk_works_once_there_is_room(
         assert worker.poll() is None
 
 
+@pytest.mark.heavy
 def test_a_worker_that_starts_on_a_disk_that_may_only_be_read_works_once_it_may_write(
     disk: Path, tmp_path: Path
 ) -> None:
@@ -114,6 +116,7 @@ def test_a_worker_that_starts_on_a_disk_that_may_only_be_read_works_once_it_may_
         assert worker.poll() is None
 
 
+@pytest.mark.heavy
 def test_jobs_go_on_once_the_database_takes_writes_again(own_url: str, tmp_path: Path) -> None:
     def set_read_only(setting: str) -> None:
         with psycopg.connect(own_url, autocommit=True) as connection:
@@ -139,6 +142,7 @@ def test_jobs_go_on_once_the_database_takes_writes_again(own_url: str, tmp_path:
         assert_done(house, jobs)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("way", ["kill", pytest.param("stop", marks=pytest.mark.heavy)])
 def test_jobs_go_on_when_their_server_has_come_again(
     server: PostgresServer, own_url: str, tmp_path: Path, way: str
@@ -208,6 +212,7 @@ def test_a_try_that_was_put_off_while_the_clock_was_ahead_begins_when_it_is_righ
         assert house.find(late).state == "delayed"  # that is what its caller wanted
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("jump_s", [-10 * DAY_S, DAY_S / 2])
 def test_jobs_under_way_outlive_a_clock_that_jumps(place: Place, jump_s: float) -> None:
     limits = {"default": {"concurrency": 4, "per_minute": 60_000}}

@@ -73,6 +73,7 @@ def test_recorded_steps_are_not_done_again(house: JobHouse) -> None:
     assert [len(house.effects(job, f"step{at}")) for at in range(3)] == [1, 1, 1]
 
 
+@pytest.mark.heavy
 def test_another_worker_goes_on_where_one_was_killed(house: JobHouse) -> None:
     first = house.start_worker()
     (job,) = house.submit("steps", input={"seconds": 0.4})
@@ -89,6 +90,7 @@ def test_another_worker_goes_on_where_one_was_killed(house: JobHouse) -> None:
     assert first.pid not in done[2]
 
 
+@pytest.mark.heavy
 def test_a_frozen_worker_that_wakes_has_lost_its_jobs(house: JobHouse) -> None:
     first = house.start_worker()
     (job,) = house.submit("steps", input={"seconds": 0.5})
@@ -121,6 +123,7 @@ def test_steps_wait_for_what_records_them(tmp_path: Path) -> None:
         assert (ended.state, ended.attempts, ended.result) == ("succeeded", 1, "[0,1,2]")
 
 
+@pytest.mark.heavy
 def test_who_is_frozen_in_a_transaction_of_steps_lets_others_on(
     own_url: str, tmp_path: Path
 ) -> None:
@@ -156,6 +159,7 @@ def test_a_job_that_runs_is_cancelled_in_the_middle(house: JobHouse, kind: str) 
         eventually(lambda: house.effects(job, "ended"))
 
 
+@pytest.mark.heavy
 def test_a_worker_that_is_stopped_gives_back_what_it_does(place: Place) -> None:
     with JobHouse(place.url, place.folder, grace_s=0.2) as house:
         first = house.start_worker()
@@ -207,6 +211,7 @@ def test_a_queue_that_is_limited_keeps_to_its_limits(place: Place) -> None:
     assert max(at_once) <= 2
 
 
+@pytest.mark.heavy
 def test_a_queue_begins_no_more_in_a_minute_than_it_may(place: Place) -> None:
     limits = {"default": {"per_minute": 60}}
     with JobHouse(place.url, place.folder, queues=limits) as house:

@@ -107,6 +107,7 @@ def killed_at_random(tmp_path: Path, sim: ThreadedSim, rounds: int, **more: Any)
     assert_sums(rows, daily(data_dir))
 
 
+@pytest.mark.heavy
 def test_no_finished_answer_is_without_its_row_when_the_gateway_is_killed(
     tmp_path: Path, sim: ThreadedSim
 ) -> None:
@@ -120,6 +121,7 @@ def test_no_finished_answer_is_without_its_row_in_fifty_kills(
     killed_at_random(tmp_path, sim, rounds=50)
 
 
+@pytest.mark.heavy
 def test_a_database_that_is_away_is_waited_for(
     tmp_path: Path, sim: ThreadedSim, server: PostgresServer, own_url: str
 ) -> None:
@@ -148,6 +150,7 @@ def tables(url: str) -> set[str]:
         return {each[0] for each in found}
 
 
+@pytest.mark.heavy
 def test_a_database_that_cannot_be_opened_is_waited_for(tmp_path: Path, sim: ThreadedSim) -> None:
     data_dir = tmp_path / "data"
     in_the_way = data_dir / "records.sqlite3"

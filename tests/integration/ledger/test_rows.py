@@ -90,6 +90,7 @@ def by_id(rows: list[Mapping[str, Any]], response: Response) -> Mapping[str, Any
     return row
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
 def test_a_miss_and_its_repeats(tmp_path: Path, sim: ThreadedSim, speech: Speech) -> None:
     model = "claude-fast" if speech is ANTHROPIC else "fast"
@@ -183,6 +184,7 @@ def test_a_deadline_costs_what_came(tmp_path: Path, sim: ThreadedSim) -> None:
         assert row["cost_nano"] > 0
 
 
+@pytest.mark.heavy
 def test_who_joins_pays_nothing(tmp_path: Path, sim: ThreadedSim) -> None:
     with Books(tmp_path, sim) as books:
         answers: list[Response] = []
@@ -200,6 +202,7 @@ def test_who_joins_pays_nothing(tmp_path: Path, sim: ThreadedSim) -> None:
         assert sum(row["cost_nano"] > 0 for row in rows) == 1
 
 
+@pytest.mark.heavy
 def test_who_leads_and_leaves_is_billed_when_the_call_has_ended(
     tmp_path: Path, sim: ThreadedSim
 ) -> None:
@@ -239,6 +242,7 @@ def test_what_the_cache_asks_has_a_purpose(tmp_path: Path, sim: ThreadedSim) -> 
         assert all(row["tenant"] == "acme" for row in refreshed)
 
 
+@pytest.mark.heavy
 def test_what_was_said_is_kept_where_that_is_wanted(tmp_path: Path, sim: ThreadedSim) -> None:
     secret = "sk-" + "a1b2" * 8
     ledger = {"content": True, "redact": ["peculiar [a-z]+"]}

@@ -45,6 +45,7 @@ def problems(house: House) -> list[str]:
     return [line["detail"] for line in said]
 
 
+@pytest.mark.heavy
 def test_a_collector_that_is_away_costs_spans_and_nothing_else(
     tmp_path: Path, provider: ThreadedSim
 ) -> None:
@@ -65,6 +66,7 @@ def test_a_collector_that_is_away_costs_spans_and_nothing_else(
     assert "opentelemetry" not in house.gateway.stderr
 
 
+@pytest.mark.heavy
 def test_requests_go_on_while_a_collector_holds_its_answer(
     tmp_path: Path, provider: ThreadedSim
 ) -> None:
@@ -83,6 +85,7 @@ def test_requests_go_on_while_a_collector_holds_its_answer(
             collector.release()
 
 
+@pytest.mark.heavy
 def test_a_collector_that_dies_does_not_hold_requests_up(
     tmp_path: Path, provider: ThreadedSim
 ) -> None:
@@ -99,6 +102,7 @@ def test_a_collector_that_dies_does_not_hold_requests_up(
         house.assert_sound()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("timeout_s", [10, 1], ids=["in one export", "beyond it"])
 def test_a_full_collector_is_left_alone_and_asked_again(
     tmp_path: Path, provider: ThreadedSim, timeout_s: int

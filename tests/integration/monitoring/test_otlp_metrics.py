@@ -4,6 +4,7 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
 from tests.support.collector import Collector, SeriesTold
 from tests.support.gateway import Gateway
 from tests.support.house import OPENAI, House, lanes
@@ -58,6 +59,7 @@ def test_every_worker_tells_what_it_did_under_an_instance_of_its_own(tmp_path: P
         assert sum(chats) == 14
 
 
+@pytest.mark.heavy
 def test_a_worker_that_is_new_begins_at_nothing_and_is_another_instance(tmp_path: Path) -> None:
     with Collector() as collector, running(SimOptions()) as sim:
         telemetry = {"metrics": True, "metrics_interval_s": 1, "endpoint": collector.url}

@@ -71,6 +71,7 @@ def profile(*options: str) -> Result:
     return CliRunner().invoke(app, ["profile", "--seconds", "1", "--rate", "50", *options])
 
 
+@pytest.mark.heavy
 def test_any_process_can_be_profiled_and_compared(busy: int, tmp_path: Path) -> None:
     report = tmp_path / "a.html"
     done = profile("--pid", str(busy), "--url", "http://127.0.0.1:1", "--out", str(report))
@@ -89,6 +90,7 @@ def test_any_process_can_be_profiled_and_compared(busy: int, tmp_path: Path) -> 
     assert "What changed" in second.read_text()
 
 
+@pytest.mark.heavy
 @pytest.mark.usefixtures("may_look")
 def test_a_gateway_is_profiled_with_its_stages_and_allocations(
     sim: ThreadedSim, tmp_path: Path

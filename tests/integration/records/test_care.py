@@ -129,6 +129,7 @@ def test_damage_inside_a_file_is_found(tmp_path: Path) -> None:
     assert any(".recover" in each.advice for each in report.findings)
 
 
+@pytest.mark.heavy
 def test_the_command_tells_without_passwords_and_by_its_status(tmp_path: Path) -> None:
     def run(*words: str) -> "subprocess.CompletedProcess[str]":
         return headrace_process.run(
@@ -201,6 +202,7 @@ def test_a_migration_that_was_killed_leaves_nothing_half(place: Place, killed_at
     assert [what for _, what in told(care(place).report("check"), "records")] == version_known
 
 
+@pytest.mark.heavy
 def test_any_number_may_migrate_at_once(place: Place) -> None:
     processes = [migrating(place, 0) for _ in range(4)]
     assert [process.wait(100) for process in processes] == [0] * 4
@@ -223,6 +225,7 @@ def counting() -> Iterator[PostgresServer]:
         server.close()
 
 
+@pytest.mark.heavy
 def test_a_server_that_is_ill_in_many_ways(counting: PostgresServer, tmp_path: Path) -> None:
     place = Place(counting.url, tmp_path)
     migrated(place)

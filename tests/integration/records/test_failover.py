@@ -90,6 +90,7 @@ def urls(servers: Cluster) -> tuple[str, ...]:
     return tuple(each.url for each in servers.standbys)
 
 
+@pytest.mark.heavy
 def test_workers_read_from_standbys_what_others_of_their_machine_wrote(servers: Cluster) -> None:
     cells = memoryview(array("q", bytes(8 * SessionTable.cells_for(2))))
 
@@ -159,6 +160,7 @@ class Pairs:
         self._stop.set()
 
 
+@pytest.mark.heavy
 def test_writes_go_on_with_the_standby_that_takes_over_and_none_is_lost(servers: Cluster) -> None:
     # Only so does a commit that was told survive its server.
     servers.primary.ask("ALTER SYSTEM SET synchronous_standby_names = 'standby1'")
@@ -190,6 +192,7 @@ def test_writes_go_on_with_the_standby_that_takes_over_and_none_is_lost(servers:
     asyncio.run(main())
 
 
+@pytest.mark.heavy
 def test_a_server_that_may_only_be_read_says_so_to_who_writes(servers: Cluster) -> None:
     async def main() -> None:
         async with opened(servers.primary.url) as records:
@@ -203,6 +206,7 @@ def test_a_server_that_may_only_be_read_says_so_to_who_writes(servers: Cluster) 
     asyncio.run(main())
 
 
+@pytest.mark.heavy
 def test_standbys_answer_while_the_primary_is_away(servers: Cluster) -> None:
     async def main() -> None:
         async with opened(servers.primary.url, urls(servers)) as records:

@@ -151,6 +151,7 @@ async def in_thread(call: Callable[[], Any]) -> Any:
     return await asyncio.get_running_loop().run_in_executor(None, call)
 
 
+@pytest.mark.heavy
 def test_whoever_has_written_reads_that_from_a_standby(settled: Cluster) -> None:
     async def work(desk: Desk) -> None:
         assert await desk.write_and_read(20, range(5)) > 50

@@ -59,6 +59,7 @@ def site(tmp_path: Path) -> Iterator[tuple[str, "SimpleQueue[str]"]]:
         thread.join()
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(BROWSER is None, reason="no chromium here")
 def test_a_browser_plays_it_to_the_end(
     tmp_path: Path, site: tuple[str, "SimpleQueue[str]"]

@@ -201,6 +201,7 @@ def test_the_packaged_ffmpeg_can_do_what_is_needed() -> None:
     assert found.has_baseline
 
 
+@pytest.mark.heavy
 def test_a_worker_that_is_killed_leaves_parts_that_the_next_one_uses(tmp_path: Path) -> None:
     """kill -9 of the process, between its scenes."""
     (tmp_path / "s.txt").write_text("\n\n".join(f"Scene {number}." for number in range(6)))

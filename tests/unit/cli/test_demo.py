@@ -91,6 +91,7 @@ def test_once_shows_the_workload_and_what_it_saved() -> None:
     assert "Ctrl-C" not in done.stdout
 
 
+@pytest.mark.heavy
 def test_stays_up_says_how_to_go_on_and_ctrl_c_ends_all_of_it() -> None:
     with demo() as process:
         shown = read_until(process, "Ctrl-C ends it")
@@ -109,6 +110,7 @@ def test_stays_up_says_how_to_go_on_and_ctrl_c_ends_all_of_it() -> None:
         assert psutil.wait_procs(family.values(), TIMEOUT_S)[1] == []
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_in_the_middle_ends_all_of_it(number: signal.Signals) -> None:
     with demo() as process:

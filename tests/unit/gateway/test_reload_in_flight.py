@@ -75,6 +75,7 @@ def test_the_end_of_the_engine_ends_calls_over_lanes_that_a_reload_took_away() -
         eventually(lambda: sim.stats().connections_open == 0)
 
 
+@pytest.mark.heavy
 def test_who_looks_elsewhere_at_a_reload_sets_out_later_within_the_old_limits() -> None:
     async def scenario(sim: ThreadedSim) -> None:
         is_asked, may_answer = asyncio.Event(), asyncio.Event()

@@ -162,6 +162,7 @@ def test_a_text_without_end_is_not_looked_at() -> None:
     assert compress_text(text, job()).text is text
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("rules", [CompressRules(), pytest.param(LOSSY, marks=pytest.mark.heavy)])
 def test_a_hundred_thousand_messages(rules: CompressRules) -> None:
