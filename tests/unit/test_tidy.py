@@ -99,7 +99,6 @@ def say(complaints: Iterable[str]) -> None:
     assert not listed, "\n".join(["not tidy:", *listed])
 
 
-@pytest.mark.heavy
 def test_reads_the_whole_tree() -> None:
     paths = {source.path for source in sources()}
     assert {"src/headrace/errors.py", "tests/unit/test_tidy.py"} <= paths
@@ -148,7 +147,6 @@ def test_nothing_belongs_to_one_machine() -> None:
     say(complaint for complaints in found for complaint in complaints)
 
 
-@pytest.mark.heavy
 def test_third_party_imports_are_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     run = {_distribution_name(each) for each in project["dependencies"]}
