@@ -1,7 +1,6 @@
 """Every record survives the way through a tier, and nothing else is taken for one."""
 
 import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.records import RECORDS
@@ -12,7 +11,6 @@ from headrace.cache.record import Record
 THRESHOLDS = st.sampled_from([0, 200, 10**9])
 
 
-@pytest.mark.heavy
 @given(RECORDS, THRESHOLDS)
 def test_what_was_encoded_is_decoded(record: Record, threshold: int) -> None:
     assert decode(encode(record, compress_above_bytes=threshold)) == record

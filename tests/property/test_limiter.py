@@ -62,7 +62,6 @@ def test_a_limit_stays_within_its_bounds_whatever_it_is_told(
         assert LEAST <= limit.limit <= MOST
 
 
-@pytest.mark.heavy
 @given(
     st.sampled_from(MAKERS),
     st.lists(

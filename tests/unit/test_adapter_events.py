@@ -91,7 +91,6 @@ def test_an_error_is_raised(dialect: DialectName) -> None:
     assert caught.value.body == b'{"error":{"message":"Too hot"}}'
 
 
-@pytest.mark.heavy
 @given(st.dictionaries(st.text(max_size=5, alphabet="abc"), plain))
 def test_a_request_is_read_as_any_other_spelling_of_it(document: dict[str, Any]) -> None:
     respelled = json.dumps(document, indent=2, sort_keys=True).encode()

@@ -42,7 +42,6 @@ TEXTS = st.text(st.characters(codec="utf-8", max_codepoint=0xFFFF), min_size=1, 
 SECONDS = st.floats(min_value=0.001, max_value=3600.0)
 
 
-@pytest.mark.heavy
 @settings(deadline=None)  # how long it takes depends on the machine
 @given(st.text(max_size=200) | TREES.map(lambda tree: yaml.safe_dump(tree, allow_unicode=True)))
 @example("&a [*a]")
@@ -120,7 +119,6 @@ def as_document(value: object) -> Any:
     return msgspec.to_builtins(value, enc_hook=revealed)
 
 
-@pytest.mark.heavy
 @settings(max_examples=40)  # each is a whole file, written and parsed
 @given(documents(), st.sampled_from([None, True, False]))
 def test_settings_survive_the_round_trip(document: dict[str, Any], flow: bool | None) -> None:

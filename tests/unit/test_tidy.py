@@ -19,7 +19,7 @@ FILE_LINES_HARD: Final = 400
 FUNCTION_LINES_HARD: Final = 70
 
 RECORD: Final[Mapping[str, int]] = {
-    "lines of the largest file": 400,
+    "lines of the largest file": 398,
     "lines of the largest function": 60,
     "handlers of every exception": 3,
 }
@@ -104,7 +104,6 @@ def test_reads_the_whole_tree() -> None:
     assert {"src/headrace/errors.py", "tests/unit/test_tidy.py"} <= paths
 
 
-@pytest.mark.heavy
 @pytest.mark.parametrize("name", RECORD)
 def test_the_worst_only_gets_better(name: str) -> None:
     actual, place = measure()[name]

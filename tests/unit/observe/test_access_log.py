@@ -165,7 +165,6 @@ OUTSIDE = (
 )
 
 
-@pytest.mark.heavy
 @given(st.sampled_from(OUTSIDE), st.text(st.characters(), max_size=400))
 def test_nothing_from_outside_breaks_a_line(field: str, text: str) -> None:
     for format_ in ("json", "console"):

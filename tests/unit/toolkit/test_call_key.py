@@ -197,7 +197,6 @@ class Instance:
     def method(self, value: int) -> None: ...
 
 
-@pytest.mark.heavy
 def test_self_is_not_kept_alive_and_never_taken_for_another() -> None:
     keys = CallKeys(Instance.method)
     instance, other = Instance(), Instance()

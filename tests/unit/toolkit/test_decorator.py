@@ -185,7 +185,6 @@ def test_a_cache_can_be_shared_and_functions_stay_apart() -> None:
     assert (first(1), second(1)) == (3, 1)
 
 
-@pytest.mark.heavy
 def test_methods_are_cached_for_each_instance_and_keep_none_alive() -> None:
     counted = Counted()
 

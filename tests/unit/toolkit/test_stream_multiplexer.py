@@ -221,7 +221,6 @@ def test_the_last_reader_that_leaves_cancels_the_source():
     run(test)
 
 
-@pytest.mark.heavy
 def test_a_reader_that_nobody_holds_leaves():
     async def test() -> None:
         source = Source()
