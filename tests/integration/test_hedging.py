@@ -173,7 +173,6 @@ def test_another_target_answers_what_the_first_lets_wait(
         assert pair.gateway.post(speech.path, repeat).cache == "l1"
 
 
-@pytest.mark.heavy
 @both
 def test_the_first_may_be_faster_all_the_same(
     tmp_path: Path, sim: ThreadedSim, second: ThreadedSim, stream: bool
@@ -187,7 +186,6 @@ def test_the_first_may_be_faster_all_the_same(
         assert pair.gateway.metrics()['headrace_hedge_tokens_total{provider="two"}'] > 5
 
 
-@pytest.mark.heavy
 def test_one_that_fails_leaves_the_answer_to_the_other(
     tmp_path: Path, sim: ThreadedSim, second: ThreadedSim
 ):
@@ -220,7 +218,6 @@ def test_a_second_call_that_fails_harms_nobody(
         pair.assert_ended(failed=1)
 
 
-@pytest.mark.heavy
 def test_a_second_call_that_finds_nobody_is_an_attempt_too(tmp_path: Path, sim: ThreadedSim):
     with Pair(tmp_path, sim, f"http://127.0.0.1:{free_port()}") as pair:
         pair.learn()
@@ -256,7 +253,6 @@ def test_an_answer_that_cannot_be_helped_is_the_answer(
         pair.assert_ended(won=1)
 
 
-@pytest.mark.heavy
 def test_a_deadline_ends_both(tmp_path: Path, sim: ThreadedSim, second: ThreadedSim):
     with Pair(tmp_path, sim, second.url) as pair:
         pair.learn()
@@ -266,7 +262,6 @@ def test_a_deadline_ends_both(tmp_path: Path, sim: ThreadedSim, second: Threaded
         pair.assert_ended(cancelled=1)
 
 
-@pytest.mark.heavy
 def test_whoever_leaves_ends_both_and_whoever_stays_does_not(
     tmp_path: Path, sim: ThreadedSim, second: ThreadedSim
 ):
@@ -308,7 +303,6 @@ def test_shutdown_ends_both(tmp_path: Path, sim: ThreadedSim, second: ThreadedSi
             assert (told.status, told.error["code"]) == (502, "upstream_shutdown")
 
 
-@pytest.mark.heavy
 def test_nobody_queues_for_a_second_call(tmp_path: Path, sim: ThreadedSim, second: ThreadedSim):
     with Pair(tmp_path, sim, second.url, two={"limit": {"inflight_max": 1}}) as pair:
         pair.learn()
@@ -327,7 +321,6 @@ def test_nobody_queues_for_a_second_call(tmp_path: Path, sim: ThreadedSim, secon
         pair.assert_ended(blocked=1, won=1)
 
 
-@pytest.mark.heavy
 def test_what_never_went_out_costs_nothing(tmp_path: Path, sim: ThreadedSim, second: ThreadedSim):
     with Pair(tmp_path, sim, second.url, two={"connections_max": 1}) as pair:
         pair.learn()
@@ -344,7 +337,6 @@ def test_what_never_went_out_costs_nothing(tmp_path: Path, sim: ThreadedSim, sec
         assert pair.gateway.metrics().get(tokens, 0) == 0
 
 
-@pytest.mark.heavy
 def test_a_target_whose_breaker_is_open_is_not_asked(tmp_path: Path, sim: ThreadedSim):
     down = f"http://127.0.0.1:{free_port()}"
     two = {"breaker": {"calls_min": 2, "open_s": 60}}
@@ -373,7 +365,6 @@ def test_a_stream_that_has_begun_is_left_alone(
         assert second.stats().requests[OPENAI.path]["large"] == 1
 
 
-@pytest.mark.heavy
 def test_second_calls_are_a_share_of_the_requests(
     tmp_path: Path, sim: ThreadedSim, second: ThreadedSim
 ):
@@ -386,7 +377,6 @@ def test_second_calls_are_a_share_of_the_requests(
         assert (pair.hedges["requests"], pair.hedges["made"]) == (SAMPLES + 2, 1)
 
 
-@pytest.mark.heavy
 def test_the_only_target_is_asked_twice_where_that_is_set(tmp_path: Path, sim: ThreadedSim):
     only = ("one/small",)
     nobody = f"http://127.0.0.1:{free_port()}"
@@ -402,7 +392,6 @@ def test_the_only_target_is_asked_twice_where_that_is_set(tmp_path: Path, sim: T
         pair.assert_ended(blocked=1)
 
 
-@pytest.mark.heavy
 def test_nothing_of_this_happens_by_itself(tmp_path: Path, sim: ThreadedSim, second: ThreadedSim):
     with Pair(tmp_path, sim, second.url, hedge={"enabled": False}) as pair:
         pair.learn()

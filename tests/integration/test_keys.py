@@ -124,7 +124,6 @@ def test_rotating_keeps_the_old_key_for_a_while(keys: Keys) -> None:
     assert (refused.status, refused.json()["error"]["code"]) == (401, "expired_api_key")
 
 
-@pytest.mark.heavy
 def test_a_key_ends_by_itself(keys: Keys) -> None:
     made = keys.create(name="brief", expires_s=2.0)
     assert keys.call(made["key"]).status == 200

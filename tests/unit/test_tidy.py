@@ -19,7 +19,7 @@ FILE_LINES_HARD: Final = 400
 FUNCTION_LINES_HARD: Final = 70
 
 RECORD: Final[Mapping[str, int]] = {
-    "lines of the largest file": 398,
+    "lines of the largest file": 400,
     "lines of the largest function": 60,
     "handlers of every exception": 3,
 }

@@ -277,7 +277,6 @@ def test_a_refusal_fails_at_once_and_may_be_tried_again(gateway: Gateway) -> Non
     assert ask(gateway, f"/v1/jobs/{job['id']}/retry", method="POST")[0] == 202
 
 
-@pytest.mark.heavy
 def test_a_killed_worker_is_replaced_and_its_job_goes_on(begin: Begin) -> None:
     gateway = begin(pace={"x-sim-ttft-ms": "1500"})
     job = submit(gateway, "Say hello")
