@@ -19,6 +19,8 @@ from headrace.version import __version__
 FORMAT: Final = "headrace-bench-1"
 Status = Literal["whole", "interrupted", "target down"]
 _DIGITS: Final = 3
+# The words of msgspec for the beginning of a document.
+_TRUNCATED: Final = "Input data was truncated"
 
 
 class Environment(msgspec.Struct, frozen=True):
@@ -259,13 +261,16 @@ def _mended(path: Path) -> bytes:
 
 
 def _is_half(line: bytes) -> bool:
-    """Whether it is an object that was begun and not ended."""
-    if not line.startswith(b"{"):
-        return False
+    """Whether it is an object that was begun and not ended, and nothing else with a brace."""
+    # A number that was cut off may be none yet, and a digit more makes it one.
+    return line.startswith(b"{") and (_is_truncated(line) or _is_truncated(line + b"0"))
+
+
+def _is_truncated(text: bytes) -> bool:
     try:
-        msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return True
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return str(error) == _TRUNCATED
     return False
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.support.benching import make_record as record
 
@@ -71,11 +72,21 @@ def test_half_a_run_at_the_end_is_none_and_gives_way_to_the_next(tmp_path: Path,
     assert [each.seed for each in read(file)] == ([1, 2, 3] if is_whole else [1, 3])
 
 
-def test_what_others_wrote_is_never_cut(tmp_path: Path) -> None:
+def test_a_line_may_have_been_cut_off_anywhere(tmp_path: Path) -> None:
+    file = tmp_path / "runs.jsonl"
+    line = msgspec.json.encode({"é\\n": [-2.5e-10, True, False, None, {}, "\x00"], "last": -1.5})
+    for end in range(1, len(line)):
+        file.write_bytes(b'{"first":1}\n' + line[:end])
+        append(file, {"one": 1})
+        assert file.read_text() == '{"first":1}\n{"one":1}\n', line[:end]
+
+
+@pytest.mark.parametrize("mine", ["mine", "{name: mine}", "{{ mine }}", '{"name": mine}', "{ mine"])
+def test_what_others_wrote_is_never_cut(tmp_path: Path, mine: str) -> None:
     file = tmp_path / "notes.txt"
-    file.write_text("mine")
+    file.write_text(mine)
     append(file, {"one": 1})
-    assert file.read_text() == 'mine\n{"one":1}\n'
+    assert file.read_text() == f'{mine}\n{{"one":1}}\n'
 
 
 def test_what_cannot_be_opened_is_found_out_before_the_run(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def ratio_of_means(
     pairs = len(over)
     top, bottom = math.fsum(over) / pairs, math.fsum(under) / pairs
     reach = student_quantile(0.5 + level / 2.0, pairs - 1.0) ** 2
-    (of_top, of_both), (_, of_bottom) = reach * np.cov(over, under) / pairs
+    (of_top, of_both), (_, of_bottom) = (reach * np.cov(over, under) / pairs).tolist()
     square = bottom * bottom - of_bottom
     if bottom <= 0.0 or square <= 0.0:
         return None

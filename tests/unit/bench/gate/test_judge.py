@@ -1,5 +1,6 @@
 """Bars are broken by intervals, never by noise."""
 
+import msgspec
 import pytest
 
 from headrace.bench.gate.budgets import Budget
@@ -132,6 +133,13 @@ def test_what_a_gateway_adds_is_held_against_what_nginx_adds() -> None:
 def test_a_block_in_which_the_gateway_was_quicker_is_a_figure_like_any_other() -> None:
     found = judged(ADDED, alone((0.1, 0.3, 0.2, 0.15, 0.25), NGINX), has_nginx=True)
     assert (found.outcome, found.measured) == ("pass", pytest.approx(0.0, abs=1e-9))
+
+
+@pytest.mark.parametrize("has_nginx", [True, False])
+def test_what_is_told_of_an_overhead_can_be_told_as_json(*, has_nginx: bool) -> None:
+    found = judged(ADDED, alone(SLOW, NGINX), has_nginx=has_nginx)
+    assert found.interval is not None
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Judged) == found
 
 
 def test_an_overhead_of_nginx_that_is_lost_in_the_noise_is_no_yardstick() -> None:
