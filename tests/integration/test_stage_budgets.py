@@ -10,6 +10,7 @@ from tests.support.gateway import Gateway
 from tests.support.house import OPENAI
 from tests.support.waiting import eventually
 
+from headrace.sim.faults import Fault, FaultKind
 from headrace.sim.options import SimOptions
 from headrace.sim.thread import ThreadedSim, running
 
@@ -139,3 +140,15 @@ def test_every_usual_budget_can_be_declared_is_timed_and_counted(
             "settle",
             "stream_start",
         }
+
+
+def test_the_rest_of_a_stream_that_breaks_off_is_relayed_like_any_other(
+    tmp_path: Path, sim: ThreadedSim
+) -> None:
+    with Gateway(tmp_path / "gateway", settings(sim, relay_ms=ALWAYS_MS)) as gateway:
+        sim.script(Fault(kind=FaultKind.CUT, after_chunks=3))
+        assert not gateway.post(OPENAI.path, OPENAI.document("m", stream=True)).is_whole
+        assert eventually(lambda: overruns(gateway)) == {"relay": 1}
+        counted = gateway.metrics()
+        for stage in ("send", "relay", "settle"):
+            assert counted[f'headrace_stage_duration_seconds_count{{stage="{stage}"}}'] == 1

@@ -339,6 +339,8 @@ class Exchange:
         self._worded = b""
 
     def _break(self, error: HeadraceError) -> None:
+        if self.watch.names:  # what an application streams has no stages
+            self.watch.passed("relay")
         if self.write_failure is not None:
             self.feed(self.write_failure(error))
             self.close()

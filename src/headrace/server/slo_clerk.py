@@ -78,7 +78,8 @@ class SloClerk:
 
     async def _keep(self) -> None:
         counted = self._watch.counted()
-        if not counted:
+        if not counted:  # or what is answered meanwhile would be told of once a level is declared
+            self._kept.turn({}, self._clock.wall_s())
             return
         await self._tell(counted)
         wall_s = self._clock.wall_s()

@@ -119,6 +119,23 @@ def test_two_levels_of_one_kind_share_their_counts_and_rows(place: Place) -> Non
     with_store(place, work)
 
 
+def test_what_is_answered_while_nothing_is_declared_is_nobodys(place: Place) -> None:
+    async def work(records: Records, clock: ManualClock) -> None:
+        gateway = Gateway(records, clock, "a")
+        await gateway.answer(0)
+        await gateway.answer(2)
+        gateway.watch.adopt(())
+        for _ in range(8):
+            await gateway.answer(0, 1)
+            clock.advance(3600.0)
+        gateway.watch.adopt((UP,))
+        await gateway.answer(0)
+        await gateway.answer(3)
+        assert gateway.told() == (5, 0)
+
+    with_store(place, work)
+
+
 def test_telling_less_than_was_told_changes_nothing(place: Place) -> None:
     """A worker that was frozen wakes with counts of then."""
 
