@@ -4,6 +4,7 @@ from tests.support.browser import Chromium, Page, expect
 from tests.support.browserless import Browserless
 from tests.support.console import ADMIN_KEY, sign_in
 from tests.support.gateway import Gateway
+from tests.support.waiting import eventually
 
 from headrace.sim.options import SimOptions
 from headrace.sim.thread import running
@@ -52,7 +53,7 @@ def test_a_page_at_another_port_has_no_use_of_the_cookie(
     assert set(told) <= {"opaque", "refused"}
     assert "stolen" not in key_names(admin)
     # It was not for want of a cookie (401) that it got nothing.
-    assert "csrf_refused" in {line.get("error") for line in watched.requests()}
+    eventually(lambda: "csrf_refused" in {line.get("error") for line in watched.requests()})
 
 
 def test_a_page_goes_back_to_its_door_when_its_session_is_ended_elsewhere(

@@ -78,8 +78,8 @@ async function show(row, tell) {
 export function open(main) {
   const { line, tell } = problemLine();
   const inputs = Object.fromEntries(FILTERS.map(([name, , kind]) => [name, h("input", { type: kind || "text", spellcheck: "false" })]));
-  const older = h("button", { type: "button", onclick: () => look(last) }, "Older");
-  const newest = h("button", { type: "button", onclick: () => look(null) }, "Newest");
+  const older = h("button", { type: "button", disabled: true, onclick: () => look(last) }, "Older");
+  const newest = h("button", { type: "button", disabled: true, onclick: () => look(null) }, "Newest");
   const stop = h("button", { type: "button", onclick: () => { turn += 1; rest(false); } }, "Stop");
   const on = h("button", { type: "button", onclick: () => look(after, last, found) }, "Search on");
   const progress = h("p", { class: "quiet", hidden: true });
