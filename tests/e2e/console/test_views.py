@@ -134,6 +134,39 @@ def test_a_search_for_few_goes_on_by_itself_and_can_be_stopped(
     assert all("after=" in url for url in asked[1:])
 
 
+@pytest.mark.heavy
+def test_a_page_that_is_full_is_turned_and_pages_are_of_what_was_searched(
+    browser: Chromium, watched: Gateway
+) -> None:
+    asked: list[dict[str, list[str]]] = []
+
+    async def full(route: "Route") -> None:
+        # As where the last row of a page is found in a look that is not through.
+        asked.append(parse_qs(urlsplit(route.request.url).query))
+        page = await (await route.fetch()).json()
+        rows = [page["data"][0] | {"id": f"req_{n}"} for n in range(int(asked[-1]["limit"][0]))]
+        page |= {"data": rows, "last_id": page["data"][0]["id"], "has_more": True}
+        await route.fulfill(json=page | {"searched_to": "2026-11-21T10:00:00+00:00"})
+
+    async def scenario(page: Page) -> None:
+        await sign_in(page, "requests")
+        await page.get_by_text(re.compile("No request fits|Newest first")).first.wait_for()
+        await page.route("**/admin/usage/calls?*", full)
+        await page.get_by_label("Key").fill("shop-app")
+        await page.get_by_role("button", name="Search", exact=True).click()
+        await expect(page.get_by_text("so far; found 25.")).to_be_visible()
+        await expect(page.get_by_role("button", name="Search on")).to_be_hidden()
+        await page.get_by_label("Key").fill("somebody-else")
+        await page.get_by_role("button", name="Older").click()
+        await expect(page.get_by_role("button", name="Newest")).to_be_enabled()
+
+    for number in range(2):
+        answer = chat(watched, f"How full is page {number}?")
+    in_ledger(watched, answer.headers["x-request-id"])
+    browser.see(watched.url, scenario)
+    assert [(each["key"], each["limit"]) for each in asked] == [(["shop-app"], ["25"])] * 2
+
+
 def test_spend_is_told_by_key_and_by_day(browser: Chromium, watched: Gateway) -> None:
     async def scenario(page: Page) -> None:
         await sign_in(page, "spend")

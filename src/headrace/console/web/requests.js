@@ -87,13 +87,15 @@ export function open(main) {
   let after = null;
   let last = null;
   let found = [];
+  let wanted = {};
   let turn = 0;
 
   // A search for few among many goes step by step, and says how far it is.
   function tellProgress(page, isSearching) {
     progress.hidden = !page.searched_to;
     stop.hidden = !isSearching;
-    on.hidden = isSearching || !page.searched_to;
+    // A page that is full is left to Older.
+    on.hidden = isSearching || !page.searched_to || found.length >= PAGE;
     progress.textContent = page.searched_to ? `Searched back to ${when(page.searched_to)} so far; found ${count(found.length)}.` : "";
   }
 
@@ -126,10 +128,9 @@ export function open(main) {
     after = begin;
     found = held;
     last = from;
-    const values = Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, input.value.trim()]));
     try {
       for (;;) {
-        const page = await get(query("/admin/usage/calls", { ...values, limit: PAGE - found.length, after: last }));
+        const page = await get(query("/admin/usage/calls", { ...wanted, limit: PAGE - found.length, after: last }));
         if (mine !== turn) return;
         tell("");
         last = page.last_id;
@@ -142,12 +143,19 @@ export function open(main) {
     } catch (refused) {
       if (mine === turn) {
         tell(refused.message);
-        rest(true);
+        rest(progress.hidden);
       }
     }
   }
 
-  const form = h("form", { class: "row", onsubmit: (event) => { event.preventDefault(); look(null); } },
+  // What is typed counts from the next search on: until then pages are of the one that they are turned in.
+  function search(event) {
+    event.preventDefault();
+    wanted = Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, input.value.trim()]));
+    look(null);
+  }
+
+  const form = h("form", { class: "row", onsubmit: search },
     FILTERS.map(([name, label]) => field(label, inputs[name])),
     h("button", { class: "primary", type: "submit" }, "Search"));
   main.append(line, panel("Search", form),
