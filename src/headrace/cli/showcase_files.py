@@ -1,6 +1,7 @@
 """The files of a showcase: each whole or not at all."""
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,23 @@ from headrace.bench.report.page import page
 from headrace.bench.scratch import locked
 
 _NAME: Final = "showcase"
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder, and find out before the trials what would else be found out after them.
+
+    Raises:
+        OSError: nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        os.close(locked(folder, waits=True))
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        raise OSError(
+            error.errno, f"{folder}: {error.strerror}; name another folder by --out"
+        ) from None
 
 
 def write(folder: Path, found: Showcase) -> list[Path]:

@@ -16,7 +16,7 @@ from headrace.bench.exhibit.results import Showcase
 from headrace.bench.exhibit.run import Going, showcase, stages
 from headrace.bench.trials.trial import Trial
 from headrace.cli.bench_view import make_console
-from headrace.cli.showcase_files import write
+from headrace.cli.showcase_files import make_folder, write
 from headrace.cli.showcase_view import show, show_so_far
 from headrace.routing.prices import PriceTable
 
@@ -48,8 +48,7 @@ def run(wish: Wish) -> None:
         typer.Exit: where it was interrupted; nothing was written.
     """
     effort = _effort(wish)
-    # What cannot be written is better known before.
-    wish.out.mkdir(parents=True, exist_ok=True)
+    make_folder(wish.out)
     try:
         found = uvloop.run(_made(effort, wish))
     except ExceptionGroup as failures:

@@ -84,6 +84,22 @@ def test_a_machine_without_room_for_trials_is_told_in_words(tmp_path: Path) -> N
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("folder", ["/proc/self", "/dev/null", "/dev/null/below"])
+def test_a_folder_for_no_files_is_told_before_the_trials(folder: str) -> None:
+    command = ("showcase", "--quick", "--blocks", "1", "--out", folder)
+    done = subprocess.run(
+        [sys.executable, "-m", "headrace.cli.main", *command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert f"{folder}: " in done.stderr
+    assert "; name another folder by --out" in done.stderr
+    assert (done.stdout, "Traceback" in done.stderr) == ("", False)
+
+
 def test_a_terminal_has_verdicts_promises_and_money() -> None:
     told = StringIO()
     show(Console(file=told, width=200), make_showcase(name="[bold]x[/]"))
