@@ -78,13 +78,16 @@ class Tracing:
         self.tick()
 
 
-def open_tracing(settings: TelemetrySettings, clock: Clock, say: Say) -> Tracing | None:
+def open_tracing(
+    settings: TelemetrySettings, clock: Clock, say: Say, *, is_guest: bool = False
+) -> Tracing | None:
     """What traces in a process that serves no requests; `None` where nothing is traced.
 
     Args:
         settings: what is sent, and where to; metrics are not.
         clock: the time.
         say: tells the operator.
+        is_guest: whether it is in somebody's program, which may use OpenTelemetry itself.
 
     Raises:
         SettingsInvalid: what is needed for it is not installed.
@@ -97,6 +100,6 @@ def open_tracing(settings: TelemetrySettings, clock: Clock, say: Say) -> Tracing
 
     only_spans = msgspec.structs.replace(settings, metrics=False)
     tracer = Tracer(only_spans, clock, secrets.SystemRandom().random, secrets.token_bytes)
-    link = OtlpLink(only_spans, secrets.token_hex(_TAG_BYTES), clock)
+    link = OtlpLink(only_spans, secrets.token_hex(_TAG_BYTES), clock, is_guest=is_guest)
     exporter = Exporter(only_spans, link, tracer, None, clock.monotonic_s)
     return Tracing(tracer, exporter, CollectorVoice(say))

@@ -54,7 +54,7 @@ def open_spans(settings: TelemetrySettings, clock: Clock) -> CallSpans | None:
     Raises:
         SettingsInvalid: what is needed for it is not installed.
     """
-    tracing = open_tracing(settings, clock, tell_event)
+    tracing = open_tracing(settings, clock, tell_event, is_guest=True)
     if tracing is None:
         return None
     from headrace.observe.telemetry.ambient import ambient_context  # with OpenTelemetry

@@ -1,6 +1,7 @@
 """Spans of an adapter's calls, in the trace of the program around it."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from tests.support.adapter import settings_for
 from tests.support.collector import CLIENT, INTERNAL, Collector, SpanTold
+from tests.support.house import free_port
 
 from headrace import Adapter, SyncAdapter, UpstreamRefused
 from headrace.sim.faults import Fault, FaultKind
@@ -128,3 +130,21 @@ def test_nothing_runs_where_nothing_is_traced(sim: ThreadedSim) -> None:
 
     asyncio.run(main())
     assert "traceparent" not in sim.stats().last_requests[-1].headers
+
+
+def test_the_log_of_the_program_has_what_its_own_telemetry_says_and_ours_once(
+    sim: ThreadedSim, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = {"traces": True, "sample": 1, "flush_s": 0.5}
+    away |= {"endpoint": f"http://127.0.0.1:{free_port()}"}
+    exporter = logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter")
+
+    async def main() -> None:
+        async with Adapter({**settings_for(sim.url), "telemetry": away}) as adapter:
+            await adapter.generate("Why?", model=MODEL)
+            exporter.warning("an export of the program's own")
+
+    asyncio.run(main())
+    said = [each.getMessage() for each in caplog.records if each.name.startswith("opentelemetry")]
+    assert said == ["an export of the program's own"]
+    assert len([each for each in caplog.messages if each.startswith("telemetry_failed")]) == 1

@@ -14,6 +14,7 @@ from headrace.settings.telemetry import TelemetrySettings
 
 Signal = Literal["traces", "metrics"]
 
+THREAD: Final = "headrace-telemetry"
 # Each is one request to the collector, which is worded in one go.
 BATCH_SPANS: Final = 64
 POLL_S: Final = 0.5
@@ -93,7 +94,7 @@ class Exporter:
         self._read = read
         self._now_s = now_s
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="headrace-telemetry", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
 
     def start(self) -> None:
         """Begin to send."""

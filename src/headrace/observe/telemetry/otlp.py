@@ -41,7 +41,7 @@ from opentelemetry.trace import (
 from requests import Response
 
 from headrace.clock import Clock
-from headrace.observe.telemetry.exporting import Sent
+from headrace.observe.telemetry.exporting import THREAD, Sent
 from headrace.observe.telemetry.pacing import Pace, Paced
 from headrace.observe.telemetry.readings import Point, Reading
 from headrace.observe.telemetry.traces import Kind, Links, Span
@@ -60,6 +60,8 @@ _KINDS: Final[Mapping[Kind, SpanKind]] = {
 }
 _NS: Final = 1_000_000_000
 _ANSWER_BYTES_MAX: Final = 65_536
+_LOGGERS: Final = "opentelemetry"
+_EXPORTERS: Final = "opentelemetry.exporter.otlp."
 _UNREACHED: Final = "the collector cannot be reached, or its answer not be read"
 
 
@@ -71,6 +73,7 @@ class OtlpLink:
         instance: tells this process from all others.
         clock: the time.
         pause: waits for some seconds, for the loop to have the interpreter meanwhile.
+        is_guest: whether it is in somebody's program, which may use OpenTelemetry itself.
     """
 
     def __init__(
@@ -79,11 +82,10 @@ class OtlpLink:
         instance: str,
         clock: Clock,
         pause: Callable[[float], object] | None = None,
+        *,
+        is_guest: bool = False,
     ) -> None:
-        # What they would print is said by the gateway's own log.
-        logger = logging.getLogger("opentelemetry")
-        logger.addHandler(logging.NullHandler())
-        logger.propagate = False
+        _hush(is_guest=is_guest)
         self._resource = _resource(settings, instance)
         self._wall_s = clock.wall_s
         self._is_over = threading.Event()
@@ -176,6 +178,24 @@ class _Heard:
         if not self._status:
             return Sent(False, _UNREACHED)
         return Sent(False, f"the collector answered {self._status}", self._retry_after_s)
+
+
+def _hush(*, is_guest: bool) -> None:
+    """Have the packages print nothing of exports, which are told of here; of those of the program
+    that this may be in, they go on."""
+    if is_guest:
+        for name in [
+            each for each in logging.root.manager.loggerDict if each.startswith(_EXPORTERS)
+        ]:
+            logging.getLogger(name).addFilter(_is_of_others)
+        return
+    logger = logging.getLogger(_LOGGERS)
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+
+
+def _is_of_others(record: logging.LogRecord) -> bool:
+    return record.threadName != THREAD
 
 
 def _resource(settings: TelemetrySettings, instance: str) -> Resource:
