@@ -18,7 +18,9 @@ Speed = Annotated[
 ]
 Tokens = Annotated[
     int | None,
-    typer.Option(help="Length of answers; drawn by their prompts, unless it is given.", min=1),
+    typer.Option(
+        help="Length of answers; drawn by their prompts, unless it is given.", min=1, max=100_000
+    ),
 ]
 
 

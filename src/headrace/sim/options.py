@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from headrace.sim.pace import Pace, Profile, draw_pace
 
 SPEED_MAX = 1000.0
+TOKENS_MAX = 100_000
 MODELS_DEFAULT = ("sim-large", "sim-small", "sim-embed", "gpt-4o-mini", "claude-sim")
 
 
@@ -63,8 +64,8 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"capacity must be 1 or more, not {self.capacity}")
         if self.inflight_max is not None and self.inflight_max < 1:
             raise ValueError(f"inflight_max must be 1 or more, not {self.inflight_max}")
-        if self.tokens is not None and self.tokens < 1:
-            raise ValueError(f"tokens must be 1 or more, not {self.tokens}")
+        if self.tokens is not None and not 1 <= self.tokens <= TOKENS_MAX:
+            raise ValueError(f"tokens must be 1 to {TOKENS_MAX}, not {self.tokens}")
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             raise ValueError("tls_cert_file and tls_key_file go together")
 

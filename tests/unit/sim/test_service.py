@@ -207,6 +207,7 @@ def test_options_out_of_range_are_errors():
         {"rate_limit_rpm": 0},
         {"capacity": 0},
         {"tokens": 0},
+        {"tokens": 100_001},
         {"tls_key_file": "k"},
     ):
         with pytest.raises(ValueError, match=r"must|together"):
