@@ -184,6 +184,27 @@ def test_every_setting_says_what_it_means() -> None:
     assert [name for name, _, _, meaning in rows if len(meaning) < 10] == []
 
 
+_NO_SETTINGS: Final = {
+    "damaged",
+    "find",
+    "json",
+    "md",
+    "py",
+    "sqlite3",
+    "yaml",
+}  # files, and a query
+
+
+def test_settings_that_pages_name_are_there() -> None:
+    there = [path.replace("[]", "") for path in expected_settings()]
+    sections = {path.partition(".")[0] for path in there}
+    for page in PAGES:
+        for name in re.findall(r"`([a-z]+(?:\.\w+)+)`", prose(page.read_text("utf-8"))):
+            is_other = name.rpartition(".")[2] in _NO_SETTINGS
+            if name.partition(".")[0] in sections and not is_other:
+                assert any(f"{path}.".startswith(f"{name}.") for path in there), (page, name)
+
+
 def test_every_provider_of_the_environment_is_told() -> None:
     from headrace.settings.environment import KNOWN_PROVIDERS
 
