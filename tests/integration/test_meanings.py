@@ -192,6 +192,26 @@ def test_in_the_shadow_nothing_is_answered_and_the_error_is_estimated(
         assert 0 <= share["low"] < share["high"] <= 1
 
 
+def test_a_text_of_another_gateway_is_no_answer_to_judge_by(
+    sim: ThreadedSim, tmp_path: Path
+) -> None:
+    whole = settings(sim, semantic={"mode": "shadow", "judge": "embedder", "explore_share": 1.0})
+    with Gateway(tmp_path, whole) as gateway:
+        asking(gateway, STORED)
+        entered(gateway)
+        text = {"role": "assistant", "content": "Please ask again in a minute."}
+        body = json.dumps({"choices": [{"index": 0, "message": text, "finish_reason": "stop"}]})
+        passed = {"content-type": "application/json", "x-headrace-fallback": "text"}
+        sim.script(
+            Fault(kind=FaultKind.STATUS, status=200, headers=passed, body=body, path=OPENAI.path)
+        )
+        assert asking(gateway, ALIKE).headers["x-headrace-fallback"] == "text"
+        assert asking(gateway, ALIKE).cache == "miss"
+        eventually(lambda: semantic_told(gateway)["counts"]["labels"] >= 1)
+        assert semantic_told(gateway)["counts"]["trials"] == 2
+        assert semantic_told(gateway)["counts"]["labels"] == 1
+
+
 def test_an_answer_that_memory_has_let_go_comes_from_below(
     sim: ThreadedSim, tmp_path: Path
 ) -> None:

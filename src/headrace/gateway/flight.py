@@ -178,9 +178,10 @@ class Flight(Relay):
             self._read_whole()
         elif self.status == 400:
             self._read_refusal()
+        usage = self.facts.usage
         if TEXT_MARK in self.headers:
             self.fallback = Fallback.PASSED
-        usage = self.facts.usage
+            usage = usage or _NO_USAGE
         if usage is None:
             cost_usd = self.tower.unreported_usd(self)
         else:
@@ -262,3 +263,4 @@ class Flight(Relay):
 
 
 _NO_FACTS = ReplyFacts()
+_NO_USAGE = Usage()

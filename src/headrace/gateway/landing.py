@@ -171,13 +171,14 @@ class Landing:
                 self._answers.count_saved("joined", answer, 0.0)
         # After a reload the same body may mean another answer, or none that is stored.
         stores = order.cacheable and order.call.hints.stores and order.plan is self.plan
-        stores = stores and not is_second_best(answer.headers)
-        is_stored = stores and self._answers.store(flight, answer)
+        is_best = not is_second_best(answer.headers)
+        is_stored = is_best and stores and self._answers.store(flight, answer)
         if is_stored and self._meanings is not None:
             self._meanings.enter(order)
         if order.purpose:
             self._answers.asked_again(order, answer, is_stored=is_stored)
-        if order.trial is not None and self._meanings is not None and answer.status == 200:
+        is_judged = order.trial is not None and is_best and answer.status == 200
+        if is_judged and self._meanings is not None:
             self._meanings.judge(order, answer)
         if order.lease:
             self._seeker.hand_over(order)

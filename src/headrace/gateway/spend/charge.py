@@ -4,6 +4,7 @@ from typing import Final
 
 from headrace.cache.entry import Answer
 from headrace.gateway.flight import Flight
+from headrace.gateway.reader import Fallback
 from headrace.gateway.spend.outlook import Outlook, Outlooks
 from headrace.gateway.spend.size import Size
 from headrace.gateway.used import used_by_stream
@@ -47,7 +48,8 @@ class Charge:
         """The whole of the answer is there."""
         order, usage, cost_usd = flight.order, answer.usage, answer.cost_usd
         if usage is not None:
-            self._outlook(flight).learn(self._size, usage.input_tokens, usage.output_tokens)
+            if flight.fallback is not Fallback.PASSED:  # which says nothing of what answers use
+                self._outlook(flight).learn(self._size, usage.input_tokens, usage.output_tokens)
         elif answer.status >= _ERRORS:
             usage, cost_usd = Usage(), 0.0
         else:
