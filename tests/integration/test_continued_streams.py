@@ -376,3 +376,17 @@ def test_anthropic_reads_one_stream(case: Case) -> None:
     assert [block.text for block in reply.content if block.type == "text"] == ["Clear and cold."]
     assert reply.stop_reason == "end_turn"
     assert (reply.usage.input_tokens, reply.usage.output_tokens) == (2, 1)
+
+
+def test_the_text_of_another_gateway_is_no_rest(case: Case) -> None:
+    text = streamed(
+        delta("", role="assistant"), delta("Please ask again."), delta(None, "stop"), DONE
+    )
+    case.one.answers = [CUT]
+    case.two.answers = [text.replace(b"\r\n", b"\r\nx-headrace-fallback: text\r\n", 1)]
+    before = case.count("failed")
+    response = case.ask(OPENAI, "chats")
+    assert not response.is_whole
+    assert b"Please ask" not in response.body
+    assert case.line(response)["error"] == "upstream_cut"
+    assert eventually(lambda: case.count("failed")) == before + 1

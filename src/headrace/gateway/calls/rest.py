@@ -3,11 +3,12 @@
 import asyncio
 from typing import Protocol
 
-from headrace.cache.entry import Answer
+from headrace.cache.entry import Answer, Headers
 from headrace.dialects import sse
 from headrace.dialects.splice import Splice
 from headrace.errors import HeadraceError
 from headrace.gateway.flight import Flight, Tower
+from headrace.gateway.headers import TEXT_MARK
 from headrace.gateway.order import Order
 from headrace.gateway.reader import Nobody, Place
 from headrace.gateway.tasks import attempt
@@ -79,6 +80,10 @@ class Rest(Nobody):
 
     def seated(self, seat: Place) -> None:
         self._seat = seat
+
+    def begin(self, status: int, headers: Headers) -> None:  # noqa: ARG002
+        if TEXT_MARK in headers:  # of another gateway, in place of an answer: no rest of anything
+            self._fail()
 
     def feed(self, chunk: bytes, framed: bytes | None = None) -> None:  # noqa: ARG002
         if self._is_over:
