@@ -6,7 +6,7 @@ Lines are traces of their own that are linked to the run: a trace of a million s
 from headrace.batches.nouns import Batch, Ending
 from headrace.batches.results import Totals
 from headrace.observe.telemetry.attributes import known
-from headrace.observe.telemetry.traces import Span, Trace
+from headrace.observe.telemetry.traces import Trace
 
 
 def tell_run(
@@ -23,32 +23,18 @@ def tell_run(
     """
     if not trace.is_sampled:
         return
-    offset_s = trace.tracer.offset_s
     error = ending if ending in ("failed", "expired") else ""
-    trace.tracer.ended(
-        Span(
-            name=f"batch {batch.endpoint}",
-            kind="consumer",
-            trace_id=trace.trace_id,
-            span_id=trace.span_id,
-            parent_id=trace.parent_id,
-            state=trace.state,
-            is_remote=True,
-            began_s=began_s + offset_s,
-            ended_s=trace.tracer.now_s() + offset_s,
-            attributes=known(
-                (
-                    ("headrace.batch.id", batch.id),
-                    ("headrace.batch.ending", ending),
-                    ("headrace.batch.lines", batch.total),
-                    ("headrace.batch.answered", totals.completed),
-                    ("headrace.batch.failed", totals.failed),
-                    ("headrace.tenant", batch.tenant),
-                    ("gen_ai.usage.input_tokens", totals.input_tokens),
-                    ("gen_ai.usage.output_tokens", totals.output_tokens),
-                    ("error.type", error or None),
-                )
-            ),
-            error=error,
+    attributes = known(
+        (
+            ("headrace.batch.id", batch.id),
+            ("headrace.batch.ending", ending),
+            ("headrace.batch.lines", batch.total),
+            ("headrace.batch.answered", totals.completed),
+            ("headrace.batch.failed", totals.failed),
+            ("headrace.tenant", batch.tenant),
+            ("gen_ai.usage.input_tokens", totals.input_tokens),
+            ("gen_ai.usage.output_tokens", totals.output_tokens),
+            ("error.type", error or None),
         )
     )
+    trace.work_ended(f"batch {batch.endpoint}", began_s, attributes, error)

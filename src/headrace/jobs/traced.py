@@ -5,7 +5,7 @@ from typing import Final
 from headrace.jobs.job import Job
 from headrace.jobs.outcome import Done, Failed, Later, Outcome
 from headrace.observe.telemetry.attributes import known
-from headrace.observe.telemetry.traces import Span, Trace
+from headrace.observe.telemetry.traces import Trace
 
 _TAKEN_AWAY: Final = "taken_away"
 
@@ -21,33 +21,19 @@ def tell_try(trace: Trace, job: Job, outcome: Outcome | None, began_s: float) ->
     """
     if not trace.is_sampled:
         return
-    offset_s = trace.tracer.offset_s
     how, error = _told(outcome)
-    trace.tracer.ended(
-        Span(
-            name=f"job {job.kind}",
-            kind="consumer",
-            trace_id=trace.trace_id,
-            span_id=trace.span_id,
-            parent_id=trace.parent_id,
-            state=trace.state,
-            is_remote=True,
-            began_s=began_s + offset_s,
-            ended_s=trace.tracer.now_s() + offset_s,
-            attributes=known(
-                (
-                    ("headrace.job.id", job.id),
-                    ("headrace.job.kind", job.kind),
-                    ("headrace.job.queue", job.queue),
-                    ("headrace.job.attempt", job.attempts),
-                    ("headrace.job.outcome", how),
-                    ("headrace.tenant", job.tenant),
-                    ("error.type", error or None),
-                )
-            ),
-            error=error,
+    attributes = known(
+        (
+            ("headrace.job.id", job.id),
+            ("headrace.job.kind", job.kind),
+            ("headrace.job.queue", job.queue),
+            ("headrace.job.attempt", job.attempts),
+            ("headrace.job.outcome", how),
+            ("headrace.tenant", job.tenant),
+            ("error.type", error or None),
         )
     )
+    trace.work_ended(f"job {job.kind}", began_s, attributes, error)
 
 
 def _told(outcome: Outcome | None) -> tuple[str, str]:

@@ -94,6 +94,32 @@ class Trace(msgspec.Struct, frozen=True):
         """What spans of other traces belong to it by; none where nobody would find it."""
         return ((self.trace_id, self.span_id),) if self.is_sampled else ()
 
+    def work_ended(self, name: str, began_s: float, attributes: Attributes, error: str) -> None:
+        """Make a span of work that a request left behind, and that is over now.
+
+        Args:
+            name: of the span.
+            began_s: monotonic seconds.
+            attributes: what is known of it.
+            error: what went wrong; empty where nothing did.
+        """
+        offset_s = self.tracer.offset_s
+        self.tracer.ended(
+            Span(
+                name=name,
+                kind="consumer",
+                trace_id=self.trace_id,
+                span_id=self.span_id,
+                parent_id=self.parent_id,
+                state=self.state,
+                is_remote=True,
+                began_s=began_s + offset_s,
+                ended_s=self.tracer.now_s() + offset_s,
+                attributes=attributes,
+                error=error,
+            )
+        )
+
     def header(self, span_id: str) -> bytes:
         """The header lines for a call that is a span of this trace."""
         parent = worded_parent(self.trace_id, span_id, is_sampled=self.is_sampled)
