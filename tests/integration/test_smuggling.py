@@ -173,6 +173,9 @@ def mutated(request: bytes, chance: random.Random) -> bytes:
     return bytes(data)
 
 
+MODELS = encode_request("/v1/models", headers={"anthropic-version": "2023-06-01"})
+
+
 def requests() -> list[bytes]:
     """Good requests of every kind."""
     documents = [
@@ -185,8 +188,7 @@ def requests() -> list[bytes]:
         for speech, document in zip((SPEECHES[0],) * 2 + (SPEECHES[1],) * 2, documents, strict=True)
     ]
     embed = encode_request("/v1/embeddings", {"model": "sim/mutated", "input": ["a", "b"]})
-    models = encode_request("/v1/models", headers={"anthropic-version": "2023-06-01"})
-    return [*plain, embed, models, chunked(CHUNK + b"0\r\ntrailer: x\r\n\r\n")]
+    return [*plain, embed, MODELS, chunked(CHUNK + b"0\r\ntrailer: x\r\n\r\n")]
 
 
 def test_mutations_of_good_requests_do_no_harm(house: House):
@@ -194,15 +196,17 @@ def test_mutations_of_good_requests_do_no_harm(house: House):
     good = requests()
     statuses: dict[int, int] = {}
     for number in range(MUTATIONS):
-        sent = mutated(chance.choice(good), chance)
+        taken = chance.choice(good)
+        sent = mutated(taken, chance)
         with connect(house.gateway.url) as wire:
             wire.send(sent)
-            if number % 2:
-                wire.half_close()
-            else:
+            answer = b""
+            if number % 2 == 0:
                 wire.send(b"\r\n" * 2)
-                wire.half_close()
-            answer = wire.read_to_end()
+                # Without a body this ends a head for certain; who half-closes first has left.
+                answer = wire.read_some() if taken is MODELS else b""
+            wire.half_close()
+            answer += wire.read_to_end()
         for found in re.findall(rb"HTTP/1\.1 (\d{3}) [A-Z]", answer):
             statuses[int(found)] = statuses.get(int(found), 0) + 1
             assert int(found) < 500, (sent, answer)
