@@ -17,7 +17,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n logical --maxproce
 RUN_STAMP := $(VENV)/.stamp-run
 DEV_STAMP := $(VENV)/.stamp-dev
 
-.PHONY: help demo test test-all check gate format bench bench-peers clean
+.PHONY: help demo test test-all test-again check gate format bench bench-peers clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -30,6 +30,9 @@ test: $(DEV_STAMP) ## every test but the heavy ones
 
 test-all: $(DEV_STAMP) ## every test, one after the other
 	@$(PYTEST) -n 0 $(ARGS)
+
+test-again: $(DEV_STAMP) ## what failed last, once more and with nothing else around it
+	@$(PYTEST) -n 0 --last-failed --last-failed-no-failures none $(ARGS)
 
 check: $(DEV_STAMP) ## lint, formatting, types and import contracts
 	$(BIN)/ruff check .
