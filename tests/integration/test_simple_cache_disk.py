@@ -1,13 +1,13 @@
 """A `SimpleCache` on a disk that is full."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.small_disk import small_disk
 
 from headrace import SimpleCache, StoreFault, StoreFull, cached
 
@@ -16,19 +16,9 @@ DISK_BYTES = 2 * 1024 * 1024
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of two megabytes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", folder]
-    if os.geteuid() != 0 or not shutil.which("mount"):
-        pytest.skip("only root can mount a small disk; see the test with a file size limit")
-    if subprocess.run(mounting, capture_output=True).returncode != 0:
-        pytest.skip("this root cannot mount; see the test with a file size limit")
-    try:
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path, DISK_BYTES) as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
 
 
 def fill(cache: SimpleCache) -> int:
@@ -44,8 +34,8 @@ def fill(cache: SimpleCache) -> int:
     return len(written)
 
 
-def test_a_full_disk_fails_writes_clearly_and_reads_go_on(small_disk: Path) -> None:
-    with SimpleCache(path=small_disk / "cache.db") as cache:
+def test_a_full_disk_fails_writes_clearly_and_reads_go_on(disk: Path) -> None:
+    with SimpleCache(path=disk / "cache.db") as cache:
         written = fill(cache)
         cache.book._front.clear()
         assert all(cache.get(f"{number}") is not None for number in range(written))
@@ -54,8 +44,8 @@ def test_a_full_disk_fails_writes_clearly_and_reads_go_on(small_disk: Path) -> N
         assert cache.get("0") is not None
 
 
-def test_a_cached_function_goes_on_with_a_full_disk(small_disk: Path) -> None:
-    with SimpleCache(path=small_disk / "cache.db") as cache:
+def test_a_cached_function_goes_on_with_a_full_disk(disk: Path) -> None:
+    with SimpleCache(path=disk / "cache.db") as cache:
         fill(cache)
 
         @cached(backend=cache)
@@ -68,10 +58,10 @@ def test_a_cached_function_goes_on_with_a_full_disk(small_disk: Path) -> None:
         assert "the disk is full" in errors.last_backend_error
 
 
-def test_a_cache_that_cannot_be_begun_says_why(small_disk: Path) -> None:
-    (small_disk / "filler").write_bytes(bytes(DISK_BYTES - 4096))
+def test_a_cache_that_cannot_be_begun_says_why(disk: Path) -> None:
+    (disk / "filler").write_bytes(bytes(DISK_BYTES - 4096))
     with pytest.raises(StoreFault, match=r"No space left|disk is full|disk I/O"):
-        SimpleCache(path=small_disk / "cache.db")
+        SimpleCache(path=disk / "cache.db")
 
 
 LIMITED = """

@@ -1,10 +1,8 @@
 """Files that their process was killed over, and those that only look like it."""
 
-import contextlib
 import fcntl
 import os
 import sqlite3
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +11,7 @@ import openai
 import pytest
 from tests.integration.batches.conftest import Begin
 from tests.support.batches import begin, client, jsonl, line, results, send, until
+from tests.support.small_disk import fill, small_disk
 from tests.support.waiting import eventually
 
 from headrace.batches.keeper import LOST_S
@@ -20,6 +19,7 @@ from headrace.batches.shelf import Shelf
 from headrace.sim.thread import ThreadedSim
 
 LINES = 60
+DISK_BYTES = 64 * 1024
 
 
 def files(folder: Path) -> set[str]:
@@ -106,22 +106,14 @@ def test_a_batch_that_was_begun_without_a_key_goes_on_when_there_are_keys(
         assert batch.errors is None
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 def test_a_disk_that_is_full_keeps_nothing_of_what_could_not_be_made(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], check=True)
-    try:
+    with small_disk(tmp_path, DISK_BYTES) as disk:
         shelf = Shelf(disk)
         shelf.folder.mkdir()
-        with (disk / "large").open("wb", buffering=0) as large, contextlib.suppress(OSError):
-            while True:
-                large.write(bytes(4096))
+        large = fill(disk)
         for _ in range(3):
             with pytest.raises(OSError, match="No space left"):
                 shelf.place()
         assert list(shelf.folder.iterdir()) == []
-        (disk / "large").unlink()
+        large.unlink()
         assert shelf.place() == shelf.place() != ""
-    finally:
-        subprocess.run(["umount", disk], check=True)

@@ -1,9 +1,7 @@
 """Whatever becomes of the file, its disk or its process, callers get right answers."""
 
 import itertools
-import shutil
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 from tests.support.gateway import Gateway
+from tests.support.small_disk import fill, small_disk
 from tests.support.tiered import (
     BACK_TIMEOUT_S,
     UP,
@@ -49,28 +48,9 @@ def kept(gateway: Gateway, text: str) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of two megabytes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", folder]
-    if not shutil.which("mount") or subprocess.run(mounting, capture_output=True).returncode:
-        pytest.skip("only root can mount a small disk; see the test with a file size limit")
-    try:
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path, DISK_BYTES) as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-def fill(folder: Path) -> Path:
-    filler = folder / "filler"
-    with filler.open("wb", buffering=0) as file:
-        try:
-            while file.write(bytes(4096)) == 4096:
-                pass
-        except OSError:
-            return filler
-    return filler
 
 
 def goes_on_without_room(gateway: Gateway, sim: ThreadedSim) -> None:
@@ -109,10 +89,10 @@ def pushed_out(gateway: Gateway) -> None:
     asking(gateway, "Something else.")
 
 
-def test_a_full_disk(sim: ThreadedSim, small_disk: Path, tmp_path: Path):
-    with Gateway(tmp_path, durable(sim, small_disk)) as gateway:
+def test_a_full_disk(sim: ThreadedSim, disk: Path, tmp_path: Path):
+    with Gateway(tmp_path, durable(sim, disk)) as gateway:
         kept(gateway, OLD)
-        filler = fill(small_disk)
+        filler = fill(disk)
         goes_on_without_room(gateway, sim)
         filler.unlink()
         is_used_again(gateway, sim)

@@ -1,7 +1,5 @@
 """Jobs while what they stand on gives way: the disk, the database, its server, and the clock."""
 
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +10,7 @@ from tests.support.jobs import JobHouse
 from tests.support.jobs_worker import CLOCK
 from tests.support.postgres import PostgresServer, find_binaries
 from tests.support.replication import Cluster, cluster
+from tests.support.small_disk import fill, small_disk
 from tests.support.stores import Place
 from tests.support.waiting import eventually
 
@@ -23,31 +22,8 @@ DAY_S = 86_400.0
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of a few megabytes, of this test's own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", folder]
-    if os.geteuid() != 0 or not shutil.which("mount"):
-        pytest.skip("only root can mount a small disk")
-    if subprocess.run(mounting, capture_output=True).returncode != 0:
-        pytest.skip("this root cannot mount")
-    try:
+    with small_disk(tmp_path, DISK_BYTES) as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """Leave no room on a disk: a file that is as large as it can be."""
-    path = disk / "large"
-    with path.open("wb", buffering=0) as file:
-        for size in (65536, 4096, 1):
-            while True:
-                try:
-                    file.write(b"x" * size)
-                except OSError:
-                    break
-    return path
 
 
 def assert_done(house: JobHouse, jobs: list[str], timeout_s: float = 90.0) -> None:

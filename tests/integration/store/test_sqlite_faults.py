@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import os
 import resource
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.small_disk import small_disk
 from tests.support.stores import BATCH, NOW_S, PATIENT, Place, assert_whole, key, row, writer
 
 from headrace.store.bounds import StoreBounds
@@ -194,19 +194,9 @@ def test_who_cannot_write_in_time_is_told_so_and_reads_go_on(place: Place) -> No
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of a few megabytes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", f"size={FULL_BYTES}", "tmpfs", folder]
-    if os.geteuid() != 0 or not shutil.which("mount"):
-        pytest.skip("only root can mount a small disk; see the test with a file size limit")
-    if subprocess.run(mounting, capture_output=True).returncode != 0:
-        pytest.skip("this root cannot mount; see the test with a file size limit")
-    try:
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path, FULL_BYTES) as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
 
 
 async def fill_up(store: Store) -> int:
@@ -221,7 +211,7 @@ async def fill_up(store: Store) -> int:
     raise AssertionError("the disk is never full")
 
 
-def test_a_full_disk_fails_writes_and_not_reads(small_disk: Path) -> None:
+def test_a_full_disk_fails_writes_and_not_reads(disk: Path) -> None:
     async def use(store: Store) -> None:
         written = await fill_up(store)
         held = await store.answers.get_many([key(n) for n in range(written)], NOW_S)
@@ -230,7 +220,7 @@ def test_a_full_disk_fails_writes_and_not_reads(small_disk: Path) -> None:
             await store.answers.put_many([row(1, value=os.urandom(FULL_BYTES))], NOW_S)
         assert await store.answers.get(key(1), NOW_S) == held[key(1)]
 
-    Place("sqlite", small_disk).use(use)
+    Place("sqlite", disk).use(use)
 
 
 LIMITED = """
