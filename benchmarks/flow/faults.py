@@ -1,30 +1,14 @@
 """`python -m benchmarks.flow.faults`: what is done about faults, as a table."""
 
-import argparse
-from pathlib import Path
-from typing import Final
-
-import msgspec
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.flow import seeded
 from benchmarks.flow.faults_case import SEEDS, Row, measure
-
-VERDICTS: Final = {True: "kept", False: "MISSED", None: ""}
 
 
 def main() -> None:
     """Run the experiments; the exit status says whether every promise is kept."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=len(SEEDS), help="how many (default: all)")
-    parser.add_argument("--out", type=Path, help="write the figures to this file, as JSON")
-    arguments = parser.parse_args()
-    console = Console()
-    with console.status("simulating") as status:
-        rows = measure(SEEDS[: arguments.seeds], status.update)
-    console.print(table(rows))
-    if arguments.out:
-        arguments.out.write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
+    rows = seeded.run(__doc__, SEEDS, measure, table)
     raise SystemExit(any(row.is_kept is False for row in rows))
 
 
@@ -33,7 +17,7 @@ def table(rows: list[Row]) -> Table:
     shown = Table("met with", "done about it", "figure", "mean", "95 %", "goal", "")
     for row in rows:
         interval = f"{row.low:.3g} - {row.high:.3g}"
-        verdict = VERDICTS[row.is_kept]
+        verdict = seeded.VERDICTS[row.is_kept]
         shown.add_row(
             row.experiment, row.way, row.figure, f"{row.mean:.4g}", interval, row.goal, verdict
         )
