@@ -171,7 +171,7 @@ class Runner:
     Args:
         cancellation: what may end it.
         clock: the time.
-        niceness: how much the children yield to others, 0 to 19.
+        niceness: how much the children yield to others at least, 0 to 19.
         stall_s: how long one may say nothing.
     """
 
@@ -237,7 +237,8 @@ class Runner:
     def _lower(self, pid: int) -> None:
         if self._niceness:
             try:
-                os.setpriority(os.PRIO_PROCESS, pid, self._niceness)
+                own = os.getpriority(os.PRIO_PROCESS, pid)
+                os.setpriority(os.PRIO_PROCESS, pid, max(own, self._niceness))
             except OSError:
                 return  # it has ended, or may not; it runs as it is
 

@@ -25,6 +25,9 @@ _LESS_READABLE: Final = (
     *("mono", "serif", "italic", "oblique", "light", "thin", "black", "bold", "condensed"),
     *("math", "emoji", "symbol"),
 )
+# What ffmpeg draws, and what others have in its place: pictures, or shapes in several colours.
+_OUTLINES: Final = frozenset(("glyf", "CFF ", "CFF2"))
+_COLOURED: Final = frozenset(("CBDT", "COLR", "SVG ", "sbix"))
 
 
 class Typeface:
@@ -33,8 +36,12 @@ class Typeface:
     Args:
         path: of a TrueType or OpenType file.
 
+    Attributes:
+        path: see above.
+        is_plain: whether all of its signs are outlines.
+
     Raises:
-        VideoFault: it is not there, or it is no font.
+        VideoFault: it is not there, or it is no font, or one without outlines.
     """
 
     def __init__(self, path: Path) -> None:
@@ -49,6 +56,12 @@ class Typeface:
         self._codes = face.unicodes
         if not self._codes:
             raise VideoFault("font_missing", f"{path} is no font, or has no characters")
+        tables = frozenset(face.table_tags)
+        if not tables & _OUTLINES:
+            raise VideoFault(
+                "font_missing", f"the signs of {path} are pictures: name a font that has outlines"
+            )
+        self.is_plain = not tables & _COLOURED
         self._em = face.upem
         self._font = hb.Font(face)
         self._hb = hb
@@ -123,7 +136,8 @@ class FontShelf:
             found = dict.fromkeys([*self._packaged(), *_system_fonts(self._folders)])
             self._paths = tuple(found)[:_FONTS_MAX]
         for path in self._paths:
-            if (face := self._face(path)) is not None:
+            face = self._face(path)
+            if face is not None and face.is_plain:
                 yield face
 
     def _face(self, path: Path) -> Typeface | None:
@@ -133,7 +147,7 @@ class FontShelf:
             except VideoFault as fault:
                 if self._chosen is not None or fault.cause == "packages_missing":
                     raise
-                self._loaded[path] = None  # a damaged file among others is passed over
+                self._loaded[path] = None  # one among others that cannot be used is passed over
         return self._loaded[path]
 
 

@@ -10,6 +10,8 @@ import pytest
 from tests.support import headrace_process, video
 from tests.support.waiting import eventually
 
+from headrace.video.fonts import packaged_fonts
+
 SMALL = ("--size", "160x90", "--fps", "10", "--simple")
 
 
@@ -34,7 +36,8 @@ def test_a_file_becomes_a_video_with_captions(tmp_path: Path) -> None:
 
 
 def test_a_script_may_come_by_standard_input(tmp_path: Path) -> None:
-    done = run(tmp_path, "-", "-o", "a.mp4", *SMALL, "--captions", "a.srt", text="Emoji \U0001f680")
+    given = ("-o", "a.mp4", "--captions", "a.srt", "--font", str(packaged_fonts()[0]))
+    done = run(tmp_path, "-", *given, *SMALL, text="Emoji \U0001f680")
     assert done.returncode == 0, done.stderr
     assert "note: no font here has" in done.stderr
     assert (tmp_path / "a.srt").read_text().startswith("1\n00:00:00,000 --> ")

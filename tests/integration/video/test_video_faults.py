@@ -157,7 +157,7 @@ def runner(cancellation: Cancellation, **options: Any) -> Runner:
 def test_a_child_that_says_nothing_is_ended_with_its_children(tmp_path: Path) -> None:
     command = ["sh", "-c", "sleep 60 & echo $! > pid; wait"]
     with pytest.raises(VideoFault, match="said nothing") as raised:
-        runner(Cancellation(), stall_s=0.3).run(command, tmp_path)
+        runner(Cancellation(), stall_s=2).run(command, tmp_path)
     assert raised.value.cause == "ffmpeg_stalled"
     assert_gone(int((tmp_path / "pid").read_text()))
 
@@ -190,9 +190,12 @@ def assert_gone(pid: int) -> None:
 
 
 def test_a_child_yields_where_it_is_asked_to(tmp_path: Path) -> None:
-    command = ["sh", "-c", "sleep 0.1; cat /proc/self/stat"]
-    (line,) = runner(Cancellation(), niceness=7).run(command, tmp_path)
-    assert line.rpartition(")")[2].split()[16] == "7"
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    for wanted in (7, 1):  # and no less than the process that asks
+        least = max(wanted, own)
+        command = ["sh", "-c", f"until [ $(nice) -ge {least} ]; do sleep 0.01; done; nice"]
+        (line,) = runner(Cancellation(), niceness=wanted).run(command, tmp_path)
+        assert line == str(least)
 
 
 def test_the_packaged_ffmpeg_can_do_what_is_needed() -> None:
@@ -216,7 +219,7 @@ def test_a_worker_that_is_killed_leaves_parts_that_the_next_one_uses(tmp_path: P
         }
 
     first = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
-    before = eventually(finished)
+    eventually(finished, 120)
     first.send_signal(signal.SIGKILL)
     first.wait()
     before = finished()
@@ -224,7 +227,7 @@ def test_a_worker_that_is_killed_leaves_parts_that_the_next_one_uses(tmp_path: P
     assert not (tmp_path / "s.mp4").exists()
     seen: dict[str, int] = {}
     second = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
-    eventually(lambda: seen.update(finished()) or second.poll() is not None)
+    eventually(lambda: seen.update(finished()) or second.poll() is not None, 240)
     assert second.returncode == 0
     assert (tmp_path / "s.mp4").exists()
     assert not parts.exists()

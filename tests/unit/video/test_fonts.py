@@ -37,6 +37,28 @@ def test_fonts_of_the_system_are_found_and_damaged_ones_passed_over(tmp_path: Pa
     assert shelf.suited("Hello").path == tmp_path / "deep" / "My Sans.ttf"
 
 
+@pytest.mark.parametrize(
+    ("table", "other"), [(b"glyf", b"gl__"), (b"STAT", b"SVG ")], ids=["no outlines", "colours"]
+)
+def test_signs_that_ffmpeg_cannot_draw_are_passed_over(
+    tmp_path: Path, table: bytes, other: bytes
+) -> None:
+    """As fonts of emoji are, which many machines have."""
+    data = NOTO.read_bytes()
+    assert data.count(table, 0, 1000) == 1  # in the list of its tables, which has to stay sorted
+    (tmp_path / "My Sans.ttf").write_bytes(data.replace(table, other, 1))
+    shelf = FontShelf(folders=(str(tmp_path),), packaged=lambda: ())
+    with pytest.raises(VideoFault, match="no font was found"):
+        shelf.suited("Hello")
+
+
+def test_a_font_of_the_callers_without_outlines_is_told(tmp_path: Path) -> None:
+    (tmp_path / "mine.ttf").write_bytes(NOTO.read_bytes().replace(b"glyf", b"gl__", 1))
+    with pytest.raises(VideoFault, match=r"mine\.ttf are pictures") as told:
+        FontShelf(tmp_path / "mine.ttf").suited("Hello")
+    assert told.value.cause == "font_missing"
+
+
 def test_no_font_at_all_is_told(tmp_path: Path) -> None:
     shelf = FontShelf(folders=(str(tmp_path),), packaged=lambda: ())
     with pytest.raises(VideoFault, match="no font was found") as missing:
