@@ -17,7 +17,7 @@ def limited(sim: ThreadedSim, tmp_path_factory: pytest.TempPathFactory) -> Itera
     provider = {"base_url": f"{sim.url}/v1", "api_key": PROVIDER_KEY}
     keys = {
         "hr-few": {"requests_per_minute": 1},
-        "hr-quick": {"requests_per_minute": 200, "burst_s": 0.1},
+        "hr-quick": {"requests_per_minute": 40, "burst_s": 0.1},
         "hr-short": {"tokens_per_minute": 60},
         "hr-single": {"concurrent": 1},
         "hr-both": {"requests_per_minute": 1000, "tokens_per_minute": 1_000_000},
@@ -26,7 +26,11 @@ def limited(sim: ThreadedSim, tmp_path_factory: pytest.TempPathFactory) -> Itera
     settings = {
         "providers": {
             "openai": {"dialect": "openai", **provider},
-            "slow": {"dialect": "openai", **provider, "headers": {"x-sim-token-ms": "50"}},
+            "slow": {
+                "dialect": "openai",
+                **provider,
+                "headers": {"x-sim-token-ms": "50", "x-sim-tokens": "1000"},
+            },
             "anthropic": {"dialect": "anthropic", **provider},
         },
         "models": {
@@ -78,11 +82,11 @@ def test_the_sdks_wait_as_long_as_they_are_told(
         create = client.chat.completions.with_raw_response.create
         taken = [
             create(**chat(f"{question} {number}"), stream=stream).retries_taken
-            for number in range(4)
+            for number in range(3)
         ]
     assert sum(taken) >= 1
     with claude(limited, "hr-quick", retries=2) as other:
-        for number in range(3):
+        for number in range(2):
             assert other.messages.create(**message(f"{question} {number}")).content
 
 

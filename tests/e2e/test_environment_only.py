@@ -19,7 +19,7 @@ from headrace.sim.thread import ThreadedSim
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ("PATH", "HOME", "TMPDIR")
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 @contextlib.contextmanager

@@ -128,9 +128,16 @@ def children_in(folder: Path) -> list[int]:
     return found
 
 
-def parent_of(pid: int) -> int:
-    stat = Path(f"/proc/{pid}/stat").read_text()
-    return int(stat.rpartition(")")[2].split()[1])
+def worker_of(folder: Path, job_id: str) -> int | None:
+    """Who has started an ffmpeg for a job."""
+    for pid in children_in(folder):
+        try:
+            if in_job(pid, job_id):
+                stat = Path(f"/proc/{pid}/stat").read_text()
+                return int(stat.rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has ended meanwhile
+    return None
 
 
 def test_cancelling_a_task_ends_its_ffmpeg(gateway: Gateway) -> None:
@@ -167,8 +174,9 @@ def test_a_killed_worker_renders_no_scene_twice(gateway: Gateway, tmp_path: Path
         }
 
     eventually(finished, 90)
-    (ffmpeg, *_) = eventually(lambda: [p for p in children_in(folder) if in_job(p, task_id)], 60)
-    os.kill(parent_of(ffmpeg), signal.SIGKILL)
+    worker = eventually(lambda: worker_of(folder, task_id), 60)
+    assert worker is not None
+    os.kill(worker, signal.SIGKILL)
     before = finished()
     seen: dict[str, int] = {}
 

@@ -17,7 +17,7 @@ from headrace.sim.thread import ThreadedSim, running
 both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 SAMPLES = 3
 # Later than any answer that is not made to wait, sooner than those that are.
-SLOW_MS = 1500
+SLOW_MS = 3000
 STALL = Fault(kind=FaultKind.STALL_BEFORE)
 
 
@@ -121,7 +121,8 @@ class Pair:
 
     def assert_ended(self, **outcomes: int) -> None:
         """These became of second calls, and nothing is left of any call."""
-        assert eventually(lambda: self.hedges["outcomes"]) == outcomes
+        eventually(lambda: sum(self.hedges["outcomes"].values()) >= sum(outcomes.values()))
+        assert self.hedges["outcomes"] == outcomes
         metrics = self.gateway.metrics()
         for outcome in ("won", "lost", "failed", "cancelled", "refused", "blocked"):
             series = f'headrace_hedges_total{{provider="one",outcome="{outcome}"}}'
@@ -158,18 +159,17 @@ def test_another_target_answers_what_the_first_lets_wait(
         spent = metrics['headrace_hedge_spent_usd_total{provider="one"}']
         assert spent == pytest.approx(tokens * 1000 / 1e6)
         books = pair.gateway.get("/admin/spend").json()
-        calls = {each["name"]: each["today"]["calls"] for each in books["models"]}
+        # A month may turn between the calls and the look.
+        months = ("last_month", "this_month")
+        calls = {each["name"]: sum(each[m]["calls"] for m in months) for each in books["models"]}
         assert calls == {"one/small": SAMPLES + 1, "two/large": 1}
         told = pair.hedges
         assert (told["estimated_input_tokens"], told["made"]) == (tokens, 1)
         assert told["estimated_usd"] == pytest.approx(spent)
         assert metrics['headrace_upstream_requests_total{provider="two",status_class="2xx"}'] == 1
         # It is the answer to what was asked, whoever gave it.
-        repeat = speech.document(
-            "smart",
-            stream=stream,
-            messages=[{"role": "user", "content": f"Question {pair._asked}"}],
-        )
+        messages = [{"role": "user", "content": f"Question {pair._asked}"}]
+        repeat = speech.document("smart", stream=stream, messages=messages)
         assert pair.gateway.post(speech.path, repeat).cache == "l1"
 
 
@@ -258,7 +258,7 @@ def test_a_deadline_ends_both(tmp_path: Path, sim: ThreadedSim, second: Threaded
         pair.learn()
         sim.script(STALL)
         second.script(STALL)
-        assert pair.ask(headers={"x-headrace-deadline-ms": "1500"}).status == 504
+        assert pair.ask(headers={"x-headrace-deadline-ms": "3000"}).status == 504
         pair.assert_ended(cancelled=1)
 
 
@@ -286,7 +286,6 @@ def test_whoever_leaves_ends_both_and_whoever_stays_does_not(
             leaving.send(encode_request(OPENAI.path, pair.document()))
             eventually(lambda: pair.hedges["made"] == 2)
             leaving.reset()
-        eventually(lambda: pair.hedges["outcomes"].get("cancelled"))
         pair.assert_ended(won=1, cancelled=1)
 
 

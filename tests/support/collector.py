@@ -16,6 +16,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tests.support.waiting import eventually
 
 INTERNAL, SERVER, CLIENT, CONSUMER = 1, 2, 3, 5
+HELD_S = 120.0
+"""So long an answer is held back at most."""
 
 
 class SpanTold(msgspec.Struct, frozen=True):
@@ -70,6 +72,7 @@ class Collector:
         spans: those of exports that were taken, in the order in which they came.
         series: those of the last export of metrics of each instance that was taken.
         headers: of each export, whether it was taken or not.
+        taken: how many exports were taken.
         raw: all bytes that came.
     """
 
@@ -77,6 +80,7 @@ class Collector:
         self.spans: list[SpanTold] = []
         self.series: dict[str, list[SeriesTold]] = {}
         self.headers: list[dict[str, str]] = []
+        self.taken = 0
         self.raw = b""
         self._replies: list[Reply] = []
         self._connections: set[socket.socket] = set()
@@ -137,9 +141,10 @@ class Collector:
         """One export."""
         self.headers.append(headers)
         self.raw += body
-        self._may_answer.wait(60)
+        self._may_answer.wait(HELD_S)
         reply = self._replies.pop(0) if self._replies else Reply()
         if reply.status == 200:
+            self.taken += 1
             if path == "/v1/traces":
                 self.spans.extend(_spans(ExportTraceServiceRequest.FromString(body)))
             elif path == "/v1/metrics":

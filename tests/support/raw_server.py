@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import Self
 
 TIMEOUT_S = 15.0
+# Longer: a connection that came last is told of no end, and is over when it has been silent.
+_END_S = 4 * TIMEOUT_S
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 _LINGER_NONE = struct.pack("ii", 1, 0)
 
@@ -113,7 +115,7 @@ class RawServer:
     ) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._threads[0].join(TIMEOUT_S)
+        self._threads[0].join(_END_S)
         for peer in self.peers:
             if peer.sock.fileno() != -1:
                 try:
@@ -121,7 +123,7 @@ class RawServer:
                 except OSError:
                     continue
         for thread in self._threads[1:]:
-            thread.join(TIMEOUT_S)
+            thread.join(_END_S)
             assert not thread.is_alive()
 
     def _accept(self) -> None:

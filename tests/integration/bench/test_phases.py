@@ -63,10 +63,10 @@ def broken(when_down: str) -> Plan:
 
 
 def gone(server: RawServer) -> Callable[[Run, Now], None]:
-    """Ends a server when it has been asked a few times, and keeps its port from others."""
+    """Ends a server when it has answered a few times, and keeps its port from others."""
 
     def end(_run: Run, now: Now) -> None:
-        if now.sent >= 5 and not taken:
+        if now.sent >= 5 and now.p50_ms is not None and not taken:
             server.__exit__(None, None, None)
             taken.append(socket.socket())
             taken[0].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

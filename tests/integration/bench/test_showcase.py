@@ -10,6 +10,7 @@ import psutil
 import pytest
 from tests.support import headrace_process
 from tests.support.benching import run_plan
+from tests.support.showcases import late
 
 from headrace.bench import Effort, Showcase, showcase
 from headrace.bench.exhibit.arms import OFF, ON
@@ -116,7 +117,7 @@ def test_an_arm_that_dies_in_its_trial_has_no_verdict_and_the_rest_is_told() -> 
     assert killed
     assert all(row.answer.verdict == "insufficient" for row in found.main.rows)
     assert found.main.rows[0].b == (None,)
-    assert found.main.rows[0].a[0] is not None
+    assert found.main.rows[0].a[0] is not None or late(found.notes)
     assert any(ON in note and "failed" in note for note in found.notes)
     assert found.impact is None
     assert "insufficient" in page(found)
@@ -136,5 +137,5 @@ def test_the_command_writes_a_report_that_says_what_it_cannot_tell(tmp_path: Pat
     assert "headrace showcase --quick --blocks 1 --seed 1" in html
     assert "insufficient" in (out / "showcase.md").read_text("utf-8")
     found = msgspec.json.decode((out / "showcase.json").read_bytes())
-    assert found["main"]["rows"][0]["a"][0] > 0
+    assert (found["main"]["rows"][0]["a"][0] or 0) > 0 or late(found["notes"])
     assert len(list(out.iterdir())) == 3

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.collector import SERVER, Collector, Reply
+from tests.support.collector import HELD_S, SERVER, Collector, Reply
 from tests.support.house import OPENAI, House, free_port
 from tests.support.waiting import eventually
 
@@ -81,7 +81,9 @@ def test_requests_go_on_while_a_collector_holds_its_answer(
             assert eventually(lambda: counted(house, "dropped")) > 0
             began_s = time.monotonic()
             gateway.stop()
-            assert time.monotonic() - began_s < 20, "the end waits for the collector, but not long"
+            assert time.monotonic() - began_s < HELD_S / 2, (
+                "the end does not wait for the collector"
+            )
             collector.release()
 
 
@@ -113,9 +115,10 @@ def test_a_full_collector_is_left_alone_and_asked_again(
         with house.gateway:
             ask(house)
             spans = collector.wait_for_spans(2)
-            assert len(collector.headers) == 2, "the same spans once more, after the wait"
             assert len(of_server(spans)) == 1
-            assert eventually(lambda: counted(house, "exported")) == 2
+            assert len(collector.headers) == collector.taken + 1, "the same spans once more"
+            eventually(lambda: counted(house, "exported") == 2)
+            assert counted(house, "failed") == 0
             if timeout_s == 1:
                 assert "429" in eventually(lambda: problems(house))[0]
 

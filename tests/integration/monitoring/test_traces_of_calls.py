@@ -18,7 +18,7 @@ from headrace.sim.thread import ThreadedSim, running
 
 LEARNT = 3
 # Later than any answer that is not made to wait.
-SLOW_MS = 1500
+SLOW_MS = 3000
 SLOW = Fault(kind=FaultKind.SLOW, delay_ms=SLOW_MS)
 HEDGE = {"enabled": True, "share_max": 1.0, "samples_min": LEARNT, "after_ms_min": 60}
 

@@ -46,7 +46,7 @@ def gateway(folder: Path, sim: ThreadedSim, collector: Collector, **telemetry: A
         {
             "providers": {"sim": provider},
             "models": {"m": {"targets": ["sim/m"]}},
-            "jobs": {"poll_ms": 20, "lease_s": 2, "retry_s": 0.05, "grace_s": 0.5},
+            "jobs": {"poll_ms": 20, "lease_s": 30, "retry_s": 0.05, "grace_s": 0.5},
             "telemetry": {**wanted, **telemetry},
         },
     )
