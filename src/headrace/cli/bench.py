@@ -25,23 +25,25 @@ Rows = Annotated[
     int, typer.Option(help="Requests of each phase the file tells one by one.", min=0, max=200_000)
 ]
 Rate = Annotated[float, typer.Option(help="Requests a second.", min=0.001)]
-Seconds = Annotated[float, typer.Option(help="How long.", min=0.1)]
+Seconds = Annotated[float, typer.Option(help="How long.", min=0.1, max=1e6)]
 Arrivals = Annotated[
     Literal["constant", "poisson", "gamma", "modulated", "clients", "trace", "closed"],
     typer.Option(help="When requests come."),
 ]
-Cv = Annotated[float, typer.Option(help="Burstiness of gamma arrivals.", min=0.01)]
+Cv = Annotated[float, typer.Option(help="Burstiness of gamma arrivals.", min=0.01, max=30)]
 Trace = Annotated[str | None, typer.Option(help="File to replay, Mooncake's JSON lines.")]
-Speed = Annotated[float, typer.Option(help="How much faster than recorded.", min=0.001)]
-Users = Annotated[int, typer.Option(help="Users; each has a connection.", min=1)]
-Think = Annotated[float, typer.Option(help="Seconds a user of a closed loop thinks.", min=0)]
+Speed = Annotated[float, typer.Option(help="How much faster than recorded.", min=0.001, max=1e6)]
+Users = Annotated[int, typer.Option(help="Users; each has a connection.", min=1, max=20_000)]
+Think = Annotated[
+    float, typer.Option(help="Seconds a user of a closed loop thinks.", min=0, max=3600)
+]
 Model = Annotated[str, typer.Option(help="Model of chats.")]
 Mix = Annotated[str, typer.Option(help="Chats, streamed chats and embeddings, in proportion.")]
 Repeats = Annotated[
     float, typer.Option(help="Share of requests for popular prompts.", min=0, max=1)
 ]
-Timeout = Annotated[float, typer.Option(help="Seconds until one is given up.", min=0.01)]
-Seed = Annotated[int, typer.Option(help="The same makes the same schedule.", min=0)]
+Timeout = Annotated[float, typer.Option(help="Seconds until one is given up.", min=0.01, max=1e6)]
+Seed = Annotated[int, typer.Option(help="The same makes the same schedule.", min=0, max=2**53)]
 Nonce = Annotated[
     str | None,
     typer.Option(
@@ -123,7 +125,9 @@ def run(
     users: Annotated[
         float | None, typer.Option(help="Factor of the phases' users.", min=0.0001, max=1)
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="In place of the plan's.", min=0)] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="In place of the plan's.", min=0, max=2**53)
+    ] = None,
     sim: Annotated[
         Literal["instant", "fast", "real"] | None,
         typer.Option(help="Pace of the simulated provider, in place of the plan's."),

@@ -68,6 +68,8 @@ def run(wish: PlanWish, how: RunWish) -> None:
             raise PlanInvalid("--sim is the pace of a provider that the run starts: not with --url")
         target = Target.of(how.url, credential_of(how.api_key_env), is_consented=how.is_consented)
         raise typer.Exit(conduct(plan, target, how.url, how))
+    if how.pid is not None or how.api_key_env is not None:
+        raise PlanInvalid("--pid and --api-key-env are of a target that is there: give its --url")
     if how.out is not None:
         check_writable(how.out)
 

@@ -16,6 +16,7 @@ from headrace.bench.load.crew import Target
 from headrace.bench.load.faults import PlanInvalid
 from headrace.bench.load.plan import Plan
 from headrace.bench.phases.run import Run, Terms
+from headrace.bench.phases.watch import tree
 from headrace.bench.records import RunRecord, append, check_writable
 from headrace.cli.bench_view import is_any_good, live, make_console, show
 from headrace.clock import SystemClock
@@ -24,6 +25,8 @@ PASSED: Final = 0
 FAILED: Final = 1
 UNUSABLE: Final = 3
 INTERRUPTED: Final = 130
+# A plan's most, a million in a minute, in a second.
+_PER_USER_MOST: Final = 1e6 / 60
 _WORD: Final = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 
@@ -93,6 +96,11 @@ def plan_of(wish: LoadWish) -> Plan:
     """
     if (wish.trace is not None) != (wish.arrivals == "trace"):
         raise PlanInvalid("--trace FILE and --arrivals trace belong together.")
+    rate_most = wish.users * _PER_USER_MOST
+    if wish.rate > rate_most:
+        raise PlanInvalid(
+            f"--rate {wish.rate:g}: at most {rate_most:,.0f} for --users {wish.users}."
+        )
     arrivals: dict[str, object] = {"kind": wish.arrivals}
     if wish.arrivals == "gamma":
         arrivals["cv"] = wish.cv
@@ -168,10 +176,12 @@ def conduct(plan: Plan, target: Target, name: str, wish: RunWish) -> int:
     """Run a plan, show it, write it down; returns the exit status.
 
     Raises:
-        PlanInvalid: a schedule cannot be made.
+        PlanInvalid: a schedule cannot be made, or there is no such process to watch.
         WorkerLost: a process that loads ended before its time.
         OSError: the record cannot be written; the figures have been shown by then.
     """
+    if wish.pid is not None and tree(wish.pid) is None:
+        raise PlanInvalid(f"--pid {wish.pid}: there is no such process on this machine.")
     if wish.out is not None:
         check_writable(wish.out)
     return uvloop.run(conducted(plan, target, name, wish))

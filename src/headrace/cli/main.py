@@ -100,6 +100,12 @@ app.add_typer(route.app, name="route")
 app.add_typer(templates.app, name="templates")
 
 
+def _refusal(error: OSError) -> str:
+    """What the machine refused, in words: the file first, where there is one, and no number."""
+    words = error.strerror or str(error)
+    return words if error.filename is None else f"{error.filename}: {words}"
+
+
 def main() -> None:
     """The `headrace` command: what went wrong is told in words, without a traceback."""
     try:
@@ -109,7 +115,7 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         # What the machine refuses, such as a port that is taken; the text names it.
-        typer.echo(f"headrace: {error}", err=True)
+        typer.echo(f"headrace: {_refusal(error)}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -26,14 +26,14 @@ _LEFT_OUT: Final = frozenset({"what", "of"})
 
 def show(console: Console, found: Showcase) -> None:
     """Print what was found."""
-    arms = (found.main.a, found.main.b)
+    arms, alone = (found.main.a, found.main.b), parts.alone(found.alone)
     console.print(parts.lead(found), highlight=False, markup=False)
     console.print(_table(parts.verdicts(found.main, f"{arms[1]} against {arms[0]}", "")))
     for reason in parts.reasons(found.main):
         console.print(reason, highlight=False, markup=False)
     console.print(parts.control(found.control), highlight=False, markup=False)
     console.print(_table(parts.promises(found.promises)))
-    console.print(_table(parts.alone(found.alone)))
+    console.print(_table(alone) if alone.rows else parts.NONE_ALONE)
     if found.impact is not None:
         console.print(_table(parts.business(found.impact, arms)))
     for note in found.notes:

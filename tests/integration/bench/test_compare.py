@@ -56,7 +56,7 @@ def test_an_arm_that_is_down_is_told_and_a_full_disk_after_it(plan_file: str) ->
             *(server.url, "broken.yaml", "--plan", plan_file, "--blocks", "1"),
         )
         assert done.returncode == 1
-        assert "No such file or directory: 'broken.yaml'" in done.stderr
+        assert "headrace: broken.yaml: No such file or directory" in done.stderr
         Path(plan_file).with_name("arm.yaml").write_text("cache: {memory_mb: -1}\n")
         arm = str(Path(plan_file).with_name("arm.yaml"))
         done = compare(

@@ -221,10 +221,14 @@ def test_a_full_disk_fails_after_the_figures_were_shown(plan_file: Path) -> None
         (("load", "http://127.0.0.1:9", "--trace", "x"), "belong together"),
         (("load", "http://127.0.0.1:9", "--arrivals", "trace", "--trace", "/x"), "No such file"),
         (("load", "http://127.0.0.1:9", "--mix", "1:2"), "three numbers"),
-        (("load", "http://127.0.0.1:9", "--nonce", "two words"), "letters, digits"),
         (("load", "http://127.0.0.1:9", "--api-key-env", "NOT_SET"), "NOT_SET is not set"),
         (("load", "http://127.0.0.1:9", "--rate", "1e5", "--seconds", "1e5"), "are the most"),
-        (("load", "http://127.0.0.1:9", "--out", "/nowhere/x"), "No such file"),
+        (("load", "http://127.0.0.1:9", "--nonce", "two words"), "letters, digits"),
+        (("load", "http://127.0.0.1:9", "--out", "/nowhere/x"), ": /nowhere/x: No such file"),
+        (("load", "http://127.0.0.1:9", "--rate", "1e9"), "--rate 1e+09: at most 333,333 for"),
+        (("load", "http://127.0.0.1:9", "--pid", "4194305"), "--pid 4194305: there is no such"),
+        (("run", "baseline", "--pid", "1"), "give its --url"),
+        (("run", "baseline", "--api-key-env", "PATH"), "give its --url"),
     ],
 )
 def test_what_makes_no_sense_is_told_in_words(arguments: tuple[str, ...], words: str) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.console import Console
 from tests.support.showcases import make_showcase
@@ -108,6 +109,13 @@ def test_a_terminal_has_verdicts_promises_and_money() -> None:
     assert "20 to 50 % lower latency from caching" in text
     assert "1,000 good requests" in text
     assert "[bold]x[/]" in text
+
+
+def test_a_terminal_has_no_empty_table_of_parts() -> None:
+    told = StringIO()
+    show(Console(file=told, width=200), msgspec.structs.replace(make_showcase(), alone=()))
+    assert "No part was measured alone" in told.getvalue()
+    assert "optimisation" not in told.getvalue()
 
 
 def test_trials_so_far_are_told_by_arm() -> None:

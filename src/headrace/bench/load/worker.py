@@ -58,7 +58,8 @@ def prepare(job: Job) -> list[Share]:
         OSError: a trace cannot be read.
     """
     plan = job.plan
-    target = f"{job.host}:{job.port}"
+    host = f"[{job.host}]" if ":" in job.host else job.host  # RFC 3986: of an IPv6 address
+    target = f"{host}:{job.port}"
     requests = Requests(plan.workload, plan.seed, target, job.credential, job.nonce)
     shares = [_share(job, number, requests) for number in range(len(plan.phases))]
     check_size("the whole", job.workers * sum(len(share.times or ()) for share in shares))

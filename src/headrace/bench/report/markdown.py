@@ -14,7 +14,7 @@ _MARKUP: Final = re.compile(r"([\\`*_\[\]<>|#])")
 
 def summary(found: Showcase) -> str:
     """The summary. Whatever stands in what was found is text, and never markup."""
-    arms = (found.main.a, found.main.b)
+    arms, alone = (found.main.a, found.main.b), parts.alone(found.alone)
     blocks = [
         f"# {_text(found.title)}",
         _text(parts.lead(found)),
@@ -23,7 +23,7 @@ def summary(found: Showcase) -> str:
         "\n".join(f"- {_text(f'{name}: {what}')}" for name, what in parts.glossary(found.main)),
         _text(parts.control(found.control)),
         _table(parts.promises(found.promises)),
-        _table(parts.alone(found.alone)),
+        _table(alone) if alone.rows else _text(parts.NONE_ALONE),
     ]
     if found.impact is not None:
         blocks.append(_table(parts.business(found.impact, arms)))

@@ -74,7 +74,9 @@ def _sections(found: Showcase) -> Iterator[str]:
     yield _section("made", "How it was made", _facts(found) + _notes(found.notes))
     drawn = "".join(map(_figure, figures(found)))
     yield _section("pictures", "To look at", f'<div class="figures">{drawn}</div>')
-    yield _section("alone", "What each part brings", _table(parts.alone(found.alone)))
+    alone = parts.alone(found.alone)
+    brought = _table(alone) if alone.rows else f"<p>{escape(parts.NONE_ALONE)}</p>"
+    yield _section("alone", "What each part brings", brought)
     arms = (found.main.a, found.main.b)
     told = (
         _table(parts.business(found.impact, arms))

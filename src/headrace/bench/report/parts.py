@@ -19,6 +19,7 @@ from headrace.bench.report.told import (
     smallest,
 )
 
+NONE_ALONE: Final = "No part was measured alone; the notes say why."
 # `python -m benchmarks.verdicts.validate`.
 _EQUAL_CALLED_DIFFERENT: Final = "4.7 % (3.6 to 6.2)"
 _CARDS: Final = ("mean_ms", "goodput_per_s", "variance_s2", "usd_per_1000")
@@ -103,7 +104,7 @@ def reasons(duel: Duel) -> tuple[str, ...]:
     for row in duel.rows:
         if row.answer.verdict in {"inconclusive", "insufficient"}:
             because.setdefault(row.answer.because, []).append(row.measure.label)
-    return tuple(f"{', '.join(labels)}: {why}" for why, labels in because.items())
+    return tuple(f"{'; '.join(labels)}: {why}" for why, labels in because.items())
 
 
 def promises(found: Sequence[Promise]) -> Table:

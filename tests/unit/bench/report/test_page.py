@@ -79,6 +79,19 @@ def test_where_everything_failed_there_is_a_page_that_says_so() -> None:
     assert "insufficient" in summary(found)
 
 
+def test_without_a_part_alone_no_empty_table_stands_for_them() -> None:
+    found = msgspec.structs.replace(make_showcase(), alone=())
+    assert read(found).seen
+    for told in (page(found), summary(found)):
+        assert "No part was measured alone" in told
+        assert "optimisation" not in told
+
+
+def test_measures_with_one_reason_are_told_apart() -> None:
+    found = make_showcase(pairs=1, alone=1)
+    assert "mean latency, by day; " in summary(found)
+
+
 def test_without_a_control_the_rate_of_chance_is_told() -> None:
     found = msgspec.structs.replace(make_showcase(), control=None)
     assert read(found).seen
