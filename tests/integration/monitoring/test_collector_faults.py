@@ -11,11 +11,15 @@ from tests.support.collector import HELD_S, SERVER, Collector, Reply
 from tests.support.house import OPENAI, House, free_port
 from tests.support.waiting import eventually
 
+from headrace.clock import SystemClock
 from headrace.errors import SettingsInvalid
+from headrace.observe.telemetry.otlp import OtlpLink
+from headrace.observe.telemetry.traces import Span
 from headrace.settings.telemetry import TelemetrySettings, check_telemetry
 from headrace.sim.options import SimOptions
 from headrace.sim.thread import ThreadedSim, running
 
+SPAN = Span("chat m", "server", "1" * 32, "2" * 16, "", b"", False, 1.0, 2.0, ())
 OUTCOME = 'headrace_spans_total{{outcome="{}"}}'
 
 
@@ -149,6 +153,16 @@ def test_garbage_in_place_of_an_answer_harms_nobody(
             ask(house)
             eventually(lambda: len(of_server(collector.spans)) >= 1)
             house.assert_sound()
+
+
+def test_a_redirect_has_taken_nothing() -> None:
+    with Collector() as collector:
+        collector.answer_next(Reply(307))
+        settings = TelemetrySettings(traces=True, endpoint=collector.url)
+        link = OtlpLink(settings, "one", SystemClock())
+        sent = link.send_spans([SPAN])
+        assert (sent.is_taken, sent.problem) == (False, "the collector answered 307")
+        assert link.send_spans([SPAN]).is_taken
 
 
 def test_without_the_exporter_the_gateway_says_what_to_install(tmp_path: Path) -> None:

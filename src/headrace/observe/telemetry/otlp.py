@@ -59,6 +59,7 @@ _KINDS: Final[Mapping[Kind, SpanKind]] = {
     "internal": SpanKind.INTERNAL,
 }
 _NS: Final = 1_000_000_000
+_REDIRECTS: Final = 300
 _ANSWER_BYTES_MAX: Final = 65_536
 _LOGGERS: Final = "opentelemetry"
 _EXPORTERS: Final = "opentelemetry.exporter.otlp."
@@ -173,7 +174,8 @@ class _Heard:
 
     def sent(self, *, is_taken: bool) -> Sent:
         """What became of the export that ended just now."""
-        if is_taken:
+        # A redirect is not followed, and is no failure to the exporter.
+        if is_taken and self._status < _REDIRECTS:
             return Sent(True)
         if not self._status:
             return Sent(False, _UNREACHED)
