@@ -124,7 +124,8 @@ def test_calls_are_refused_until_the_burn_is_over(shedding: Case) -> None:
 
     case.sim.script()
     case.until_share(most=0.0)
-    assert case.ask("low").status == 200
+    # The worker that decided hears of it first.
+    eventually(lambda: case.ask("low").status == 200)
     said = eventually(
         lambda: (
             events
@@ -143,8 +144,8 @@ def test_calls_are_refused_until_the_burn_is_over(shedding: Case) -> None:
 
 def test_stored_answers_are_given_to_everybody(shedding: Case) -> None:
     case = shedding
-    # Each worker has to have it, whichever is asked below.
-    eventually(lambda: all(case.ask("low", seed=0).status == 200 for _ in range(8)))
+    # Each worker has to have it, whichever is asked below: chance leaves neither of two out.
+    assert {case.ask("low", seed=0).status for _ in range(50)} == {200}
     case.break_down()
     case.until_share(least=0.6)
     case.given_way("low", "shed")
