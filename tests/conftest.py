@@ -11,6 +11,8 @@ from collections.abc import Generator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture.providers import HypothesisProvider
+from hypothesis.internal.constants_ast import Constants
 from tests.support.memory import memory_folder
 
 _ANY_SPEED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -18,6 +20,9 @@ _ANY_SPEED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("here", **_ANY_SPEED)
 settings.register_profile("ci", **_ANY_SPEED, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+if os.environ.get("CI"):
+    # Or constants of whatever modules a process has loaded by then would be among the examples.
+    HypothesisProvider._local_constants = Constants()  # type: ignore[assignment]
 
 
 def pytest_configure(config: pytest.Config) -> None:
