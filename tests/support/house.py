@@ -20,7 +20,7 @@ TRICKLE_TOKENS = 40
 _TRICKLE = {"x-sim-tokens": str(TRICKLE_TOKENS), "x-sim-token-ms": "10", "x-sim-ttft-ms": "10"}
 _OUR_PORTS: Final = range(16_384, 32_768)
 _PORTS_SHARE: Final = 256
-_TIMEOUTS = {"first_byte_timeout_s": 0.3, "idle_timeout_s": 0.3}
+_TIMEOUTS = {"first_byte_timeout_s": 0.8, "idle_timeout_s": 0.8}
 
 
 class Speech(msgspec.Struct, frozen=True):
@@ -70,20 +70,31 @@ def free_port() -> int:
     """A port on which nobody listens, and nobody will who is not told of it.
 
     The system hands out ports from 32768 on, also while the server that a test keeps one for is
-    down. Those below are ours: a share for each process of tests, of which no port is given twice.
+    down. Those below are ours: shares that one process of tests has at a time, of which no port is
+    given twice.
     """
     return next(_FREE_PORTS)
 
 
 def _free_ports() -> Iterator[int]:
-    first = os.getpid() * _PORTS_SHARE
-    for number in itertools.count(first):
-        port = _OUR_PORTS[number % len(_OUR_PORTS)]
+    shares = len(_OUR_PORTS) // _PORTS_SHARE
+    claims = []
+    for number in range(os.getpid(), os.getpid() + shares):
+        first = number % shares * _PORTS_SHARE
+        claim = socket.socket(socket.AF_UNIX)
         try:
-            socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
+            claim.bind(f"\0headrace-tests-ports-{first}")
+        except OSError:  # another process has this share
+            claim.close()
             continue
-        yield port
+        claims.append(claim)
+        for port in _OUR_PORTS[first : first + _PORTS_SHARE]:
+            try:
+                socket.create_server(("127.0.0.1", port)).close()
+            except OSError:
+                continue
+            yield port
+    raise AssertionError("every port of the tests has been given to one of them")
 
 
 _FREE_PORTS: Final = _free_ports()
@@ -97,7 +108,7 @@ def lanes(sim_url: str) -> Document:
         "slow": {"headers": {"x-sim-ttft-ms": "250"}},
         "flood": {"headers": {"x-sim-tokens": "32000"}},
         "impatient": _TIMEOUTS,
-        "hasty": {"total_timeout_s": 0.3},
+        "hasty": {"total_timeout_s": 0.8},
         "refused": {"warm_connections": 0},
         "stubborn": {"retry": {"wait_s_max": 0.01, "budget_floor": 1000}},
     }
