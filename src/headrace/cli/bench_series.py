@@ -92,6 +92,22 @@ def show_failed(console: Console, trials: Sequence[Trial]) -> None:
         console.print(f"{arm}: {count} trials failed: {(why or '')[:_WHY_SHOWN]}", markup=False)
 
 
+def show_missing(console: Console, trials: Sequence[Trial], metrics: Sequence[str]) -> None:
+    """Tell of figures that trials do not have which did not fail: how many of each arm."""
+    lost = Counter(
+        (trial.arm, metric)
+        for trial in trials
+        for metric in metrics
+        if trial.why is None and trial.metrics.get(metric) is None
+    )
+    for (arm, metric), count in lost.items():
+        console.print(
+            f"{arm}: {count} trials went well and have no {metric}: too few requests for it, too "
+            "many that failed, or the target does not tell it.",
+            markup=False,
+        )
+
+
 def document_of(trial: Trial) -> dict[str, object]:
     """A trial as a line of a file: its figures by name."""
     return {"arm": trial.arm, "block": trial.block, "why": trial.why, **trial.metrics}

@@ -21,7 +21,7 @@ from headrace.bench.trials.trial import Conditions, Trial
 from headrace.cli.bench_arms import arm_of
 from headrace.cli.bench_plan import PlanWish, plan_of
 from headrace.cli.bench_run import FAILED, INTERRUPTED, PASSED, UNUSABLE, nonce_of
-from headrace.cli.bench_series import Wanted, document_of, made, show_failed
+from headrace.cli.bench_series import Wanted, document_of, made, show_failed, show_missing
 from headrace.cli.bench_view import make_console
 from headrace.cli.verdict_run import wish_of
 from headrace.cli.verdict_view import show
@@ -89,6 +89,7 @@ def run(wish: CompareWish) -> None:
         console.print(f"A: {wish.a}   B: {wish.b}   plan: {plan.name}", markup=False)
         show(answers)
         show_failed(console, trials)
+        show_missing(console, trials, [question.metric for question in questions])
     if wish.out is not None:
         append(wish.out, *map(document_of, trials))
         typer.echo(f"headrace: added {len(trials)} trials to {wish.out}", err=True)

@@ -1,13 +1,17 @@
 """From trials to verdicts and to the status of the command."""
 
+from io import StringIO
+
 import msgspec
 import pytest
+from rich.console import Console
 
 from headrace.bench.load.faults import PlanInvalid
 from headrace.bench.statistics.question import Question
 from headrace.bench.trials.arms import Arm
 from headrace.bench.trials.trial import Conditions, Trial
 from headrace.cli.bench_plan import PlanWish, plan_of
+from headrace.cli.bench_series import show_missing
 from headrace.cli.compare_run import CompareWish, answers_of, questions_of, status_of
 
 WOBBLE = (0.3, -0.2, 0.1, -0.4, 0.2, 0.0, -0.1, 0.4)
@@ -55,6 +59,19 @@ def test_too_few_blocks_are_no_verdict() -> None:
 def test_constant_figures_are_no_verdict() -> None:
     answers = answers_of(trials(2.0, (0.0,) * 8), METRIC, 1)
     assert (answers[0].verdict, answers[0].cause) == ("insufficient", "no_variation")
+
+
+def test_a_figure_that_a_good_trial_does_not_have_is_told() -> None:
+    told = StringIO()
+    made = [
+        Trial(arm="A", block=0, metrics={"p50_ms": 1.0, "p99_ms": None}),
+        Trial(arm="B", block=0, metrics={"p50_ms": None, "p99_ms": None}, why="it ended"),
+    ]
+    show_missing(Console(file=told, width=200), made, ["p50_ms", "p99_ms"])
+    assert told.getvalue().splitlines() == [
+        "A: 1 trials went well and have no p99_ms: too few requests for it, too many that failed, "
+        "or the target does not tell it."
+    ]
 
 
 def test_a_trial_that_failed_is_not_left_out() -> None:
