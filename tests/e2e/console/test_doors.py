@@ -72,6 +72,16 @@ def test_a_page_goes_back_to_its_door_when_its_session_is_ended_elsewhere(
     browser.see(watched.url, scenario, forgive="401")
 
 
+def test_a_page_whose_cookie_has_run_out_says_so(browser: Chromium, watched: Gateway) -> None:
+    async def scenario(page: Page) -> None:
+        await sign_in(page)
+        await page.context.clear_cookies()
+        await page.get_by_label("Administrator's key").wait_for()
+        await expect(page.get_by_role("alert")).to_contain_text("The session is over")
+
+    browser.see(watched.url, scenario, forgive="401")
+
+
 def test_signing_out_everywhere_is_asked_for_and_done(browser: Chromium, watched: Gateway) -> None:
     async def scenario(page: Page) -> None:
         await sign_in(page, "keys")

@@ -91,6 +91,24 @@ def test_the_page_can_be_used_by_keyboard_alone(browser: Chromium, watched: Gate
     browser.see(watched.url, scenario)
 
 
+def test_curves_are_told_apart_without_their_colours(browser: Chromium, watched: Gateway) -> None:
+    async def scenario(page: Page) -> tuple[list[str], list[str]]:
+        await sign_in(page)
+        panel = page.get_by_role("region", name="Latency, to the last byte")
+        await panel.locator(".swatch").nth(2).wait_for()
+        strokes: list[str] = await panel.locator(".line").evaluate_all(
+            "all => all.map((each) => getComputedStyle(each).strokeDasharray)"
+        )
+        edges: list[str] = await panel.locator(".swatch").evaluate_all(
+            "all => all.map((each) => getComputedStyle(each).borderTopStyle)"
+        )
+        return strokes, edges
+
+    strokes, edges = browser.see(watched.url, scenario)
+    assert len(strokes) == len(set(strokes)) == 3
+    assert edges == ["solid", "dashed", "dotted"]
+
+
 def test_without_javascript_the_page_says_what_to_do(browser: Chromium, watched: Gateway) -> None:
     async def scenario(page: Page) -> str:
         await page.goto("/ui")

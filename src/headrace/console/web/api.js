@@ -8,6 +8,9 @@ export class Refused extends Error {
   }
 }
 
+// A cookie that has run out is not sent, so the gateway sees a caller without a key and tells it of keys.
+const OVER = "The session is over: sign in again with the key of an administrator.";
+
 let session = null;
 let onEnd = () => {};
 
@@ -46,7 +49,7 @@ export async function send(path, { method = "GET", body, signal, more = {} } = {
   const refused = await refusal(response);
   if (refused.status === 401 && session) {
     session = null;
-    onEnd(refused.message);
+    onEnd(refused.code === "missing_api_key" ? OVER : refused.message);
   }
   throw refused;
 }

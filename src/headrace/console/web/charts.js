@@ -104,7 +104,7 @@ export function lineChart(title, format, { height = 190, top = null, area = fals
     shown = { series, from, to };
     fill(legend, series.map((each) => {
       const last = lastOf(each.points);
-      return h("span", {}, h("i", { class: `dot ${each.tone}` }), each.label, " ", h("b", {}, last === null ? "–" : format(last)));
+      return h("span", {}, h("i", { class: `swatch ${each.tone}` }), each.label, " ", h("b", {}, last === null ? "–" : format(last)));
     }));
     draw();
   }
