@@ -118,7 +118,7 @@ class Keeper:
         if not await hold.take():
             return
         batch = await self._gear.table.read(batch_id)
-        if batch is None or batch.ended_s is not None:
+        if self._is_stopping or batch is None or batch.ended_s is not None:
             await hold.give_back()
             return
         self._runs[batch_id] = run = BatchRun(

@@ -41,6 +41,30 @@ class JobRefused(Exception):
         self.retry_after_s = retry_after_s
 
 
+class JobPutOff(JobRefused):
+    """What a job needs went away, which says nothing of the job: it is tried again later, and this
+    try does not count.
+
+    Args:
+        message: why.
+        code: stable and machine-readable.
+        retry_after_s: how long to wait at least.
+        is_loss: whether the job itself may have brought it down; ten times are too often.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        retry_after_s: float | None = None,
+        is_loss: bool = False,
+    ) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.code = code
+        self.is_loss = is_loss
+
+
 class Models(Protocol):
     """The gateway, asked on behalf of whoever submitted the job."""
 

@@ -12,12 +12,12 @@ from headrace.errors import HeadraceError, SettingsInvalid
 from headrace.gateway.headers import TEXT_MARK
 from headrace.gateway.tasks import Spawn
 from headrace.identity.deputy import FOR_HEADER
-from headrace.jobs.context import JobFailed, JobRefused
+from headrace.jobs.context import JobFailed, JobPutOff, JobRefused
 from headrace.jobs.job import Job
 from headrace.observe.telemetry.trace_context import TRACEPARENT
 from headrace.observe.telemetry.traces import Trace
 from headrace.upstream.endpoint import Endpoint
-from headrace.upstream.faults import FaultKind
+from headrace.upstream.faults import FaultKind, UpstreamFault
 from headrace.upstream.fetch import fetch
 
 # Refusals that may be another answer later.
@@ -26,6 +26,11 @@ _SERVER_ERRORS: Final = 500
 _SUCCESS_MAX: Final = 299
 _ABSENT_S: Final = 2.0
 _NO_TEXT: Final = "no_text"
+# By these a gateway says that it ends; one that was killed breaks off without a word.
+_ENDS: Final = frozenset(("shutting_down", "upstream_shutdown"))
+_BREAKS_OFF: Final[frozenset[FaultKind]] = frozenset(("reset", "cut"))
+_GONE: Final = "gateway_gone"
+_LOST: Final = "gateway_lost"
 _PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
 
@@ -134,7 +139,7 @@ class JobModels:
         try:
             status, told, answer = await fetch(self._endpoint, path, self._headers + lines, body)
         except HeadraceError as error:
-            raise JobRefused(error.message, retry_after_s=_ABSENT_S) from error
+            raise _unanswered(error) from error
         if status > _SUCCESS_MAX:
             _refuse(status, answer)
         if TEXT_MARK in told:
@@ -168,6 +173,16 @@ def _trust(certificate: str | None) -> ssl.SSLContext:
     return context
 
 
+def _unanswered(error: HeadraceError) -> JobRefused:
+    """What to make of a call without an answer: a gateway that is away is not the job's fault."""
+    if isinstance(error, UpstreamFault):
+        if error.is_unsent or error.kind == "shutdown":
+            return JobPutOff(error.message, code=_GONE, retry_after_s=_ABSENT_S)
+        if error.kind in _BREAKS_OFF:
+            return JobPutOff(error.message, code=_LOST, retry_after_s=_ABSENT_S, is_loss=True)
+    return JobRefused(error.message, retry_after_s=_ABSENT_S)
+
+
 def _refuse(status: int, answer: bytes) -> None:
     try:
         error = msgspec.json.decode(answer)["error"]
@@ -175,6 +190,8 @@ def _refuse(status: int, answer: bytes) -> None:
     except (msgspec.MsgspecError, KeyError, TypeError, AttributeError):
         told, code = answer[:200].decode("utf-8", "replace"), "refused"
     message = f"The gateway answered {status}: {told}"
+    if code in _ENDS:
+        raise JobPutOff(message, code=_GONE, retry_after_s=_ABSENT_S)
     if status in _LATER or status >= _SERVER_ERRORS:
         raise JobRefused(message)
     raise JobFailed(message, code=code)

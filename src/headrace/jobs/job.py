@@ -24,8 +24,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         digest: of kind, queue and input, to tell a repetition from another job.
         once_key: what the caller calls it, so that it is submitted once.
         due_s: not before this time.
-        attempts: tries begun; those that were given back or lost with their worker do not count.
-        losses: how often it was lost with its worker.
+        attempts: tries begun; those that were given back, put off or lost do not count.
+        losses: how often it was lost with its worker, or with the gateway that it asked.
         fence: counts claims; whoever holds an older one has lost the job.
         cancel_s: when somebody wanted it cancelled.
         share: what is done of it, from 0 to 1.

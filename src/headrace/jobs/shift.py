@@ -7,12 +7,10 @@ import msgspec
 
 from headrace.clock import Clock
 from headrace.jobs.job import Job
-from headrace.jobs.outcome import Done, Failed, Later, Outcome, storable
+from headrace.jobs.outcome import LOSSES_MAX, Done, Failed, Later, Outcome, storable
 from headrace.settings.jobs import QueueSettings
 from headrace.store.records.records import Records, Step
 
-# How often a job may be lost with its worker before it is taken for what kills workers.
-LOSSES_MAX: Final = 9
 _MICRO: Final = 1_000_000
 # The longest pause after a loss, as `orphans` has it, and how far clocks of machines may differ.
 _LOSS_S_MAX: Final = float((LOSSES_MAX + 1) ** 2)
@@ -147,7 +145,8 @@ class Shift:
                 finished.append({**values, **_why(outcome), "result": None, "state": outcome.state})
             else:
                 again = {"due_s": outcome.due_s, **_why(outcome)}
-                later.append({**values, **again, "uncounted": int(not outcome.is_counted)})
+                counts = {"uncounted": int(not outcome.is_counted), "lost": int(outcome.is_loss)}
+                later.append({**values, **again, **counts})
                 data = {**again, "attempt": each.job.attempts}
                 notes.append(
                     {**values, "event": "retry", "data": msgspec.json.encode(data).decode()}
@@ -159,7 +158,7 @@ class Shift:
         """Let another try of a job begin that this worker has never begun."""
         now_s = self._clock.wall_s()
         why = {"code": "claim_lost", "reason": "Its worker never heard of it."}
-        again = {"due_s": now_s, "now_s": now_s, "uncounted": 1, **why}
+        again = {"due_s": now_s, "now_s": now_s, "uncounted": 1, "lost": 0, **why}
         values = {"id": held.id, "fence": held.fence, **again}
         await self._records.write(Step("jobs.later", values))
 

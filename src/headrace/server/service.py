@@ -141,6 +141,10 @@ class Service:
             self._refused.add(connection)
         else:
             connection.abort()
+        if self.is_draining:  # it came in the moment in which the listening socket closed
+            return Overloaded(
+                "The gateway is going down; try again.", code="shutting_down", retry_after_s=1
+            )
         return Overloaded(
             "Too many connections; try again later, or raise listen.connections_max.",
             code="too_many_connections",

@@ -14,7 +14,7 @@ from headrace.sim.prefixes import ClockShift
 from headrace.sim.server import SimServer, fast_loop_factory, start
 from headrace.sim.stats import StatsReport
 
-_START_TIMEOUT_S = 10.0
+_START_TIMEOUT_S = 60.0
 
 Result = TypeVar("Result")
 

@@ -4,48 +4,34 @@ import json
 import os
 import signal
 import ssl
-import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import psutil
 import pytest
 import trustme
 from tests.support import headrace_process
 from tests.support.gateway import Gateway
+from tests.support.job_gateways import (
+    KEY,
+    LONE,
+    OTHER,
+    Begin,
+    ask,
+    chats,
+    ended,
+    question,
+    read_events,
+    settings,
+    submit,
+    worker_of,
+)
 from tests.support.waiting import eventually
 
 from headrace.sim.options import SimOptions
 from headrace.sim.thread import ThreadedSim, running
-
-KEY: Final = "key-of-the-app-0123456789"
-OTHER: Final = "key-of-the-other-0123456789"
-# Of one test only, so that the log tells its calls apart.
-LONE: Final = "key-of-the-lone-0123456789"
-Begin = Callable[..., Gateway]
-
-
-def settings(
-    sim: ThreadedSim, data_dir: Path, pace: dict[str, str] | None = None, **more: Any
-) -> dict[str, Any]:
-    provider = {"dialect": "openai", "base_url": f"{sim.url}/v1", "headers": pace or {}}
-    return {
-        "providers": {"sim": provider},
-        "models": {"m": {"targets": ["sim/m"]}},
-        "keys": [{"key": key, "tenant": key.split("-")[3]} for key in (KEY, OTHER, LONE)],
-        "data_dir": str(data_dir),
-        "jobs": {"poll_ms": 20, "lease_s": 2, "retry_s": 0.05, "grace_s": 0.5},
-        **more,
-    }
-
-
-@pytest.fixture
-def sim() -> Iterator[ThreadedSim]:
-    with running(SimOptions()) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -57,78 +43,6 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         Gateway(folder / "gateway", settings(sim, folder / "data")) as served,
     ):
         yield served
-
-
-@pytest.fixture
-def begin(sim: ThreadedSim, tmp_path: Path) -> Iterator[Begin]:
-    """Begins gateways of one data directory, killed in the end where they still run."""
-    with ExitStack() as stack:
-        count = 0
-
-        def made(*, pace: dict[str, str] | None = None, **more: Any) -> Gateway:
-            nonlocal count
-            count += 1
-            whole = settings(sim, tmp_path / "data", pace, **more)
-            gateway = Gateway(tmp_path / f"gateway {count}", whole)
-            stack.callback(gateway.kill)
-            return gateway
-
-        yield made
-
-
-def ask(
-    gateway: Gateway,
-    path: str,
-    body: Any = None,
-    *,
-    method: str | None = None,
-    key: str = KEY,
-    headers: dict[str, str] | None = None,
-) -> tuple[int, Any]:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(gateway.url + path, data=data, method=method)
-    request.add_header("authorization", f"Bearer {key}")
-    for name, value in (headers or {}).items():
-        request.add_header(name, value)
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            status, read = answer.status, answer.read()
-    except urllib.error.HTTPError as refused:
-        with refused:
-            status, read = refused.code, refused.read()
-    return status, json.loads(read) if read[:1] in (b"{", b"[") else read
-
-
-def question(prompt: str, **more: Any) -> dict[str, Any]:
-    return {"kind": "generate", "input": {"model": "m", "prompt": prompt}, **more}
-
-
-def submit(gateway: Gateway, prompt: str, **more: Any) -> str:
-    status, job = ask(gateway, "/v1/jobs", question(prompt, **more))
-    assert status == 202, job
-    assert job["state"] == "waiting"
-    return str(job["id"])
-
-
-def ended(gateway: Gateway, job: str, key: str = KEY) -> dict[str, Any]:
-    def told() -> Any:
-        found = ask(gateway, f"/v1/jobs/{job}", key=key)[1]
-        return found if found["ended_at"] else None
-
-    found: dict[str, Any] = eventually(told, 90.0)
-    return found
-
-
-def chats(gateway: Gateway) -> list[dict[str, Any]]:
-    return [line for line in gateway.requests() if line["route"] == "chat"]
-
-
-def worker_of(gateway: Gateway) -> psutil.Process:
-    def found() -> list[psutil.Process]:
-        children = psutil.Process(gateway.process.pid).children(recursive=True)
-        return [child for child in children if any("jobs_worker" in w for w in child.cmdline())]
-
-    return eventually(found)[0]
 
 
 def test_a_job_is_done_for_the_key_that_submitted_it(gateway: Gateway) -> None:
@@ -241,17 +155,6 @@ def test_files_are_found_by_name_and_nowhere_else(gateway: Gateway) -> None:
         assert ask(gateway, f"/v1/jobs/{job}/files/{name}")[0] == 404, name
 
 
-def read_events(gateway: Gateway, job: str, last: int | None = None) -> list[tuple[int, str, Any]]:
-    headers = {} if last is None else {"last-event-id": str(last)}
-    text = ask(gateway, f"/v1/jobs/{job}/events", headers=headers)[1].decode()
-    events = []
-    for block in text.split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line[1:])
-        if "data" in fields:
-            events.append((int(fields["id"]), fields["event"], json.loads(fields["data"])))
-    return events
-
-
 def test_events_end_with_the_job_and_can_be_taken_up_again(gateway: Gateway) -> None:
     job = submit(gateway, "Say hello")
     events = read_events(gateway, job)
@@ -275,38 +178,6 @@ def test_a_refusal_fails_at_once_and_may_be_tried_again(gateway: Gateway) -> Non
     dead = ask(gateway, "/v1/jobs?state=failed")[1]
     assert job["id"] in [each["id"] for each in dead["data"]]
     assert ask(gateway, f"/v1/jobs/{job['id']}/retry", method="POST")[0] == 202
-
-
-def test_a_killed_worker_is_replaced_and_its_job_goes_on(begin: Begin) -> None:
-    gateway = begin(pace={"x-sim-ttft-ms": "1500"})
-    job = submit(gateway, "Say hello")
-    worker = worker_of(gateway)
-    eventually(lambda: ask(gateway, f"/v1/jobs/{job}")[1]["state"] == "running")
-    worker.kill()
-    told = ended(gateway, job)
-    assert (told["state"], told["attempts"]) == ("succeeded", 1)
-
-
-def test_a_killed_gateway_loses_no_job(begin: Begin) -> None:
-    gateway = begin(pace={"x-sim-ttft-ms": "2000"})
-    jobs = [submit(gateway, f"Say {number}") for number in range(5)]
-    worker = worker_of(gateway)
-    gateway.kill()
-    second = begin()
-    assert [ended(second, job)["state"] for job in jobs] == ["succeeded"] * 5
-    eventually(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
-
-
-def test_a_gateway_that_is_stopped_gives_back_what_its_worker_does(begin: Begin) -> None:
-    gateway = begin(pace={"x-sim-ttft-ms": "60000"})
-    job = submit(gateway, "Say hello")
-    worker = worker_of(gateway)
-    eventually(lambda: ask(gateway, f"/v1/jobs/{job}")[1]["state"] == "running")
-    gateway.stop()
-    assert not psutil.pid_exists(worker.pid)
-    second = begin()
-    told = ended(second, job)
-    assert (told["state"], told["attempts"]) == ("succeeded", 1)
 
 
 def test_a_running_job_is_cancelled_with_its_call(begin: Begin, sim: ThreadedSim) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.jobs.test_gateway_jobs import ask, ended
 from tests.support.gateway import Gateway
+from tests.support.job_gateways import ask, ended
 
 from headrace.sim.options import SimOptions
 from headrace.sim.thread import ThreadedSim, running

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tests.integration.jobs.test_gateway_jobs import ended, settings, submit
 from tests.support.gateway import Gateway
+from tests.support.job_gateways import ended, settings, submit
 
 from headrace.sim.faults import Fault, FaultKind
 from headrace.sim.options import SimOptions

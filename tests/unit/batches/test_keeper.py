@@ -238,6 +238,24 @@ def test_a_batch_whose_key_is_revoked_asks_nothing_more(tmp_path: Path) -> None:
     keeping(use, tmp_path)
 
 
+def test_who_is_told_to_stop_while_it_takes_a_batch_leaves_it_to_others(tmp_path: Path) -> None:
+    async def use(house: House) -> None:
+        class Stopping(BatchTable):
+            async def read(self, batch_id: str) -> Batch | None:
+                keeper.stop()
+                return await super().read(batch_id)
+
+        gear = msgspec.structs.replace(house.gear, table=Stopping(house.records))
+        keeper = Keeper(house.files, house.leases, gear)
+        batch_id = await house.begin()
+        await keeper._look()
+        assert not keeper.is_busy
+        hold = Hold(RecordLeases(house.records, house.clock, "other"), batch_id, 9.0, lambda: 0.0)
+        assert await hold.take()
+
+    keeping(use, tmp_path)
+
+
 def test_counts_of_a_batch_do_not_fall_when_another_process_takes_it_over(tmp_path: Path) -> None:
     async def use(house: House) -> None:
         batch_id = await house.begin()

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.jobs.context import JobFailed, JobRefused
+from headrace.jobs.context import JobFailed, JobPutOff, JobRefused
 from headrace.jobs.job import Job
 from headrace.jobs.outcome import (
+    LOSSES_MAX,
     RESULT_BYTES_MAX,
     Done,
     Failed,
@@ -81,6 +82,27 @@ def test_a_store_that_is_away_costs_no_try() -> None:
     later = of_error(job(3), StoreFault("away"), SETTINGS, NOW_S, 0.5)
     assert isinstance(later, Later)
     assert not later.is_counted
+
+
+def test_a_gateway_that_is_away_costs_no_try_and_is_asked_ever_more_seldom() -> None:
+    away = JobPutOff("away", code="gateway_gone", retry_after_s=3.0)
+    pauses_s = []
+    for fence in (1, 2, 3, 4, 5000):
+        later = of_error(job(3, fence=fence, losses=LOSSES_MAX), away, SETTINGS, NOW_S, 1.0)
+        assert isinstance(later, Later)
+        assert (later.code, later.is_counted, later.is_loss) == ("gateway_gone", False, False)
+        pauses_s.append(later.due_s - NOW_S)
+    assert pauses_s == pytest.approx([3.0, 4.0, 8.0, 16.0, 60.0])
+
+
+def test_a_job_under_which_its_gateway_breaks_ten_times_has_failed() -> None:
+    broken = JobPutOff("broke off", code="gateway_lost", is_loss=True)
+    later = of_error(job(3, losses=LOSSES_MAX - 1), broken, SETTINGS, NOW_S, 0.5)
+    assert isinstance(later, Later)
+    assert (later.is_counted, later.is_loss) == (False, True)
+    assert of_error(job(losses=LOSSES_MAX), broken, SETTINGS, NOW_S, 0.5) == Failed(
+        "gateway_lost", "It was lost 10 times, at last so: broke off"
+    )
 
 
 def test_reasons_have_a_bound() -> None:

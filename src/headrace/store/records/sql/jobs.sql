@@ -413,7 +413,8 @@ UPDATE headrace_jobs SET
     due_s = :due_s,
     code = CASE WHEN cancel_s IS NULL THEN CAST(:code AS TEXT) ELSE 'cancelled' END,
     reason = CASE WHEN cancel_s IS NULL THEN CAST(:reason AS TEXT) ELSE 'It was cancelled.' END,
-    attempts = attempts - :uncounted, worker = NULL, claim = NULL, version = version + 1
+    attempts = attempts - :uncounted, losses = losses + :lost,
+    worker = NULL, claim = NULL, version = version + 1
 WHERE id = :id AND fence = :fence AND state = 'running';
 
 -- name: beat
