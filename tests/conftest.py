@@ -15,6 +15,8 @@ from hypothesis.internal.conjecture.providers import HypothesisProvider
 from hypothesis.internal.constants_ast import Constants
 from tests.support.memory import memory_folder
 
+from headrace.scratch import Scratch
+
 _ANY_SPEED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 
 settings.register_profile("here", **_ANY_SPEED)
@@ -26,16 +28,24 @@ if os.environ.get("CI"):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Files of tests are in memory, and nothing is kept in the home of whoever runs them.
+    """Files of tests are in memory, nothing is kept in the home of whoever runs them, and what is
+    temporary goes with the run, whatever was killed in it.
 
     Nearly every test with a store writes it through to the disk; no test is about a disk's own.
     """
-    memory = memory_folder()
-    if memory is not None:
-        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
-    state = tempfile.TemporaryDirectory(prefix="headrace-tests-", dir=memory)
-    os.environ["XDG_STATE_HOME"] = state.name
-    config.add_cleanup(state.cleanup)
+    if not hasattr(config, "workerinput"):  # which takes over what is set here
+        _keep_what_is_temporary(config)
+    os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="state-")
+
+
+def _keep_what_is_temporary(config: pytest.Config) -> None:
+    place = str(memory_folder() or tempfile.gettempdir())
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", place)
+    tempfile.tempdir = place
+    files = Scratch("tests")
+    config.add_cleanup(files.remove)
+    files.path.chmod(0o711)  # servers that run as other users have folders in it
+    os.environ["TMPDIR"] = tempfile.tempdir = str(files.path)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psutil
@@ -201,6 +202,22 @@ def test_a_supervisor_killed_outright_leaves_nothing(sim: ThreadedSim, tmp_path:
         for process in (each for each in family if each.is_running()):
             process.kill()
     assert not folder.exists()
+
+
+def test_what_the_killed_left_is_swept_by_the_next(sim: ThreadedSim, tmp_path: Path) -> None:
+    with TemporaryDirectory() as short:  # enough for a socket
+        environment = {"TMPDIR": short}
+        killed = Gateway(tmp_path / "killed", settings(sim), environment=environment)
+        left = place(server(killed))
+        family = psutil.Process(killed.process.pid).children(recursive=True)
+        killed.signal(signal.SIGSTOP)  # or else the others would put things in order
+        for process in family:
+            process.kill()
+        killed.kill()
+        assert left.exists()
+        with Gateway(tmp_path / "next", settings(sim), environment=environment) as gateway:
+            assert list(Path(short).iterdir()) == [place(server(gateway))]
+            assert not left.exists()
 
 
 @pytest.mark.parametrize("cache", [{"enabled": False}, {"shared": "redis://127.0.0.1:1"}], ids=str)

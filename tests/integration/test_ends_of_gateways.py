@@ -1,9 +1,11 @@
 """Gateways that are told to end, or killed, while they begin or end: nothing is left behind."""
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -28,10 +30,12 @@ class Start:
 
     Args:
         folder: of its own.
+        temporary: a place of its own for what is temporary, by a path that is short enough for a
+            socket: what is left there is its own.
         settings: besides a port that is free.
     """
 
-    def __init__(self, folder: Path, sim: ThreadedSim, **settings: Any) -> None:
+    def __init__(self, folder: Path, temporary: Path, sim: ThreadedSim, **settings: Any) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
@@ -48,9 +52,7 @@ class Start:
         }
         config = folder / "headrace.yaml"
         config.write_text(json.dumps(whole))
-        # A place of its own for what is temporary: what is left there is its own.
-        self.temporary = folder / "tmp"
-        self.temporary.mkdir()
+        self.temporary = temporary
         with self.stderr.open("wb") as stderr:
             self.process = headrace_process.start(
                 *("serve", "--config", str(config)),
@@ -87,16 +89,18 @@ def starts(tmp_path: Path) -> Iterator[Any]:
     def start(sim: ThreadedSim, **settings: Any) -> Start:
         folder = tmp_path / str(len(begun))
         folder.mkdir()
-        begun.append(Start(folder, sim, **settings))
+        temporary = Path(places.enter_context(tempfile.TemporaryDirectory()))
+        begun.append(Start(folder, temporary, sim, **settings))
         return begun[-1]
 
-    yield start
-    for each in begun:
-        family = each.children
-        each.process.kill()
-        for child in family:
-            if child.is_running():
-                child.kill()
+    with contextlib.ExitStack() as places:
+        yield start
+        for each in begun:
+            family = each.children
+            each.process.kill()
+            for child in family:
+                if child.is_running():
+                    child.kill()
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -31,6 +31,7 @@ _SETTINGS: Final = {
     "fsync": "off",
     "max_connections": "60",
     "shared_buffers": "16MB",
+    "dynamic_shared_memory_type": "mmap",  # in its folder, where it goes with a killed one
 }
 
 

@@ -20,7 +20,6 @@ from typing import Any, Final
 
 import aio_pika
 import psutil
-from tests.support.memory import memory_folder
 from tests.support.waiting import eventually
 
 SCRIPT: Final = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -37,7 +36,7 @@ class RabbitServer:
     """A broker in a folder of its own; what is durable in it outlives `kill`."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="headrace-rabbit-", dir=memory_folder()))
+        self._folder = Path(tempfile.mkdtemp(prefix="headrace-rabbit-"))
         self._port, self._dist_port, self._epmd_port = _free_ports(3)
         self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None

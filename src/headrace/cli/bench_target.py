@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 import typer
 
 from headrace.bench.load.plan import Plan
-from headrace.bench.scratch import scratch
 from headrace.bench.trials.arms import Arm, Standing, simulated, standing
+from headrace.scratch import Scratch
 
 
 async def with_own_target(plan: Plan, use: Callable[[Standing], Awaitable[int]]) -> int:
@@ -21,7 +21,7 @@ async def with_own_target(plan: Plan, use: Callable[[Standing], Awaitable[int]])
         HeadraceError: what `use` raises.
         OSError: likewise.
     """
-    with scratch() as folder:
+    with Scratch("bench") as folder:
         async with (
             simulated(plan) as provider,
             standing(

@@ -4,7 +4,6 @@ import asyncio
 import json
 import signal
 import socket
-import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
@@ -24,6 +23,7 @@ from headrace.cli.demo_phases import Tally, perform, workload
 from headrace.errors import HeadraceError, SettingsInvalid
 from headrace.model import Price
 from headrace.routing.prices import PriceTable
+from headrace.scratch import Scratch
 
 _WORKLOAD_TIMEOUT_S: Final = 60.0
 _OBITUARY_S: Final = 1.0
@@ -77,10 +77,10 @@ class _Demo:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, stopped.set)
-        with tempfile.TemporaryDirectory(prefix="headrace-demo-") as folder:
+        with Scratch("demo") as folder:
             async with AsyncExitStack() as children:
                 try:
-                    await self._watched(port, Path(folder), children, stopped)
+                    await self._watched(port, folder, children, stopped)
                 except ExceptionGroup as failures:
                     cause = _chief(failures)
                     if not isinstance(cause, _Stopped):

@@ -10,7 +10,7 @@ import msgspec
 from headrace.bench.exhibit.results import Showcase
 from headrace.bench.report.markdown import summary
 from headrace.bench.report.page import page
-from headrace.bench.scratch import locked
+from headrace.scratch import locked
 
 _NAME: Final = "showcase"
 

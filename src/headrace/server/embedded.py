@@ -6,11 +6,9 @@ a socket in a directory that nobody else may enter, and writes nothing to disk.
 
 import ctypes
 import os
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +18,7 @@ import msgspec
 
 from headrace.clock import Clock
 from headrace.observe.event_log import DirectEventLog
+from headrace.scratch import Scratch
 from headrace.server.restarts import Restarts
 from headrace.settings import Secret, Settings
 
@@ -55,9 +54,9 @@ class EmbeddedValkey:
     def __init__(
         self, binary: Path, *, memory_mb: int, events: DirectEventLog, clock: Clock
     ) -> None:
-        self._folder = _private_folder()
-        self._socket_path = self._folder / _SOCKET_NAME
-        self._command = _command(binary, self._folder, memory_mb)
+        self._scratch = _private_folder()
+        self._socket_path = self._scratch.path / _SOCKET_NAME
+        self._command = _command(binary, self._scratch.path, memory_mb)
         self._events = events
         self._clock = clock
         self._restarts = Restarts()
@@ -121,7 +120,7 @@ class EmbeddedValkey:
 
     def remove_folder(self) -> None:
         """Leave nothing behind; in vain where somebody else has done it."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._scratch.remove()
 
     def _spawn(self) -> None:
         self.due_s = None
@@ -178,23 +177,23 @@ def _find_binary() -> Path:
         ) from None
 
 
-def _private_folder() -> Path:
+def _private_folder() -> Scratch:
     """A new directory that only this user may enter.
 
     Raises:
         NotShared: it cannot be made, or a socket's path would be too long in it.
     """
     try:
-        folder = Path(tempfile.mkdtemp(prefix="headrace-"))
+        scratch = Scratch("valkey")
     except OSError as error:
         raise NotShared(f"{_NO_SHARING}: no directory for it: {error.strerror}.") from None
-    if len(os.fsencode(folder / _SOCKET_NAME)) > _SOCKET_PATH_BYTES_MAX:
-        folder.rmdir()
+    if len(os.fsencode(scratch.path / _SOCKET_NAME)) > _SOCKET_PATH_BYTES_MAX:
+        scratch.remove()
         raise NotShared(
             f"{_NO_SHARING}: the path of the directory for temporary files is too long for a "
             "socket; let TMPDIR name a shorter one, or set cache.shared."
         )
-    return folder
+    return scratch
 
 
 def _command(binary: Path, folder: Path, memory_mb: int) -> list[str]:

@@ -12,6 +12,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -22,16 +23,17 @@ from headrace.cli.demo_http import Reply
 from headrace.cli.demo_phases import Phase, Tally, chat
 
 DEMO = (sys.executable, "-m", "headrace.cli.main", "demo")
-KEPT = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "HOME")}
+PASSED_ON = ("PATH", "PYTHONPATH", "HOME", "TMPDIR")
+KEPT = {name: value for name, value in os.environ.items() if name in PASSED_ON}
 TIMEOUT_S = 60
 
 
 @contextlib.contextmanager
-def demo(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+def demo(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """A running demo; if it still runs in the end, so do not its children."""
     with subprocess.Popen(
         (*DEMO, *arguments),
-        env=KEPT | {"PYTHONUNBUFFERED": "1"},
+        env=KEPT | {"PYTHONUNBUFFERED": "1"} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -135,6 +137,25 @@ def test_a_child_that_dies_is_told_with_its_last_words(victim: str, name: str) -
         assert "listening" in shown
         assert "Traceback" not in shown
         assert psutil.wait_procs(family.values(), TIMEOUT_S)[1] == []
+
+
+@pytest.mark.heavy
+def test_what_a_killed_one_left_is_swept_by_the_next(tmp_path: Path) -> None:
+    temporary = {"TMPDIR": str(tmp_path)}
+    with demo(**temporary) as process:
+        read_until(process, "Headrace between")
+        family = children(process)
+        process.kill()
+        process.wait()
+        assert psutil.wait_procs(family.values(), TIMEOUT_S)[1] == []
+    [left] = tmp_path.iterdir()
+    with demo(**temporary) as process:
+        read_until(process, "Headrace between")
+        [own] = tmp_path.iterdir()
+        assert own != left
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(TIMEOUT_S) == 130
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_port_that_is_taken_is_told() -> None:

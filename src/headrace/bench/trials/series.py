@@ -8,13 +8,13 @@ import msgspec
 
 from headrace.bench.load.plan import Plan
 from headrace.bench.phases.run import Now
-from headrace.bench.scratch import scratch
 from headrace.bench.statistics.blocks import orders, seed_of
 from headrace.bench.statistics.question import Runs
 from headrace.bench.trials.arms import ARMS_MAX, Arm
 from headrace.bench.trials.faults import ArmInvalid
 from headrace.bench.trials.trial import Attempt, Conditions, Trial
 from headrace.clock import Clock
+from headrace.scratch import Scratch
 
 BLOCKS_MAX: Final = 1000
 
@@ -97,7 +97,7 @@ class Series:
             OSError: no folder for files can be had.
         """
         trials: list[Trial] = []
-        with scratch() as folder:
+        with Scratch("bench") as folder:
             for block, order in enumerate(self._orders):
                 for place in order:
                     if self._is_stopped:

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -13,6 +12,7 @@ from typing import Final
 from headrace.clock import Clock
 from headrace.errors import HeadraceError
 from headrace.observe.profiling.stacks import Profile, read_collapsed
+from headrace.scratch import Scratch
 
 _POLL_S: Final = 0.1
 # Beyond what was asked for: reading symbols of a large process, writing the file.
@@ -49,8 +49,8 @@ def sample(
     Raises:
         NotProfiled: there is no such process, no leave to look at it, or no py-spy.
     """
-    with tempfile.TemporaryDirectory(prefix="headrace-profile-") as folder:
-        path = Path(folder) / "stacks"
+    with Scratch("profile") as folder:
+        path = folder / "stacks"
         command = [
             *(_program(), "record", "--pid", str(pid), "--subprocesses"),
             *("--duration", str(max(1, round(seconds))), "--rate", str(rate_hz)),
