@@ -1,6 +1,6 @@
 """A chronicle on disk, for the gateway after this one."""
 
-import os
+import secrets
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +11,7 @@ from headrace.console.chronicle import STEP_S, Chronicle, Sums
 FILE: Final = "chronicle.json"
 _VERSION: Final = 1
 _BYTES_MAX: Final = 1 << 20
+_NONCE_BYTES: Final = 8
 
 
 class _Copy(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +52,7 @@ def write_chronicle(folder: Path, content: bytes) -> None:
         OSError: it cannot be written; what was there before stays.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f".{FILE}.{os.getpid()}"
+    draft = folder / f".{FILE}.{secrets.token_hex(_NONCE_BYTES)}"  # nobody else's, wherever it runs
     try:
         draft.write_bytes(content)
         draft.replace(folder / FILE)

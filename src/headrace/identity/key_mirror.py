@@ -5,6 +5,7 @@ cannot be read, is as good as none.
 """
 
 import os
+import secrets
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
@@ -17,6 +18,7 @@ from headrace.settings.values import key_digest
 MIRROR_FILE: Final = "keys.json"
 MIRROR_BYTES_MAX: Final = 64 << 20
 _VERSION: Final = 1
+_NONCE_BYTES: Final = 8
 
 
 class _Copy(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +70,8 @@ class KeyMirror:
             ended=seen.ended,
         )
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_name(f".{MIRROR_FILE}.{os.getpid()}")
+        # Nobody else's, wherever that runs: in containers all have the same number.
+        draft = self.path.with_name(f".{MIRROR_FILE}.{secrets.token_hex(_NONCE_BYTES)}")
         try:
             _write_private(draft, msgspec.json.encode(copy))
             draft.replace(self.path)
@@ -86,7 +89,6 @@ def store_name(url: str) -> str:
 
 
 def _write_private(path: Path, content: bytes) -> None:
-    path.unlink(missing_ok=True)  # of a process before this one, which may be read by others
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(content)

@@ -1,5 +1,6 @@
 """A week in steps: bounded, kept on disk, and of no clock that anybody sets."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,21 @@ def test_what_is_damaged_counts_as_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FILE).write_bytes(content)
     chronicle = read_chronicle(tmp_path, Sums(), START_S)
     assert (chronicle.steps, chronicle.seen_s) == ({}, 0.0)
+
+
+def test_several_that_write_at_once_leave_one_that_is_whole(tmp_path: Path) -> None:
+    """As gateways do that have one process number, each in a container of its own."""
+    contents = [chronicle_bytes(lived(days)) for days in (1, 3, 5, 7)]
+    with ThreadPoolExecutor(len(contents)) as threads:
+        writes = [
+            threads.submit(write_chronicle, tmp_path, content)
+            for _ in range(50)
+            for content in contents
+        ]
+        for write in writes:
+            write.result()
+            assert (tmp_path / FILE).read_bytes() in contents
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
 
 def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """The copy of keys on disk: private, whole, of one store, and never in the way."""
 
 import json
-import os
+import resource
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -82,10 +83,27 @@ def test_a_copy_cut_off_anywhere_counts_as_none(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
     mirror = KeyMirror(tmp_path, "store")
     mirror.write(SEEN)
-    (tmp_path / f".{MIRROR_FILE}.{os.getpid()}").mkdir()  # nothing can be written there
-    with pytest.raises(OSError, match=MIRROR_FILE):
-        mirror.write(KeysSeen((), 8, had_keys=True))
+    _, most = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, most))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            mirror.write(KeysSeen((), 8, had_keys=True))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert mirror.read() == SEEN
+    assert list(tmp_path.iterdir()) == [mirror.path]
+
+
+def test_several_that_write_at_once_leave_one_that_is_whole(tmp_path: Path) -> None:
+    """As gateways do that have one process number, each in a container of its own."""
+    mirror = KeyMirror(tmp_path, "store")
+    seen = [SEEN, KeysSeen((), 8, had_keys=True)]
+    with ThreadPoolExecutor(4) as threads:
+        writes = [threads.submit(mirror.write, each) for _ in range(25) for each in seen]
+        for write in writes:
+            write.result()
+            assert mirror.read() in seen
+    assert list(tmp_path.iterdir()) == [mirror.path]
 
 
 def test_it_holds_digests_and_no_password(tmp_path: Path) -> None:
