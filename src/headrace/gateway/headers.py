@@ -42,7 +42,8 @@ OURS = (b"x-headrace-", b"access-control-")
 # But for these: whether it is an answer at all, and the one that was wanted, another Headrace
 # behind this one knows best.
 TEXT_MARK = (b"x-headrace-fallback", b"text")
-_SECOND_BEST = frozenset({TEXT_MARK[0], b"x-headrace-slo"})
+SLO = b"x-headrace-slo"
+_SECOND_BEST = frozenset({TEXT_MARK[0], SLO})
 
 # The caller's request id is the gateway's; the provider's own stays readable beside it.
 RENAMED: Mapping[bytes, bytes] = {

@@ -5,15 +5,18 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Final
 
+from headrace.cache.entry import Headers
 from headrace.errors import BudgetExceeded, HeadraceError, MethodNotAllowed, RateLimited
+from headrace.gateway.headers import SLO
 from headrace.gateway.reader import Source, Stale, Told
 from headrace.server.limit_lines import refusal_lines
-from headrace.server.replies import JSON_LINE, allow_line, cost_line, source_lines
+from headrace.server.replies import JSON_LINE, allow_line, cost_line, header_lines, source_lines
 
 _WHENCE: Final = b"x-headrace-cache: %b\r\nx-headrace-attempts: %d\r\nx-headrace-key: %b\r\n%b"
 _STALE: Final[Mapping[Stale, bytes]] = {
     stale: b"x-headrace-stale: %b\r\n" % stale.value.encode() for stale in Stale
 }
+_SLO: Final = SLO.removeprefix(b"x-headrace-").decode()
 _ESTIMATED: Final = ("cost-estimated", "true")
 
 
@@ -36,6 +39,19 @@ def whence_lines(key: bytes, told: Told) -> bytes:
         lines += b"x-headrace-similarity: %.3f\r\n" % told.similarity
     for name, value in told.remarks:
         lines += b"x-headrace-%b: %b\r\n" % (name.encode(), value.encode())
+    return lines
+
+
+def passed_on(headers: Headers, source: Source | None) -> bytes:
+    """A provider's headers; of a service level's, where both speak of one, this gateway's own goes.
+
+    Args:
+        headers: of the provider, which may be another Headrace.
+        source: what is known of where the answer comes from.
+    """
+    lines = header_lines(headers)
+    if SLO in lines and source is not None and _SLO in dict(source.remarks):
+        return header_lines(pair for pair in headers if pair[0] != SLO)
     return lines
 
 

@@ -15,6 +15,7 @@ from headrace.gateway.ledger.ledger import Ledger
 from headrace.gateway.reader import Place, Source
 from headrace.server.answer_lines import (
     error_lines,
+    passed_on,
     retry_lines,
     trailer_lines,
     whence_lines,
@@ -304,7 +305,8 @@ class Exchange:
 
     def _passed_on(self, headers: Headers) -> bytes:
         """A provider's headers; limits that are told are those of the caller, where it has any."""
-        return header_lines(headers if self.head.caller is None else without_limits(headers))
+        kept = headers if self.head.caller is None else without_limits(headers)
+        return passed_on(kept, self.source)
 
     def _limit_lines(self, caller: Caller) -> bytes:
         if self.answer_given is not None:

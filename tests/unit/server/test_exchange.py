@@ -2,16 +2,21 @@
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from tests.support.connection import Client
 
 from headrace.cache.entry import Answer, Shape
 from headrace.errors import HeadraceError, InvalidRequest
+from headrace.gateway.reader import Remarks, Source
+from headrace.model import CacheResult
 from headrace.server.exchange import Exchange
 
 WRONG = InvalidRequest("It is wrong.")
 BROKEN = HeadraceError("It is broken.")
 ANSWER = Answer(200, ((b"content-type", b"application/json"),), b"{}", Shape.WHOLE, "p", "m")
+
+INNER = (b"x-headrace-slo", b"shed;level=inner")
 
 Step = Callable[[Exchange], None]
 
@@ -76,6 +81,25 @@ def test_what_was_made_ready_gives_way_to_an_error(last: Step, status: int) -> N
     assert client.transport.held.endswith(
         b"\r\n\r\n" + client.transport.held[-exchange.bytes_out :]
     )
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+@pytest.mark.parametrize(
+    ("own", "told"), [((), INNER[1]), ((("slo", "degrade;level=outer"),), b"degrade;level=outer")]
+)
+def test_of_two_service_levels_that_gave_way_the_one_here_is_told(
+    own: Remarks, told: bytes, *, is_stream: bool
+) -> None:
+    client, exchange = asked()
+    exchange.placed(Source(CacheResult.MISS, "p", "m", remarks=own))
+    answer = msgspec.structs.replace(ANSWER, headers=(*ANSWER.headers, INNER))
+    if is_stream:
+        exchange.begin(200, answer.headers)
+    else:
+        exchange.answer(answer)
+    lines = client.transport.held.split(b"\r\n")
+    assert [line for line in lines if line.startswith(INNER[0])] == [INNER[0] + b": " + told]
+    assert b"content-type: application/json" in lines
 
 
 def test_a_failed_stream_is_broken_and_left_alone() -> None:
