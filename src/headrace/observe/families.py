@@ -354,6 +354,9 @@ _WORK = (
     _gauge("jobs_waiting", "Jobs that wait for a worker."),
     _gauge("jobs_running", "Jobs that are being done."),
     _gauge("jobs_oldest_seconds", "How long the oldest job that waits has waited."),
+)
+
+_BROKER = (
     _alarm("amqp_messages", "Messages of a broker, by what became of them.", AMQP),
     _counter("amqp_published", "Messages that told of jobs, and that a broker has confirmed."),
     _counter("amqp_connects", "Connections made to a broker."),
@@ -367,11 +370,14 @@ _WORK = (
     ),
 )
 
-FAMILIES: tuple[Family, ...] = (*_TRAFFIC, *_UPSTREAM, *_AIM, *_CACHE, *_WORK, *_STORE, *_SELF)
+_GATEWAY = (*_TRAFFIC, *_UPSTREAM, *_AIM, *_CACHE, *_WORK, *_STORE, *_SELF)
+FAMILIES: tuple[Family, ...] = (*_GATEWAY, *_BROKER)
 
 
 def families_with(queries: tuple[str, ...], *, gen_ai: bool = False) -> tuple[Family, ...]:
-    """All families, with a series for each query of the store.
+    """All families of a gateway, with a series for each query of the store.
+
+    Of brokers, workers of jobs tell.
 
     Args:
         queries: their names.
@@ -380,5 +386,5 @@ def families_with(queries: tuple[str, ...], *, gen_ai: bool = False) -> tuple[Fa
     label = Label(QUERY.name, (*queries, OTHER))
     return tuple(
         msgspec.structs.replace(family, labels=(label,)) if QUERY in family.labels else family
-        for family in (*FAMILIES, *(GEN_AI if gen_ai else ()))
+        for family in (*_GATEWAY, *(GEN_AI if gen_ai else ()))
     )

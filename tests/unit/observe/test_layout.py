@@ -4,7 +4,7 @@ from array import array
 
 import pytest
 
-from headrace.observe.families import FAMILIES
+from headrace.observe.families import FAMILIES, families_with
 from headrace.observe.family import Family, Label
 from headrace.observe.layout import Layout
 
@@ -64,6 +64,13 @@ def test_families_follow_the_conventions() -> None:
         assert bool(family.buckets) == (family.kind == "histogram")
         assert list(family.buckets) == sorted(set(family.buckets))
         assert family.help.endswith(".")
+
+
+def test_a_gateway_tells_of_no_broker_whose_messages_others_take() -> None:
+    told = {family.name for family in families_with(())}
+    untold = {family.name for family in FAMILIES} - told
+    assert untold == {name for name in untold if name.startswith("headrace_amqp_")} != set()
+    assert not any(name.startswith("headrace_amqp_") for name in told)
 
 
 def test_the_whole_board_stays_small() -> None:
