@@ -3,6 +3,7 @@ and what is said of a collector that does not take them."""
 
 import asyncio
 import secrets
+from math import inf
 from typing import Final
 
 import msgspec
@@ -71,9 +72,13 @@ class Tracing:
         """Tell what went wrong; to be called now and then."""
         self._voice.tell(self._exporter.tally.problem)
 
-    async def close(self) -> None:
-        """Send what is left, within the time for that."""
-        if not await asyncio.to_thread(self._exporter.close):
+    async def close(self, limit_s: float = inf) -> None:
+        """Send what is left, within the time for that.
+
+        Args:
+            limit_s: what there is of it, where that is less than the settings give.
+        """
+        if not await asyncio.to_thread(self._exporter.close, limit_s):
             self._voice.left()
         self.tick()
 

@@ -19,20 +19,23 @@ class LastResort:
         limit_s: how long it may take, in seconds.
         say: told before the process ends.
         leave: ends it.
+
+    Attributes:
+        limit_s: see above.
     """
 
     def __init__(self, limit_s: float, say: Say, leave: Callable[[int], object] = os._exit) -> None:
-        self._limit_s = limit_s
+        self.limit_s = limit_s
         self._say = say
         self._leave = leave
 
     def begin(self) -> None:
         """The end has begun."""
-        timer = threading.Timer(self._limit_s, self._end)
+        timer = threading.Timer(self.limit_s, self._end)
         timer.daemon = True
         timer.start()
 
     def _end(self) -> None:
-        detail = f"its end took more than {self._limit_s:g} s; its jobs go on elsewhere"
+        detail = f"its end took more than {self.limit_s:g} s; its jobs go on elsewhere"
         self._say("error", "jobs_worker_cut_off", detail=detail)
         self._leave(_STATUS)

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ import msgspec
 from headrace.clock import Clock
 from headrace.errors import SettingsInvalid
 from headrace.gateway.tasks import Tasks
-from headrace.gateway.tracing import open_tracing
+from headrace.gateway.tracing import Tracing, open_tracing
 from headrace.ids import Ids
 from headrace.jobs.amqp.link import check_package
 from headrace.jobs.amqp.outbox import Outbox
@@ -44,6 +45,8 @@ _TICK_S: Final = 0.25
 _SCHEDULES_S: Final = 1.0
 _OBLIVION_S: Final = 10.0
 _CLOSE_S: Final = 5.0
+# For what has to be done yet when a collector has had its time.
+_LEAVING_S: Final = _CLOSE_S + 3.0
 _NO_PLACE_S: Final = 1.0
 
 
@@ -122,6 +125,7 @@ class WorkerProcess:
         self._tracing = None if telemetry is None else open_tracing(telemetry, clock, say)
         self._stopping = asyncio.Event()
         self._last_resort = last_resort
+        self._ends_at_s = inf
         self._worker: Worker | None = None
         self._idle: _Idle | None = None
         self._steps: DurableSteps | None = None
@@ -139,7 +143,7 @@ class WorkerProcess:
             stack.push_async_callback(records.close, _CLOSE_S)
             if self._tracing is not None:
                 self._tracing.start()
-                stack.push_async_callback(self._tracing.close)
+                stack.push_async_callback(self._send_rest, self._tracing)
             stack.callback(self._close)
             stack.push_async_callback(self._tasks.close)
             await self._open_metrics(stack)
@@ -156,6 +160,7 @@ class WorkerProcess:
     def stop(self) -> None:
         """Take no more jobs, and end soon."""
         if not self._stopping.is_set():
+            self._ends_at_s = self._clock.monotonic_s() + self._last_resort.limit_s
             self._last_resort.begin()
         if self._worker is not None and self._worker.running and not self._stopping.is_set():
             detail = (
@@ -168,6 +173,11 @@ class WorkerProcess:
             self._port.stop()
         if self._worker is not None:
             self._worker.stop()
+
+    async def _send_rest(self, tracing: Tracing) -> None:
+        """Send the collector what is left, while there is time for an end in order."""
+        left_s = self._ends_at_s - self._clock.monotonic_s()
+        await tracing.close(max(0.0, left_s - _LEAVING_S))
 
     def _interrupted(self) -> None:
         """Ctrl-C: as `stop`; who presses it once more does not want to wait for jobs."""

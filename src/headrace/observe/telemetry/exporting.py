@@ -4,6 +4,7 @@ away, slow or wrong, is ever waited for by a request."""
 import threading
 from collections.abc import Callable
 from functools import partial
+from math import inf
 from typing import Final, Literal, Protocol
 
 import msgspec
@@ -100,13 +101,17 @@ class Exporter:
         """Begin to send."""
         self._thread.start()
 
-    def close(self) -> bool:
-        """Send what is left, within the time for that; blocks as long. Whether all was tried."""
+    def close(self, limit_s: float = inf) -> bool:
+        """Send what is left, within the time for that; blocks as long. Whether all was tried.
+
+        Args:
+            limit_s: what there is of it, where that is less than the settings give.
+        """
         self._closing.set()
         if self._thread.ident is None:  # it was never started
             return True
         if not self.tally.problem:  # else there is nobody to take it: what is tried again ends now
-            self._thread.join(self._settings.flush_s)
+            self._thread.join(min(self._settings.flush_s, limit_s))
         self._link.abort()
         self._thread.join(_ABORT_S)
         return not self._thread.is_alive()

@@ -3,6 +3,8 @@
 import itertools
 import threading
 
+import msgspec
+
 from headrace.observe.telemetry.exporting import Exporter, Sent
 from headrace.observe.telemetry.readings import Reading
 from headrace.observe.telemetry.traces import Span
@@ -46,6 +48,30 @@ def test_nobody_waits_for_what_is_not_tried_again() -> None:
         assert link.is_asked_anew.wait(10.0)  # far less than what it wanted
     finally:
         assert exporter.close()
+
+
+class SilentCollector(FullCollector):
+    """Never answers, and is left alone only by force."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_aborted = threading.Event()
+
+    def send_metrics(self, readings: list[Reading]) -> Sent:
+        self.is_aborted.wait()
+        return Sent(False, "it was left alone", None)
+
+    def abort(self) -> None:
+        self.is_aborted.set()
+
+
+def test_whoever_has_less_time_than_the_settings_give_leaves_earlier() -> None:
+    link = SilentCollector()
+    settings = msgspec.structs.replace(SETTINGS, flush_s=600.0)
+    exporter = Exporter(settings, link, None, list, lambda: 0.0)
+    exporter.start()
+    exporter.close(0.01)
+    assert link.is_aborted.is_set()
 
 
 def test_what_was_never_started_is_closed_at_once() -> None:
