@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -20,6 +19,7 @@ from headrace.cli import demo_view as view
 from headrace.cli.demo_books import disagreements, keep_books, overruns
 from headrace.cli.demo_http import BrokenAnswer, Client
 from headrace.cli.demo_phases import Tally, perform, workload
+from headrace.cli.stop_signals import heed_stop
 from headrace.errors import HeadraceError, SettingsInvalid
 from headrace.model import Price
 from headrace.routing.prices import PriceTable
@@ -74,9 +74,7 @@ class _Demo:
     async def run(self, port: int) -> int:
         """The whole demo; returns the exit status."""
         stopped = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, stopped.set)
+        heed_stop(asyncio.get_running_loop(), stopped.set)
         with Scratch("demo") as folder:
             async with AsyncExitStack() as children:
                 try:

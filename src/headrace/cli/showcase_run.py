@@ -2,7 +2,6 @@
 
 import asyncio
 import shlex
-import signal
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +17,7 @@ from headrace.bench.trials.trial import Trial
 from headrace.cli.bench_view import make_console
 from headrace.cli.showcase_files import make_folder, write
 from headrace.cli.showcase_view import show, show_so_far
+from headrace.cli.stop_signals import heed_stop
 from headrace.routing.prices import PriceTable
 
 INTERRUPTED: Final = 130
@@ -103,9 +103,7 @@ async def _made(effort: Effort, wish: Wish) -> Showcase | None:
                     on_going=told,
                 )
             )
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                loop.add_signal_handler(number, making.cancel)
+            heed_stop(asyncio.get_running_loop(), making.cancel)
     if making.cancelled():
         show_so_far(make_console(), over)
         typer.echo(f"Stopped after {len(over)} of {trials} trials: nothing was written.", err=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 from rich.console import Console
+from tests.support.hangup import HEARS
 
 from headrace.cli.demo import _Demo
 from headrace.cli.demo_http import Reply
@@ -32,7 +33,7 @@ TIMEOUT_S = 60
 def demo(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """A running demo; if it still runs in the end, so do not its children."""
     with subprocess.Popen(
-        (*DEMO, *arguments),
+        (*HEARS, *DEMO, *arguments),
         env=KEPT | {"PYTHONUNBUFFERED": "1"} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
