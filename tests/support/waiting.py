@@ -19,7 +19,7 @@ def pause_s(waited_s: float) -> float:
     return min(max(POLL_S, waited_s * _SHARE), POLL_S_MAX)
 
 
-def eventually(predicate: Callable[[], Result], timeout_s: float = 30.0) -> Result:
+def eventually(predicate: Callable[[], Result], timeout_s: float = 60.0) -> Result:
     """Ask until the answer is true, and return it.
 
     Raises:

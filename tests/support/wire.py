@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 _LINGER_NONE = struct.pack("ii", 1, 0)
 
 

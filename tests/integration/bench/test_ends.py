@@ -19,6 +19,9 @@ from tests.support.waiting import eventually
 
 from headrace.bench.trials import nginx
 
+# Trials take minutes where others want the processor, too.
+pytestmark = pytest.mark.timeout(900)
+
 BODY = b'{"choices": [{"message": {"content": "ok"}}]}'
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(BODY), BODY)
 PLAN = """\
@@ -215,7 +218,7 @@ def test_a_showcase_that_finds_no_room_for_its_report_has_shown_it(tmp_path: Pat
         [*alone, "sh", "-c", _ON_A_SMALL_DISK, str(tmp_path / "out"), *run],
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=840,
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert "mean latency, by day" in done.stdout

@@ -32,6 +32,9 @@ from tests.support.waiting import eventually
 from headrace.bench import showcase
 from headrace.bench.exhibit.plans import QUICK
 
+# Trials take minutes where others want the processor, too.
+pytestmark = pytest.mark.timeout(900)
+
 PLAN: Final = """\
 name: small
 sim_profile: instant
@@ -104,7 +107,7 @@ def test_a_target_that_goes_in_the_middle_of_a_phase_carries_no_verdict(
     with started(tmp_path, *command(name, tmp_path, 3.0, 4 if name == "gate" else 1)) as process:
         (gateway,) = eventually(lambda: loaded_gateway(process.pid), 60)
         gateway.kill()
-        ended = process.wait(200)
+        ended = process.wait(600)
     said = " ".join((tmp_path / "said").read_text().split())
     assert ended == status, said
     assert told in said
@@ -150,7 +153,7 @@ def stepping_clocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_clocks_that_step_move_no_figure(tmp_path: Path, name: str) -> None:
     with started(tmp_path, *command(name, tmp_path, 0.5, 4 if name == "gate" else 1)) as process:
-        ended = process.wait(200)
+        ended = process.wait(600)
     said = (tmp_path / "said").read_text()
     lines = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]
     assert lines, said
@@ -184,7 +187,7 @@ def test_clocks_that_step_move_no_figure_of_a_showcase() -> None:
 
 def test_a_gate_of_too_few_blocks_is_open(tmp_path: Path) -> None:
     with started(tmp_path, *command("gate", tmp_path, 0.3)) as process:
-        ended = process.wait(100)
+        ended = process.wait(300)
     said = (tmp_path / "said").read_text()
     assert ended == 3, said
     assert said.count("1 blocks are too few, 4 are needed.") == 3

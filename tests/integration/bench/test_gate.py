@@ -11,6 +11,9 @@ import pytest
 from tests.support.headrace_process import SOURCES
 from tests.support.trials import STUB, checkout
 
+# Trials take minutes where others want the processor, too.
+pytestmark = pytest.mark.timeout(900)
+
 ROOT = Path(__file__).resolve().parents[3]
 OURS = ROOT / "benchmarks" / "budgets.yaml"
 BUDGETS = """\
@@ -55,7 +58,7 @@ def gate(
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=840,
     )
 
 

@@ -95,7 +95,7 @@ def test_whatever_stands_before_the_provider_answers_are_of_one_length(
 
 def tokens_of(url: str) -> int:
     """Of an answer, as long as its sender makes it."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     chat = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Why?"}]}
     try:
         connection.request("POST", "/v1/chat/completions", json.dumps(chat))
