@@ -5,6 +5,7 @@ Run as a script, with the number of its socket and the program, a module with a 
 process is as good as a new one.
 """
 
+import atexit
 import gc
 import importlib
 import json
@@ -12,14 +13,25 @@ import os
 import signal
 import socket
 import sys
+import threading
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 STREAMS: Final = 3
 COMMAND: Final = "headrace.cli.main"
 # What programs import when they first use it.
 LATER: Final = {
-    COMMAND: ("headrace.app", "headrace.server.supervisor", "headrace.store.store"),
+    COMMAND: (
+        "encodings.idna",
+        "headrace.app",
+        "headrace.cli.notes",
+        "headrace.identity.key_start",
+        "headrace.server.supervisor",
+        "headrace.store.records.sqlite_driver",
+        "headrace.store.records.steps",
+        "headrace.store.store",
+    ),
     "tests.support.jobs_worker": (
         "dbos",
         "headrace.store.records.postgres_driver",
@@ -79,6 +91,27 @@ def become(request: dict[str, Any], streams: list[int]) -> None:
     sys.argv = ["headrace", *request["arguments"]]
 
 
+def run(main: Callable[[], None]) -> NoReturn:
+    """Run the program, and end as an interpreter does, but without freeing what it has imported.
+
+    Most of an end would be that: each page is shared, and would be copied first.
+    """
+    status: object = None
+    try:
+        main()
+    except SystemExit as end:
+        status = end.code
+    if status is None or isinstance(status, int):
+        threading._shutdown()
+        atexit._run_exitfuncs()
+        gc.collect()  # who was never awaited or closed complains
+        with suppress(OSError, ValueError):  # the usual end tells of streams that are gone
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status or 0)
+    sys.exit(status)
+
+
 def prepared(program: str) -> Any:
     """The module of a program, with all that takes long imported."""
     module = importlib.import_module(program)
@@ -87,9 +120,19 @@ def prepared(program: str) -> Any:
     if program == COMMAND:
         with suppress(SystemExit):  # what the command line imports when it is first used
             module.app(["keys", "digest", "--help"])
+        read_once()
     gc.collect()
     gc.freeze()
     return module
+
+
+def read_once() -> None:
+    """What a gateway reads once of itself: its queries, and what settings are made of."""
+    from headrace.settings import parse_settings
+    from headrace.store.records.queries import query_names
+
+    query_names()
+    parse_settings("providers: {one: {dialect: openai, base_url: http://127.0.0.1/v1}}", {})
 
 
 if __name__ == "__main__":
@@ -97,4 +140,4 @@ if __name__ == "__main__":
     found = prepared(sys.argv[2])
     sys.stdout = sys.__stdout__
     serve(socket.socket(fileno=int(sys.argv[1])))
-    found.main()
+    run(found.main)

@@ -65,7 +65,16 @@ def sources() -> tuple[Source, ...]:
             for path in paths
         )
     finally:
+        gc.freeze()
         gc.enable()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trees_go_in_the_end() -> Iterator[None]:
+    """They are large, and nobody else wants them."""
+    yield
+    for kept in (sources, measure, rules.nodes):
+        kept.cache_clear()
 
 
 def shipped() -> tuple[Source, ...]:

@@ -1,7 +1,7 @@
 """The command line. Every command imports what it runs only when it runs."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -100,6 +100,9 @@ app.add_typer(route.app, name="route")
 app.add_typer(templates.app, name="templates")
 
 
+_COMMAND: Final = typer.main.get_command(app)
+
+
 def _refusal(error: OSError) -> str:
     """What the machine refused, in words: the file first, where there is one, and no number."""
     words = error.strerror or str(error)
@@ -109,7 +112,7 @@ def _refusal(error: OSError) -> str:
 def main() -> None:
     """The `headrace` command: what went wrong is told in words, without a traceback."""
     try:
-        app()
+        _COMMAND()
     except HeadraceError as error:
         typer.echo(f"headrace: {error.message}", err=True)
         sys.exit(1)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -77,13 +78,19 @@ def parse_settings(
     except Unreadable as error:
         raise _invalid(name, {error.problem}) from None
     reader = Reader(environment)
-    settings = reader.read(inspect.type_info(Settings), document)
+    settings = reader.read(_shape(), document)
     apply_rules(reader)
     if for_serving:
         apply_serving_rules(reader)
     if reader.problems or not isinstance(settings, Settings):
         raise _invalid(name, reader.problems)
     return settings
+
+
+@lru_cache(maxsize=1)
+def _shape() -> inspect.Type:
+    """What settings are made of; takes longer to find out than a file takes to read."""
+    return inspect.type_info(Settings)
 
 
 def _invalid(name: str, problems: set[Problem]) -> SettingsInvalid:

@@ -17,6 +17,7 @@ decides. Values are bound by `:name`.
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from importlib import resources
 from typing import Final
 
@@ -99,8 +100,9 @@ def query_names() -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
+@lru_cache(maxsize=len(DIALECTS))
 def load_queries(dialect: str) -> Queries:
-    """The queries that ship, in the grammar of one database.
+    """The queries that ship, in the grammar of one database; read once.
 
     Args:
         dialect: `sqlite` or `postgresql`.
