@@ -26,7 +26,7 @@ demo: $(RUN_STAMP) ## the gateway and a simulated provider at work; stays up (AR
 	@$(BIN)/headrace demo $(ARGS)
 
 test: $(DEV_STAMP) ## every test but the heavy ones
-	@$(PYTEST) -m "not heavy" $(ARGS)
+	@$(PYTEST) -m "not heavy" --hypothesis-profile quick $(ARGS)
 
 test-all: $(DEV_STAMP) ## every test, one after the other
 	@$(PYTEST) -n 0 $(ARGS)

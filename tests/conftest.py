@@ -1,7 +1,8 @@
 """For all tests: on CI the same tree is tried with the same examples, so that red means changed.
 
-Elsewhere hypothesis looks for new ones each time, and what it finds becomes a test of its own. How
-long an example takes says nothing of it: other tests run at the same time.
+Elsewhere hypothesis looks for new ones each time, for fewer where `make test` wants it `quick`, and
+what it finds becomes a test of its own. How long an example takes says nothing of it: other tests
+run at the same time.
 """
 
 import gc
@@ -20,6 +21,7 @@ from headrace.scratch import Scratch
 _ANY_SPEED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 
 settings.register_profile("here", **_ANY_SPEED)
+settings.register_profile("quick", **_ANY_SPEED, max_examples=30)
 settings.register_profile("ci", **_ANY_SPEED, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 if os.environ.get("CI"):
@@ -46,6 +48,21 @@ def _keep_what_is_temporary(config: pytest.Config) -> None:
     config.add_cleanup(files.remove)
     files.path.chmod(0o711)  # servers that run as other users have folders in it
     os.environ["TMPDIR"] = tempfile.tempdir = str(files.path)
+
+
+def _variant(item: pytest.Item) -> list[object]:
+    return list(item.callspec.params.values()) if hasattr(item, "callspec") else []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is heavy on PostgreSQL alone is marked there, before any is left out.
+
+    Making a database takes most of such a test there, and next to nothing on SQLite.
+    """
+    for item in items:
+        if item.get_closest_marker("heavy_on_postgresql") and "postgresql" in _variant(item):
+            item.add_marker("heavy")
 
 
 @pytest.hookimpl(wrapper=True)

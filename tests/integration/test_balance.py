@@ -65,6 +65,7 @@ def test_shares_are_those_of_the_weights(tmp_path: Path, sims: dict[str, Threade
         assert [who(gateway, number) for number in range(8, 12)] == ["one", "one", "two", "one"]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("balance", ["least-loaded", "latency"])
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_slow_one_is_avoided_once_it_is_known(
@@ -141,6 +142,7 @@ def test_conversation_is_a_session(tmp_path: Path, sims: dict[str, ThreadedSim])
         assert homes == {"one", "two"}
 
 
+@pytest.mark.heavy
 def test_what_was_learnt_outlives_a_reload(tmp_path: Path, sims: dict[str, ThreadedSim]):
     wanted = settings(sims, "latency", slow="one")
     with Gateway(tmp_path, wanted) as gateway:

@@ -132,6 +132,7 @@ def flood(house: House, tokens: int) -> bytes:
     return encode_request(OPENAI.path, document, headers={"connection": "close"})
 
 
+@pytest.mark.heavy
 def test_a_client_that_does_not_read_pauses_the_provider_and_is_cut(narrow: House):
     """The answer is far larger than all buffers between provider and client together."""
     gateway = narrow.gateway

@@ -305,7 +305,7 @@ def _at_once(gateway: Gateway, questions: list[tuple[int, str]]) -> list[tuple[s
     return answers
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.heavy)])
 @pytest.mark.parametrize("is_bounded", [True, False], ids=["bounded", "unbounded"])
 def test_500_callers_at_once_do_not_overspend(
     tmp_path: Path, sim: ThreadedSim, workers: int, is_bounded: bool

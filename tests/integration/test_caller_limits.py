@@ -361,6 +361,7 @@ def test_workers_count_together(doors: Any) -> None:
         assert codes == {"rate_limit_concurrent"}
 
 
+@pytest.mark.heavy
 def test_a_worker_that_dies_gives_its_places_back(doors: Any, sim: ThreadedSim) -> None:
     door = doors(workers=2, concurrent=1, requests_per_minute=2)
     eventually(lambda: len(door.listening()) == 2 or None)

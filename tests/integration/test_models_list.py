@@ -40,6 +40,7 @@ def test_many_callers_are_one_call(tmp_path: Path, speech: Speech):
         assert sum(sim.stats().requests["/v1/models"].values()) == 1
 
 
+@pytest.mark.heavy
 @speeches
 def test_no_provider_can_say(tmp_path: Path, speech: Speech):
     port = free_port()

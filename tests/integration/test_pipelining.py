@@ -80,10 +80,10 @@ def test_who_speaks_http_1_0_is_not_given_leave(house: House):
     "wrong",
     [
         b"nonsense\r\n\r\n",
-        b"\x16\x03\x01",
-        b"\x00",
-        b"GET / HTTP/1.1\r\nhost : x\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        pytest.param(b"\x16\x03\x01", marks=pytest.mark.heavy),
+        pytest.param(b"\x00", marks=pytest.mark.heavy),
+        pytest.param(b"GET / HTTP/1.1\r\nhost : x\r\n\r\n", marks=pytest.mark.heavy),
     ],
     ids=repr,
 )

@@ -141,6 +141,7 @@ def test_a_reload_brings_another_file_and_a_file_is_read_anew(sim: ThreadedSim, 
         assert ask(gateway, "three").cache == "l1"
 
 
+@pytest.mark.heavy
 def test_a_file_that_is_no_good_is_told_and_nothing_is_asked(sim: ThreadedSim, tmp_path: Path):
     file = tmp_path / "prompts.jsonl"
     file.write_text('{"prompt": "one", "model": "m"}\n{"prompt": "two"}\n')
@@ -152,6 +153,7 @@ def test_a_file_that_is_no_good_is_told_and_nothing_is_asked(sim: ThreadedSim, t
         assert ask(gateway, "one").cache == "miss"
 
 
+@pytest.mark.heavy
 def test_what_fails_is_told_with_the_first_reason(sim: ThreadedSim, tmp_path: Path):
     file = tmp_path / "prompts.jsonl"
     write(file, "one", "two")
@@ -162,6 +164,7 @@ def test_what_fails_is_told_with_the_first_reason(sim: ThreadedSim, tmp_path: Pa
         assert ended["detail"] == "line 1: Provider 'p' answered 500."
 
 
+@pytest.mark.heavy
 def test_the_end_of_the_gateway_ends_a_run(sim: ThreadedSim, tmp_path: Path):
     file = tmp_path / "prompts.jsonl"
     write(file, "one", "two", "three")

@@ -161,6 +161,7 @@ def kill_all(gateway: Gateway) -> None:
     gateway.process.wait()
 
 
+@pytest.mark.heavy
 def test_four_workers_and_one_that_dies_spend_no_more_than_there_is(
     sim: ThreadedSim, tmp_path: Path, asker: Asker
 ) -> None:

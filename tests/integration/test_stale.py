@@ -87,6 +87,7 @@ def test_without_leave_nothing_stale_is_given(provider: ScriptedProvider, tmp_pa
         assert eventually(lambda: failed_only(running.post(PATH, DOCUMENT))).status == 503
 
 
+@pytest.mark.heavy
 def test_hits_are_checked_for_change_and_lifetimes_follow(
     provider: ScriptedProvider, tmp_path: Path
 ):

@@ -145,6 +145,7 @@ def test_a_400_is_passed_on_where_nobody_else_takes_longer_prompts(
         assert response.body == TOO_LONG.encode()
 
 
+@pytest.mark.heavy
 def test_log_tells_each_target_that_failed_and_how(tmp_path: Path, sims: dict[str, ThreadedSim]):
     places = {**urls(sims), "one": f"http://127.0.0.1:{free_port()}"}
     model = {"targets": ["one/a", "two/b", "three/c"]}

@@ -70,6 +70,7 @@ def test_it_is_told_counts_as_bad_and_is_not_stored(chain: Chain) -> None:
         assert b"ask again" not in answer.body
 
 
+@pytest.mark.heavy
 def test_no_line_of_a_batch_takes_it_for_an_answer(chain: Chain) -> None:
     # The first tries of all lines fail, and the gateway behind gives its text for each.
     chain.sim.script(Fault(kind=FaultKind.STATUS, times=LINES))

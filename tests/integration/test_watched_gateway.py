@@ -33,6 +33,7 @@ def test_parts_of_a_miss_and_of_a_hit_are_told(tmp_path: Path) -> None:
     assert entries.times_ns["validate: decode and check"] > 0
 
 
+@pytest.mark.heavy
 def test_a_stream_is_stamped_once_and_in_order(tmp_path: Path) -> None:
     file = tmp_path / "streams.json"
     with (

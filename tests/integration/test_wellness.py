@@ -78,6 +78,7 @@ def test_dead_provider_is_passed_over_before_a_call_finds_out(
         assert metrics['headrace_health_checks_total{provider="one",outcome="failed"}'] >= 3
 
 
+@pytest.mark.heavy
 def test_provider_that_is_well_again_is_back(tmp_path: Path, sims: dict[str, ThreadedSim]):
     wanted = settings(sims)
     wanted["providers"]["one"] |= {"health": QUICK}
@@ -93,6 +94,7 @@ def test_provider_that_is_well_again_is_back(tmp_path: Path, sims: dict[str, Thr
         assert gateway.metrics()['headrace_providers_out{provider="one"}'] == 0
 
 
+@pytest.mark.heavy
 def test_where_all_are_out_they_are_asked_all_the_same(
     tmp_path: Path, sims: dict[str, ThreadedSim]
 ):
@@ -105,6 +107,7 @@ def test_where_all_are_out_they_are_asked_all_the_same(
         assert seen(gateway.post(OPENAI.path, OPENAI.document("two/m", seed=2))) == ("two", "1")
 
 
+@pytest.mark.heavy
 def test_one_that_is_out_is_asked_where_the_others_fail(
     tmp_path: Path, sims: dict[str, ThreadedSim]
 ):
@@ -170,6 +173,7 @@ def test_calls_to_a_provider_that_was_removed_fail_as_they_would_have(
         gateway.wait_until_quiet()
 
 
+@pytest.mark.heavy
 def test_provider_that_is_gone_is_not_out(tmp_path: Path, sims: dict[str, ThreadedSim]):
     wanted = settings(sims)
     breaker = {"row_max": 1, "open_s": 600, "open_s_max": 600}

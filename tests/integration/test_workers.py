@@ -163,6 +163,7 @@ def test_a_killed_worker_is_replaced_and_requests_go_on(gateway: Gateway) -> Non
     assert [chat(gateway).status for _ in range(MANY)] == [200] * MANY
 
 
+@pytest.mark.heavy
 def test_all_workers_killed_at_once_come_back(gateway: Gateway) -> None:
     before = pids(gateway)
     kill_workers(*before.values())
@@ -219,6 +220,7 @@ def test_reload_reaches_every_worker_and_those_to_come(sim: ThreadedSim, tmp_pat
         assert_nothing_left(gateway)
 
 
+@pytest.mark.heavy
 def test_a_reload_while_workers_start_is_not_lost_and_ends_none(
     sim: ThreadedSim, tmp_path: Path
 ) -> None:
@@ -264,6 +266,7 @@ def test_sigterm_finishes_what_runs(gateway: Gateway, sim: ThreadedSim) -> None:
     assert said(gateway, "worker_ended") == []
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_sent_to_the_whole_group_finishes_what_runs(
     gateway: Gateway, sim: ThreadedSim, number: signal.Signals
@@ -281,6 +284,7 @@ def test_a_stop_sent_to_the_whole_group_finishes_what_runs(
     assert psutil.wait_procs(workers, TIMEOUT_S)[1] == []
 
 
+@pytest.mark.heavy
 def test_sigint_ends_all_as_sigterm_does(gateway: Gateway) -> None:
     workers = family(gateway)
     assert len(workers) == WORKERS
@@ -303,6 +307,7 @@ def test_workers_do_not_outlive_their_supervisor(sim: ThreadedSim, tmp_path: Pat
     assert gateway.bugs() == []
 
 
+@pytest.mark.heavy
 def test_a_port_that_is_taken_is_told_before_anything_starts(
     sim: ThreadedSim, tmp_path: Path
 ) -> None:
@@ -315,6 +320,7 @@ def test_a_port_that_is_taken_is_told_before_anything_starts(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.heavy
 def test_a_second_supervisor_on_the_port_refuses(
     gateway: Gateway, sim: ThreadedSim, tmp_path: Path
 ) -> None:
@@ -326,6 +332,7 @@ def test_a_second_supervisor_on_the_port_refuses(
     assert {chat(gateway).status for _ in range(MANY)} == {200}
 
 
+@pytest.mark.heavy
 def test_an_authority_that_cannot_be_read_is_refused_for_workers_to_come_too(
     gateway: Gateway, sim: ThreadedSim, tmp_path: Path
 ) -> None:
@@ -344,6 +351,7 @@ def test_an_authority_that_cannot_be_read_is_refused_for_workers_to_come_too(
     assert chat(gateway).status == 200
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("content", "told"),
     [("no certificate", "listen.tls cannot be used"), (None, "listen.tls.cert: no such file")],

@@ -1,5 +1,6 @@
 """Who gets in, and how long: other sites, and sessions that end elsewhere."""
 
+import pytest
 from tests.support.browser import Chromium, Page, expect
 from tests.support.browserless import Browserless
 from tests.support.console import ADMIN_KEY, sign_in
@@ -34,6 +35,7 @@ def key_names(browser: Browserless) -> set[str]:
     return {key["name"] for key in browser.get("/admin/keys?limit=100&order=desc").json()["data"]}
 
 
+@pytest.mark.heavy
 def test_a_page_at_another_port_has_no_use_of_the_cookie(
     browser: Chromium, watched: Gateway
 ) -> None:
@@ -56,6 +58,7 @@ def test_a_page_at_another_port_has_no_use_of_the_cookie(
     eventually(lambda: "csrf_refused" in {line.get("error") for line in watched.requests()})
 
 
+@pytest.mark.heavy
 def test_a_page_goes_back_to_its_door_when_its_session_is_ended_elsewhere(
     browser: Chromium, watched: Gateway
 ) -> None:

@@ -59,6 +59,7 @@ def test_a_wrong_key_and_one_of_no_administrator_are_told(
     browser.see(watched.url, scenario, forgive="Failed to load resource")  # 401 and 403
 
 
+@pytest.mark.heavy
 def test_a_session_lasts_over_a_reload_and_ends_with_sign_out(
     browser: Chromium, watched: Gateway
 ) -> None:
@@ -119,6 +120,7 @@ def test_without_javascript_the_page_says_what_to_do(browser: Chromium, watched:
     assert "/admin/overview" in told
 
 
+@pytest.mark.heavy
 def test_the_page_fits_a_telephone(browser: Chromium, watched: Gateway) -> None:
     async def scenario(page: Page) -> None:
         await sign_in(page)

@@ -55,6 +55,7 @@ def test_the_playground_streams_an_answer_and_tells_its_way(
     browser.see(watched.url, scenario)
 
 
+@pytest.mark.heavy
 def test_the_playground_says_why_there_is_no_answer(browser: Chromium, watched: Gateway) -> None:
     async def scenario(page: Page) -> None:
         await sign_in(page, "playground")
@@ -95,6 +96,7 @@ def test_a_request_is_found_and_shown_over_time(browser: Chromium, watched: Gate
     browser.see(watched.url, scenario)
 
 
+@pytest.mark.heavy
 def test_a_search_for_few_goes_on_by_itself_and_can_be_stopped(
     browser: Chromium, watched: Gateway
 ) -> None:
@@ -167,6 +169,7 @@ def test_a_page_that_is_full_is_turned_and_pages_are_of_what_was_searched(
     assert [(each["key"], each["limit"]) for each in asked] == [(["shop-app"], ["25"])] * 2
 
 
+@pytest.mark.heavy
 def test_spend_is_told_by_key_and_by_day(browser: Chromium, watched: Gateway) -> None:
     async def scenario(page: Page) -> None:
         await sign_in(page, "spend")
@@ -232,6 +235,7 @@ def test_settings_are_shown_without_secrets(browser: Chromium, watched: Gateway)
     assert ADMIN_KEY not in content
 
 
+@pytest.mark.heavy
 def test_what_outsiders_write_stays_text(browser: Chromium, watched: Gateway) -> None:
     admin = {"authorization": f"Bearer {ADMIN_KEY}"}
     made = watched.post("/admin/keys", {"name": NASTY, "tenant": NASTY}, headers=admin)

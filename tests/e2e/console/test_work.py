@@ -111,6 +111,7 @@ def told_by(page: Page, part: str) -> Any:
     return page.wait_for_event("response", lambda response: part in response.url)
 
 
+@pytest.mark.heavy
 def test_a_dialogue_asks_no_more_when_its_view_is_left(browser: Chromium, watched: Gateway) -> None:
     asked: list[str] = []
 
@@ -131,6 +132,7 @@ def test_a_dialogue_asks_no_more_when_its_view_is_left(browser: Chromium, watche
     assert [url for url in asked if job in url] == []
 
 
+@pytest.mark.heavy
 def test_a_dialogue_ends_with_the_session(browser: Chromium, watched: Gateway) -> None:
     asked: list[str] = []
 

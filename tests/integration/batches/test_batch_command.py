@@ -90,6 +90,7 @@ def test_a_file_that_is_too_large_is_told(begin_gateway: Begin, tmp_path: Path) 
     assert "files.bytes_max" in err
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("flag", "state"),
     [("--cancel-on-interrupt", "cancelled"), ("--leave-running", "completed")],

@@ -158,6 +158,7 @@ def test_a_batch_that_waits_is_cancelled_at_once(begin_gateway: Begin) -> None:
         assert (batch.status, batch.output_file_id) == ("cancelled", None)
 
 
+@pytest.mark.heavy
 def test_an_overload_makes_a_batch_slower_and_fails_no_line(
     begin_gateway: Begin, sim: ThreadedSim
 ) -> None:

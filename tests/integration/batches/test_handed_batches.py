@@ -270,6 +270,7 @@ def test_what_cannot_be_handed_over_goes_by_the_setting(
     assert provider_batches(sim) == []
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("fallback", ["lines", "fail"])
 @pytest.mark.parametrize(("ending", "answered"), [("expired", 10), ("failed", 0)])
 def test_lines_that_a_batch_there_leaves_go_by_the_setting(

@@ -45,6 +45,7 @@ def turning(sim: ThreadedSim, handed: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@pytest.mark.heavy
 def test_lines_that_an_experiment_turns_elsewhere_are_asked_there(
     begin_gateway: Begin, sim: ThreadedSim
 ) -> None:

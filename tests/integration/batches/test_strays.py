@@ -89,6 +89,7 @@ def test_files_that_somebody_is_about_to_note_or_writes_to_are_left_alone(
         assert len(results(sdk, batch.output_file_id)) == LINES
 
 
+@pytest.mark.heavy
 def test_a_batch_that_was_begun_without_a_key_goes_on_when_there_are_keys(
     begin_gateway: Begin, sim: ThreadedSim
 ) -> None:

@@ -88,13 +88,14 @@ def whole_family(pid: int, stands: str) -> Callable[[], list[psutil.Process]]:
     return found
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("name", "stands"),
     [
         ("compare", " serve "),
         ("gate", " serve "),
-        pytest.param("gate", "nginx.conf", marks=pytest.mark.heavy),
-        pytest.param("showcase", " serve ", marks=pytest.mark.heavy),
+        ("gate", "nginx.conf"),
+        ("showcase", " serve "),
     ],
 )
 def test_what_is_killed_leaves_no_process_no_half_report_and_no_files_for_long(
@@ -120,8 +121,8 @@ def test_what_is_killed_leaves_no_process_no_half_report_and_no_files_for_long(
 @pytest.mark.parametrize(
     ("name", "number"),
     [
-        ("compare", signal.SIGTERM),
         ("gate", signal.SIGINT),
+        pytest.param("compare", signal.SIGTERM, marks=pytest.mark.heavy),
         pytest.param("compare", signal.SIGINT, marks=pytest.mark.heavy),
         pytest.param("gate", signal.SIGTERM, marks=pytest.mark.heavy),
     ],

@@ -87,6 +87,7 @@ def loaded_gateway(pid: int) -> list[psutil.Process]:
     return gateways_below(pid) if is_loaded else []
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("name", "status", "told"),
     [
@@ -142,6 +143,7 @@ def stepping_clocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.stdout == "True\n"
 
 
+@pytest.mark.heavy
 @pytest.mark.usefixtures("stepping_clocks")
 @pytest.mark.parametrize(
     "name",
@@ -185,6 +187,7 @@ def test_clocks_that_step_move_no_figure_of_a_showcase() -> None:
     assert failed or None not in (*row.a, *row.b)
 
 
+@pytest.mark.heavy
 def test_a_gate_of_too_few_blocks_is_open(tmp_path: Path) -> None:
     with started(tmp_path, *command("gate", tmp_path, 0.3)) as process:
         ended = process.wait(300)

@@ -69,6 +69,7 @@ def test_a_stream_tells_its_first_token_and_its_pace() -> None:
     assert summary.ttft.p50_ms <= summary.e2e.p50_ms  # type: ignore[operator]
 
 
+@pytest.mark.heavy
 def test_a_closed_loop_asks_again_when_it_is_answered() -> None:
     plan = make_plan(make_phase(users=3, seconds=0.5, arrivals=Closed()), workload=CHATS)
     with running(SimOptions(port=0)) as sim:
@@ -82,15 +83,20 @@ def test_a_closed_loop_asks_again_when_it_is_answered() -> None:
     ("answer", "outcome"),
     [
         (http("200 OK", BODY), "ok"),
-        (http("429 Too Many Requests", b"{}"), "status_429"),
-        (http("404 Not Found", b"{}"), "status_4xx"),
         (http("503 Service Unavailable", b""), "status_5xx"),
-        (http("301 Moved", b""), "status_other"),
-        (http("200 OK", b"{}"), "malformed"),
-        (http("200 OK", b"\xff\xfe"), "malformed"),
         (b"\x00\x01garbage\r\n\r\n", "malformed"),
-        (b"", "closed"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{", "cut"),
+        *(
+            pytest.param(answer, outcome, marks=pytest.mark.heavy)
+            for answer, outcome in (
+                (http("429 Too Many Requests", b"{}"), "status_429"),
+                (http("404 Not Found", b"{}"), "status_4xx"),
+                (http("301 Moved", b""), "status_other"),
+                (http("200 OK", b"{}"), "malformed"),
+                (http("200 OK", b"\xff\xfe"), "malformed"),
+                (b"", "closed"),
+            )
+        ),
     ],
 )
 def test_every_way_to_fail_has_its_name(answer: bytes, outcome: str) -> None:
@@ -107,6 +113,7 @@ def test_every_way_to_fail_has_its_name(answer: bytes, outcome: str) -> None:
     assert phase.summary.failed == (0 if outcome == "ok" else phase.summary.requests)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("body", "outcome"),
     [
@@ -121,6 +128,7 @@ def test_a_stream_is_whole_with_its_last_event_only(body: bytes, outcome: str) -
     assert set(summary.outcomes) == {outcome}
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("said", [(), (b"HTTP/1.1 200 OK\r\n",)])
 def test_a_target_that_never_answers_is_given_up(said: tuple[bytes, ...]) -> None:
     plan = make_plan(brief(timeout_s=0.3, seconds=0.2), workload=CHATS)
@@ -139,6 +147,7 @@ def test_a_target_that_is_not_there_is_told() -> None:
     assert summary.details
 
 
+@pytest.mark.heavy
 def test_who_stops_a_run_gets_what_there_was() -> None:
     plan = make_plan(make_phase(name="long", seconds=600.0), make_phase(name="never"))
 
@@ -153,6 +162,7 @@ def test_who_stops_a_run_gets_what_there_was() -> None:
     assert record.phases[0].summary.requests >= 3
 
 
+@pytest.mark.heavy
 def test_who_stops_while_the_last_answers_are_awaited_waits_no_longer() -> None:
     """The target answers nobody, and a request has ten minutes."""
     plan = make_plan(brief(timeout_s=600.0), workload=CHATS)
@@ -201,6 +211,7 @@ def test_another_run_asks_what_no_run_has_asked() -> None:
     assert not first & second
 
 
+@pytest.mark.heavy
 def test_an_answer_too_many_is_no_answer() -> None:
     plan = make_plan(brief(), workload=CHATS)
     with RawServer(answering(http("200 OK", BODY) * 2)) as server:

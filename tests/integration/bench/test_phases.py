@@ -100,6 +100,7 @@ def test_a_run_that_should_end_with_its_target_does() -> None:
     assert [each.phase.name for each in record.phases] == ["a"]
 
 
+@pytest.mark.heavy
 def test_a_phase_that_breaks_what_it_has_to_keep_is_told() -> None:
     plan = make_plan(phase("a", timeout_s=0.2, slo=Slo(error_share=0.1)), workload=CHATS)
     with RawServer(silent()) as server:
@@ -296,6 +297,7 @@ def test_a_plan_is_printed_as_it_can_be_read() -> None:
     assert plans.parse(short.stdout, "printed").seconds < 60
 
 
+@pytest.mark.heavy
 def test_a_load_of_which_nothing_was_good_fails() -> None:
     with RawServer(answering(b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n")) as server:
         done = bench("load", server.url, "--seconds", "0.5", "--rate", "10")

@@ -51,6 +51,7 @@ def test_arms_differ_by_their_settings() -> None:
     assert gateways_below(HERE) == []
 
 
+@pytest.mark.heavy
 def test_the_plans_settings_count_for_every_arm_that_does_not_say_otherwise() -> None:
     plan = short_plan(0.3, gateway={"cache": {"enabled": False}})
     arms = [Arm(name="plan's"), Arm(name="own", settings={"cache": {"enabled": True}})]
@@ -59,6 +60,7 @@ def test_the_plans_settings_count_for_every_arm_that_does_not_say_otherwise() ->
     assert (told["own"].metrics["hit_share"] or 0) > 0.5
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(not nginx.is_installed(), reason="nginx is not installed")
 def test_nginx_can_stand_in_the_place_of_a_gateway() -> None:
     plan = short_plan(0.3, gateway={"cache": {"memory_mb": 5}})
@@ -69,6 +71,7 @@ def test_nginx_can_stand_in_the_place_of_a_gateway() -> None:
     assert trial.metrics["hit_share"] is None
 
 
+@pytest.mark.heavy
 def test_the_provider_itself_can_be_asked() -> None:
     (trial,) = run_series([Arm(name="direct", stands="nothing")], short_plan(0.3))
     assert trial.why is None

@@ -14,6 +14,8 @@ from headrace.dialects.responses.request import read_request
 from headrace.errors import InvalidRequest, NotFound, Overloaded
 from headrace.store.records.records import Step
 
+pytestmark = pytest.mark.heavy_on_postgresql
+
 ALL = Page(100, "", True)
 
 

@@ -28,6 +28,7 @@ def durable(sim: ThreadedSim, url: str, timeout_ms: int = PATIENT_MS) -> dict[st
     return tiered(sim, cache=cache, store={"url": url})
 
 
+@pytest.mark.heavy
 def test_down_at_start_and_up_later(
     sim: ThreadedSim, own_url: str, server: PostgresServer, tmp_path: Path
 ):
@@ -60,6 +61,7 @@ def test_killed_in_a_write_under_load(
         eventually(lambda: state(gateway, "l3") == UP, BACK_TIMEOUT_S)
 
 
+@pytest.mark.heavy
 def test_frozen(sim: ThreadedSim, own_url: str, server: PostgresServer, tmp_path: Path):
     with (
         Gateway(tmp_path, durable(sim, own_url, QUICK_MS)) as gateway,

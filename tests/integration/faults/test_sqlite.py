@@ -98,6 +98,7 @@ def test_a_full_disk(sim: ThreadedSim, disk: Path, tmp_path: Path):
         is_used_again(gateway, sim)
 
 
+@pytest.mark.heavy
 def test_a_file_that_may_not_grow(sim: ThreadedSim, tmp_path: Path):
     with Gateway(tmp_path / "gateway", durable(sim, tmp_path)) as gateway:
         kept(gateway, OLD)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.support.gateway import Gateway
 from tests.support.tiered import (
     BACK_TIMEOUT_S,
@@ -76,6 +77,7 @@ def test_restarted_empty_between_two_questions(sim: ThreadedSim, valkey: Valkey,
         eventually(found_below, BACK_TIMEOUT_S)
 
 
+@pytest.mark.heavy
 def test_slow_beyond_the_limit(sim: ThreadedSim, valkey: Valkey, tmp_path: Path):
     with (
         threaded_way(valkey) as way,
@@ -94,6 +96,7 @@ def test_slow_beyond_the_limit(sim: ThreadedSim, valkey: Valkey, tmp_path: Path)
         eventually(lambda: state(gateway, "l2") == UP, BACK_TIMEOUT_S)
 
 
+@pytest.mark.heavy
 def test_full(sim: ThreadedSim, tmp_path: Path):
     folder = tmp_path / "full"
     folder.mkdir()

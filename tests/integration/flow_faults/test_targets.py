@@ -79,6 +79,7 @@ def test_no_provider_is_shown_the_key_of_another(tmp_path: Path) -> None:
     assert all(b"key-of-two" in head and b"key-of-one" not in head for head in second.heads)
 
 
+@pytest.mark.heavy
 def test_where_the_only_sound_target_asks_for_time_it_is_waited_for(
     tmp_path: Path, sim: ThreadedSim
 ) -> None:
@@ -92,6 +93,7 @@ def test_where_the_only_sound_target_asks_for_time_it_is_waited_for(
         assert (answer.status, answer.headers["x-headrace-provider"]) == (200, "one")
 
 
+@pytest.mark.heavy
 def test_of_two_that_ask_for_time_the_sooner_one_is_waited_for(
     tmp_path: Path, sim: ThreadedSim
 ) -> None:
@@ -131,6 +133,7 @@ def test_who_is_sent_from_a_full_queue_to_another_and_leaves_is_gone(
         assert flow_told(gateway, "two", "two")["inflight"] == 0
 
 
+@pytest.mark.heavy
 def test_who_waits_while_a_target_breaks_is_not_sent_there(
     tmp_path: Path, sim: ThreadedSim
 ) -> None:

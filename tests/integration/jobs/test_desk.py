@@ -26,6 +26,8 @@ from headrace.jobs.shift import Ended, Shift
 from headrace.settings.jobs import JobsSettings, QueueSettings
 from headrace.store.records.records import Records
 
+pytestmark = pytest.mark.heavy_on_postgresql
+
 WAITS: Final = "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
 
 

@@ -85,6 +85,7 @@ def test_who_is_told_to_end_while_the_database_is_frozen_does_and_its_job_goes_o
         assert house.ended(job).state == "succeeded"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("number", SIGNALS)
 def test_what_does_not_end_in_time_is_given_back(house: JobHouse, number: signal.Signals) -> None:
     worker = house.start_worker(grace_s=0.1)
@@ -122,6 +123,7 @@ def test_who_is_killed_while_it_ends_loses_nothing(house: JobHouse) -> None:
     assert len(house.effects(job, "step0")) <= 2
 
 
+@pytest.mark.heavy
 def test_who_has_no_place_to_work_hears_that_it_is_to_end(tmp_path: Path) -> None:
     with JobHouse("sqlite", tmp_path / "house", tmp_path) as house:
         (house.folder / "jobs").write_text("in the way")

@@ -16,6 +16,8 @@ from tests.support.waiting import eventually
 
 from headrace.store.faults import StoreFault, StoreFull
 
+pytestmark = pytest.mark.heavy_on_postgresql
+
 DISK_BYTES = 8 * 1024 * 1024
 DAY_S = 86_400.0
 
@@ -62,6 +64,7 @@ def test_jobs_go_on_once_a_full_disk_has_room_again(disk: Path, tmp_path: Path) 
         assert_done(house, later)
 
 
+@pytest.mark.heavy
 def test_a_worker_that_starts_on_a_full_disk_works_once_there_is_room(
     disk: Path, tmp_path: Path
 ) -> None:
@@ -174,6 +177,7 @@ def test_what_no_database_takes_in_a_text_keeps_no_other_job_waiting(place: Plac
         assert_done(house, jobs)
 
 
+@pytest.mark.heavy
 def test_a_try_that_was_put_off_while_the_clock_was_ahead_begins_when_it_is_right(
     place: Place,
 ) -> None:

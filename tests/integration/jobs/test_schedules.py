@@ -24,6 +24,8 @@ from headrace.observe.metrics import Metrics
 from headrace.settings.jobs import JobsSettings, ScheduleSettings
 from headrace.store.records.records import Records
 
+pytestmark = pytest.mark.heavy_on_postgresql
+
 MINUTE_S: Final = 60.0
 HOUR_S: Final = 3600.0
 DAY_S: Final = 86_400.0

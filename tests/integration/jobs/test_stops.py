@@ -91,6 +91,7 @@ def worker_apart(gateway: Gateway) -> Iterator[None]:
         assert worker.wait(60) == 0
 
 
+@pytest.mark.heavy
 def test_a_killed_worker_is_replaced_and_its_job_goes_on(begin: Begin, sim: ThreadedSim) -> None:
     gateway = begin(pace={"x-sim-ttft-ms": "1500"})
     job = submit(gateway, "Say hello")

@@ -176,6 +176,7 @@ def test_a_disk_that_is_full_is_waited_for(tmp_path: Path, sim: ThreadedSim) -> 
         assert_sums(stored(data_dir), daily(data_dir))
 
 
+@pytest.mark.heavy
 def test_a_full_journal_costs_rows_and_no_calls(tmp_path: Path, sim: ThreadedSim) -> None:
     ledger = {"journal_mb_max": 8, "content": True, "content_kb_max": 256}
     away = {"url": "postgresql://nobody@127.0.0.1:1/nothing"}
@@ -193,6 +194,7 @@ def test_a_full_journal_costs_rows_and_no_calls(tmp_path: Path, sim: ThreadedSim
         assert held <= 8 << 20
 
 
+@pytest.mark.heavy
 def test_a_journal_that_is_full_at_the_start_is_taken(tmp_path: Path, sim: ThreadedSim) -> None:
     data_dir = tmp_path / "data"
     journal = Journal(data_dir / "ledger", 8 << 20, SystemClock(), secrets.token_bytes)

@@ -23,6 +23,8 @@ from headrace.store.ledger.row import CallRow, ContentRow
 from headrace.store.ledger.usage import Question, UsageReader
 from headrace.store.records.records import Records
 
+pytestmark = pytest.mark.heavy_on_postgresql
+
 DAY_S = 86_400.0
 ALL = Question(date(2026, 1, 1), date(2026, 12, 31))
 

@@ -139,6 +139,7 @@ def test_what_was_refused_or_failed_has_a_row(tmp_path: Path, sim: ThreadedSim) 
         assert by_id(rows, answers[1])["error"] == "model_not_found"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
 def test_a_stream_whose_client_goes_away_costs_what_came(
     tmp_path: Path, sim: ThreadedSim, speech: Speech
@@ -175,6 +176,7 @@ def test_a_stream_that_breaks_off_costs_what_came(
         assert row["cost_nano"] > 0
 
 
+@pytest.mark.heavy
 def test_a_deadline_costs_what_came(tmp_path: Path, sim: ThreadedSim) -> None:
     with Books(tmp_path, sim) as books:
         books.ask(model="slow", stream=True, headers={"x-headrace-deadline-ms": "300"})
@@ -281,6 +283,7 @@ def test_an_idle_gateway_opens_no_database(tmp_path: Path, sim: ThreadedSim) -> 
         assert not (books.data_dir / "records.sqlite3").exists()
 
 
+@pytest.mark.heavy
 def test_two_workers_share_a_ledger(tmp_path: Path, sim: ThreadedSim) -> None:
     with Books(tmp_path, sim, listen={"workers": 2}) as books:
         messages = [[{"role": "user", "content": f"Question {n}"}] for n in range(40)]

@@ -134,12 +134,11 @@ def of_server(spans: Any) -> list[Any]:
 @pytest.mark.parametrize(
     "reply",
     [
-        Reply(0),
-        Reply(200, body=b"\xff no protobuf \x00" * 200),
-        Reply(400, body=b"{"),
-        Reply(200, body=b"x" * 1_000_000),
+        pytest.param(Reply(0), id="no HTTP", marks=pytest.mark.heavy),
+        pytest.param(Reply(200, body=b"\xff no protobuf \x00" * 200), id="no protobuf"),
+        pytest.param(Reply(400, body=b"{"), id="refused", marks=pytest.mark.heavy),
+        pytest.param(Reply(200, body=b"x" * 1_000_000), id="long", marks=pytest.mark.heavy),
     ],
-    ids=["no HTTP", "no protobuf", "refused", "long"],
 )
 def test_garbage_in_place_of_an_answer_harms_nobody(
     tmp_path: Path, provider: ThreadedSim, reply: Reply

@@ -125,6 +125,7 @@ def test_a_callers_trace_goes_on_with_a_span_of_its_own(
     assert len(collector.spans) == 3
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "told",
     [
@@ -146,6 +147,7 @@ def test_a_trace_context_that_is_invalid_is_as_good_as_none(
     assert {span.trace_id for span in spans} == {seen["traceparent"].split("-")[1]}
 
 
+@pytest.mark.heavy
 def test_every_try_is_a_span_and_says_how_it_went(
     tmp_path: Path, provider: ThreadedSim, collector: Collector
 ) -> None:
@@ -252,6 +254,7 @@ def test_no_secret_and_no_word_of_a_prompt_is_in_what_is_sent(
     assert collector.named("gen_ai.client.operation.duration")
 
 
+@pytest.mark.heavy
 def test_where_the_collector_is_stands_in_the_usual_variables_of_the_environment(
     tmp_path: Path, provider: ThreadedSim, collector: Collector
 ) -> None:

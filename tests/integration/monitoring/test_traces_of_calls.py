@@ -105,6 +105,7 @@ def error_of(span: SpanTold) -> str | None:
     return span.attributes.get("error.type")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_a_call_over_http2_is_a_span_that_the_provider_is_told(
     tmp_path: Path, collector: Collector, one: ThreadedSim, stream: bool
@@ -137,6 +138,7 @@ def test_tries_over_http2_are_a_span_each(
     assert told_to(one) == [f"00-{each.trace_id}-{each.span_id}-01" for each in calls]
 
 
+@pytest.mark.heavy
 def test_a_provider_that_is_not_there_over_http2_is_a_span_that_failed(
     tmp_path: Path, collector: Collector
 ) -> None:
@@ -177,6 +179,7 @@ def test_of_two_calls_that_race_the_one_that_won_is_told(
         assert told_to(sim)[-1] == f"00-{served.trace_id}-{call.span_id}-01"
 
 
+@pytest.mark.heavy
 def test_a_second_call_that_loses_or_fails_is_told_too(
     tmp_path: Path, collector: Collector, one: ThreadedSim, two: ThreadedSim
 ) -> None:

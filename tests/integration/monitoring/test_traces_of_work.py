@@ -65,6 +65,7 @@ def ids(spans: list[SpanTold]) -> list[str]:
     return [each.span_id for each in spans]
 
 
+@pytest.mark.heavy
 def test_each_try_of_a_job_is_a_span_in_the_trace_of_whoever_submitted_it(
     tmp_path: Path, sim: ThreadedSim, collector: Collector
 ) -> None:
@@ -150,6 +151,7 @@ def test_a_run_of_a_batch_is_a_span_and_its_lines_are_linked_to_it(
     assert seen == set(ids(calls))
 
 
+@pytest.mark.heavy
 def test_a_batch_is_linked_to_nothing_that_is_not_recorded(
     tmp_path: Path, sim: ThreadedSim, collector: Collector
 ) -> None:
@@ -164,6 +166,7 @@ def test_a_batch_is_linked_to_nothing_that_is_not_recorded(
     assert len(collector.spans) == 2
 
 
+@pytest.mark.heavy
 def test_lines_of_batches_are_drawn_by_lot(
     tmp_path: Path, sim: ThreadedSim, collector: Collector
 ) -> None:

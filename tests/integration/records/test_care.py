@@ -23,6 +23,8 @@ from headrace.store.ledger.refused import LEDGER_FOLDER, put_aside
 from headrace.store.records.open import RECORDS_FILE
 from headrace.store.records.steps import load_steps
 
+pytestmark = pytest.mark.heavy_on_postgresql
+
 SUBJECTS: tuple[Subject, ...] = ("status", "check", "diagnose")
 NEWEST = len(load_steps("sqlite"))
 

@@ -14,6 +14,8 @@ from headrace.store.care.plans import PlanCheck, check_plans
 from headrace.store.records.open import RECORDS_FILE
 from headrace.store.records.queries import load_queries
 
+pytestmark = pytest.mark.heavy_on_postgresql
+
 Asker = PostgresAsker | SqliteAsker
 
 # Tables that grow with every call have this many rows, all others fewer.

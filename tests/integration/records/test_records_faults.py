@@ -21,6 +21,8 @@ from headrace.store.records.open import RECORDS_FILE
 from headrace.store.records.queries import Queries, parse_queries
 from headrace.store.records.records import Records
 
+pytestmark = pytest.mark.heavy_on_postgresql
+
 LONG = """
 -- name: long [sqlite]
 -- for: taking for ever

@@ -188,6 +188,7 @@ def test_a_standby_that_lags_is_not_asked_by_those_who_wrote(settled: Cluster) -
     assert counts.at_once + counts.waited >= 25
 
 
+@pytest.mark.heavy
 def test_one_that_is_too_late_is_left_out_and_back_when_it_has_caught_up(settled: Cluster) -> None:
     async def work(desk: Desk) -> None:
         late = settled.standbys[0]
@@ -246,6 +247,7 @@ def test_one_that_is_frozen_holds_nobody_up_for_long(settled: Cluster) -> None:
     use(settled, work, answer_s_max=0.2, wait_ms_max=100.0)
 
 
+@pytest.mark.heavy
 def test_a_server_of_another_cluster_is_never_asked(settled: Cluster) -> None:
     binaries = find_binaries()
     assert binaries is not None

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import pytest
 from tests.support.stores import NOW_S, Place
 
 from headrace.clock import ManualClock
@@ -15,6 +16,8 @@ from headrace.observe.slo_watch import SloWatch
 from headrace.server.slo_clerk import SloClerk
 from headrace.settings.slos import WINDOW_DAYS_MAX, Slo
 from headrace.store.records.records import Records, Step
+
+pytestmark = pytest.mark.heavy_on_postgresql
 
 UP = Slo(name="up", kind="availability", objective=0.9, window_days=7)
 LAYOUT = Layout()

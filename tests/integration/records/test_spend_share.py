@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import pytest
 from tests.support.stores import NOW_S, Place
 
 from headrace.clock import ManualClock
@@ -15,6 +16,8 @@ from headrace.identity.spend_share import UNTOLD_S_MAX, SpendShare
 from headrace.identity.tallies import NANO, TallyTable
 from headrace.store.records.open import open_records
 from headrace.store.records.records import Records, Step
+
+pytestmark = pytest.mark.heavy_on_postgresql
 
 LIMIT_USD = 10.0
 SHARE = 0.1
@@ -240,6 +243,7 @@ def test_cut_off_it_spends_what_is_granted_and_then_says_that_it_cannot_know(
     with_store(place, work)
 
 
+@pytest.mark.heavy
 def test_who_is_alone_goes_on_while_its_disk_is_slow_to_write(place: Place) -> None:
     async def work(records: Records, clock: ManualClock) -> None:
         one = Gateway(records, clock, "one")

@@ -12,6 +12,8 @@ from headrace.store.bounds import StoreBounds
 from headrace.store.rows import KEY_BYTES_MAX, ROW_OVERHEAD_BYTES, AnswerRow
 from headrace.store.store import Store
 
+pytestmark = pytest.mark.heavy_on_postgresql
+
 
 def bounded(rows: int) -> StoreBounds:
     """Room for so many rows of 1,000 bytes."""

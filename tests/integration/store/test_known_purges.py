@@ -7,6 +7,8 @@ from tests.support.stores import Place
 
 from headrace.store.store import Store
 
+pytestmark = pytest.mark.heavy_on_postgresql
+
 HOSTILE = ("tag:" + "x" * 100_000, "tag:\ud800", "tag:\x00", "key:", "tag:'; --", "#other")
 
 

@@ -106,6 +106,7 @@ def test_a_step_that_fails_leaves_nothing_behind(place: Place) -> None:
     place.use(assert_works)
 
 
+@pytest.mark.heavy
 def test_processes_that_start_at_once_take_turns(place: Place) -> None:
     processes = [writer(place, number, 4, 1) for number in range(4)]
     for process in processes:

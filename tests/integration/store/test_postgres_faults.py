@@ -33,6 +33,7 @@ async def put_until_it_works(store: Store, number: int) -> None:
             return
 
 
+@pytest.mark.heavy
 def test_a_server_that_is_down_at_first_is_used_once_it_is_up(
     place: Place, server: PostgresServer
 ) -> None:
@@ -97,6 +98,7 @@ def test_a_server_that_was_started_again_is_noticed_by_nobody(
     place.use(use)
 
 
+@pytest.mark.heavy
 def test_a_frozen_server_holds_up_nobody_beyond_the_limit(
     place: Place, server: PostgresServer
 ) -> None:
@@ -170,6 +172,7 @@ def test_tables_that_were_dropped_are_made_anew(place: Place) -> None:
     place.use(use)
 
 
+@pytest.mark.heavy
 def test_purges_are_noticed_without_looking_and_after_a_restart(
     place: Place, server: PostgresServer
 ) -> None:

@@ -11,6 +11,8 @@ from headrace.store.purges import FORGOTTEN_AT_ONCE_MAX
 from headrace.store.rows import Purge
 from headrace.store.store import Store
 
+pytestmark = pytest.mark.heavy_on_postgresql
+
 HOSTILE = ("tag:", "tag:\x00", "tag:\ud800", "tag:" + "x" * 100_000, "tag:'; --", "tag:ä☃")
 
 

@@ -246,6 +246,7 @@ Place("sqlite", Path(sys.argv[1])).use(use)
 """
 
 
+@pytest.mark.heavy
 def test_a_file_that_may_not_grow_fails_writes_and_not_reads(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", LIMITED.format(limit=FULL_BYTES), tmp_path],

@@ -106,6 +106,7 @@ def test_a_server_that_stands_still_is_noticed(valkey: Valkey) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.heavy
 def test_a_slow_server_is_heard_all_the_same(valkey: Valkey) -> None:
     async def run() -> None:
         async with (

@@ -119,6 +119,7 @@ def test_a_slow_server_is_given_up_in_time(valkey: Valkey) -> None:
     assert clock.monotonic_s() - began_s < 60
 
 
+@pytest.mark.heavy
 def test_a_server_that_stands_still_is_given_up(valkey: Valkey) -> None:
     async def run() -> None:
         async with valkey_tier(
@@ -189,15 +190,15 @@ def test_what_is_at_the_key_already_may_be_anything(valkey: Valkey) -> None:
 @pytest.mark.parametrize(
     "said",
     [
-        b"HTTP/1.1 400 Bad Request\r\n\r\n",
-        b"\x15\x03\x03\x00\x02\x02\x46",
-        b"*3\r\n$1\r\na\r\n",
-        b"$x\r\n",
-        b">1\r\n+what\r\n" * 3,
-        b"*1\r\n" * 3000,
-        b"",
+        pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n", id="http"),
+        pytest.param(b"$x\r\n", id="no number"),
+        pytest.param(b"*1\r\n" * 3000, id="deep"),
+        # It is waited for what does not come.
+        pytest.param(b"", id="silence"),
+        pytest.param(b"\x15\x03\x03\x00\x02\x02\x46", id="tls", marks=pytest.mark.heavy),
+        pytest.param(b"*3\r\n$1\r\na\r\n", id="cut", marks=pytest.mark.heavy),
+        pytest.param(b">1\r\n+what\r\n" * 3, id="push", marks=pytest.mark.heavy),
     ],
-    ids=["http", "tls", "cut", "no number", "push", "deep", "silence"],
 )
 def test_a_server_that_is_none(said: bytes) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -70,6 +70,7 @@ def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
     assert "nowhere.txt" in run(tmp_path, "nowhere.txt").stderr
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 128 + signal.SIGTERM)]
 )

@@ -112,6 +112,7 @@ def test_a_title_that_fits_on_no_card_is_told(creator: VideoCreator) -> None:
     assert refused.value.code == "title_too_long"
 
 
+@pytest.mark.heavy
 def test_titles_lead_to_no_other_folder(creator: VideoCreator, tmp_path: Path) -> None:
     titles = ["../../etc/passwd", "/abs\0olute", "C:\\x", "...", "\N{ROCKET}", "a" * 100]
     with creator:
@@ -123,6 +124,7 @@ def test_titles_lead_to_no_other_folder(creator: VideoCreator, tmp_path: Path) -
     assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} == {".mp4"}
 
 
+@pytest.mark.heavy
 def test_the_asynchronous_face_leaves_the_loop_alone(creator: VideoCreator) -> None:
     async def main() -> None:
         heard: list[VideoProgress] = []
@@ -145,6 +147,7 @@ def test_the_asynchronous_face_leaves_the_loop_alone(creator: VideoCreator) -> N
     asyncio.run(main())
 
 
+@pytest.mark.heavy
 def test_cancelling_a_task_ends_the_child_and_removes_the_parts(tmp_path: Path) -> None:
     async def main() -> None:
         started = asyncio.Event()
@@ -164,6 +167,7 @@ def test_cancelling_a_task_ends_the_child_and_removes_the_parts(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.heavy
 def test_cancel_ends_what_runs_and_what_waits(tmp_path: Path) -> None:
     started = threading.Event()
     videos = [{"script": "Long.", "title": str(number), "duration_s": 600} for number in range(3)]
@@ -203,6 +207,7 @@ def test_threads_and_workers_share_the_cores() -> None:
     assert threads_for(1) >= 1
 
 
+@pytest.mark.heavy
 def test_what_was_finished_before_a_crash_is_not_made_again(tmp_path: Path) -> None:
     """The second creator finds the parts of the first, which died between two scenes."""
     output = tmp_path / "v.mp4"

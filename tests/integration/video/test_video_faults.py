@@ -103,6 +103,7 @@ def test_a_disk_that_is_full_is_told(tmp_path: Path) -> None:
     assert told.may_pass
 
 
+@pytest.mark.heavy
 def test_a_limit_of_file_sizes_is_told_and_leaves_no_file(tmp_path: Path) -> None:
     """For real: files of more than 8 blocks cannot be written."""
     (tmp_path / "s.txt").write_text(SCRIPT)

@@ -131,6 +131,7 @@ def test_commands_of_ffmpeg_and_html_are_text(make: Make) -> None:
     assert shot(result, 1.9).rgb != shot(plain, 1.9).rgb, "%{pts} was not replaced"
 
 
+@pytest.mark.heavy
 def test_emoji_are_named_and_told(make: Make) -> None:
     packaged = packaged_fonts()[0]  # others of the machine may have them
     result = make("Up we go \N{ROCKET}", font=packaged)
@@ -156,6 +157,7 @@ def test_the_same_script_makes_the_same_pictures(make: Make) -> None:
     assert first == second
 
 
+@pytest.mark.heavy
 def test_odd_lengths_and_sizes_are_kept(make: Make) -> None:
     result = make([f"Scene {number}." for number in range(7)], duration_s=3.3)
     assert result.path is not None

@@ -101,6 +101,7 @@ def test_what_an_earlier_try_rendered_is_not_rendered_again(tmp_path: Path) -> N
     assert clips.items() <= seen.items()
 
 
+@pytest.mark.heavy
 def test_a_worker_elsewhere_renders_what_it_has_not(tmp_path: Path) -> None:
     """The steps are recorded, but their files are on the machine that is gone."""
     first = killed_after(3)
@@ -156,6 +157,7 @@ def renamed(folder: Path, monkeypatch: pytest.MonkeyPatch, when_rendering: str) 
     monkeypatch.setenv("HEADRACE_FFMPEG", str(path))
 
 
+@pytest.mark.heavy
 def test_an_ffmpeg_that_is_killed_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +184,7 @@ def test_what_cannot_be_helped_has_failed(tmp_path: Path, monkeypatch: pytest.Mo
     assert names(tmp_path) == set()
 
 
+@pytest.mark.heavy
 def test_at_most_so_many_children_run_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ SMALL: Any = {"width": 160, "height": 90, "fps": 10, "preset": "ultrafast"}
 SCRIPT = "The first scene is said.\n\nAnd so is the second one, with some more words in it."
 
 
+@pytest.mark.heavy
 def test_espeak_says_every_scene_as_loud_as_is_usual(tmp_path: Path) -> None:
     with VideoCreator(1, output_dir=tmp_path, voice=EspeakVoice(), **SMALL) as creator:
         result = creator.create_video(SCRIPT, "Speech", use_simple_bg=True)
@@ -28,6 +29,7 @@ def test_espeak_says_every_scene_as_loud_as_is_usual(tmp_path: Path) -> None:
     assert video.told(result.path).duration_s == pytest.approx(result.duration_s, abs=0.15)
 
 
+@pytest.mark.heavy
 def test_what_cannot_be_said_is_silence(tmp_path: Path) -> None:
     with VideoCreator(1, output_dir=tmp_path, voice=EspeakVoice(), **SMALL) as creator:
         result = creator.create_video(["Words.", "\N{HORIZONTAL ELLIPSIS}", "- -"])

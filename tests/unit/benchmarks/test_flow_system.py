@@ -105,6 +105,7 @@ def test_the_client_tells_whole_answers_from_others() -> None:
         assert met[4].code
 
 
+@pytest.mark.heavy
 def test_a_house_is_a_gateway_and_its_providers(tmp_path: Path) -> None:
     with sim("first", tmp_path, 1, inflight_max=1) as server:
         provider = Provider(server.port, (1.0, 0.0))

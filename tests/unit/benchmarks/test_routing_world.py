@@ -33,6 +33,7 @@ def test_length_says_as_little_as_it_does_of_real_answers() -> None:
     assert 0.56 <= found.value <= 0.61
 
 
+@pytest.mark.heavy
 def test_costs_are_those_of_the_calls() -> None:
     world, pair = make_world(5, 1.0), find_pairs()[0]
     strong, cheap = [True] * len(world.asked), [False] * len(world.asked)
@@ -44,6 +45,7 @@ def test_costs_are_those_of_the_calls() -> None:
     assert oracle.strong_share < learnt.strong_share < 0.8 - CALLS_FEWER_MIN
 
 
+@pytest.mark.heavy
 def test_who_knows_what_answers_cost_pays_less() -> None:
     world, pair = make_world(6, 1.0), find_pairs()[0]
     plain = point(world, scores_of(world, "calibrated", pair), pair, 0.5)

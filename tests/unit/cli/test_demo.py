@@ -75,6 +75,7 @@ def rest(process: subprocess.Popen[str]) -> str:
     return process.stdout.read()
 
 
+@pytest.mark.heavy
 def test_once_shows_the_workload_and_what_it_saved() -> None:
     done = subprocess.run(
         (*DEMO, "--once"), env=KEPT, capture_output=True, text=True, timeout=TIMEOUT_S
@@ -126,7 +127,10 @@ def test_a_signal_in_the_middle_ends_all_of_it(number: signal.Signals) -> None:
         assert psutil.wait_procs(family.values(), TIMEOUT_S)[1] == []
 
 
-@pytest.mark.parametrize(("victim", "name"), [("gateway", "gateway"), ("sim", "simulator")])
+@pytest.mark.parametrize(
+    ("victim", "name"),
+    [("gateway", "gateway"), pytest.param("sim", "simulator", marks=pytest.mark.heavy)],
+)
 def test_a_child_that_dies_is_told_with_its_last_words(victim: str, name: str) -> None:
     with demo("--once") as process:
         read_until(process, "Headrace between")

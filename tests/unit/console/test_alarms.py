@@ -296,6 +296,7 @@ def spend(house: House, hours: float, usd_per_h: float) -> None:
     )
 
 
+@pytest.mark.heavy
 def test_a_cost_spike_is_told_from_the_third_day_on() -> None:
     house = House()
     spend(house, 46, 2.0)
@@ -313,6 +314,7 @@ def test_a_cost_spike_is_told_from_the_third_day_on() -> None:
     assert house.names() == []
 
 
+@pytest.mark.heavy
 def test_cents_are_no_spike() -> None:
     house = House()
     spend(house, 50, 0.01)
@@ -329,6 +331,7 @@ def ask(house: House, hours: float, hits: int, misses: int) -> None:
     house.live(hours * 3600, each)
 
 
+@pytest.mark.heavy
 def test_a_hit_rate_that_fell_is_compared_with_the_same_time_yesterday() -> None:
     house = House()
     ask(house, 25, 8, 2)

@@ -25,6 +25,7 @@ def _settings(url: str, target: str, **cache: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.heavy
 def test_an_answer_of_before_is_no_repeat_after() -> None:
     async def scenario(url: str) -> tuple[str, str, str]:
         async with Adapter(_settings(url, "old/sim-small")) as adapter:

@@ -227,8 +227,8 @@ def test_so_few_runs_that_no_family_can_be_told_have_an_estimate() -> None:
     assert first.estimate.effect == pytest.approx(2.0, rel=0.05)
 
 
-@pytest.mark.parametrize("is_paired", [True, False])
-@pytest.mark.parametrize("runs", [2, 3, 5])
+@pytest.mark.parametrize("is_paired", [True, pytest.param(False, marks=pytest.mark.heavy)])
+@pytest.mark.parametrize("runs", [2, *(pytest.param(n, marks=pytest.mark.heavy) for n in (3, 5))])
 def test_intervals_of_too_few_runs_hold_the_truth_as_often_as_they_say(
     runs: int, *, is_paired: bool
 ) -> None:

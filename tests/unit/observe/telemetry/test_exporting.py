@@ -4,6 +4,7 @@ import itertools
 import threading
 
 import msgspec
+import pytest
 
 from headrace.observe.telemetry.exporting import Exporter, Sent
 from headrace.observe.telemetry.readings import Reading
@@ -40,6 +41,7 @@ def exporter_to(link: FullCollector) -> Exporter:
     return Exporter(SETTINGS, link, None, list, lambda: float(next(seconds)))
 
 
+@pytest.mark.heavy
 def test_nobody_waits_for_what_is_not_tried_again() -> None:
     link = FullCollector()
     exporter = exporter_to(link)
