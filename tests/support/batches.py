@@ -49,7 +49,7 @@ def until(
     sdk: openai.OpenAI,
     batch_id: str,
     is_there: Callable[[Any], bool] = lambda batch: batch.status in TERMINAL,
-    timeout_s: float = 60.0,
+    timeout_s: float = 90.0,
 ) -> Any:
     """The batch, as soon as it is as wanted."""
 

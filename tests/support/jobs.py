@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from tests.support import headrace_process, jobs_worker
 from tests.support.headrace_process import HeadraceProcess
-from tests.support.jobs_worker import EFFECTS, KINDS
+from tests.support.jobs_worker import EFFECTS, GATE, KINDS
 from tests.support.stores import UNHURRIED
 from tests.support.waiting import eventually, pause_s
 
@@ -173,6 +173,14 @@ class JobHouse:
         """The processes that had an effect, once for each time."""
         path = self.folder / EFFECTS / f"{job_id}-{name}"
         return [int(line) for line in path.read_text().split()] if path.exists() else []
+
+    def effect_s(self, job_id: str, name: str) -> float:
+        """When an effect was had last."""
+        return (self.folder / EFFECTS / f"{job_id}-{name}").stat().st_mtime
+
+    def open_gate(self) -> None:
+        """Let gated steps go on."""
+        (self.folder / GATE).touch()
 
     def _until(
         self,

@@ -22,6 +22,8 @@ from headrace.settings.jobs import JobsSettings
 EFFECTS = "effects"
 # In the data directory: by how many seconds the wall clock is wrong.
 CLOCK = "clock"
+# In the data directory: where it is, steps that wait for it go on.
+GATE = "gate"
 # How long the end of a worker may take beyond the time that jobs have.
 END_S = 20.0
 
@@ -29,6 +31,7 @@ END_S = 20.0
 class Numbered(msgspec.Struct, frozen=True):
     number: int = 0
     seconds: float = 0.0
+    is_gated: bool = False
 
 
 def note_effect(job: JobContext, name: str) -> None:
@@ -47,7 +50,22 @@ async def sleep(job: JobContext, wanted: Numbered) -> str:
     note_effect(job, "began")
     await job.progress(0.5, "asleep")
     await asyncio.sleep(wanted.seconds)
+    note_effect(job, "woke")
     return "woke"
+
+
+async def stall(job: JobContext, wanted: Numbered) -> None:
+    """Comes to no end where it is begun for the first time."""
+    is_first = not (job.files / "begun").exists()
+    (job.files / "begun").touch()
+    note_effect(job, "began")
+    if is_first:
+        await asyncio.Event().wait()
+
+
+async def gate(job: JobContext) -> None:
+    while not (job.files.parents[2] / GATE).exists():  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
 
 
 async def fail(job: JobContext, wanted: Numbered) -> None:
@@ -59,12 +77,15 @@ async def fail(job: JobContext, wanted: Numbered) -> None:
 
 
 async def steps(job: JobContext, wanted: Numbered) -> list[int]:
-    """Each step leaves a line behind once it is recorded, by the step after it."""
+    """Each step leaves a line behind once it is recorded, by the step after it; where they are
+    gated, all but the first wait for the gate."""
     found = []
     for at in range(3):
 
         async def work(at: int = at) -> int:
             await asyncio.sleep(wanted.seconds)
+            if wanted.is_gated and at:
+                await gate(job)
             note_effect(job, f"step{at}")
             return at + wanted.number
 
@@ -114,6 +135,7 @@ KINDS = Kinds(
     [
         JobKind("nothing", Numbered, nothing, about="Nothing.", has_steps=False),
         JobKind("sleep", Numbered, sleep, about="Sleeps.", has_steps=False),
+        JobKind("stall", Numbered, stall, about="Stalls once.", has_steps=False),
         JobKind("fail", Numbered, fail, about="Fails.", has_steps=False),
         JobKind("steps", Numbered, steps, about="Three steps."),
         JobKind("recorded", Numbered, recorded, about="Three steps without effects."),

@@ -181,7 +181,7 @@ def test_a_worker_that_is_told_to_end_leaves_the_rest_to_others(office: Office) 
     found: list[Any] = []
     eventually(office.has_begun)
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(30) == 0
+    assert worker.wait(60) == 0
     assert office.told(1, found)  # it was told before the end
     office.send(job("after"))
     assert office.letters.waiting(office.queue) == 1

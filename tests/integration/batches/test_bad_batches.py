@@ -201,7 +201,7 @@ def test_no_id_of_a_file_becomes_a_path(gateway: Gateway, path: str) -> None:
 
 def test_a_gigabyte_is_refused_before_it_is_read(gateway: Gateway) -> None:
     place = urlsplit(gateway.url)
-    with socket.create_connection((place.hostname or "", place.port or 0), timeout=10) as line_:
+    with socket.create_connection((place.hostname or "", place.port or 0), timeout=30) as line_:
         line_.sendall(
             b"POST /v1/files HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\n"
             b"content-type: multipart/form-data; boundary=b\r\ncontent-length: 1073741824\r\n\r\n"

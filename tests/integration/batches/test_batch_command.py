@@ -98,7 +98,7 @@ def test_a_file_that_is_too_large_is_told(begin_gateway: Begin, tmp_path: Path) 
 def test_who_interrupts_it_says_what_becomes_of_it(
     begin_gateway: Begin, sim: ThreadedSim, tmp_path: Path, flag: str, state: str
 ) -> None:
-    gateway = begin_gateway(pace={"x-sim-ttft-ms": "30"}, batches={"concurrency": 4})
+    gateway = begin_gateway(pace={"x-sim-ttft-ms": "200"}, batches={"concurrency": 4})
     (tmp_path / "questions").write_text("\n".join(f"What is {n}?" for n in range(100)), "utf-8")
     process = command(tmp_path, "questions", "--model", "m", "--url", gateway.url, flag)
     eventually(lambda: sim.stats().requests_total > 10)

@@ -93,7 +93,7 @@ def test_files_that_somebody_is_about_to_note_or_writes_to_are_left_alone(
 def test_a_batch_that_was_begun_without_a_key_goes_on_when_there_are_keys(
     begin_gateway: Begin, sim: ThreadedSim
 ) -> None:
-    gateway = begin_gateway(pace={"x-sim-ttft-ms": "40"}, batches={"concurrency": 4})
+    gateway = begin_gateway(pace={"x-sim-ttft-ms": "300"}, batches={"concurrency": 4})
     with client(gateway.url) as sdk:
         batch_id = begin(sdk, jsonl(line(n) for n in range(LINES)))
         eventually(lambda: sim.stats().requests_total > LINES // 6)

@@ -268,4 +268,4 @@ def test_a_worker_apart_does_what_the_gateway_leaves(begin: Begin) -> None:
         assert call["tenant"] == "other"
     finally:
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(30) == 0
+        assert worker.wait(60) == 0

@@ -181,7 +181,7 @@ def test_what_no_database_takes_in_a_text_keeps_no_other_job_waiting(place: Plac
 def test_a_try_that_was_put_off_while_the_clock_was_ahead_begins_when_it_is_right(
     place: Place,
 ) -> None:
-    with JobHouse(place.url, place.folder, retry_s=5.0, retry_s_max=5.0) as house:
+    with JobHouse(place.url, place.folder, retry_s=60.0, retry_s_max=60.0) as house:
         (place.folder / CLOCK).write_text(str(DAY_S))
         house.start_worker()
         (job,) = house.submit("fail", input={"number": 1})

@@ -1,24 +1,15 @@
 """Jobs whose key is rotated or revoked while they wait, and those of all tenants."""
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.support.gateway import Gateway
 from tests.support.job_gateways import ask, ended
 
-from headrace.sim.options import SimOptions
-from headrace.sim.thread import ThreadedSim, running
+from headrace.sim.thread import ThreadedSim
 
 ADMIN = "key-of-the-admin-0123456789"
-
-
-@pytest.fixture
-def sim() -> Iterator[ThreadedSim]:
-    with running(SimOptions()) as server:
-        yield server
 
 
 def begun(stack: ExitStack, folder: Path, sim: ThreadedSim, *, embedded: bool) -> Gateway:

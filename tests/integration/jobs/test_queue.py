@@ -78,9 +78,10 @@ def test_recorded_steps_are_not_done_again(house: JobHouse) -> None:
 @pytest.mark.heavy
 def test_another_worker_goes_on_where_one_was_killed(house: JobHouse) -> None:
     first = house.start_worker()
-    (job,) = house.submit("steps", input={"seconds": 0.4})
+    (job,) = house.submit("steps", input={"is_gated": True})
     eventually(lambda: house.effects(job, "step0"))
     first.kill()
+    house.open_gate()
     house.start_worker()
     ended = house.ended(job)
     assert (ended.state, ended.result, ended.attempts) == ("succeeded", "[0,1,2]", 1)
@@ -95,9 +96,10 @@ def test_another_worker_goes_on_where_one_was_killed(house: JobHouse) -> None:
 @pytest.mark.heavy
 def test_a_frozen_worker_that_wakes_has_lost_its_jobs(house: JobHouse) -> None:
     first = house.start_worker()
-    (job,) = house.submit("steps", input={"seconds": 0.5})
+    (job,) = house.submit("steps", input={"is_gated": True})
     eventually(lambda: house.effects(job, "step0"))
     house.freeze(first)
+    house.open_gate()
     second = house.start_worker()
     ended = house.ended(job)
     first.send_signal(signal.SIGCONT)
@@ -105,7 +107,7 @@ def test_a_frozen_worker_that_wakes_has_lost_its_jobs(house: JobHouse) -> None:
     eventually(lambda: "jobs_worker_given_up" in house.log)
     assert house.effects(job, "step2") == [second.pid]
     # It begins anew, under another name.
-    eventually(lambda: house.log.count("jobs_worker_started") == 3)
+    eventually(lambda: house.log.count("jobs_worker_started") >= 3)
     assert house.find(job) == ended
 
 
@@ -165,10 +167,10 @@ def test_a_job_that_runs_is_cancelled_in_the_middle(house: JobHouse, kind: str) 
 def test_a_worker_that_is_stopped_gives_back_what_it_does(place: Place) -> None:
     with JobHouse(place.url, place.folder, grace_s=0.2) as house:
         first = house.start_worker()
-        (job,) = house.submit("sleep", input={"seconds": 1.0})
+        (job,) = house.submit("stall")
         eventually(lambda: house.effects(job, "began"))
         first.send_signal(signal.SIGTERM)
-        assert first.wait(20) == 0
+        assert first.wait(60) == 0
         assert house.find(job).state in ("delayed", "waiting")
         house.start_worker()
         ended = house.ended(job)
@@ -176,11 +178,11 @@ def test_a_worker_that_is_stopped_gives_back_what_it_does(place: Place) -> None:
 
 
 def test_a_worker_that_is_stopped_ends_what_takes_little_time(house: JobHouse) -> None:
-    first = house.start_worker()
+    first = house.start_worker(grace_s=60.0)
     (job,) = house.submit("sleep", input={"seconds": 0.5})
     eventually(lambda: house.effects(job, "began"))
     first.send_signal(signal.SIGTERM)
-    assert first.wait(20) == 0
+    assert first.wait(90) == 0
     assert house.find(job).state == "succeeded"
 
 
@@ -208,10 +210,10 @@ def test_a_queue_that_is_limited_keeps_to_its_limits(place: Place) -> None:
         jobs = house.submit("sleep", 6, input={"seconds": 0.3})
         house.start_worker()
         house.start_worker()
-        ended = house.all_ended(jobs)
-    spans = [(job.started_s or 0.0, job.ended_s or 0.0) for job in ended]
-    # A claim is stamped before it waits for the one that is about to end.
-    at_once = [sum(began <= at < end - 0.1 for began, end in spans) for at, _ in spans]
+        house.all_ended(jobs)
+        # By the jobs' own clock: a claim is stamped before it waits for the one that is to end.
+        spans = [(house.effect_s(job, "began"), house.effect_s(job, "woke")) for job in jobs]
+    at_once = [sum(began <= at < end for began, end in spans) for at, _ in spans]
     assert max(at_once) <= 2
 
 

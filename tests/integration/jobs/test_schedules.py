@@ -279,7 +279,7 @@ def test_worker_processes_whose_clock_jumps_do_each_time_once(place: Place) -> N
     with JobHouse(place.url, place.folder, schedules=every_minute) as house:
         for _ in range(2):
             house.start_worker()
-        eventually(lambda: house.log.count("jobs_worker_started") == 2, 60.0)
+        eventually(lambda: house.log.count("jobs_worker_started") >= 2, 60.0)
         for ahead in (timedelta(days=2), timedelta(days=1), timedelta(days=3)):
             before = len(house.page(limit=100))
             (house.folder / CLOCK).write_text(str(ahead.total_seconds()))

@@ -179,7 +179,7 @@ def test_a_stream_that_breaks_off_costs_what_came(
 @pytest.mark.heavy
 def test_a_deadline_costs_what_came(tmp_path: Path, sim: ThreadedSim) -> None:
     with Books(tmp_path, sim) as books:
-        books.ask(model="slow", stream=True, headers={"x-headrace-deadline-ms": "300"})
+        books.ask(model="slow", stream=True, headers={"x-headrace-deadline-ms": "1000"})
         (row,) = books.rows(1)
         assert row["error"] == "deadline_exceeded"
         assert row["output_tokens"] > 0

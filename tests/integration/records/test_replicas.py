@@ -102,7 +102,7 @@ class Desk:
         await self.until(lambda: all(each.why_out is None for each in self.reads.standings()))
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not holds():  # noqa: ASYNC110  # nothing tells when a server does something
                 await asyncio.sleep(0.005)
 
@@ -156,7 +156,7 @@ def test_whoever_has_written_reads_that_from_a_standby(settled: Cluster) -> None
     async def work(desk: Desk) -> None:
         assert await desk.write_and_read(20, range(5)) > 50
 
-    counts = use(settled, work, wait_ms_max=200.0).reads.counts
+    counts = use(settled, work, wait_ms_max=5000.0).reads.counts
     assert counts.at_once + counts.waited > 50
     assert counts.failed == 0
 
