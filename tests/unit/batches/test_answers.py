@@ -74,7 +74,7 @@ def test_who_waits_to_ask_again_ends_when_the_gateway_does() -> None:
         assert not (await answers.result(LINE)).is_good
         assert busy.asked == 2
 
-    asyncio.run(asyncio.wait_for(main(), 10))
+    asyncio.run(asyncio.wait_for(main(), 60))
 
 
 def test_the_text_for_a_caller_whose_call_a_line_has_joined_is_no_answer() -> None:

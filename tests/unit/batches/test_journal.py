@@ -47,7 +47,7 @@ def run(use: Callable[[Case], Awaitable[None]], folder: Path) -> None:
     async def main() -> None:
         await use(Case(folder))
 
-    asyncio.run(asyncio.wait_for(main(), 10))
+    asyncio.run(asyncio.wait_for(main(), 60))
 
 
 def test_what_comes_while_the_batch_is_not_held_is_written_once_it_is(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ class House:
             self.counter,
             stack,
             self.clock,
-            timeout_s=0.02,
+            timeout_s=0.2,
             spawn=tasks.spawn,
             call_s_max=CALL_S_MAX,
         )
@@ -108,7 +108,7 @@ def run(test: Callable[[House], Awaitable[None]]) -> None:
     async def main() -> None:
         bugs: list[BaseException] = []
         tasks = Tasks(bugs.append)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(100):
             await test(House(tasks))
         await tasks.close()
         assert bugs == []

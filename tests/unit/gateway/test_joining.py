@@ -80,7 +80,7 @@ class Asking:
 async def asking(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Asking]:
     bugs: list[BaseException] = []
     tasks = Tasks(bugs.append)
-    async with asyncio.timeout(20), housed() as house:
+    async with asyncio.timeout(100), housed() as house:
         yield Asking(house, tasks, monkeypatch)
         await tasks.close()
     assert bugs == []

@@ -12,7 +12,7 @@ from headrace.gateway.spend.waiting import WAIT_S_MAX, WAITING_MAX
 from headrace.identity.budgets import Leasing
 from headrace.settings.spend import BudgetSettings, SpendSettings
 
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 
 
 def with_budget(still: StillEngine, leasing: Callable[[], Leasing]) -> None:

@@ -27,7 +27,7 @@ class ScriptedSink:
 
     def write(self, data: memoryview) -> int:
         self.reached.set()
-        self.go.wait(10.0)
+        self.go.wait(60.0)
         if self.failures:
             self.failures -= 1
             raise OSError(28, "No space left on device")
@@ -60,7 +60,7 @@ def test_failed_writes_are_tried_again_counted_and_told_once(
     writer = LogWriter(sink, retry_s=0.0)
     writer.put(b"one\n")
     writer.put(b"two\n")
-    assert sink.recovered.wait(10.0)
+    assert sink.recovered.wait(60.0)
     assert writer.close()
     assert sink.taken == b"one\ntwo\n"
     assert writer.take_errors() == 3
@@ -84,7 +84,7 @@ def test_the_last_bytes_are_taken_whether_there_is_room_or_not() -> None:
     sink = ScriptedSink(held=True)
     writer = LogWriter(sink, queue_bytes_max=4)
     writer.put(b"1234")
-    sink.reached.wait(10.0)
+    sink.reached.wait(60.0)
     sink.go.set()
     assert writer.close(b"5678")
     assert sink.taken == b"12345678"
@@ -94,7 +94,7 @@ def test_closing_does_not_wait_for_ever_for_a_sink_that_blocks() -> None:
     sink = ScriptedSink(held=True)
     writer = LogWriter(sink)
     writer.put(b"never\n")
-    sink.reached.wait(10.0)
+    sink.reached.wait(60.0)
     assert not writer.close(timeout_s=0.01)
     assert not writer.put(b"late\n")
     sink.go.set()
@@ -146,7 +146,7 @@ def test_reopening_ends_the_wait_after_a_failure() -> None:
     sink = ScriptedSink(failures=1_000_000)
     writer = LogWriter(sink, retry_s=3_600.0)
     writer.put(b"line\n")
-    sink.reached.wait(10.0)
+    sink.reached.wait(60.0)
     writer.reopen()
     assert writer.close()
     assert sink.taken == b"line\n"

@@ -13,7 +13,7 @@ from tests.support.waiting import eventually
 from headrace import Cache, cached
 from headrace.clock import ManualClock
 
-LIMIT_S = 20
+LIMIT_S = 60
 
 
 class Gate:

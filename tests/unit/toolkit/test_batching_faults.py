@@ -124,12 +124,12 @@ def test_a_hung_call_is_told_and_keeps_its_place_until_it_ends(is_coroutine: boo
             return items
 
         def blocking(items: list[str]) -> list[str]:
-            freed.wait(10)
+            freed.wait(60)
             loop.call_soon_threadsafe(ended.set)
             return items
 
         function: Any = stubborn if is_coroutine else blocking
-        batches = BatchProcessor(function, max_running=1, timeout_s=0.01)
+        batches = BatchProcessor(function, max_running=1, timeout_s=0.2)
         with pytest.raises(DeadlineExceeded) as caught:
             await batches.add("a")
         assert "longer" in str(caught.value)
@@ -152,7 +152,7 @@ def test_a_hung_call_is_told_and_keeps_its_place_until_it_ends(is_coroutine: boo
 def test_a_coroutine_that_hangs_is_cancelled() -> None:
     async def test() -> None:
         model = Model(is_open=False)
-        batches = BatchProcessor(model, timeout_s=0.01, max_running=1)
+        batches = BatchProcessor(model, timeout_s=0.2, max_running=1)
         with pytest.raises(DeadlineExceeded):
             await batches.add("a")
         model.gate.set()

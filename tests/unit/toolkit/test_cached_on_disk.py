@@ -17,7 +17,7 @@ from headrace import CacheInfo, NotStorable, SimpleCache, cached
 from headrace.clock import ManualClock
 
 ROOT = Path(__file__).resolve().parents[3]
-LIMIT_S = 20
+LIMIT_S = 60
 
 
 class Disk:

@@ -13,7 +13,7 @@ from headrace import Cache, cached
 from headrace.clock import ManualClock
 
 THREADS = 8
-LIMIT_S = 20
+LIMIT_S = 60
 
 
 class Gate:

@@ -371,7 +371,7 @@ def test_threads_share_one_cache(shelf: Shelf) -> None:
     start = threading.Barrier(THREADS)
 
     def hammer(seed: int) -> int:
-        start.wait(20)
+        start.wait(60)
         state, hits = seed + 1, 0
         for _ in range(250):
             state = state * 1_103_515_245 + 12_345 & 0x7FFFFFFF

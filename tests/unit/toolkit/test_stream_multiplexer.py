@@ -53,7 +53,7 @@ async def turns(number: int = 20) -> None:
 
 
 def run(test) -> None:
-    asyncio.run(asyncio.wait_for(test(), 20))
+    asyncio.run(asyncio.wait_for(test(), 60))
 
 
 def test_every_reader_gets_everything_and_the_source_is_read_once():

@@ -8,7 +8,7 @@ import pytest
 from headrace import Cache
 from headrace.toolkit.telling import ROUNDS_MAX, Telling
 
-LIMIT_S = 20
+LIMIT_S = 60
 
 
 def test_a_listener_may_use_the_cache_and_is_told_of_that_too() -> None:

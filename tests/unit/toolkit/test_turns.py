@@ -108,7 +108,7 @@ def test_one_opens_at_a_time(path: Path) -> None:
         thread.start()
         eventually(lambda: order == ["asks"])
         order.append("still open")
-    thread.join(20)
+    thread.join(60)
     assert order == ["asks", "still open", "opens"]
 
 

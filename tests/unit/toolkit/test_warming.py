@@ -9,7 +9,7 @@ import pytest
 
 from headrace import AdaptiveCache, Warmed
 
-LIMIT_S = 20
+LIMIT_S = 60
 
 
 def made(**arguments: int) -> AdaptiveCache[str, str]:

@@ -115,9 +115,9 @@ def test_a_slow_reader_holds_its_own_answer_back_and_no_other():
 @pytest.mark.parametrize(
     ("play", "body", "limits", "kind"),
     [
-        (wait_only, b"", Limits(first_byte_timeout_s=1.0), "timeout_first_byte"),
-        (begin_and_wait, b"begun", Limits(idle_timeout_s=1.0), "timeout_idle"),
-        (begin_and_wait, b"begun", Limits(total_timeout_s=1.0), "timeout_total"),
+        (wait_only, b"", Limits(first_byte_timeout_s=20.0), "timeout_first_byte"),
+        (begin_and_wait, b"begun", Limits(idle_timeout_s=20.0), "timeout_idle"),
+        (begin_and_wait, b"begun", Limits(total_timeout_s=20.0), "timeout_total"),
     ],
 )
 def test_time_limits(play, body, limits, kind):
@@ -139,7 +139,11 @@ def test_time_limits(play, body, limits, kind):
 
 def test_only_the_total_limit_runs_while_the_reader_pauses():
     async def test() -> None:
-        async with pooled(Limits(idle_timeout_s=1.0, total_timeout_s=100.0)) as (pool, provider, _):
+        async with pooled(Limits(idle_timeout_s=20, total_timeout_s=100)) as (
+            pool,
+            provider,
+            _,
+        ):
             provider.play = begin_and_wait
             sink = Reader()
             pool.send(REQUEST, sink)

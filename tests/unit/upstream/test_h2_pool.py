@@ -216,7 +216,7 @@ def test_a_request_that_cannot_be_worded_is_told():
 
 def test_who_waits_too_long_for_room_is_told():
     async def test() -> None:
-        limits = Limits(connections_max=1, connect_timeout_s=0.5)
+        limits = Limits(connections_max=1, connect_timeout_s=1.5)
         async with pooled(limits) as (pool, provider, _):
             provider.play = begin_and_wait
             for _ in range(H2_STREAMS_MAX):

@@ -61,7 +61,7 @@ def test_a_connection_lost_before_its_new_call_took_it_is_not_used():
 
 def test_a_connection_that_comes_too_late_goes_to_somebody_else():
     async def test() -> None:
-        limits = Limits(connections_max=1, connect_timeout_s=0.2)
+        limits = Limits(connections_max=1, connect_timeout_s=0.9)
         async with pooled(limits) as (pool, provider, _):
             loop = asyncio.get_running_loop()
             provider.gate.clear()

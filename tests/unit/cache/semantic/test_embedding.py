@@ -80,7 +80,7 @@ def test_a_vector_does_not_keep_its_whole_batch_in_memory() -> None:
 def test_a_fault_a_bug_and_silence_are_told_to_all_who_wait(error: Exception | None) -> None:
     async def run() -> None:
         crew = Crew()
-        found = embeddings(Failing(error), crew, timeout_s=0.01)
+        found = embeddings(Failing(error), crew, timeout_s=0.2)
         said = await asyncio.gather(found.vector("a"), found.vector("b"), return_exceptions=True)
         assert [type(each) for each in said] == [EmbeddingFault] * 2
         assert found.faults == 1
@@ -106,7 +106,7 @@ class Deaf(Angles):
 def test_one_that_does_not_end_when_it_is_told_to_is_waited_for_no_more() -> None:
     async def run() -> None:
         crew, deaf = Crew(), Deaf()
-        found = embeddings(deaf, crew, timeout_s=0.01)
+        found = embeddings(deaf, crew, timeout_s=0.3)
         with pytest.raises(EmbeddingFault, match="it broke"):
             await found.vector("a")
         assert found.faults == 1

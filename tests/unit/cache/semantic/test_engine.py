@@ -194,7 +194,7 @@ async def hangs(_one: str, _other: str) -> bool:
 @pytest.mark.parametrize("verifier", [fails, breaks, breaks_at_once, hangs])
 def test_a_verifier_that_fails_is_a_miss(verifier: Callable[[str, str], Awaitable[bool]]) -> None:
     crew = Crew()
-    cache = semantic_cache(Angles(), crew, verifier=verifier, verifier_timeout_s=0.01)
+    cache = semantic_cache(Angles(), crew, verifier=verifier, verifier_timeout_s=0.2)
     assert find(cache) is None
     assert cache.status().counts.verifier_faults == 1
     assert len(crew.bugs) == (verifier in {breaks, breaks_at_once})

@@ -53,7 +53,7 @@ def test_who_waits_is_told() -> None:
 
 def test_it_is_tried_again() -> None:
     async def test(still: StillEngine, reader: Reader) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not still.sent:  # noqa: ASYNC110  # what it asks has no event
                 await asyncio.sleep(0)
         await still.answer()

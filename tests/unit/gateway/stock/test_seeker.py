@@ -96,7 +96,7 @@ class Process:
 async def process() -> AsyncIterator[Process]:
     bugs: list[BaseException] = []
     tasks = Tasks(bugs.append)
-    async with asyncio.timeout(20), housed() as house:
+    async with asyncio.timeout(100), housed() as house:
         yield Process(house, tasks)
         await tasks.close()
     assert bugs == []
