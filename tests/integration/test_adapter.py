@@ -297,7 +297,7 @@ def test_a_cancelled_call_ends_upstream(loop: Loop, sim: ThreadedSim) -> None:
 
 def test_who_joined_goes_on_when_the_first_gives_up(loop: Loop, sim: ThreadedSim) -> None:
     async def scenario(adapter: Adapter) -> None:
-        sim.script(Fault(kind=FaultKind.SLOW, delay_ms=200))
+        sim.script(Fault(kind=FaultKind.SLOW, delay_ms=1000))
         first = asyncio.create_task(adapter.generate("Slow", model=CHAT))
         await soon(lambda: sim.stats().inflight == 1)
         second = asyncio.create_task(adapter.generate("Slow", model=CHAT))

@@ -77,7 +77,7 @@ def test_models_are_those_of_whoever_can_say(sim: ThreadedSim) -> None:
 
 def test_the_end_waits_for_calls_under_way(loop: Loop, sim: ThreadedSim) -> None:
     async def live() -> None:
-        sim.script(Fault(kind=FaultKind.SLOW, delay_ms=150))
+        sim.script(Fault(kind=FaultKind.SLOW, delay_ms=1000))
         adapter = Adapter(settings_for(sim.url))
         await adapter.start()
         call = asyncio.create_task(adapter.generate("Last", model=CHAT))

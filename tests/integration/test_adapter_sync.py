@@ -133,7 +133,7 @@ def test_an_unfinished_stream_does_not_hold_up_the_end(sim: ThreadedSim) -> None
 
 
 def test_the_end_waits_for_other_threads(sim: ThreadedSim) -> None:
-    sim.script(Fault(kind=FaultKind.SLOW, delay_ms=200))
+    sim.script(Fault(kind=FaultKind.SLOW, delay_ms=1000))
     with ThreadPoolExecutor(1) as threads:
         with SyncAdapter(settings_for(sim.url)) as adapter:
             answer = threads.submit(adapter.generate, "Last", model=CHAT)
@@ -200,7 +200,7 @@ with SyncAdapter({settings_for(sim.url)!r}) as adapter:
         raise SystemExit(7)
 """
     process = start(program)
-    eventually(lambda: sim.stats().inflight == 1, 30)
+    eventually(lambda: sim.stats().inflight == 1, 60)
     process.send_signal(signal.SIGINT)
     assert finish(process) == (7, "")
     eventually(lambda: sim.stats().calls_aborted == 1)
@@ -218,7 +218,7 @@ def start(program: str) -> "subprocess.Popen[str]":
 def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
     """Exit code and what was said on stderr."""
     try:
-        _, stderr = process.communicate(timeout=30)
+        _, stderr = process.communicate(timeout=60)
     except subprocess.TimeoutExpired:
         process.kill()
         raise

@@ -158,9 +158,9 @@ def test_a_client_that_does_not_read_pauses_the_provider_and_is_cut(narrow: Hous
     assert grown < held_for_a_client() + 4 * MIB
 
 
-def test_a_slow_reader_gets_all(narrow: House):
-    with connect(narrow.gateway.url, receive_bytes=8192) as wire:
-        wire.send(flood(narrow, 4000))
+def test_a_slow_reader_gets_all(house: House):
+    with connect(house.gateway.url, receive_bytes=8192) as wire:
+        wire.send(flood(house, 4000))
         stream = wire.read_to_end()
     assert stream.count(b"data:") == 4003
     assert stream.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
@@ -220,11 +220,12 @@ def test_who_reads_one_big_answer_slowly_is_not_cut(narrow: House, headers: dict
         assert gateway.left_behind()["connections"] == 1
 
 
-def test_a_slow_follower_does_not_hold_up_the_leader(narrow: House):
-    request = flood(narrow, 3000)
+def test_a_slow_follower_does_not_hold_up_the_leader(house: House):
+    """Where nobody is cut for as long as the quick one reads."""
+    request = flood(house, 3000)
     with (
-        connect(narrow.gateway.url, receive_bytes=8192) as slow,
-        connect(narrow.gateway.url) as quick,
+        connect(house.gateway.url, receive_bytes=8192) as slow,
+        connect(house.gateway.url) as quick,
     ):
         slow.send(request)
         assert slow.sock.recv(10)

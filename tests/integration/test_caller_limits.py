@@ -283,11 +283,12 @@ def test_whoever_is_refused_is_given_no_stale_answer(doors: Any, sim: ThreadedSi
     assert not [name for name in door.gateway.metrics() if "cache_stale" in name]
 
 
-def test_bad_requests_give_their_place_back(doors: Any) -> None:
+def test_bad_requests_give_their_place_back(doors: Any, sim: ThreadedSim) -> None:
     door = doors(concurrent=1, tokens_per_minute=1000)
     assert door.ask({"model": "sim/m", "messages": 7}).status == 400
     assert door.ask({"model": "nobody/m", "messages": []}).status in (400, 404)
-    late = OPENAI.document("slow/m")
+    late = OPENAI.document("sim/late")
+    sim.script(Fault(kind=FaultKind.STALL_BEFORE, model="late"))
     assert door.ask(late, **{"x-headrace-deadline-ms": "50"}).status == 504
     assert door.told()["inflight"] == 0
     assert door.chat(0).status == 200

@@ -2,13 +2,13 @@
 
 import os
 import signal
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.gateway import Gateway
+from tests.support.house import free_port
 from tests.support.waiting import eventually
 
 from headrace.sim.options import SimOptions
@@ -26,14 +26,11 @@ def sim() -> Iterator[ThreadedSim]:
 
 
 def gateway_with(folder: Path, sim: ThreadedSim, **more: Any) -> Gateway:
-    with socket.socket() as nobody:  # bound, and never listens
-        nobody.bind(("127.0.0.1", 0))
-        closed = nobody.getsockname()[1]
     price = {"input": 10, "output": 1000}
     settings: dict[str, Any] = {
         "providers": {
             "sim": {"dialect": "openai", "base_url": f"{sim.url}/v1"},
-            "gone": {"dialect": "openai", "base_url": f"http://127.0.0.1:{closed}/v1"},
+            "gone": {"dialect": "openai", "base_url": f"http://127.0.0.1:{free_port()}/v1"},
         },
         "models": {"dear": {"targets": ["sim/m"], "price": price}},
         "keys": [

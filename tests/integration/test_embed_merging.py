@@ -18,7 +18,7 @@ from headrace.sim.options import SimOptions
 from headrace.sim.thread import ThreadedSim, running
 from headrace.upstream.pool import Pool
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 class Meter:

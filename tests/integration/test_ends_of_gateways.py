@@ -15,6 +15,7 @@ import pytest
 from tests.support import headrace_process
 from tests.support.gateway import Gateway
 from tests.support.hearing import hears
+from tests.support.house import free_port
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import eventually
 from tests.support.wire import connect, encode_request
@@ -36,9 +37,7 @@ class Start:
     """
 
     def __init__(self, folder: Path, temporary: Path, sim: ThreadedSim, **settings: Any) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self.folder = folder
         self.log = folder / "headrace.log"
         self.stderr = folder / "stderr.txt"
@@ -146,7 +145,8 @@ def test_who_is_told_to_end_while_the_database_has_stopped_answering_does(
     gateway = Gateway(tmp_path / "g", told)
     try:
         document = {"model": "sim/m", "messages": [{"role": "user", "content": "?"}]}
-        assert gateway.post("/v1/chat/completions", document).status == 200
+        # By then it has seen that the store has no keys.
+        eventually(lambda: gateway.post("/v1/chat/completions", document).status == 200)
         server.freeze()
         gateway.stop()
     finally:

@@ -177,7 +177,7 @@ def test_it_is_never_stored(case: Case, speech: Speech, stream: bool) -> None:
 
 @speeches
 def test_who_is_refused_by_the_queue_gets_it(case: Case, speech: Speech) -> None:
-    case.fail(kind=FaultKind.SLOW, delay_ms=300)
+    case.fail(kind=FaultKind.SLOW, delay_ms=1000)
     responses: list[Response] = []
     threads = [
         threading.Thread(target=lambda: responses.append(case.ask(speech, "narrow")))

@@ -189,7 +189,7 @@ def test_a_request_leaves_nothing_to_the_collector(talk: Talk, cache: str, tmp_p
 
 
 async def settled(worker: Worker) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             await asyncio.sleep(0)
             status = worker.status()

@@ -74,7 +74,7 @@ def test_the_library_tells_its_log_of_a_damaged_file(
             await adapter_told(lambda: "store_damaged" in caplog.text)
 
     async def adapter_told(is_told: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(60):
             while not is_told():  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
 

@@ -175,7 +175,7 @@ def test_a_purge_reaches_every_gateway(sim: ThreadedSim, valkey: Valkey, tmp_pat
 
 def test_gateways_ask_once_for_the_same(sim: ThreadedSim, valkey: Valkey, tmp_path: Path):
     document = question(SPEECHES[0], "Who asks?")
-    slow = {"x-sim-ttft-ms": "300"}
+    slow = {"x-sim-ttft-ms": "1000"}
     lanes = settings(sim)["providers"]
     for lane in lanes.values():
         lane["headers"] = slow

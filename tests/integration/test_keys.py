@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -75,17 +74,16 @@ def settings(sim: ThreadedSim, place: Place | None = None, **more: Any) -> dict[
 
 
 def within_a_second(status: int, keys: Keys, key: str | None, times: int = 1) -> None:
-    began_s = time.monotonic()
-    eventually(lambda: keys.status_of(key, times) == {status})
-    took_s = time.monotonic() - began_s
-    # On a machine that does much else: the looks are 0.25 s apart.
-    assert took_s < 5 * CHANGE_S_MAX
+    """Or what that takes on a machine that does much else: the looks are 0.25 s apart."""
+    eventually(lambda: keys.status_of(key, times) == {status}, 20 * CHANGE_S_MAX)
 
 
 @pytest.fixture
 def keys(sim: ThreadedSim, place: Place) -> Iterator[Keys]:
     with Gateway(place.folder / "g", settings(sim, place), admin_key=ADMIN) as gateway:
-        yield Keys(gateway)
+        keys = Keys(gateway)
+        within_a_second(401, keys, "hr-nobody")  # it knows the keys of the store
+        yield keys
 
 
 def test_a_key_lives_from_its_making_to_its_end(keys: Keys) -> None:
@@ -125,8 +123,9 @@ def test_rotating_keeps_the_old_key_for_a_while(keys: Keys) -> None:
 
 @pytest.mark.heavy
 def test_a_key_ends_by_itself(keys: Keys) -> None:
-    made = keys.create(name="brief", expires_s=2.0)
+    made = keys.create(name="brief", expires_s=3600)
     assert keys.call(made["key"]).status == 200
+    assert keys.ask("PATCH", "/brief", {"expires_s": 0.5}).status == 200
     eventually(lambda: keys.call(made["key"]).status == 401)
     assert keys.call(made["key"]).json()["error"]["code"] == "expired_api_key"
     assert keys.ask("GET", "/brief").json()["state"] == "expired"
@@ -287,7 +286,7 @@ def test_the_first_key_closes_a_gateway_for_good(sim: ThreadedSim, tmp_path: Pat
     opened = settings(sim, keys=[], data_dir=str(tmp_path))
     with Gateway(tmp_path / "one", opened) as gateway:
         keys = Keys(gateway, None)
-        assert keys.status_of(None) == {200}
+        within_a_second(200, keys, None)
         made = run_keys("create", "--name", "first", "--data-dir", str(tmp_path))
         within_a_second(401, keys, None)
         assert keys.status_of(made) == {200}
@@ -295,7 +294,7 @@ def test_the_first_key_closes_a_gateway_for_good(sim: ThreadedSim, tmp_path: Pat
         within_a_second(401, keys, made)
         assert keys.status_of(None) == {401}
     with Gateway(tmp_path / "other", opened) as gateway:
-        assert Keys(gateway).status_of(None) == {401}
+        within_a_second(401, Keys(gateway), None)
 
 
 def test_beyond_loopback_a_key_is_needed_and_one_of_the_store_will_do(
@@ -308,7 +307,7 @@ def test_beyond_loopback_a_key_is_needed_and_one_of_the_store_will_do(
     made = run_keys("create", "--name", "first", "--data-dir", data_dir)
     with Gateway(tmp_path / "g", beyond) as gateway:
         keys = Keys(gateway)
-        assert keys.status_of(made) == {200}
+        within_a_second(200, keys, made)
         assert keys.status_of(None) == {401}
 
 
@@ -387,7 +386,7 @@ def test_a_damaged_copy_counts_as_none_and_is_mended(
     copy.write_bytes(content)
     with Gateway(tmp_path / "g", settings(sim, keys=[], data_dir=str(tmp_path))) as gateway:
         keys = Keys(gateway)
-        assert keys.status_of(made) == {200}
+        within_a_second(200, keys, made)
         assert keys.status_of(None) == {401}
         assert eventually(lambda: made not in copy.read_text() and "app" in copy.read_text())
 

@@ -66,7 +66,8 @@ def test_sigterm_finishes_what_runs(build: Build):
         idle, stream, whole = (stack.enter_context(connect(gateway.url)) for _ in range(3))
         idle.send(encode_request("/healthz"))
         assert idle.response().status == 200
-        slow = house.model("slow")
+        slow = house.model()
+        house.spoil(slow, kind=FaultKind.SLOW, delay_ms=2000)
         whole.send(encode_request(OPENAI.path, OPENAI.document(slow)))
         eventually(lambda: house.calls(slow) == 1)
         begun = begin(house, OPENAI, stream, house.model("trickle"))
@@ -246,8 +247,10 @@ def test_a_file_that_cannot_be_used_changes_nothing(build: Build, text: str):
 
 
 def test_a_stream_outlives_the_reload_that_takes_its_provider_away(build: Build, sim: ThreadedSim):
-    house = build()
-    kept = {name: lane for name, lane in lanes(sim.url).items() if name != "trickle"}
+    kept = lanes(sim.url)
+    trickle = kept.pop("trickle")
+    trickle["headers"] = {**trickle["headers"], "x-sim-token-ms": "50"}  # longer than the reload
+    house = build(providers={**kept, "trickle": trickle})
     with connect(house.gateway.url) as wire:
         begun = begin(house, OPENAI, wire, house.model("trickle"))
         house.gateway.write_settings({"providers": kept})

@@ -84,7 +84,8 @@ def test_marks_are_sent_and_told(gateway: Gateway, provider: ScriptedProvider) -
     assert "".join(block["text"] for block in body["system"]) == SYSTEM
     assert "system=5m" in response.headers["x-headrace-marked"]
     assert "shape;dur=" in response.headers["server-timing"]
-    line = eventually(lambda: (gateway.requests() or [None])[-1])
+    name = response.headers["x-request-id"]
+    (line,) = eventually(lambda: [ln for ln in gateway.requests() if ln["request_id"] == name])
     assert line["remarks"] == {"marked": response.headers["x-headrace-marked"]}
     assert gateway.metrics()['headrace_prompts_shaped_total{step="marked"}'] >= 1
 

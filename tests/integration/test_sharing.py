@@ -13,6 +13,7 @@ from headrace.sim.faults import FaultKind
 
 CALLERS = 50
 ABORT_S_MAX = 0.1
+HELD_MS = 1000  # of a call that others are to find under way, on a machine that is slow too
 
 speeches = pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.name)
 both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
@@ -42,7 +43,8 @@ def joined(house: House) -> float:
 @speeches
 @both
 def test_identical_requests_at_once_are_one_call(house: House, speech: Speech, stream: bool):
-    model = house.model(speech.lane("trickle" if stream else "slow"))
+    model = house.model(speech.lane("trickle"))
+    house.spoil(model, kind=FaultKind.SLOW, delay_ms=HELD_MS)
     request = encode_request(speech.path, speech.document(model, stream=stream))
     with contextlib.ExitStack() as stack:
         wires = connections(house, CALLERS, stack)
@@ -83,7 +85,7 @@ def test_who_comes_late_to_a_stream_gets_it_from_the_start(house: House, speech:
 @both
 def test_an_error_reaches_all_and_is_not_kept(house: House, speech: Speech, stream: bool):
     model = house.model(speech.lane("sim"))
-    house.spoil(model, kind=FaultKind.CUT, after_chunks=2, delay_ms=200)
+    house.spoil(model, kind=FaultKind.CUT, after_chunks=2, delay_ms=HELD_MS)
     document = speech.document(model, stream=stream)
     request = encode_request(speech.path, document)
     with contextlib.ExitStack() as stack:
@@ -103,7 +105,7 @@ def test_an_error_reaches_all_and_is_not_kept(house: House, speech: Speech, stre
 
 def test_a_refusal_of_the_provider_reaches_all_and_is_not_kept(house: House):
     model = house.model()
-    house.spoil(model, kind=FaultKind.STATUS, status=429, delay_ms=200)
+    house.spoil(model, kind=FaultKind.STATUS, status=429, delay_ms=HELD_MS)
     document = OPENAI.document(model)
     with contextlib.ExitStack() as stack:
         wires = connections(house, 10, stack)
@@ -131,8 +133,8 @@ def test_the_call_ends_with_its_only_client(
             while b"data:" not in wire.read_some():
                 pass
         leave(wire)
-        # Far below the time limits of the lane, which would end the call as well.
-        eventually(lambda: aborted(house) == before + 1, timeout_s=ABORT_S_MAX * 10)
+        # Below the time limits of the lane, which would end the call as well.
+        eventually(lambda: aborted(house) == before + 1)
 
 
 def test_the_call_ends_at_once(house: House):
@@ -155,7 +157,8 @@ def test_the_call_ends_at_once(house: House):
 @speeches
 @both
 def test_the_call_goes_on_while_a_follower_waits(house: House, speech: Speech, stream: bool):
-    model = house.model(speech.lane("trickle" if stream else "slow"))
+    model = house.model(speech.lane("trickle"))
+    house.spoil(model, kind=FaultKind.SLOW, delay_ms=HELD_MS)
     request = encode_request(speech.path, speech.document(model, stream=stream))
     before, joined_before = aborted(house), joined(house)
     with connect(house.gateway.url) as follower:
@@ -200,7 +203,7 @@ def test_a_deadline_ends_the_wait_and_the_call(house: House, stream: bool):
     house.spoil(model, kind=FaultKind.STALL_BEFORE)
     before = aborted(house)
     document = OPENAI.document(model, stream=stream)
-    response = house.ask(OPENAI, document, {"x-headrace-deadline-ms": "150"})
+    response = house.ask(OPENAI, document, {"x-headrace-deadline-ms": "1000"})
     assert (response.status, response.error["code"]) == (504, "deadline_exceeded")
     eventually(lambda: aborted(house) == before + 1)
 
@@ -209,13 +212,14 @@ def test_a_deadline_in_the_middle_of_a_stream_breaks_it_off(house: House):
     model = house.model()
     house.spoil(model, kind=FaultKind.STALL_MID, after_chunks=2)
     document = OPENAI.document(model, stream=True)
-    response = house.ask(OPENAI, document, {"x-headrace-deadline-ms": "150"})
+    response = house.ask(OPENAI, document, {"x-headrace-deadline-ms": "1500"})
     assert (response.status, response.is_whole) == (200, False)
     assert OPENAI.is_error_event(response.events[-1])
 
 
 def test_a_deadline_is_only_that_of_the_caller_who_set_it(house: House):
-    model = house.model("slow")
+    model = house.model()
+    house.spoil(model, kind=FaultKind.SLOW, delay_ms=HELD_MS)
     document = OPENAI.document(model)
     answers: list[Response] = []
     with connect(house.gateway.url) as patient:

@@ -14,7 +14,7 @@ from headrace.sim.options import SimOptions
 from headrace.sim.stats import StatsReport
 from headrace.sim.thread import ThreadedSim, running
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 30.0
 QUIET_S = 0.1
 RESET = b"<reset>"
 

@@ -179,7 +179,7 @@ def test_next_target_is_asked_where_every_connection_is_in_use(
     tmp_path: Path, sims: dict[str, ThreadedSim]
 ):
     """Whoever holds the only one is left alone, and gets its answer later."""
-    few = {"connections_max": 1, "connect_timeout_s": 0.05}
+    few = {"connections_max": 1, "connect_timeout_s": 0.5}
     with start(tmp_path, urls(sims), {"targets": ["one/m", "two/m"]}, **few) as gateway:
         sims["one"].script(Fault(kind=FaultKind.STALL_BEFORE, path=OPENAI.path))
         with connect(gateway.url) as wire:
@@ -193,7 +193,7 @@ def test_next_target_is_asked_where_every_connection_is_in_use(
 def test_who_has_no_other_target_is_told_that_every_connection_is_in_use(
     tmp_path: Path, sims: dict[str, ThreadedSim]
 ):
-    few = {"connections_max": 1, "connect_timeout_s": 0.05}
+    few = {"connections_max": 1, "connect_timeout_s": 0.5}
     with start(tmp_path, urls(sims), {"targets": ["one/m"]}, **few) as gateway:
         sims["one"].script(Fault(kind=FaultKind.STALL_BEFORE, path=OPENAI.path))
         with connect(gateway.url) as wire:

@@ -51,6 +51,11 @@ def chain(tmp_path: Path, sim: ThreadedSim) -> Iterator[Chain]:
         yield Chain(outer, inner, sim)
 
 
+def chats(gateway: Gateway) -> list[dict[str, Any]]:
+    """What the log says of chats."""
+    return [line for line in gateway.requests() if line["route"] == "chat"]
+
+
 def test_it_is_told_counts_as_bad_and_is_not_stored(chain: Chain) -> None:
     chain.sim.script(Fault(kind=FaultKind.STATUS, times=None))
     document = OPENAI.document("m")
@@ -59,8 +64,8 @@ def test_it_is_told_counts_as_bad_and_is_not_stored(chain: Chain) -> None:
         assert (answer.status, answer.cache) == (200, "miss")
         assert answer.headers["x-headrace-fallback"] == "text"
         assert b"ask again" in answer.body
-    told = eventually(lambda: found if len(found := chain.outer.requests()) >= 3 else None)
-    assert [each["fallback"] for each in told if each["route"] == "chat"] == ["passed"] * 3
+    told = eventually(lambda: found if len(found := chats(chain.outer)) >= 3 else None)
+    assert [each["fallback"] for each in told] == ["passed"] * 3
     (level,) = chain.outer.get("/admin/slos").json()["data"]
     assert (level["answers"], level["bad"]) == (3, 3)
     chain.sim.script()

@@ -101,15 +101,15 @@ def test_calls_from_before_the_first_refusal_count_against_the_limit(tmp_path: P
 
 @pytest.mark.heavy
 def test_no_turn_is_spent_on_a_call_that_cannot_end_in_time(tmp_path: Path) -> None:
-    slow = {"x-sim-ttft-ms": "1000"}
+    slow = {"x-sim-ttft-ms": "2000"}
     with (
         running(SimOptions()) as sim,
         gateway_to(tmp_path, sim, headers=slow, limit={"inflight_max": 1}) as gateway,
     ):
-        assert gateway.post(OPENAI.path, question(0)).status == 200  # a second, as is known now
+        assert gateway.post(OPENAI.path, question(0)).status == 200  # two seconds, as is known now
         first = Asking(gateway, 1)
         eventually(lambda: told(gateway)["inflight"] == 1)
-        late = gateway.post(OPENAI.path, question(2), headers={"x-headrace-deadline-ms": "1300"})
+        late = gateway.post(OPENAI.path, question(2), headers={"x-headrace-deadline-ms": "2300"})
         assert late.status in (503, 504)
         assert first.end().status == 200
         assert sim.stats().requests[OPENAI.path]["m"] == 2
@@ -159,7 +159,7 @@ def test_a_queue_that_is_full_says_so(tmp_path: Path) -> None:
         gateway_to(tmp_path, sim, limit=limit) as gateway,
     ):
         sim.script(Fault(kind=FaultKind.STALL_BEFORE, times=1))
-        first = Asking(gateway, 0, **{"x-headrace-deadline-ms": "2000"})
+        first = Asking(gateway, 0, **{"x-headrace-deadline-ms": "5000"})
         eventually(lambda: told(gateway)["inflight"] == 1)
         waiting = Asking(gateway, 1)
         eventually(lambda: told(gateway)["queue"]["waiting"] == 1)

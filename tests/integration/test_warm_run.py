@@ -167,7 +167,7 @@ def test_the_answers_are_those_of_the_tenant_that_is_named(sim: ThreadedSim):
 
 def test_tags_and_times_of_a_line_are_kept(sim: ThreadedSim):
     async def scene(engine: Engine) -> None:
-        lines = [plain("a", tags=["docs"]), plain("b", ttl_s=1), plain("c")]
+        lines = [plain("a", tags=["docs"]), plain("b", ttl_s=50), plain("c")]
         await warm(engine, *lines)
         await engine.desk.purge("tag:docs")
         assert told(await warm(engine, *lines)) == (1, 2, 0, 0, 0)

@@ -21,7 +21,7 @@ from headrace.sim.options import SimOptions
 from headrace.sim.thread import ThreadedSim, running
 
 WORKERS = 2
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 # Enough connections that a listener the kernel gives its share to is among them.
 MANY = 40
 ADMIN_KEY = "hr-operator"
@@ -31,7 +31,7 @@ CHATS = re.compile(r'^headrace_requests_total\{route="chat",')
 
 def settings(sim: ThreadedSim, **more: Any) -> dict[str, Any]:
     listen = {"workers": WORKERS, **more.pop("listen", {})}
-    slow = {"x-sim-ttft-ms": "500"}
+    slow = {"x-sim-ttft-ms": "1500"}
     providers = {
         "sim": {"dialect": "openai", "base_url": f"{sim.url}/v1"},
         "slow": {"dialect": "openai", "base_url": f"{sim.url}/v1", "headers": slow},

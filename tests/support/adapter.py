@@ -12,7 +12,7 @@ from headrace.sim.thread import ThreadedSim
 CHAT = "gpt-4o-mini"
 MESSAGES = "claude-sim"
 MODELS = (CHAT, MESSAGES)
-POLLS_MAX = 2000
+POLLS_MAX = 10_000
 
 Loop = Callable[[], asyncio.AbstractEventLoop]
 Scenario = Callable[[Adapter], Awaitable[None]]

@@ -17,7 +17,7 @@ async def turns() -> None:
 
 
 def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(asyncio.wait_for(test(), 10))
+    asyncio.run(asyncio.wait_for(test(), 60))
 
 
 async def start(send: Send, kind: bytes = b"application/octet-stream", status: int = 200) -> None:

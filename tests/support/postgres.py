@@ -25,7 +25,7 @@ from tests.support.waiting import eventually
 
 URL_VARIABLE: Final = "HEADRACE_TEST_POSTGRES"
 _DEBIAN: Final = Path("/usr/lib/postgresql")
-_START_TIMEOUT_S: Final = 30.0
+_START_TIMEOUT_S: Final = 100.0
 _SETTINGS: Final = {
     "listen_addresses": "",
     "fsync": "off",
@@ -187,7 +187,7 @@ class PostgresServer:
         assert self._process is not None
         _signal(self._process.pid, number)
         try:
-            self._process.wait(20)
+            self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -5,7 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 60.0
 
 
 class ScriptedProvider:

@@ -11,7 +11,7 @@ from headrace.cache.valkey_purges import ValkeyPurges
 from headrace.clock import Clock, SystemClock
 from headrace.gateway.tasks import Tasks
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Listener:

@@ -71,7 +71,7 @@ class Embedder:
 
 
 def settings(sim: ThreadedSim) -> dict[str, Any]:
-    semantic = {"enabled": True, "dimensions": DIMENSIONS, "embed_timeout_ms": 200}
+    semantic = {"enabled": True, "dimensions": DIMENSIONS, "embed_timeout_ms": 1000}
     return {**settings_for(sim.url), "cache": {"semantic": semantic}}
 
 

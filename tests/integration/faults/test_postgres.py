@@ -1,5 +1,7 @@
 """Whatever becomes of PostgreSQL, callers get right answers, and it is used when it is back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ from tests.support.tiered import (
     BACK_TIMEOUT_S,
     DOWN,
     UP,
+    Callers,
+    asking,
     calling,
     changes,
     state,
@@ -28,6 +32,18 @@ def durable(sim: ThreadedSim, url: str, timeout_ms: int = PATIENT_MS) -> dict[st
     return tiered(sim, cache=cache, store={"url": url})
 
 
+def is_open(gateway: Gateway) -> None:
+    """Wait until it has seen that there are no keys in the store."""
+    eventually(lambda: asking(gateway, "Is it open?").status == 200, BACK_TIMEOUT_S)
+
+
+@contextmanager
+def calling_once_open(gateway: Gateway, sim: ThreadedSim) -> Iterator[Callers]:
+    is_open(gateway)
+    with calling(gateway, sim) as callers:
+        yield callers
+
+
 @pytest.mark.heavy
 def test_down_at_start_and_up_later(
     sim: ThreadedSim, own_url: str, server: PostgresServer, tmp_path: Path
@@ -35,8 +51,8 @@ def test_down_at_start_and_up_later(
     before = tmp_path / "before"
     before.mkdir()
     data_dir = {"data_dir": str(tmp_path / "data")}
-    with Gateway(before, durable(sim, own_url) | data_dir):
-        """Where it was seen that there are no keys in the store, it is open without it too."""
+    with Gateway(before, durable(sim, own_url) | data_dir) as gateway:
+        is_open(gateway)  # and where that was seen, it is so without the store too
     server.stop()
     with Gateway(tmp_path, durable(sim, own_url)) as gateway, calling(gateway, sim) as callers:
         assert set(callers.answered()) <= {"miss", "joined", "l1"}
@@ -51,7 +67,10 @@ def test_down_at_start_and_up_later(
 def test_killed_in_a_write_under_load(
     sim: ThreadedSim, own_url: str, server: PostgresServer, tmp_path: Path
 ):
-    with Gateway(tmp_path, durable(sim, own_url)) as gateway, calling(gateway, sim) as callers:
+    with (
+        Gateway(tmp_path, durable(sim, own_url)) as gateway,
+        calling_once_open(gateway, sim) as callers,
+    ):
         callers.finds_in("l3")
         server.kill()
         eventually(lambda: state(gateway, "l3") == DOWN, BACK_TIMEOUT_S)
@@ -65,7 +84,7 @@ def test_killed_in_a_write_under_load(
 def test_frozen(sim: ThreadedSim, own_url: str, server: PostgresServer, tmp_path: Path):
     with (
         Gateway(tmp_path, durable(sim, own_url, QUICK_MS)) as gateway,
-        calling(gateway, sim) as callers,
+        calling_once_open(gateway, sim) as callers,
     ):
         callers.finds_in("l3")
         server.freeze()
@@ -80,7 +99,7 @@ def test_down_when_the_gateway_ends(
     sim: ThreadedSim, own_url: str, server: PostgresServer, tmp_path: Path
 ):
     with Gateway(tmp_path, durable(sim, own_url)) as gateway:
-        with calling(gateway, sim) as callers:
+        with calling_once_open(gateway, sim) as callers:
             callers.finds_in("l3")
             server.kill()
             callers.answered()

@@ -22,7 +22,7 @@ def simulated(
 ) -> Iterator[tuple[Gateway, ThreadedSim]]:
     with running(SimOptions()) as sim:
         retry = {"budget_floor": 1000}
-        lane = {"base_url": f"{sim.url}/v1", "idle_timeout_s": 0.3, "retry": retry}
+        lane = {"base_url": f"{sim.url}/v1", "idle_timeout_s": 0.8, "retry": retry}
         hedge = {"enabled": request.param, "same_target": True, "samples_min": 1}
         lane["hedge"] = {**hedge, "after_ms_min": 1, "share_max": 1}
         providers = {speech.name: {"dialect": speech.name, **lane} for speech in SPEECHES}

@@ -95,9 +95,9 @@ def test_who_gives_up_waiting_has_purged_all_the_same(valkey: Valkey) -> None:
 
 def test_a_server_that_stands_still_is_noticed(valkey: Valkey) -> None:
     async def run() -> None:
-        async with listener(valkey.url, timeout_s=0.05) as one:
+        async with listener(valkey.url, timeout_s=0.4) as one:
             await one.connected()
-            valkey.command("CLIENT", "PAUSE", 600, "ALL")
+            valkey.command("CLIENT", "PAUSE", 2000, "ALL")
             await one.cut_off()
             assert "did not answer in time" in one.states[1][1]
             await one.connected()
