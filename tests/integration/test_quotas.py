@@ -145,7 +145,7 @@ def test_headers_put_right_what_a_stranger_used(tmp_path: Path) -> None:
             good("x-ratelimit-limit-requests: 600", "x-ratelimit-remaining-requests: 41")
         ]
         assert ask(gateway, 0).status == 200
-        assert left(gateway, "requests") < 41
+        assert left(gateway, "requests") < 200  # ten come back in a second
 
 
 def test_limits_are_learnt_where_there_are_none(tmp_path: Path) -> None:
@@ -153,14 +153,14 @@ def test_limits_are_learnt_where_there_are_none(tmp_path: Path) -> None:
         provider.answers = [
             good(
                 "x-ratelimit-limit-tokens: 30000",
-                "x-ratelimit-remaining-tokens: 20000",
-                "x-ratelimit-reset-tokens: 20s",
+                "x-ratelimit-remaining-tokens: 5000",
+                "x-ratelimit-reset-tokens: 50s",
             )
         ]
         assert ask(gateway, 0).status == 200
         tokens = told(gateway)["keys"][0]["left"]["m"]["tokens"]
         assert tokens["per_minute"] == 30000
-        assert tokens["left"] < 20000
+        assert tokens["left"] < 15000  # 500 come back in a second
 
 
 @pytest.mark.parametrize(
@@ -243,14 +243,14 @@ def test_where_every_key_is_unknown_callers_see_it(tmp_path: Path) -> None:
 
 def test_retry_after_shuts_the_only_key(tmp_path: Path) -> None:
     with scripted() as provider, gateway_to(tmp_path, provider.url, quota={}) as gateway:
-        provider.answers = [refusal("429 Too Many Requests", "retry-after: 45"), good()]
+        provider.answers = [refusal("429 Too Many Requests", "retry-after: 100"), good()]
         assert ask(gateway, 0).status == 429
         refused = ask(gateway, 1)  # waits for 30 s at the most
         assert (refused.status, refused.error["code"]) == (503, "quota_exhausted")
-        assert 40 <= int(refused.headers["retry-after"]) <= 45
+        assert 60 <= int(refused.headers["retry-after"]) <= 100
         late = ask(gateway, 2, **{"x-headrace-deadline-ms": "5000"})
         assert (late.status, late.error["code"]) == (503, "deadline_out_of_reach")
-        assert 40 <= int(late.headers["retry-after"]) <= 45
+        assert 60 <= int(late.headers["retry-after"]) <= 100
         assert len(provider.heads) == 1
 
 
