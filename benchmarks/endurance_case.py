@@ -19,8 +19,9 @@ from benchmarks.cache_records import EnduranceRun, EnduranceSample, EnduranceTot
 from benchmarks.endurance_run import SAMPLES, SECONDS_FACTOR_MAX, EndurancePlan
 from benchmarks.gateway import ROOT
 from benchmarks.progress import Steps
-from benchmarks.ratios import slope, spread
+from benchmarks.ratios import spread
 from benchmarks.records import Bar
+from headrace.bench.statistics.slopes import slope
 
 OPERATIONS_PER_MINUTE = 1_000_000
 MINUTES, MINUTES_QUICK = 10.0, 0.2
@@ -84,7 +85,10 @@ def endurance_run(
         raise processes.ChildFailed(f"{plan.name}: {totals.operations:,} operations are too few")
     point = plan.bytes_max / 100
     rss = spread([one.rss_bytes / (1 << 20) for one in warm])
-    per_million = slope([(one.operations / 1e6, one.rss_bytes / (1 << 20)) for one in warm])
+    rise = slope(
+        [one.operations / 1e6 for one in warm], [one.rss_bytes / (1 << 20) for one in warm]
+    )
+    per_million = rise.value if rise else 0.0
     millions = (warm[-1].operations - warm[0].operations) / 1e6
     return EnduranceRun(
         name=plan.name,

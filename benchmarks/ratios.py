@@ -46,17 +46,3 @@ def quantile(values: Sequence[float], share: float) -> float:
     # Rounded first: 0.99 x 100 is a hair above 99 in floats.
     rank = max(1, math.ceil(round(share * len(ordered), 9)))
     return ordered[rank - 1]
-
-
-def slope(points: Sequence[tuple[float, float]]) -> float:
-    """How steep the line through points is, whatever a few outliers say (Theil 1950, Sen 1968).
-
-    The median of the slopes between all two points; 0 where there are fewer than two.
-    """
-    slopes = [
-        (other[1] - one[1]) / (other[0] - one[0])
-        for number, one in enumerate(points)
-        for other in points[number + 1 :]
-        if other[0] != one[0]
-    ]
-    return median(slopes) if slopes else 0.0

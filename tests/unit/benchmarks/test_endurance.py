@@ -10,7 +10,6 @@ from benchmarks.endurance_caches import Book, is_right, value_of
 from benchmarks.endurance_case import endurance_run, void_reason
 from benchmarks.endurance_run import EndurancePlan
 from benchmarks.key_stream import Action, KeyStream
-from benchmarks.ratios import slope
 from benchmarks.records import Verdict
 
 from headrace.clock import ManualClock
@@ -99,13 +98,6 @@ def test_book_and_cache_agree_at_the_bound(name: str) -> None:
         assert cache.bytes_held == cache.book.bytes <= 1 << 20
     assert cache.book.reasons["capacity"] > 0
     assert cache.book.reasons["expired"] > 0
-
-
-def test_a_slope_is_not_moved_by_an_outlier() -> None:
-    points = [(float(x), 2.0 * x) for x in range(20)]
-    points[10] = (10.0, 1000.0)
-    assert slope(points) == 2.0
-    assert slope([]) == slope([(1.0, 5.0)]) == slope([(1.0, 5.0), (1.0, 6.0)]) == 0.0
 
 
 def test_growth_is_of_the_time_after_the_warm_up() -> None:

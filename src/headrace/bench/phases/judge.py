@@ -1,20 +1,24 @@
 """Whether a phase kept what it has to keep, and what else is to be said of it."""
 
+import math
 from collections.abc import Sequence
+from statistics import median
 from typing import Final
 
 from headrace.bench.load.call import OUTCOMES
 from headrace.bench.load.plan import WINDOWS, Phase, recovery_seconds_least
 from headrace.bench.load.samples import Table
 from headrace.bench.load.summary import Summary
-from headrace.bench.phases.trends import Stretch, drift, is_steady, recovery_s, slope
+from headrace.bench.phases.trends import Stretch, drift, is_steady, recovery_s
 from headrace.bench.records import PhaseRecord, Reading, Verdict
+from headrace.bench.statistics.slopes import slope, slope_interval
 
 _OK: Final = OUTCOMES.index("ok")
 _INTERRUPTED: Final = OUTCOMES.index("interrupted")
 # A tail needs so many requests beyond it for its place to mean something.
 _BEYOND_LEAST: Final = 5
 _SLOPE_READINGS_LEAST: Final = 10
+_STRETCHES_MAX: Final = 60
 # Late: beyond this many times the baseline's p95, which one in twenty is beyond anyway.
 _LATE_FACTOR: Final = 1.5
 _USUALLY_LATE: Final = 0.05
@@ -141,17 +145,32 @@ def _resources(phase: Phase, readings: Sequence[Reading]) -> list[Verdict]:
         most = max((reading.rss_mb for reading in readings), default=None)
         verdicts.append(_watched("rss_mb", slo.rss_mb, most))
     if slo.rss_mb_per_min is not None:
-        # The first fifth is filling up: caches, pools, the allocator.
-        later = readings[len(readings) // 5 :]
-        rise = slope([r.at_s / 60 for r in later], [r.rss_mb for r in later])
-        if rise is not None and len(later) < _SLOPE_READINGS_LEAST:
-            note = f"{len(later)} readings are too few"
-            verdicts.append(_unknown("rss_mb_per_min", slo.rss_mb_per_min, rise, note))
-        else:
-            verdicts.append(_watched("rss_mb_per_min", slo.rss_mb_per_min, rise))
+        verdicts.append(_growth(slo.rss_mb_per_min, readings))
     if slo.cpu_share is not None:
         verdicts.append(_watched("cpu_share", slo.cpu_share, cpu_share(readings)))
     return verdicts
+
+
+def _growth(limit: float, readings: Sequence[Reading]) -> Verdict:
+    """Of memory: kept or broken where the whole interval of its slope is."""
+    # The first fifth is filling up: caches, pools, the allocator.
+    later = readings[len(readings) // 5 :]
+    # Medians of stretches follow their neighbours less than readings do.
+    width = math.ceil(len(later) / _STRETCHES_MAX) or 1
+    stretches = [later[at : at + width] for at in range(0, len(later), width)]
+    minutes = [median(r.at_s / 60 for r in each) for each in stretches]
+    memory = [median(r.rss_mb for r in each) for each in stretches]
+    rise = slope(minutes, memory)
+    if rise is None:
+        return _watched("rss_mb_per_min", limit, None)
+    if len(later) < _SLOPE_READINGS_LEAST:
+        note = f"{len(later)} readings are too few"
+        return _unknown("rss_mb_per_min", limit, rise.value, note)
+    lies = slope_interval(rise, memory)
+    if lies.low <= limit < lies.high:
+        note = f"between {lies.low:.3g} and {lies.high:.3g}: a longer phase would tell"
+        return _unknown("rss_mb_per_min", limit, rise.value, note)
+    return _at_most("rss_mb_per_min", limit, rise.value)
 
 
 def cpu_share(readings: Sequence[Reading]) -> float | None:

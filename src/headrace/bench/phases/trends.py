@@ -7,32 +7,11 @@ from typing import Final, NamedTuple
 
 from headrace.bench.load.plan import WELL_IN_A_ROW
 from headrace.bench.load.summary import Point
+from headrace.bench.statistics.slopes import slope
 
-_PAIRS_MAX: Final = 300
 _STEADY_POINTS_LEAST: Final = 6
 _STEADY_DRIFT_MAX: Final = 0.2
 _CHANCE: Final = 0.99
-
-
-def slope(xs: Sequence[float], ys: Sequence[float]) -> float | None:
-    """The median slope between pairs of points (Theil 1950, Sen 1968): outliers do not move it.
-
-    Args:
-        xs: where the values are; of more than 300 about as many are taken, evenly.
-        ys: the values.
-
-    Returns:
-        Change of y for one x; `None` for less than two places.
-    """
-    step = max(1, math.ceil(len(xs) / _PAIRS_MAX))
-    points = list(zip(xs, ys, strict=True))[::step]
-    slopes = [
-        (later_y - y) / (later_x - x)
-        for number, (x, y) in enumerate(points)
-        for later_x, later_y in points[number + 1 :]
-        if later_x != x
-    ]
-    return median(slopes) if slopes else None
 
 
 def drift(points: Sequence[Point]) -> float | None:
@@ -49,7 +28,7 @@ def drift(points: Sequence[Point]) -> float | None:
     level = median(ys)
     if rise is None or level <= 0:
         return None
-    return rise * (xs[-1] - xs[0]) / level
+    return rise.value * (xs[-1] - xs[0]) / level
 
 
 def is_steady(points: Sequence[Point]) -> bool | None:

@@ -8,8 +8,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from headrace.bench.statistics.distributions import NORMAL, FloatArray
+from headrace.bench.statistics.distributions import FloatArray
 from headrace.bench.statistics.figures import LEVEL, Interval, check_level
+from headrace.bench.statistics.slopes import slope, slope_interval
 
 POINTS_MAX: Final = 2_000
 """Slopes are of all pairs of points: of longer series give medians of windows."""
@@ -82,19 +83,12 @@ def trend(
         raise ValueError("times ascend, are as many as values, at most 2,000; slope_max is not < 0")
     if t.size < _POINTS_LEAST:
         return None
-    early, late = np.triu_indices(t.size, 1)
-    slopes = np.sort((y[late] - y[early]) / (t[late] - t[early]))
-    slope = float(np.median(slopes))
-    _, ties = np.unique(y, return_counts=True)
-    tied = float(np.sum(ties * (ties - 1.0) * (2.0 * ties + 5.0)))
-    variance = (t.size * (t.size - 1.0) * (2.0 * t.size + 5.0) - tied) / 18.0
+    found = slope(t.tolist(), y.tolist())
+    assert found is not None  # noqa: S101  # there are places, and they ascend
     # Values that follow their neighbours say less: Hamed and Rao (1998), in Geyer's sum.
-    follow = t.size / effective_size((y - slope * t).tolist())
-    reach = NORMAL.inv_cdf(0.5 + level / 2.0) * math.sqrt(max(variance, 0.0) * follow)
-    low = max(0, round((slopes.size - reach) / 2.0) - 1)
-    high = min(slopes.size - 1, round((slopes.size + reach) / 2.0))
-    interval = Interval(float(slopes[low]), float(slopes[high]), level)
-    return Trend(slope, interval, _direction(interval, slope_max))
+    follow = t.size / effective_size((y - found.value * t).tolist())
+    interval = slope_interval(found, y.tolist(), level, follow)
+    return Trend(found.value, interval, _direction(interval, slope_max))
 
 
 def change_points(

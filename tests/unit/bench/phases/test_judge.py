@@ -1,5 +1,7 @@
 """Verdicts: what is kept, what is broken, and what nobody can know."""
 
+from random import Random
+
 import pytest
 from tests.support.benching import make_phase
 from tests.support.benching import make_summary as summary
@@ -78,6 +80,16 @@ def test_memory_that_fills_up_first_and_is_flat_then_does_not_leak() -> None:
     filling = [Reading(float(n), 50.0 + 10 * n, 0.0) for n in range(20)]
     flat = [Reading(float(n), 240.0, 0.0) for n in range(20, 100)]
     assert verdict(Slo(rss_mb_per_min=0.1), summary(), filling + flat).is_kept is True
+
+
+def test_memory_whose_slope_lies_on_both_sides_of_the_limit_is_left_open() -> None:
+    chance = Random(2)
+    noisy = [Reading(10.0 * n, 100 + n / 6 + chance.gauss(0, 4), 0.0) for n in range(100)]
+    found = verdict(Slo(rss_mb_per_min=1.0), summary(), noisy)
+    assert found.is_kept is None
+    assert "a longer phase would tell" in found.note
+    assert verdict(Slo(rss_mb_per_min=0.1), summary(), noisy).is_kept is False
+    assert verdict(Slo(rss_mb_per_min=2.0), summary(), noisy).is_kept is True
 
 
 def test_a_few_readings_tell_no_slope() -> None:

@@ -2,7 +2,6 @@
 
 from random import Random
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
@@ -14,30 +13,11 @@ from headrace.bench.phases.trends import (
     most_by_chance,
     recovery_s,
     settled_s,
-    slope,
 )
 
 
 def point(at_s: float, p50_ms: float | None = 10.0) -> Point:
     return Point(at_s=at_s, requests=10, failed=0, p50_ms=p50_ms, p95_ms=p50_ms)
-
-
-@given(st.floats(-50, 50), st.floats(-1e3, 1e3), st.integers(2, 500))
-def test_the_slope_of_a_line_is_the_lines(rise: float, start: float, count: int) -> None:
-    xs = [float(x) for x in range(count)]
-    assert slope(xs, [start + rise * x for x in xs]) == pytest.approx(rise, abs=1e-6)
-
-
-def test_outliers_do_not_move_the_slope() -> None:
-    ys = [2.0 * x for x in range(100)]
-    ys[10] = 1e6
-    ys[77] = -1e6
-    assert slope(list(range(100)), ys) == pytest.approx(2.0, abs=0.01)
-
-
-@pytest.mark.parametrize("xs", [[], [1.0], [1.0, 1.0, 1.0]])
-def test_less_than_two_places_have_no_slope(xs: list[float]) -> None:
-    assert slope(xs, xs) is None
 
 
 def test_constant_values_are_steady_and_rising_ones_are_not() -> None:
