@@ -30,12 +30,18 @@ Arrivals = Annotated[
     Literal["constant", "poisson", "gamma", "modulated", "clients", "trace", "closed"],
     typer.Option(help="When requests come."),
 ]
-Cv = Annotated[float, typer.Option(help="Burstiness of gamma arrivals.", min=0.01, max=30)]
+Cv = Annotated[
+    float | None,
+    typer.Option(help="Burstiness of gamma arrivals; 2 unless given.", min=0.01, max=30),
+]
 Trace = Annotated[str | None, typer.Option(help="File to replay, Mooncake's JSON lines.")]
-Speed = Annotated[float, typer.Option(help="How much faster than recorded.", min=0.001, max=1e6)]
+Speed = Annotated[
+    float | None,
+    typer.Option(help="How much faster than recorded a trace comes.", min=0.001, max=1e6),
+]
 Users = Annotated[int, typer.Option(help="Users; each has a connection.", min=1, max=20_000)]
 Think = Annotated[
-    float, typer.Option(help="Seconds a user of a closed loop thinks.", min=0, max=3600)
+    float | None, typer.Option(help="Seconds a user of a closed loop thinks.", min=0, max=3600)
 ]
 Model = Annotated[str, typer.Option(help="Model of chats.")]
 Mix = Annotated[str, typer.Option(help="Chats, streamed chats and embeddings, in proportion.")]
@@ -64,11 +70,11 @@ def load(
     rate: Rate = 10.0,
     seconds: Seconds = 10.0,
     arrivals: Arrivals = "poisson",
-    cv: Cv = 2.0,
+    cv: Cv = None,
     trace: Trace = None,
-    speed: Speed = 1.0,
+    speed: Speed = None,
     users: Users = 20,
-    think: Think = 0.0,
+    think: Think = None,
     model: Model = "gpt-4o-mini",
     mix: Mix = "5:4:1",
     repeats: Repeats = 0.85,

@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,9 @@ UNUSABLE: Final = 3
 INTERRUPTED: Final = 130
 # A plan's most, a million in a minute, in a second.
 _PER_USER_MOST: Final = 1e6 / 60
+_CV: Final = 2.0
+# Which arrivals an option is for.
+_ARRIVALS_OF: Final[Mapping[str, str]] = {"cv": "gamma", "speed": "trace", "think": "closed"}
 _WORD: Final = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 
@@ -57,16 +61,19 @@ class RunWish(msgspec.Struct, frozen=True):
 
 
 class LoadWish(msgspec.Struct, frozen=True, kw_only=True):
-    """What was typed of one phase of load; the names are the options'."""
+    """What was typed of one phase of load; the names are the options'.
+
+    Those that only some arrivals have are `None` where they were not typed.
+    """
 
     rate: float
     seconds: float
     arrivals: str
-    cv: float
+    cv: float | None
     trace: str | None
-    speed: float
+    speed: float | None
     users: int
-    think: float
+    think: float | None
     model: str
     mix: str
     repeats: float
@@ -101,13 +108,6 @@ def plan_of(wish: LoadWish) -> Plan:
         raise PlanInvalid(
             f"--rate {wish.rate:g}: at most {rate_most:,.0f} for --users {wish.users}."
         )
-    arrivals: dict[str, object] = {"kind": wish.arrivals}
-    if wish.arrivals == "gamma":
-        arrivals["cv"] = wish.cv
-    elif wish.arrivals == "trace":
-        arrivals |= {"file": wish.trace, "speed": wish.speed}
-    elif wish.arrivals == "closed":
-        arrivals["think_s"] = wish.think
     document = {
         "name": "load",
         "seed": wish.seed,
@@ -118,7 +118,7 @@ def plan_of(wish: LoadWish) -> Plan:
                 "seconds": wish.seconds,
                 "users": wish.users,
                 "per_user_per_min": wish.rate * 60 / wish.users,
-                "arrivals": arrivals,
+                "arrivals": _arrivals(wish),
                 "timeout_s": wish.timeout,
             }
         ],
@@ -128,6 +128,26 @@ def plan_of(wish: LoadWish) -> Plan:
         return msgspec.convert(document, Plan, strict=False)
     except msgspec.ValidationError as error:
         raise PlanInvalid(f"{error}") from None
+
+
+def _arrivals(wish: LoadWish) -> dict[str, object]:
+    """How requests arrive, as the plan writes it.
+
+    Raises:
+        PlanInvalid: an option was typed that such arrivals have not.
+    """
+    typed = {"cv": wish.cv, "speed": wish.speed, "think": wish.think}
+    for name, kind in _ARRIVALS_OF.items():
+        if typed[name] is not None and wish.arrivals != kind:
+            raise PlanInvalid(f"--{name} is for --arrivals {kind}, not for {wish.arrivals}.")
+    arrivals: dict[str, object] = {"kind": wish.arrivals}
+    if wish.arrivals == "gamma":
+        arrivals["cv"] = _CV if wish.cv is None else wish.cv
+    elif wish.arrivals == "trace":
+        arrivals |= {"file": wish.trace, "speed": wish.speed or 1.0}
+    elif wish.arrivals == "closed":
+        arrivals["think_s"] = wish.think or 0.0
+    return arrivals
 
 
 def mix_of(text: str) -> dict[str, float]:

@@ -85,6 +85,8 @@ def show(console: Console, record: RunRecord) -> None:
             console.print(f"{phase.phase.name}: {note}", markup=False)
         for detail, count in phase.summary.details.items():
             console.print(f"{phase.phase.name}: {count:,} x {detail}", markup=False)
+    if any(each.summary.good_per_s > each.summary.throughput_per_s for each in record.phases):
+        console.print("good/s is for each second of the schedule, ok/s runs on to the last answer.")
     if record.phases and not is_any_good(record):
         console.print("Nothing was good: not one request was answered as it should be.")
     if record.status != "whole":

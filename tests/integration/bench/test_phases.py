@@ -231,6 +231,12 @@ def test_a_full_disk_fails_after_the_figures_were_shown(plan_file: Path) -> None
         (("load", "http://127.0.0.1:9", "--out", "/nowhere/x"), ": /nowhere/x: No such file"),
         (("load", "http://127.0.0.1:9", "--rate", "1e9"), "--rate 1e+09: at most 333,333 for"),
         (("load", "http://127.0.0.1:9", "--pid", "4194305"), "--pid 4194305: there is no such"),
+        (
+            ("load", "http://127.0.0.1:9", "--cv", "3"),
+            "--cv is for --arrivals gamma, not for poisson",
+        ),
+        (("load", "http://127.0.0.1:9", "--think", "1"), "is for --arrivals closed"),
+        (("load", "http://127.0.0.1:9", "--speed", "2"), "is for --arrivals trace"),
         (("run", "baseline", "--pid", "1"), "give its --url"),
         (("run", "baseline", "--api-key-env", "PATH"), "give its --url"),
     ],
