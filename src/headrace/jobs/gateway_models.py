@@ -16,6 +16,7 @@ from headrace.jobs.context import JobFailed, JobPutOff, JobRefused
 from headrace.jobs.job import Job
 from headrace.observe.telemetry.trace_context import TRACEPARENT
 from headrace.observe.telemetry.traces import Trace
+from headrace.store.voice import Say
 from headrace.upstream.endpoint import Endpoint
 from headrace.upstream.faults import FaultKind, UpstreamFault
 from headrace.upstream.fetch import fetch
@@ -59,6 +60,33 @@ class _NoMeter:
     def failed(self, kind: FaultKind) -> None: ...
 
 
+class _Presence:
+    """Whether the gateway is there, by calls of all jobs; its way out and back is told, once each.
+
+    Args:
+        url: where it listens.
+        say: told.
+    """
+
+    def __init__(self, url: str, say: Say) -> None:
+        self._url = url
+        self._say = say
+        self._is_away = False
+
+    def missed(self, why: str) -> None:
+        """Nobody was there."""
+        if not self._is_away:
+            self._is_away = True
+            detail = f"{why} Until it answers, jobs that ask it are put off; see --gateway."
+            self._say("warning", "jobs_gateway_gone", about=self._url, detail=detail)
+
+    def answered(self) -> None:
+        """It said something."""
+        if self._is_away:
+            self._is_away = False
+            self._say("info", "jobs_gateway_back", about=self._url)
+
+
 class GatewayModels:
     """A gateway.
 
@@ -67,6 +95,7 @@ class GatewayModels:
         key: of the worker; None where keys are open.
         is_deputy: whether the key lets the worker ask for the keys that submitted its jobs.
         spawn: starts a task.
+        say: told when the gateway cannot be reached, and when it can be again.
         certificate: of the gateway, in PEM, where it is this very one that is to be trusted.
     """
 
@@ -77,6 +106,7 @@ class GatewayModels:
         *,
         is_deputy: bool,
         spawn: Spawn,
+        say: Say,
         certificate: str | None = None,
     ) -> None:
         self._is_deputy = is_deputy
@@ -85,6 +115,7 @@ class GatewayModels:
             raise SettingsInvalid(f"--gateway: expected http://HOST:PORT, not '{url}'")
         prefix = parts.path.rstrip("/").removesuffix("/v1")
         address = _Address(parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme], prefix)
+        self._presence = _Presence(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", say)
         self._endpoint = Endpoint(
             "gateway",
             OpenAIDialect(),
@@ -108,11 +139,12 @@ class GatewayModels:
         context = job.trace if trace is None else trace.context
         carried = ((TRACEPARENT, context.encode()),) if context else ()
         if not self._is_deputy:
-            return JobModels(self._endpoint, carried)
+            return JobModels(self._endpoint, self._presence, carried)
         tenant = quote(job.tenant, safe="")
         digest, _, name = job.caller.partition(":")
         whom = f"{digest}:{tenant}:{name}" if digest else f"tenant:{tenant}"
-        return JobModels(self._endpoint, ((FOR_HEADER, whom.encode()), *carried))
+        headers = ((FOR_HEADER, whom.encode()), *carried)
+        return JobModels(self._endpoint, self._presence, headers)
 
     def sweep(self, now_s: float) -> None:
         """End calls whose time is up. To be called a few times a second."""
@@ -126,8 +158,11 @@ class GatewayModels:
 class JobModels:
     """Models for one job; has the shape of `context.Models`."""
 
-    def __init__(self, endpoint: Endpoint, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+    def __init__(
+        self, endpoint: Endpoint, presence: _Presence, headers: tuple[tuple[bytes, bytes], ...]
+    ) -> None:
         self._endpoint = endpoint
+        self._presence = presence
         self._headers = headers
 
     async def post(
@@ -139,7 +174,10 @@ class JobModels:
         try:
             status, told, answer = await fetch(self._endpoint, path, self._headers + lines, body)
         except HeadraceError as error:
+            if isinstance(error, UpstreamFault) and error.is_unsent:
+                self._presence.missed(error.message)
             raise _unanswered(error) from error
+        self._presence.answered()
         if status > _SUCCESS_MAX:
             _refuse(status, answer)
         if TEXT_MARK in told:

@@ -120,6 +120,7 @@ class WorkerProcess:
             posting.key,
             is_deputy=posting.is_deputy,
             spawn=self._tasks.spawn,
+            say=say,
             certificate=posting.certificate,
         )
         self._tracing = None if telemetry is None else open_tracing(telemetry, clock, say)

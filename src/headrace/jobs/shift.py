@@ -148,9 +148,10 @@ class Shift:
                 counts = {"uncounted": int(not outcome.is_counted), "lost": int(outcome.is_loss)}
                 later.append({**values, **again, **counts})
                 data = {**again, "attempt": each.job.attempts}
-                notes.append(
-                    {**values, "event": "retry", "data": msgspec.json.encode(data).decode()}
-                )
+                if _is_news(each.job, outcome):
+                    notes.append(
+                        {**values, "event": "retry", "data": msgspec.json.encode(data).decode()}
+                    )
         groups = (("jobs.finish", finished), ("jobs.later", later), ("jobs.note", notes))
         await self._records.write(*(Step(query, rows) for query, rows in groups if rows))
 
@@ -207,6 +208,11 @@ class Shift:
     def _orphans(self, reason: str) -> Step:
         values = {"now_s": self._clock.wall_s(), "losses_max": LOSSES_MAX, "reason": reason}
         return Step("jobs.orphans", values)
+
+
+def _is_news(job: Job, outcome: Later) -> bool:
+    """Whether a try is noted: those without end that nothing counts are for what is new in them."""
+    return outcome.is_counted or outcome.is_loss or outcome.code != job.code
 
 
 def _why(outcome: Failed | Later) -> dict[str, object]:
