@@ -4,11 +4,13 @@ import fcntl
 import os
 import shutil
 import tempfile
+import zlib
 from pathlib import Path
 from typing import Final
 
-# With what `mkdtemp` puts behind it: what else is called so is nobody's but ours.
-_PREFIX: Final = "headrace-tmp-%s-"
+# With a machine's number, and what `mkdtemp` puts behind it: what else is called so is nobody's but
+# ours. Short, since paths of sockets have to be.
+_PREFIX: Final = "headrace-tmp-%s-%04x-"
 _RANDOM: Final = "?" * 8
 
 
@@ -17,7 +19,8 @@ class Scratch:
 
     Its maker holds a lock on it, which the system lets go when the process and what it forked have
     ended, however they did: what the killed have left behind is known by that, and swept by whoever
-    comes next for the same purpose.
+    comes next for the same purpose on the same machine. Others, which may have the place by a
+    network, do not see its locks.
 
     Args:
         purpose: what it is for: a word of its name.
@@ -30,7 +33,7 @@ class Scratch:
     """
 
     def __init__(self, purpose: str) -> None:
-        prefix = _PREFIX % purpose
+        prefix = _PREFIX % (purpose, zlib.crc32(os.uname().nodename.encode()) & 0xFFFF)
         _sweep(Path(tempfile.gettempdir()), prefix)
         self.path, self._lock = _made(prefix)
 

@@ -14,8 +14,10 @@ import pytest
 from headrace.scratch import Scratch, locked
 
 MAKER = """
-import os, sys
+import os, sys, types
 from headrace.scratch import Scratch
+if name := os.environ["MACHINE"]:
+    os.uname = lambda: types.SimpleNamespace(nodename=name)
 scratch = Scratch(sys.argv[1])
 (scratch.path / "file").write_text("kept")
 forked = os.fork() if len(sys.argv) > 2 else 1
@@ -33,11 +35,13 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @contextmanager
-def maker(place: Path, *arguments: str) -> Iterator[tuple["subprocess.Popen[str]", Path, int]]:
+def maker(
+    place: Path, *arguments: str, machine: str = ""
+) -> Iterator[tuple["subprocess.Popen[str]", Path, int]]:
     """A process with a folder, and what it has forked."""
     with subprocess.Popen(
         (sys.executable, "-c", MAKER, *arguments),
-        env={**os.environ, "TMPDIR": str(place)},
+        env={**os.environ, "TMPDIR": str(place), "MACHINE": machine},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -83,12 +87,21 @@ def test_it_stays_while_what_its_maker_forked_lives(place: Path) -> None:
         assert list(place.iterdir()) == [folder]
 
 
+def test_that_of_another_machine_stays_since_nobody_here_sees_its_lock(place: Path) -> None:
+    with maker(place, "test", machine="elsewhere") as (process, left, _):
+        kill(process)
+    with Scratch("test"):
+        assert (left / "file").exists()
+
+
 def test_what_only_looks_like_one_stays(place: Path) -> None:
-    (place / "headrace-tmp-test-of-somebody").mkdir()
-    (place / "headrace-tmp-test-aaaaaaaa").touch()
+    with Scratch("test") as folder:
+        prefix = folder.name[:-8]
+    (place / f"{prefix}of-somebody").mkdir()
+    (place / f"{prefix}aaaaaaaa").touch()
     aim = place / "aim"
     aim.mkdir()
-    (place / "headrace-tmp-test-bbbbbbbb").symlink_to(aim)
+    (place / f"{prefix}bbbbbbbb").symlink_to(aim)
     before = sorted(place.iterdir())
     with Scratch("test"):
         pass
