@@ -175,6 +175,21 @@ def run(
     return subprocess.CompletedProcess(process.args, status, told, complained)
 
 
+def told_to_end(
+    process: "HeadraceProcess | subprocess.Popen[bytes]", timeout_s: float = 60.0
+) -> int:
+    """How a process ends that is sent SIGTERM; killed where it does not end in time.
+
+    Raises:
+        subprocess.TimeoutExpired: it did not.
+    """
+    process.send_signal(signal.SIGTERM)
+    try:
+        return process.wait(timeout_s)
+    finally:
+        process.kill()
+
+
 @cache
 def _channel(program: str) -> socket.socket:
     """To the process that forks runs of a program; it ends with this one."""

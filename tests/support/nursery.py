@@ -10,6 +10,7 @@ import gc
 import importlib
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -63,7 +64,10 @@ def serve(channel: socket.socket) -> None:
 
 
 def keep(line: socket.socket, streams: list[int]) -> None:
-    """Fork once more, and tell how that process ends; returns in it."""
+    """Fork once more, and tell how that process ends; returns in it.
+
+    It is killed where nobody asks for it any more: whoever did was killed, or interrupted.
+    """
     request = json.loads(line.makefile("rb").readline())
     pid = os.fork()
     if pid == 0:
@@ -72,9 +76,14 @@ def keep(line: socket.socket, streams: list[int]) -> None:
         return
     for descriptor in (*streams, *range(STREAMS)):
         os.close(descriptor)
-    with suppress(BrokenPipeError):  # nobody asks any more
+    process = os.pidfd_open(pid)
+    with suppress(BrokenPipeError):
         line.sendall(b"%d\n" % pid)
-        _, status = os.waitpid(pid, 0)
+    # Nothing is said on the line any more; it can be read when its other side is closed.
+    if process not in select.select([process, line], [], [])[0]:
+        os.kill(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    with suppress(BrokenPipeError):
         line.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
     os._exit(0)
 

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import signal
 import urllib.request
 from pathlib import Path
 
@@ -82,8 +81,7 @@ def test_messages_are_counted_through_the_loss_of_the_broker(
         with pytest.raises(urllib.error.HTTPError, match="404"):
             told(url.removesuffix("/metrics"))
     finally:
-        worker.send_signal(signal.SIGTERM)
-        assert worker.wait(60) == 0
+        assert headrace_process.told_to_end(worker) == 0
 
 
 def test_an_address_that_is_none_is_told(tmp_path: Path) -> None:

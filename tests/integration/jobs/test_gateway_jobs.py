@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import ssl
 import urllib.request
 from collections.abc import Iterator
@@ -267,5 +266,4 @@ def test_a_worker_apart_does_what_the_gateway_leaves(begin: Begin) -> None:
         (call,) = eventually(lambda: chats(gateway))
         assert call["tenant"] == "other"
     finally:
-        worker.send_signal(signal.SIGTERM)
-        assert worker.wait(60) == 0
+        assert headrace_process.told_to_end(worker) == 0

@@ -98,8 +98,7 @@ def worker_apart(gateway: Gateway) -> Iterator[None]:
     try:
         yield
     finally:
-        worker.send_signal(signal.SIGTERM)
-        assert worker.wait(60) == 0
+        assert headrace_process.told_to_end(worker) == 0
 
 
 @pytest.mark.heavy
