@@ -31,6 +31,7 @@ from headrace.sim.thread import ThreadedSim
 ROOT = Path(__file__).resolve().parents[2]
 THREADS = 8
 ROUNDS = 20
+ENDLESS = {"idle_timeout_s": 3600.0, "total_timeout_s": 3600.0}  # not what ends a stream
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def sim(shared_sim: ThreadedSim) -> Iterator[ThreadedSim]:
 
 @pytest.fixture
 def adapter(sim: ThreadedSim) -> Iterator[SyncAdapter]:
-    with SyncAdapter(settings_for(sim.url)) as adapter:
+    with SyncAdapter(settings_for(sim.url, **ENDLESS)) as adapter:
         yield adapter
 
 
@@ -127,7 +128,7 @@ def test_a_stream_that_is_left_is_cancelled(sim: ThreadedSim, adapter: SyncAdapt
 
 def test_an_unfinished_stream_does_not_hold_up_the_end(sim: ThreadedSim) -> None:
     sim.script(Fault(kind=FaultKind.STALL_MID, after_chunks=3))
-    with SyncAdapter(settings_for(sim.url), close_timeout_s=3600) as adapter:
+    with SyncAdapter(settings_for(sim.url, **ENDLESS), close_timeout_s=3600) as adapter:
         stream = adapter.stream("Held", model=CHAT)
         next(stream)
 

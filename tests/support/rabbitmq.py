@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import aio_pika
 import psutil
+from tests.support.house import free_port
 from tests.support.waiting import eventually
 
 SCRIPT: Final = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -37,7 +38,7 @@ class RabbitServer:
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="headrace-rabbit-"))
-        self._port, self._dist_port, self._epmd_port = _free_ports(3)
+        self._port, self._dist_port, self._epmd_port = (free_port() for _ in range(3))
         self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"amqp://guest:guest@127.0.0.1:{self._port}/"
@@ -134,14 +135,6 @@ def rabbit() -> Iterator[RabbitServer]:
         yield server
     finally:
         server.close()
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        links = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for link in links:
-            link.bind(("127.0.0.1", 0))
-        return [link.getsockname()[1] for link in links]
 
 
 class Post:

@@ -90,10 +90,12 @@ def test_a_file_that_is_too_large_is_told(begin_gateway: Begin, tmp_path: Path) 
     assert "files.bytes_max" in err
 
 
-@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("flag", "state"),
-    [("--cancel-on-interrupt", "cancelled"), ("--leave-running", "completed")],
+    [
+        ("--cancel-on-interrupt", "cancelled"),
+        pytest.param("--leave-running", "completed", marks=pytest.mark.heavy),
+    ],
 )
 def test_who_interrupts_it_says_what_becomes_of_it(
     begin_gateway: Begin, sim: ThreadedSim, tmp_path: Path, flag: str, state: str

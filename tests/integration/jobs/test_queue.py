@@ -186,7 +186,6 @@ def test_a_worker_that_is_stopped_ends_what_takes_little_time(house: JobHouse) -
     assert house.find(job).state == "succeeded"
 
 
-@pytest.mark.heavy
 def test_a_job_that_takes_too_long_fails(house: JobHouse) -> None:
     house.start_worker()
     (job,) = house.submit("brief", input={"seconds": 60})
@@ -195,7 +194,6 @@ def test_a_job_that_takes_too_long_fails(house: JobHouse) -> None:
     assert "It took longer than 0.2 s" in (ended.reason or "")
 
 
-@pytest.mark.heavy
 def test_a_job_is_not_begun_before_its_time(house: JobHouse) -> None:
     (job,) = house.submit("nothing", delay_s=1.0)
     assert house.find(job).state == "delayed"
@@ -238,7 +236,6 @@ def test_files_stay_and_scratch_goes(house: JobHouse) -> None:
     assert not (folder / "scratch").exists()
 
 
-@pytest.mark.heavy
 def test_old_jobs_are_forgotten_with_their_files(place: Place) -> None:
     with JobHouse(place.url, place.folder, keep_days=1e-6) as house:
         house.start_worker()

@@ -254,7 +254,6 @@ def test_no_secret_and_no_word_of_a_prompt_is_in_what_is_sent(
     assert collector.named("gen_ai.client.operation.duration")
 
 
-@pytest.mark.heavy
 def test_where_the_collector_is_stands_in_the_usual_variables_of_the_environment(
     tmp_path: Path, provider: ThreadedSim, collector: Collector
 ) -> None:

@@ -18,7 +18,6 @@ SMALL: Any = {"width": 160, "height": 90, "fps": 10, "preset": "ultrafast"}
 SCRIPT = "The first scene is said.\n\nAnd so is the second one, with some more words in it."
 
 
-@pytest.mark.heavy
 def test_espeak_says_every_scene_as_loud_as_is_usual(tmp_path: Path) -> None:
     with VideoCreator(1, output_dir=tmp_path, voice=EspeakVoice(), **SMALL) as creator:
         result = creator.create_video(SCRIPT, "Speech", use_simple_bg=True)
