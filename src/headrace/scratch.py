@@ -33,7 +33,7 @@ class Scratch:
     """
 
     def __init__(self, purpose: str) -> None:
-        prefix = _PREFIX % (purpose, zlib.crc32(os.uname().nodename.encode()) & 0xFFFF)
+        prefix = _PREFIX % (purpose, zlib.crc32(os.fsencode(os.uname().nodename)) & 0xFFFF)
         _sweep(Path(tempfile.gettempdir()), prefix)
         self.path, self._lock = _made(prefix)
 
