@@ -88,6 +88,16 @@ def refuses(gateway: Gateway) -> bool:
 
 
 @contextmanager
+def suspended(process: psutil.Process) -> Iterator[None]:
+    """It hears of nothing meanwhile, of its own end neither."""
+    process.suspend()
+    try:
+        yield
+    finally:
+        process.resume()
+
+
+@contextmanager
 def worker_apart(gateway: Gateway) -> Iterator[None]:
     """One that nobody tells of the end of its gateway."""
     worker = headrace_process.start(
@@ -151,10 +161,9 @@ def test_a_worker_that_hears_late_of_the_end_gives_back_what_was_cut_off(
     job = submit(gateway, "Say hello")
     worker = worker_of(gateway)
     under_way(sim)
-    worker.suspend()
-    gateway.signal(signal.SIGTERM)
-    eventually(lambda: not sim.stats().inflight)  # its call is over
-    worker.resume()
+    with suspended(worker):
+        gateway.signal(signal.SIGTERM)
+        eventually(lambda: not sim.stats().inflight)  # its call is over
     assert gateway.wait_for_exit() == 0
     assert_done(begin(), job)
 
@@ -170,10 +179,9 @@ def test_a_job_that_asks_once_more_when_its_gateway_has_closed_loses_no_try(
     job = ask(gateway, "/v1/jobs", wanted)[1]["id"]
     worker = worker_of(gateway)
     under_way(sim)
-    worker.suspend()
-    gateway.signal(signal.SIGTERM)
-    eventually(lambda: refuses(gateway))
-    worker.resume()
+    with suspended(worker):
+        gateway.signal(signal.SIGTERM)
+        eventually(lambda: refuses(gateway))
     assert gateway.wait_for_exit() == 0
     second = begin()
     assert ended(second, job)["attempts"] == 1
@@ -196,11 +204,10 @@ def test_a_call_that_comes_while_the_gateway_closes_costs_no_try(
     job = ask(gateway, "/v1/jobs", question("Say hello", delay_s=1.0))[1]["id"]
     worker = worker_of(gateway)
     eventually(lambda: house.ask(lambda _, records: records.fetch("jobs.workers")))
-    psutil.Process(gateway.process.pid).suspend()
-    eventually(lambda: house.ask(running_jobs))
-    eventually(lambda: has_connection(worker, gateway))
-    gateway.signal(signal.SIGTERM)
-    psutil.Process(gateway.process.pid).resume()
+    with suspended(psutil.Process(gateway.process.pid)):
+        eventually(lambda: house.ask(running_jobs))
+        eventually(lambda: has_connection(worker, gateway))
+        gateway.signal(signal.SIGTERM)
     assert gateway.wait_for_exit() == 0
     assert_done(begin(), job)
 
