@@ -140,7 +140,7 @@ def test_lists_do_not_read_what_may_be_large(house: JobHouse) -> None:
         {"state": "waiting", "order": "asc"},
     ):
         assert [(each.id, each.input) for each in house.page(**wanted)] == [(job, "")]
-    assert house.find(job).input == '{"number":1,"seconds":0.0}'
+    assert house.find(job).input.startswith('{"number":1,')
 
 
 class _WatchedDesk(JobDesk):
