@@ -10,9 +10,10 @@ BIN := $(VENV)/bin
 # Passed on to the command a target runs: `make demo ARGS=--once`, `make test ARGS='-k cache'`.
 ARGS ?=
 
-# As many tests at once as there are cores; one after the other: `make test ARGS='-n 0 --pdb'`.
+# One after the other: `make test ARGS='-n 0 --pdb'`. One more at once than there are cores, since
+# much of what tests do is waiting.
 # Bytecode is kept, whatever the shell says, for hundreds of processes would each compile it anew.
-PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(shell expr $$(nproc) + 1) --maxprocesses 4 --dist worksteal
 
 RUN_STAMP := $(VENV)/.stamp-run
 DEV_STAMP := $(VENV)/.stamp-dev
